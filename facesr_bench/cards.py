@@ -1,0 +1,229 @@
+"""The cards: what a method, dataset, protocol or metric is, as validated data (card.toml beside the code)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from facesr_bench.errors import CardError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SCHEMA = 1
+"""Version of the card format; a card of another version is refused."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Card(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Paper(_Card):
+    """Where a method or dataset was published."""
+
+    title: str
+    url: str
+    year: int
+    bibtex: str = ""
+
+
+class WeightsCard(_Card):
+    """One named checkpoint.
+
+    Either `file` (shipped in the plug-in's folder) or `url` (to be downloaded) is given.
+    """
+
+    file: str | None = None
+    url: str | None = None
+    sha256: Sha256 | None = None
+    size: int | None = Field(default=None, gt=0, description="bytes")
+    licence: str
+    training_data: str
+    training: str = ""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> WeightsCard:
+        if (self.file is None) == (self.url is None):
+            raise ValueError("give exactly one of `file` (in the plug-in's folder) and `url`")
+        if self.file is not None and (Path(self.file).is_absolute() or ".." in Path(self.file).parts):
+            raise ValueError("`file` must be a path inside the plug-in's folder")
+        return self
+
+
+class MethodCard(_Card):
+    """What a method is; its behaviour is the class `Method` in method.py beside the card."""
+
+    schema_version: Literal[1]
+    kind: Literal["method"]
+    name: Name
+    title: str
+    summary: str
+    implementation: Name | None = Field(default=None, description="folder of another built-in whose method.py is used")
+    input: Literal["lr", "bicubic"] = Field(
+        description="`lr`: native LR; `bicubic`: LR upsampled to the output size by Pillow's bicubic, in uint8"
+    )
+    scales: tuple[int, ...] = Field(default=(), description="scales it can do; empty for any")
+    output_size: int | None = Field(default=None, gt=0, description="side of the only output size it can make, px")
+    needs_ffhq_alignment: bool = False
+    parameters: int | None = Field(default=None, ge=0)
+    licence: str
+    paper: Paper | None = None
+    code: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict, description="passed to the method's class")
+    weights: dict[Name, WeightsCard] = Field(default_factory=dict)
+    default_weights: Name | None = None
+
+    @model_validator(mode="after")
+    def _default_exists(self) -> MethodCard:
+        if self.default_weights is not None and self.default_weights not in self.weights:
+            raise ValueError(f"default_weights is {self.default_weights!r}, which [weights] does not have")
+        if self.weights and self.default_weights is None:
+            raise ValueError("default_weights must name one of [weights]")
+        return self
+
+
+class CropCard(_Card):
+    """How the face is cut out of the picture.
+
+    `none`: the picture as it is. `centre`: the central square of `size` px, or of the shorter side. `box`: the sample's
+    own square box. `landmarks`: a square around the landmarks (facesr_bench.crops.landmark_square).
+    """
+
+    rule: Literal["none", "centre", "box", "landmarks"]
+    size: int | None = Field(default=None, gt=0, description="side in px, for `centre`; none: the shorter side")
+    enlarge: float | None = Field(default=None, gt=0, description="side over the longer side of the landmark box")
+    shift_up: float | None = Field(default=None, description="upward shift of the centre, in landmark box heights")
+
+    @model_validator(mode="after")
+    def _has_its_numbers(self) -> CropCard:
+        if self.rule == "landmarks" and (self.enlarge is None or self.shift_up is None):
+            raise ValueError("rule `landmarks` needs `enlarge` and `shift_up`")
+        return self
+
+
+class ProtocolCard(_Card):
+    """How a dataset is turned into a benchmark. `name` is the key of its table in the dataset's card."""
+
+    name: Name
+    summary: str
+    split: str = "test"
+    crop: CropCard
+    scale: int = Field(ge=1, description="HR side over LR side")
+    hr_size: int | None = Field(default=None, gt=0, description="side of HR, px (Pillow bicubic); none: as cropped")
+    lr_size: int | None = Field(default=None, gt=0, description="side that given LR images must have, px")
+    source: Literal["hr", "pairs", "lr"] = Field(description="`hr`: LR is made of HR; `pairs`: both given; `lr`: no HR")
+    degradation: Name | None = Field(default=None, description="how LR is made; only with source `hr`")
+    aligned: Literal["none", "ffhq"] = "none"
+    profile: Name
+    metrics: tuple[Name, ...]
+    expected_count: int | None = Field(default=None, gt=0, description="images the full set has")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ProtocolCard:
+        if (self.source == "hr") != (self.degradation is not None):
+            raise ValueError("`degradation` is needed with source = 'hr', and only there")
+        if self.hr_size is not None and self.hr_size % self.scale:
+            raise ValueError(f"hr_size {self.hr_size} is not a multiple of scale {self.scale}")
+        return self
+
+
+class DatasetCard(_Card):
+    """What a dataset is; its reader is the class `Dataset` in dataset.py beside the card."""
+
+    schema_version: Literal[1]
+    kind: Literal["dataset"]
+    name: Name
+    title: str
+    summary: str
+    licence: str
+    citation: Paper | None = None
+    obtain: str = Field(description="how to get the data, for a person")
+    layout: str = Field(description="the files the reader expects")
+    needs_data: bool = True
+    options: dict[str, Any] = Field(default_factory=dict)
+    protocols: dict[Name, ProtocolCard]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_protocols(cls, data: Any) -> Any:
+        protocols = data.get("protocols") if isinstance(data, dict) else None
+        if isinstance(protocols, dict):
+            named = {k: {"name": k, **v} if isinstance(v, dict) else v for k, v in protocols.items()}
+            data = {**data, "protocols": named}
+        return data
+
+
+class MetricCard(_Card):
+    """What a metric is; its computation is the class `Metric` in metric.py beside the card."""
+
+    schema_version: Literal[1]
+    kind: Literal["metric"]
+    name: Name
+    title: str
+    summary: str
+    version: int = Field(ge=1, description="raised whenever a number could change")
+    higher_is_better: bool
+    unit: str = ""
+    range: tuple[float, float]
+    digits: int = Field(default=4, ge=0, description="decimals in tables")
+    needs: tuple[Literal["reference"], ...] = ()
+    paper: Paper | None = None
+
+
+Card = MethodCard | DatasetCard | MetricCard
+CARD_TYPES: dict[str, type[MethodCard | DatasetCard | MetricCard]] = {
+    "method": MethodCard,
+    "dataset": DatasetCard,
+    "metric": MetricCard,
+}
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Parse a TOML file.
+
+    Raises:
+        CardError: unreadable or not TOML; names the file and line.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CardError(f"{path}: can't be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise CardError(f"{path}: not valid TOML: {error}") from error
+
+
+def validate(model: type[_Model], data: Any, path: Path) -> _Model:
+    """`data` as `model`.
+
+    Raises:
+        CardError: names the file, each wrong field, and what was expected there.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = [f"{path}: {error.error_count()} problem(s):"]
+        for problem in error.errors():
+            field = ".".join(str(part) for part in problem["loc"]) or "(the whole card)"
+            given = "" if problem["type"] in {"missing", "value_error"} else f", not {problem['input']!r}"
+            message = problem["msg"].removeprefix("Value error, ")
+            if problem["type"] == "extra_forbidden":
+                known = ", ".join(sorted(model.model_fields))
+                message, given = f"unknown field (known at the top level: {known})", ""
+            lines.append(f"  {field}: {message}{given}")
+        raise CardError("\n".join(lines)) from error
+
+
+def read_card(path: Path, kind: str) -> Card:
+    """Read and validate one card.toml of `kind` (`method`, `dataset` or `metric`)."""
+    data = read_toml(path)
+    return validate(CARD_TYPES[kind], data, path)

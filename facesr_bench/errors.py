@@ -1,0 +1,39 @@
+"""Every error that a user can cause or mend; the command line prints it without a traceback."""
+
+from __future__ import annotations
+
+
+class FaceSRBenchError(Exception):
+    """Base of all: the message says what is wrong, where, and what to do."""
+
+
+class CardError(FaceSRBenchError):
+    """A card.toml that is not what the contract asks for."""
+
+
+class PluginError(FaceSRBenchError):
+    """A plug-in that can't be found, is ambiguous, or fails to import (`details` holds its traceback)."""
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class DataError(FaceSRBenchError):
+    """A dataset that is missing, incomplete, or holds an unreadable image."""
+
+
+class WeightsError(FaceSRBenchError):
+    """A checkpoint that is missing, of another network, or not to be trusted."""
+
+
+class MethodError(FaceSRBenchError):
+    """A method that broke its contract on an input."""
+
+
+class MetricError(FaceSRBenchError):
+    """A metric that can't be computed; the message is the reason its cell shows."""
+
+
+class ResultsError(FaceSRBenchError):
+    """Results on disk that can't be read or written."""

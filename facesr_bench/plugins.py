@@ -1,0 +1,227 @@
+"""Finds and loads plug-ins: one mechanism for methods, datasets and metrics.
+
+A plug-in is a folder with a `card.toml` (data) and one module (behaviour). Folders come from three places: built in,
+the entry-point groups `facesr_bench.methods`, `.datasets` and `.metrics` (each entry point names a package that holds
+the folder's files), and a path that the user gives. Listing reads cards only; code is imported when it is used.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Generic, Literal, TypeVar, cast
+
+from facesr_bench.cards import DatasetCard, MethodCard, MetricCard, read_card
+from facesr_bench.errors import CardError, FaceSRBenchError, PluginError
+
+Kind = Literal["method", "dataset", "metric"]
+CARD_FILE = "card.toml"
+MODULES: dict[Kind, str] = {"method": "method", "dataset": "dataset", "metric": "metric"}
+CLASSES: dict[Kind, str] = {"method": "Method", "dataset": "Dataset", "metric": "Metric"}
+
+_PACKAGE = "_facesr_bench_plugins"
+_CardT = TypeVar("_CardT", MethodCard, DatasetCard, MetricCard)
+
+
+def bundled_folder(name: str) -> Path:
+    """The folder `methods`, `datasets` or `reports`: the checkout's own, or the copy inside an installed package."""
+    package = Path(__file__).resolve().parent
+    if (package.parent / "pyproject.toml").is_file() and (package.parent / name).is_dir():
+        return package.parent / name
+    return package / "_bundled" / name
+
+
+def _builtin_root(kind: Kind) -> Path:
+    return Path(__file__).resolve().parent / "metrics" if kind == "metric" else bundled_folder(f"{kind}s")
+
+
+@dataclass(frozen=True)
+class Plugin(Generic[_CardT]):
+    """One plug-in that was found.
+
+    Attributes:
+        name: the card's name (the folder's, where the card can't be read).
+        folder: where its files are.
+        source: `built in`, `entry point NAME`, or the path the user gave.
+        card: none if the card can't be read; then `error` says why.
+    """
+
+    kind: Kind
+    name: str
+    folder: Path
+    source: str
+    card: _CardT | None
+    error: FaceSRBenchError | None = None
+
+    def require_card(self) -> _CardT:
+        if self.card is None:
+            raise self.error or PluginError(f"{self.folder}: no card")
+        return self.card
+
+    @property
+    def code_folder(self) -> Path:
+        """Where its module is: its own folder, or that of the built-in its card names as `implementation`."""
+        card = self.card
+        if isinstance(card, MethodCard) and card.implementation:
+            return _builtin_root(self.kind) / card.implementation.replace("-", "_")
+        return self.folder
+
+    def code_hash(self) -> str:
+        """sha256 over its Python files and card: what, beside the weights, can change its output.
+
+        Code that the folder imports from elsewhere is not covered.
+        """
+        digest = hashlib.sha256()
+        places: list[Path] = [self.folder, self.code_folder]
+        for place in dict.fromkeys(places):
+            for path in [place / CARD_FILE, *sorted(_python_files(place))]:
+                digest.update(path.relative_to(place).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+        return digest.hexdigest()
+
+    def load_class(self) -> type[Any]:
+        """Import the plug-in's class.
+
+        Raises:
+            PluginError: the module is missing, fails to import (`details` has the traceback), or lacks the class.
+        """
+        module_name, class_name = MODULES[self.kind], CLASSES[self.kind]
+        if not (self.code_folder / f"{module_name}.py").is_file():
+            raise PluginError(f"{self.code_folder}: {module_name}.py is missing (it must define class {class_name})")
+        try:
+            module = _import_from(self.code_folder, module_name)
+        except Exception as error:
+            details = traceback.format_exc()
+            where = f"{self.code_folder / module_name}.py"
+            raise PluginError(f"{where}: import failed: {type(error).__name__}: {error}", details) from error
+        found = getattr(module, class_name, None)
+        if not isinstance(found, type):
+            raise PluginError(f"{self.code_folder / module_name}.py: it does not define class {class_name}")
+        return found
+
+
+def _python_files(folder: Path) -> Iterable[Path]:
+    for path in folder.iterdir():
+        if path.is_dir() and path.name[0] not in "._" and path.name not in {"site-packages", "node_modules"}:
+            yield from _python_files(path)
+        elif path.suffix == ".py":
+            yield path
+
+
+def _import_from(folder: Path, module: str) -> ModuleType:
+    """Import `folder/module.py` under a private package name, so that `from .other import x` works inside it.
+
+    A plug-in's folder is never put on sys.path: a folder called `datasets` must not shadow another library.
+    """
+    folder = folder.resolve()
+    package_name = f"{_PACKAGE}_{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+    if package_name not in sys.modules:
+        package = ModuleType(package_name)
+        package.__path__ = [str(folder)]
+        sys.modules[package_name] = package
+    return importlib.import_module(f"{package_name}.{module}")
+
+
+def read_plugin(kind: Kind, folder: Path, source: str) -> Plugin[Any]:
+    """The plug-in in `folder`; a bad card becomes its `error` instead of an exception."""
+    try:
+        card = cast(Any, read_card(folder / CARD_FILE, kind))
+    except CardError as error:
+        return Plugin(kind, folder.name.replace("_", "-"), folder, source, None, error)
+    return Plugin(kind, card.name, folder, source, card)
+
+
+@dataclass
+class Registry(Generic[_CardT]):
+    """All plug-ins of one kind, by name."""
+
+    kind: Kind
+    plugins: list[Plugin[_CardT]] = field(default_factory=list)
+
+    def names(self) -> list[str]:
+        return sorted({plugin.name for plugin in self.plugins})
+
+    def get(self, name: str) -> Plugin[_CardT]:
+        """The plug-in called `name`.
+
+        Raises:
+            PluginError: there is none (with a suggestion), or there are several (names each place).
+        """
+        found = [plugin for plugin in self.plugins if plugin.name == name]
+        if len(found) > 1:
+            places = "\n".join(f"  {plugin.folder} ({plugin.source})" for plugin in found)
+            raise PluginError(f"{len(found)} {self.kind}s are called {name!r}; rename one in its card.toml:\n{places}")
+        if not found:
+            raise PluginError(unknown(self.kind, name, self.names()))
+        return found[0]
+
+    def add(self, folder: Path) -> Plugin[_CardT]:
+        """Add the plug-in in a folder that the user gave; a wrong card is an error here, a clash one in `get`."""
+        folder = folder.resolve()
+        if not (folder / CARD_FILE).is_file():
+            raise PluginError(f"{folder}: no {CARD_FILE} in it, so it is not a {self.kind}")
+        for plugin in self.plugins:
+            if plugin.folder.resolve() == folder:
+                return plugin
+        plugin = read_plugin(self.kind, folder, "path")
+        plugin.require_card()
+        self.plugins.append(plugin)
+        return plugin
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """The message for an unknown name: did you mean, and what there is."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"no {kind} is called {name!r}{hint}\n  known: {', '.join(known)}"
+
+
+def _entry_point_folder(value: str) -> Path:
+    """The folder of the package that an entry point names, found without importing the package itself."""
+    spec = importlib.util.find_spec(value.partition(":")[0])
+    if spec is None or not spec.submodule_search_locations:
+        raise PluginError(f"entry point {value!r} does not name a package (a folder with {CARD_FILE})")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def discover(kind: Kind) -> Registry[Any]:
+    """Built-in and entry-point plug-ins of `kind`, reading their cards only."""
+    registry: Registry[Any] = Registry(kind)
+    for card in sorted(_builtin_root(kind).glob(f"*/{CARD_FILE}")):
+        registry.plugins.append(read_plugin(kind, card.parent, "built in"))
+    for point in entry_points(group=f"facesr_bench.{kind}s"):
+        source = f"entry point {point.name}"
+        try:
+            registry.plugins.append(read_plugin(kind, _entry_point_folder(point.value), source))
+        except Exception as error:  # a stranger's broken package must not take the others down
+            wrapped = PluginError(f"{source} = {point.value}: {error}", traceback.format_exc())
+            registry.plugins.append(Plugin(kind, point.name, Path(), source, None, wrapped))
+    return registry
+
+
+@cache
+def methods() -> Registry[MethodCard]:
+    """The registry of methods, shared by the whole process."""
+    return discover("method")
+
+
+@cache
+def datasets() -> Registry[DatasetCard]:
+    """The registry of datasets, shared by the whole process."""
+    return discover("dataset")
+
+
+@cache
+def metrics() -> Registry[MetricCard]:
+    """The registry of metrics, shared by the whole process."""
+    return discover("metric")

@@ -1,0 +1,168 @@
+"""The registry: built-in folders, entry points, paths; errors that help; nothing heavy to list."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from facesr_bench import plugins
+from facesr_bench.cards import MethodCard
+from facesr_bench.errors import CardError, PluginError
+from facesr_bench.selection import parse_method, split_list
+
+CARD = """
+schema_version = 1
+kind = "method"
+name = "{name}"
+title = "T"
+summary = "S"
+input = "lr"
+licence = "L"
+"""
+CODE = """
+from facesr_bench.method import MethodBase
+class Method(MethodBase):
+    def upscale(self, lr):
+        return lr
+"""
+
+
+def make(folder: Path, name: str, card: str = CARD, code: str = CODE) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "card.toml").write_text(card.format(name=name))
+    (folder / "method.py").write_text(code)
+    return folder
+
+
+@pytest.fixture
+def registry() -> plugins.Registry[MethodCard]:
+    return plugins.discover("method")
+
+
+def test_builtin_methods_have_good_cards(registry: plugins.Registry[MethodCard]) -> None:
+    assert [p for p in registry.plugins if p.error] == []
+    wanted = {"nearest", "bilinear", "bicubic", "lanczos", "bicubic-matlab"}
+    wanted |= {"sparnet", "sparnet-light-3d", "sparnethd", "sparnethd-3d"}
+    assert wanted <= set(registry.names())
+    for plugin in registry.plugins:
+        assert plugin.load_class().__name__ == "Method"
+
+
+@pytest.mark.parametrize("kind", ["dataset", "metric"])
+def test_other_builtins_have_good_cards(kind: plugins.Kind) -> None:
+    registry = plugins.discover(kind)
+    assert registry.plugins and [p for p in registry.plugins if p.error] == []
+
+
+def test_unknown_name_suggests(registry: plugins.Registry[MethodCard]) -> None:
+    with pytest.raises(PluginError, match="did you mean 'bicubic'"):
+        registry.get("bicubik")
+
+
+def test_path_plugin_loads_with_relative_imports(registry: plugins.Registry[MethodCard], tmp_path: Path) -> None:
+    folder = make(tmp_path / "mine", "mine", code="from .helper import Method\n")
+    (folder / "helper.py").write_text(CODE)
+    spec = parse_method(str(folder), registry)
+    assert spec.plugin.load_class().__name__ == "Method"
+    assert str(tmp_path) not in sys.path
+
+
+def test_path_with_weights(registry: plugins.Registry[MethodCard], tmp_path: Path) -> None:
+    folder = make(tmp_path / "mine", "mine")
+    spec = parse_method(f"{folder}@{tmp_path}/w@1.pth", registry)
+    assert (spec.plugin.name, spec.weights) == ("mine", f"{tmp_path}/w@1.pth")
+    assert parse_method(f"bicubic@{tmp_path}/x.pth", registry).weights == f"{tmp_path}/x.pth"
+
+
+def test_two_plugins_of_one_name_name_both(registry: plugins.Registry[MethodCard], tmp_path: Path) -> None:
+    folder = make(tmp_path / "mine", "bicubic")
+    with pytest.raises(PluginError) as error:
+        parse_method(str(folder), registry)
+    assert str(folder) in str(error.value) and str(plugins.bundled_folder("methods") / "bicubic") in str(error.value)
+    assert registry.get("nearest")  # the others are not harmed
+
+
+def test_folder_without_card(registry: plugins.Registry[MethodCard], tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match=r"no card\.toml"):
+        parse_method(str(tmp_path), registry)
+
+
+def test_failed_import_keeps_its_traceback(registry: plugins.Registry[MethodCard], tmp_path: Path) -> None:
+    plugin = registry.add(make(tmp_path / "broken", "broken", code="import no_such_module_at_all\n"))
+    with pytest.raises(PluginError, match="no_such_module_at_all") as error:
+        plugin.load_class()
+    assert "Traceback" in error.value.details and "method.py" in error.value.details
+
+
+def test_missing_class(registry: plugins.Registry[MethodCard], tmp_path: Path) -> None:
+    plugin = registry.add(make(tmp_path / "empty", "empty", code="x = 1\n"))
+    with pytest.raises(PluginError, match="does not define class Method"):
+        plugin.load_class()
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('input = "rgb"', ["card.toml", "input", "'lr' or 'bicubic'", "'rgb'"]),
+        ("output_size = -3", ["output_size", "greater than 0"]),
+        ('colour = "red"', ["colour", "unknown field"]),
+        ("scales = 8", ["scales"]),
+        ('default_weights = "x"', ["default_weights is 'x'"]),
+        ("not toml", ["card.toml", "not valid TOML"]),
+    ],
+)
+def test_bad_cards_name_file_field_and_expectation(
+    registry: plugins.Registry[MethodCard], tmp_path: Path, line: str, expected: list[str]
+) -> None:
+    card = CARD.replace('input = "lr"', "") if line.startswith("input") else CARD
+    folder = make(tmp_path / "bad", "bad", card=card + line + "\n")
+    with pytest.raises(CardError) as error:
+        registry.add(folder)
+    for part in expected:
+        assert part in str(error.value)
+
+
+def test_entry_point(tmp_path: Path) -> None:
+    """A real installed distribution with an entry point, and one whose package is broken."""
+    make(tmp_path / "their_package", "theirs")
+    (tmp_path / "their_package" / "__init__.py").write_text("raise RuntimeError('listing must not import me')\n")
+    info = tmp_path / "theirs-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[facesr_bench.methods]\ntheirs = their_package\ngone = not_installed_pkg\n")
+    code = (
+        "from facesr_bench import plugins\n"
+        "r = plugins.methods()\n"
+        "assert r.get('theirs').source == 'entry point theirs', r.get('theirs')\n"
+        "assert 'not_installed_pkg' in str(r.get('gone').error)\n"
+        "r.get('theirs').load_class()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(tmp_path), "PATH": ""})
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list", "methods"], ["list", "protocols"], ["run", "--help"]])
+def test_listing_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "from facesr_bench.cli import main\n"
+        f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'pandas', 'scipy', 'skimage', 'insightface', 'cv2', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_code_hash_sees_every_file(tmp_path: Path) -> None:
+    folder = make(tmp_path / "mine", "mine")
+    (folder / "layers").mkdir()
+    (folder / "layers" / "block.py").write_text("a = 1\n")
+    before = plugins.read_plugin("method", folder, "path").code_hash()
+    (folder / "layers" / "block.py").write_text("a = 2\n")
+    assert plugins.read_plugin("method", folder, "path").code_hash() != before
+
+
+def test_split_list() -> None:
+    assert split_list(["a,b", " c ", "a", ""]) == ["a", "b", "c"]

@@ -1,0 +1,133 @@
+"""Checkpoints: safe to read, strict to load, errors that say what to do."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from facesr_bench import load_method, plugins, weights
+from facesr_bench.cards import MethodCard
+from facesr_bench.errors import WeightsError
+
+
+@pytest.fixture(scope="module")
+def light() -> Any:
+    """A SPARNet-Light-3D network with random weights."""
+    torch.manual_seed(0)
+    plugin = plugins.methods().get("sparnet-light-3d")
+    return plugin.load_class()(plugin.require_card()).network.eval()
+
+
+class Bomb:
+    """A pickle that would run a command when loaded."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> Any:
+        return os.system, (f"touch {self.marker}",)
+
+
+def test_all_ways_of_saving_load(light: Any, tmp_path: Path) -> None:
+    state = light.state_dict()
+    files = {name: tmp_path / name for name in ("bare.pth", "nested.pth", "parallel.pth", "half.pth", "s.safetensors")}
+    torch.save(state, files["bare.pth"])
+    torch.save({"state_dict": state, "epoch": 3}, files["nested.pth"])
+    torch.save({f"module.{k}": v for k, v in state.items()}, files["parallel.pth"])
+    torch.save({k: v.half() if v.is_floating_point() else v for k, v in state.items()}, files["half.pth"])
+    save_file(state, files["s.safetensors"])
+    for name, path in files.items():
+        method: Any = load_method("sparnet-light-3d", weights=path)
+        loaded = method.network.state_dict()
+        tolerance = 1e-3 if name == "half.pth" else 0
+        for key, tensor in state.items():
+            assert loaded[key].dtype == tensor.dtype
+            torch.testing.assert_close(loaded[key], tensor, rtol=tolerance, atol=tolerance)
+
+
+def test_malicious_pickle_is_refused_and_does_not_run(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    (tmp_path / "plain.pth").write_bytes(pickle.dumps(Bomb(marker), protocol=2))
+    torch.save({"state_dict": Bomb(marker)}, tmp_path / "zip.pth")
+    for path in (tmp_path / "plain.pth", tmp_path / "zip.pth"):
+        with pytest.raises(WeightsError, match="refused"):
+            load_method("sparnet-light-3d", weights=path)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 torn"])
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_not_a_checkpoint(tmp_path: Path, content: bytes, suffix: str) -> None:
+    path = tmp_path / f"file{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=f"file{suffix}"):
+        load_method("sparnet-light-3d", weights=path)
+
+
+def test_weights_of_another_variant(light: Any, tmp_path: Path) -> None:
+    path = tmp_path / "light.pth"
+    torch.save(light.state_dict(), path)
+    with pytest.raises(WeightsError, match="not weights of sparnet") as error:
+        load_method("sparnet", weights=path)
+    assert "missing, the first: res_layers.1" in str(error.value) and "of another shape" in str(error.value)
+
+
+def test_nan_weights(light: Any, tmp_path: Path) -> None:
+    state = {k: v.clone() for k, v in light.state_dict().items()}
+    state["out_conv.conv2d.weight"][0, 0, 0, 0] = float("nan")
+    torch.save(state, tmp_path / "nan.pth")
+    with pytest.raises(WeightsError, match=r"NaN or infinity.*out_conv"):
+        load_method("sparnet-light-3d", weights=tmp_path / "nan.pth")
+
+
+def test_missing_official_weights_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FACESR_BENCH_CACHE", str(tmp_path))
+    with pytest.raises(WeightsError) as error:
+        load_method("sparnethd", weights="official")
+    for part in ("SPARNetHD_V4_Attn2D_net_H-epoch10.pth", "https://", "CC BY-NC-SA 4.0", str(tmp_path), "sparnethd@/"):
+        assert part in str(error.value)
+
+
+def test_unknown_weights_suggest() -> None:
+    with pytest.raises(WeightsError, match="did you mean 'official'"):
+        load_method("sparnet", weights="offical")
+    with pytest.raises(WeightsError, match="no such file"):
+        load_method("sparnet", weights="/nowhere/x.pth")
+    with pytest.raises(WeightsError, match="has no weights"):
+        load_method("bicubic", weights="official")
+
+
+def test_wrong_hash_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "w.pth").write_bytes(b"other bytes")
+    card = MethodCard.model_validate(
+        {
+            "schema_version": 1,
+            "kind": "method",
+            "name": "mine",
+            "title": "",
+            "summary": "",
+            "input": "lr",
+            "licence": "",
+            "default_weights": "a",
+            "weights": {"a": {"file": "w.pth", "sha256": "0" * 64, "licence": "", "training_data": ""}},
+        }
+    )
+    plugin = plugins.Plugin("method", "mine", tmp_path, "path", card)
+    with pytest.raises(WeightsError, match=r"w\.pth.*expected 0000"):
+        weights.resolve(plugin, None)
+
+
+@pytest.mark.parametrize("file", ["/etc/passwd", "../../x.pth"])
+def test_a_card_cannot_name_files_outside_its_folder(file: str) -> None:
+    from pydantic import ValidationError
+
+    from facesr_bench.cards import WeightsCard
+
+    with pytest.raises(ValidationError, match="inside the plug-in's folder"):
+        WeightsCard(file=file, licence="", training_data="")
