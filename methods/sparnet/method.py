@@ -1,0 +1,55 @@
+"""SPARNet and SPARNetHD as methods; the card's [options] are the fields of SPARNetConfig."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from facesr_bench.cards import MethodCard
+from facesr_bench.errors import WeightsError
+from facesr_bench.method import AttentionMaps, MethodBase
+from facesr_bench.weights import load_strictly
+
+from .network import SPARNet, SPARNetConfig
+
+
+class Method(MethodBase, AttentionMaps):
+    """One SPARNet.
+
+    Attributes:
+        network: the plain network (float32, evaluation mode), with the names of the authors' state dict.
+    """
+
+    def __init__(self, card: MethodCard) -> None:
+        super().__init__(card)
+        self.config = SPARNetConfig(**card.options)
+        self.network = SPARNet(self.config)
+        self._fast = self.network
+
+    def load(self, *, weights: Path | None, device: str, precision: str, scale: int) -> None:
+        super().load(weights=weights, device=device, precision=precision, scale=scale)
+        if weights is None:
+            raise WeightsError(f"{self.card.name} needs weights")
+        load_strictly(self.network, weights, self.card.name)
+        self.network.eval().requires_grad_(False).to(device)
+        self._fast = self.network.for_inference()
+        if precision == "bf16":
+            self._fast = self._fast.bfloat16()
+
+    @torch.inference_mode()
+    def upscale(self, lr: Tensor) -> Tensor:
+        # On a CPU a batch is no faster than its images one by one, and oneDNN may choose another algorithm for it:
+        # one by one, the same image gives the same bits whatever the batch.
+        chunks = torch.split(lr, 1) if lr.device.type == "cpu" else (lr,)
+        return torch.cat([self._forward(chunk) for chunk in chunks])
+
+    def _forward(self, lr: Tensor) -> Tensor:
+        x = (lr * 2 - 1).contiguous(memory_format=torch.channels_last)
+        sr: Tensor = self._fast(x.bfloat16() if self.precision == "bf16" else x)
+        return ((sr.float() + 1) / 2).clamp(0, 1).contiguous()
+
+    @torch.inference_mode()
+    def attention_maps(self, lr: Tensor) -> list[Tensor]:
+        return self.network.forward_with_attention(lr * 2 - 1)[1]

@@ -1,0 +1,51 @@
+"""A 3x3 convolution whose backward pass is quicker on CPUs.
+
+oneDNN computes the gradient of the weights two to three times faster in NCHW than in channels-last, and everything
+else faster in channels-last, so the two gradients are taken in different layouts. The numbers are those of
+`torch.nn.Conv2d` up to the order of summation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class _SplitLayout(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.stride, ctx.has_bias = stride, bias is not None
+        return functional.conv2d(x, weight, bias, stride)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+        (grad,) = grads
+        x, weight = ctx.saved_tensors
+
+        def gradients(g: Tensor, x: Tensor, w: Tensor, mask: list[bool]) -> Any:
+            stride = [ctx.stride] * 2
+            return torch.ops.aten.convolution_backward(g, x, w, None, stride, [0, 0], [1, 1], False, [0, 0], 1, mask)
+
+        grad_x = gradients(grad, x, weight, [True, False, False])[0] if ctx.needs_input_grad[0] else None
+        grad_w = gradients(grad.contiguous(), x.contiguous(), weight.contiguous(), [False, True, False])[1]
+        return grad_x, grad_w, grad.sum((0, 2, 3)) if ctx.has_bias else None, None
+
+
+class SplitLayoutConv2d(nn.Conv2d):
+    """`nn.Conv2d` (3x3, reflection padding 1) with the split backward pass."""
+
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        padded = functional.pad(x, (1, 1, 1, 1), mode="reflect")
+        y: Tensor = _SplitLayout.apply(padded, weight, bias, self.stride[0])
+        return y
+
+
+def use_split_layout(network: nn.Module) -> None:
+    """Switch every plain 3x3 convolution of `network` to the split backward pass, in place."""
+    for module in network.modules():
+        if type(module) is nn.Conv2d and module.kernel_size == (3, 3) and module.padding_mode == "reflect":
+            module.__class__ = SplitLayoutConv2d
