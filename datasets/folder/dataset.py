@@ -1,0 +1,22 @@
+"""The user's own pictures: HR, HR/LR pairs, or LR alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from facesr_bench import folders, images
+from facesr_bench.cards import ProtocolCard
+from facesr_bench.dataset import DatasetBase, Item, Picture
+
+
+class Dataset(DatasetBase):
+    """What the folder holds is told by the protocol's `source`."""
+
+    def items(self, protocol: ProtocolCard) -> Sequence[Item]:
+        return folders.pair_items(self.root) if protocol.source == "pairs" else folders.single_items(self.root)
+
+    def read(self, item: Item, protocol: ProtocolCard) -> Picture:
+        if protocol.source == "pairs":
+            return folders.read_pair(item)
+        picture = images.read_image(item.files[0])
+        return Picture(hr=picture) if protocol.source == "hr" else Picture(hr=None, lr=picture)

@@ -1,0 +1,75 @@
+"""From a dataset's pictures to the samples that every method gets: crop, resize, degrade, check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesr_bench import crops, degradation
+from facesr_bench.cards import ProtocolCard
+from facesr_bench.dataset import Picture
+from facesr_bench.errors import DataError
+from facesr_bench.images import Image8
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image of a protocol, ready for every method and metric.
+
+    Attributes:
+        id: names the image in results.
+        lr: hxwx3 uint8, native low resolution.
+        hr: HxWx3 uint8, or none for data without ground truth.
+        landmarks: Nx2 float64, x then y in px of `hr`, or none.
+        identity: who it is, or none.
+    """
+
+    id: str
+    lr: Image8
+    hr: Image8 | None = None
+    landmarks: NDArray[np.float64] | None = None
+    identity: str | None = None
+
+
+def prepare(sample_id: str, picture: Picture, protocol: ProtocolCard) -> Sample:
+    """Apply a protocol to one picture; the result depends on the arguments alone.
+
+    Raises:
+        DataError: sizes don't fit the protocol; names the sample and both sizes.
+    """
+    hr, landmarks = picture.hr, picture.landmarks
+    if protocol.source == "lr":
+        hr = landmarks = None
+    elif hr is None:
+        raise DataError(f"{sample_id}: protocol {protocol.name} needs an HR image")
+    else:
+        hr, landmarks = crops.apply(sample_id, hr, landmarks, picture.box, protocol)
+    if protocol.source == "hr":
+        assert hr is not None and protocol.degradation is not None  # the card's validator has seen to it
+        height, width = hr.shape[:2]
+        if height % protocol.scale or width % protocol.scale:
+            raise DataError(
+                f"{sample_id}: HR is {width}x{height}, not a multiple of scale {protocol.scale}; "
+                "crop it, or choose a protocol that does"
+            )
+        lr = degradation.apply(protocol.degradation, hr, protocol.scale, degradation.seed_of(protocol.name, sample_id))
+    elif picture.lr is None:
+        raise DataError(f"{sample_id}: protocol {protocol.name} needs an LR image")
+    else:
+        lr = picture.lr
+    _check_sizes(sample_id, lr, hr, protocol)
+    return Sample(sample_id, lr, hr, landmarks, picture.identity)
+
+
+def _check_sizes(sample_id: str, lr: Image8, hr: Image8 | None, protocol: ProtocolCard) -> None:
+    height, width = lr.shape[:2]
+    if protocol.lr_size is not None and (height, width) != (protocol.lr_size, protocol.lr_size):
+        side = protocol.lr_size
+        raise DataError(f"{sample_id}: LR is {width}x{height}; protocol {protocol.name} wants {side}x{side}")
+    if hr is not None and hr.shape[:2] != (height * protocol.scale, width * protocol.scale):
+        raise DataError(
+            f"{sample_id}: HR is {hr.shape[1]}x{hr.shape[0]} and LR {width}x{height}; at scale {protocol.scale} "
+            f"HR must be {width * protocol.scale}x{height * protocol.scale}"
+        )

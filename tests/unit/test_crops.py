@@ -1,0 +1,128 @@
+"""Where the squares lie, and that landmarks stay on the pixels they mark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from facesr_bench import crops
+from facesr_bench.cards import CropCard, ProtocolCard
+from facesr_bench.errors import DataError
+from facesr_bench.images import Image8, resize
+
+
+def protocol(hr_size: int | None = None, **crop: Any) -> ProtocolCard:
+    return ProtocolCard(
+        name="p-x1",
+        summary="",
+        crop=CropCard(**crop),
+        scale=1,
+        hr_size=hr_size,
+        source="hr",
+        degradation="bicubic-pillow",
+        profile="sparnet",
+        metrics=(),
+    )
+
+
+@pytest.fixture
+def wide(astronaut: NDArray[np.uint8]) -> Image8:
+    return astronaut[:120, :]  # 120 high, 192 wide
+
+
+def test_none_keeps_the_picture(wide: Image8) -> None:
+    points = np.array([[3.0, 4.0]])
+    hr, landmarks = crops.apply("a", wide, points, None, protocol(rule="none"))
+    np.testing.assert_array_equal(hr, wide)
+    np.testing.assert_array_equal(landmarks, points)
+
+
+def test_none_with_a_size_refuses_to_distort(wide: Image8) -> None:
+    with pytest.raises(DataError, match=r"^a: the picture is 192x120.*p-x1 takes square ones to 64x64"):
+        crops.apply("a", wide, None, None, protocol(64, rule="none"))
+
+
+@pytest.mark.parametrize(("size", "left", "top", "side"), [(None, 36, 0, 120), (100, 46, 10, 100), (101, 45, 9, 101)])
+def test_centre(wide: Image8, size: int | None, left: int, top: int, side: int) -> None:
+    hr, landmarks = crops.apply("a", wide, np.array([[50.0, 20.0]]), None, protocol(rule="centre", size=size))
+    np.testing.assert_array_equal(hr, wide[top : top + side, left : left + side])
+    np.testing.assert_array_equal(landmarks, [[50.0 - left, 20.0 - top]])
+
+
+def test_centre_larger_than_the_picture(wide: Image8) -> None:
+    with pytest.raises(DataError, match=r"^a: the picture is 192x120, smaller than the 178x178 centre that"):
+        crops.apply("a", wide, None, None, protocol(rule="centre", size=178))
+
+
+def test_box(wide: Image8) -> None:
+    hr, _ = crops.apply("a", wide, None, (92, 20, 100), protocol(rule="box"))
+    np.testing.assert_array_equal(hr, wide[20:120, 92:192])
+
+
+@pytest.mark.parametrize("box", [(93, 20, 100), (92, 21, 100), (-1, 0, 10), (0, -1, 10), (0, 0, 0)])
+def test_box_outside(wide: Image8, box: tuple[int, int, int]) -> None:
+    with pytest.raises(DataError, match=r"^a: its box .* is not inside the 192x120 picture"):
+        crops.apply("a", wide, None, box, protocol(rule="box"))
+
+
+def test_box_missing(wide: Image8) -> None:
+    with pytest.raises(DataError, match=r"^a: protocol p-x1 cuts out a box"):
+        crops.apply("a", wide, None, None, protocol(rule="box"))
+
+
+@pytest.mark.parametrize("landmarks", [None, np.empty((0, 2))])
+def test_landmarks_missing(wide: Image8, landmarks: NDArray[np.float64] | None) -> None:
+    with pytest.raises(DataError, match=r"^a: protocol p-x1 crops around the landmarks, and it has none"):
+        crops.apply("a", wide, landmarks, None, protocol(rule="landmarks", enlarge=1.6, shift_up=0.1))
+
+
+def test_landmark_square_by_hand() -> None:
+    # Box x 40..59, y 30..79: extents 19 and 49. Side round(1.6 * 49) = round(78.4) = 78.
+    # Centre (50, 55) in pixel edges, up by 4.9 -> 50.1. Left round(50 - 39) = 11, top round(50.1 - 39) = 11.
+    points = np.array([[40.0, 30.0], [59.0, 79.0], [50.0, 50.0]])
+    assert crops.landmark_square(points, (200, 200), 1.6, 0.1) == (11, 11, 78)
+
+
+@pytest.mark.parametrize(
+    ("centre", "expected"),
+    [((10, 10), (0, 0)), ((190, 10), (136, 0)), ((10, 190), (0, 136)), ((190, 190), (136, 136))],
+)
+def test_landmark_square_is_moved_inside(centre: tuple[float, float], expected: tuple[int, int]) -> None:
+    points = np.array(centre, dtype=np.float64) + np.array([[-20.0, -20.0], [20.0, 20.0]])
+    assert crops.landmark_square(points, (200, 200), 1.6, 0.1) == (*expected, 64)
+
+
+def test_landmark_square_never_exceeds_the_picture() -> None:
+    points = np.array([[0.0, 0.0], [150.0, 99.0]])
+    assert crops.landmark_square(points, (100, 160), 1.6, 0.1) == (26, 0, 100)
+
+
+def test_a_crop_is_cut_before_it_is_resized(wide: Image8) -> None:
+    """The pixels around the box must not leak into it through the resampling kernel."""
+    painted = wide.copy()
+    painted[:, :50] = 255
+    painted[:, 110:] = 0
+    spec = protocol(30, rule="box")
+    hr, _ = crops.apply("a", wide, None, (50, 30, 60), spec)
+    other, _ = crops.apply("a", painted, None, (50, 30, 60), spec)
+    np.testing.assert_array_equal(hr, other)
+    np.testing.assert_array_equal(hr, resize(np.ascontiguousarray(wide[30:90, 50:110]), (30, 30)))
+
+
+@pytest.mark.parametrize("size", [25, 50, 200])
+def test_landmarks_stay_on_their_spot(size: int) -> None:
+    """A bright blob's centre of mass moves as the landmark does, whatever the resize: the pixel-centre convention."""
+    y, x = np.mgrid[0:160, 0:160]
+    spot = np.array([[83.0, 71.0]])
+    blob = 255 * np.exp(-((x - spot[0, 0]) ** 2 + (y - spot[0, 1]) ** 2) / (2 * 6.0**2))
+    picture = np.repeat(np.rint(blob).astype(np.uint8)[:, :, None], 3, axis=2)
+    hr, landmarks = crops.apply("a", picture, spot, (30, 20, 100), protocol(size, rule="box"))
+    assert hr.shape == (size, size, 3)
+    mass = hr[:, :, 0].astype(np.float64)
+    v, u = np.mgrid[0:size, 0:size]
+    found = [(u * mass).sum() / mass.sum(), (v * mass).sum() / mass.sum()]
+    assert landmarks is not None
+    np.testing.assert_allclose(landmarks, [found], atol=0.02)
