@@ -1,0 +1,85 @@
+"""Profiles: named conventions for turning two images into PSNR and SSIM.
+
+Published numbers differ because each codebase made these choices silently. Here each choice is a field, each set of
+choices has a name (profiles.toml), and numbers of different profiles never share a column.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from facesr_bench.cards import Name, read_toml, validate
+from facesr_bench.errors import MetricError
+from facesr_bench.plugins import unknown
+
+Rounding = Literal["floor", "round", "none"]
+Quantise = Literal["round", "truncate"]
+
+
+class Profile(BaseModel):
+    """One named convention. `name` is the key of its table in profiles.toml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    summary: str
+    source: tuple[str, ...] = Field(description="where the convention is written down: repository@commit:path:line")
+    quantise: Quantise = Field(description="how a float SR in [0, 1] becomes uint8")
+    channel: Literal["rgb", "y-bt601", "y-full"] = Field(
+        description="`y-bt601`: limited-range luma 16..235; `y-full`: .299/.587/.114 luma 0..255"
+    )
+    luma_rounding: Rounding = "none"
+    psnr_luma_rounding: Rounding | None = Field(default=None, description="PSNR's own, where it differs from SSIM's")
+    border: Annotated[int, Field(ge=0)] | Literal["scale"] = Field(
+        default=0, description="px cut off each side; `scale`: as many as the scale"
+    )
+    psnr_epsilon: float = Field(
+        default=0.0, ge=0, description="added to the mean squared error of [0, 1] values, unless that is 0"
+    )
+    ssim_window: Literal["gaussian", "uniform"] = "gaussian"
+    ssim_size: int = Field(default=11, ge=3, description="side of the window, px")
+    ssim_sigma: float = Field(default=1.5, gt=0, description="of the gaussian window, px; the uniform one has none")
+    ssim_covariance: Literal["population", "sample"] = "population"
+    ssim_downsample: bool = Field(default=False, description="first average-pool by round(min(H, W) / 256)")
+    ssim_clip_structure: bool = Field(
+        default=False, description="a negative contrast-structure term counts as 0, so that SSIM is never negative"
+    )
+    ssim_negative: bool = Field(default=False, description="SSIM on 256 - Y (DIC's uint8 overflow), kept as a witness")
+    match_statistics: bool = Field(
+        default=False, description="force mean and standard deviation of SR's channels to HR's (VQFR), a witness"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Profile:
+        if self.ssim_size % 2 == 0:
+            raise ValueError("ssim_size must be odd")
+        if self.channel == "rgb" and (self.luma_rounding != "none" or self.psnr_luma_rounding is not None):
+            raise ValueError("luma_rounding and psnr_luma_rounding mean nothing with channel rgb")
+        if self.ssim_negative and (self.channel != "y-bt601" or self.luma_rounding == "none"):
+            raise ValueError("ssim_negative is what becomes of whole levels 16..235: channel y-bt601, luma rounded")
+        return self
+
+    def border_px(self, scale: int) -> int:
+        return scale if self.border == "scale" else self.border
+
+
+@cache
+def profiles() -> dict[str, Profile]:
+    """Every profile, by name."""
+    path = Path(__file__).with_name("profiles.toml")
+    return {name: validate(Profile, {"name": name, **table}, path) for name, table in read_toml(path).items()}
+
+
+def get_profile(name: str) -> Profile:
+    """The profile called `name`.
+
+    Raises:
+        MetricError: there is none; suggests one.
+    """
+    if name not in profiles():
+        raise MetricError(unknown("profile", name, profiles()))
+    return profiles()[name]

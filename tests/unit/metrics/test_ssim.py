@@ -1,0 +1,135 @@
+"""SSIM: its fixed points, its window, its map."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import skimage.metrics
+
+from facesr_bench.errors import MetricError
+from facesr_bench.images import Image8, resize
+from facesr_bench.metrics.profiles import profiles
+from facesr_bench.scoring import load_metric, score
+
+C1 = (0.01 * 255) ** 2
+
+SKIMAGE: Any = skimage  # it has no types
+
+
+def flat(level: int, side: int = 32) -> Image8:
+    return np.full((side, side, 3), level, np.uint8)
+
+
+def ssim(sr: Image8, hr: Image8, profile: str = "basicsr-rgb", scale: int = 8) -> float:
+    return score(sr, hr, ["ssim"], profile, scale)["ssim"]
+
+
+def blurred(image: Image8) -> Image8:
+    height, width = image.shape[:2]
+    return resize(resize(image, (height // 8, width // 8)), (height, width))
+
+
+def load(profile: str, scale: int = 8) -> Any:
+    """As Any: `ssim_map` is beyond the contract of all metrics."""
+    return load_metric("ssim", profile, scale)
+
+
+@pytest.mark.parametrize("profile", sorted(profiles()))
+def test_identical_images_score_exactly_one(astronaut: Image8, profile: str) -> None:
+    assert ssim(astronaut.copy(), astronaut, profile) == 1.0
+
+
+@pytest.mark.parametrize(("a", "b"), [(0, 255), (100, 120), (0, 1)])
+@pytest.mark.parametrize("profile", ["basicsr-rgb", "skimage", "mmagic-dic", "piq", "pyiqa-y"])
+def test_constant_images_differ_in_luminance_alone(profile: str, a: int, b: int) -> None:
+    assert ssim(flat(a), flat(b), profile) == pytest.approx((2 * a * b + C1) / (a * a + b * b + C1), abs=1e-9)
+
+
+@pytest.mark.parametrize("profile", sorted(set(profiles()) - {"vqfr"}))
+def test_symmetric(astronaut: Image8, profile: str) -> None:
+    sr = blurred(astronaut)
+    assert ssim(sr, astronaut, profile) == pytest.approx(ssim(astronaut, sr, profile), abs=1e-12)
+
+
+@pytest.mark.parametrize("profile", ["sparnet", "sfmnet", "dic", "piq"])
+def test_turning_or_mirroring_both_images_changes_nothing(astronaut: Image8, profile: str) -> None:
+    hr = astronaut[:, :150]
+    sr = blurred(astronaut)[:, :150]
+    expected = ssim(sr, hr, profile)
+    assert ssim(np.rot90(sr), np.rot90(hr), profile) == pytest.approx(expected, abs=1e-12)
+    assert ssim(sr[:, ::-1], hr[:, ::-1], profile) == pytest.approx(expected, abs=1e-12)
+
+
+def test_opposite_structure_is_negative_unless_clipped() -> None:
+    noise = np.random.default_rng(3).integers(0, 256, (64, 64, 1), np.uint8).repeat(3, axis=2)
+    assert ssim(255 - noise, noise, "basicsr-rgb") < -0.5
+    assert ssim(255 - noise, noise, "pyiqa-y") == 0
+
+
+@pytest.mark.parametrize("profile", ["basicsr-rgb", "skimage"])
+def test_the_map_is_scikit_images(astronaut: Image8, profile: str) -> None:
+    metric, sr = load(profile), blurred(astronaut)
+    found = metric.ssim_map(sr, metric.prepare(astronaut))
+    gaussian = profile == "basicsr-rgb"
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False} if gaussian else {}
+    theirs = SKIMAGE.metrics.structural_similarity
+    full = theirs(sr, astronaut, data_range=255, channel_axis=-1, full=True, **options)[1].mean(axis=2)
+    rim = 5 if gaussian else 3
+    assert found.shape == (192 - 2 * rim, 192 - 2 * rim)
+    assert np.allclose(found, full[rim:-rim, rim:-rim], rtol=0, atol=1e-9)
+    assert found.mean() == pytest.approx(metric.per_image(sr, metric.prepare(astronaut)), abs=1e-12)
+
+
+def test_the_map_shows_where_the_error_is(astronaut: Image8) -> None:
+    sr = astronaut.copy()
+    sr[60:80, 100:120] = 255 - sr[60:80, 100:120]
+    metric = load("sparnet")
+    found = metric.ssim_map(sr, metric.prepare(astronaut))
+    row, column = np.unravel_index(found.argmin(), found.shape)
+    assert 60 <= row + 5 < 80
+    assert 100 <= column + 5 < 120
+    assert (found[:45] == 1).all()
+
+
+def test_one_reference_serves_many_methods(astronaut: Image8) -> None:
+    metric = load("vqfr")
+    reference = metric.prepare(astronaut)
+    for side in (24, 48):
+        sr = resize(resize(astronaut, (side, side)), (192, 192))
+        assert metric.per_image(sr, reference) == ssim(sr, astronaut, "vqfr")
+
+
+@pytest.mark.parametrize(("side", "factor"), [(383, 1), (384, 2), (513, 2), (700, 3)])
+def test_shrinking_starts_where_piq_starts(side: int, factor: int) -> None:
+    """round(side / 256) x round(side / 256) blocks; rows and columns left over are dropped."""
+    metric = load("piq")
+    hr = np.random.default_rng(0).integers(0, 256, (side, side + 1, 3), np.uint8)
+    reference = metric.prepare(hr)
+    assert reference.planes.shape == (3, side // factor, (side + 1) // factor)
+    block = hr[:factor, factor : 2 * factor, 2]
+    assert reference.planes[2, 0, 1] == pytest.approx(block.mean(), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("profile", "side", "message"),
+    [
+        ("sparnet", 10, "window of profile sparnet is 11 px wide, but only 10x10 px of the 10x10 image are scored"),
+        ("skimage", 6, "window of profile skimage is 7 px wide"),
+        ("dic", 26, "only 10x10 px of the 26x26 image are scored"),
+        ("dic", 15, "cuts 8 px off each side, which leaves nothing of 15x15 px"),
+    ],
+)
+def test_images_smaller_than_the_window_are_refused(profile: str, side: int, message: str) -> None:
+    with pytest.raises(MetricError, match=message):
+        ssim(flat(0, side), flat(0, side), profile)
+
+
+@pytest.mark.parametrize(("profile", "side"), [("sparnet", 11), ("skimage", 7), ("dic", 27)])
+def test_one_window_is_enough(profile: str, side: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    metric = load(profile)
+    assert metric.ssim_map(image, metric.prepare(image)).shape == (1, 1)
+    assert math.isfinite(ssim(255 - image, image, profile))
