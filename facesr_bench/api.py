@@ -1,0 +1,95 @@
+"""What a notebook calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facesr_bench.errors import FaceSRBenchError
+from facesr_bench.method import PRECISIONS, MethodBase, make_method
+from facesr_bench.runner import Options, Resume
+from facesr_bench.runner import run as _run
+from facesr_bench.selection import parse_method
+from facesr_bench.summary import summarise, to_frame
+from facesr_bench.weights import resolve
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def run(
+    methods: Sequence[str],
+    protocols: Sequence[str] = ("demo-x8",),
+    *,
+    data: Mapping[str, str | Path] | None = None,
+    limit: int | None = None,
+    out: str | Path = "results",
+    device: str = "auto",
+    batch_size: int | None = None,
+    resume: Resume = "only-missing",
+    precision: str = "fp32",
+    profile: str | None = None,
+    metrics: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Run methods on protocols: what `facesr-bench run` does, as a table.
+
+    Args:
+        methods: names, `name@weights`, or plug-in folders.
+        protocols: names, as `facesr-bench list protocols` shows them.
+        data: where data is, by dataset or protocol name: `{"helen": "/data/helen"}`.
+        limit: only the first so many images.
+        out: the results folder; finished work in it is used, not computed again.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        resume: `only-missing`, `never` or `always`, see `facesr_bench.runner.Options`.
+        precision: `fp32` or `bf16`.
+        profile: overrides the protocols' profile; metrics: likewise.
+
+    Returns:
+        One row per protocol and method, columns as in `facesr-bench table --format csv`. What failed is in
+        `frame.attrs["problems"]`, a list of lines.
+
+    Raises:
+        FaceSRBenchError: nothing could be run at all.
+    """
+    options = Options(
+        methods=tuple(methods),
+        protocols=tuple(protocols),
+        data={name: Path(path) for name, path in (data or {}).items()},
+        limit=limit,
+        out=Path(out),
+        device=device,
+        batch_size=batch_size,
+        resume=resume,
+        precision=precision,
+        profile=profile,
+        metrics=tuple(metrics) if metrics is not None else None,
+    )
+    report = _run(options)
+    if not report.results:
+        raise FaceSRBenchError("nothing could be run:\n" + "\n".join(report.problems))
+    frame = to_frame(summarise(report.results))
+    frame.attrs["problems"] = list(report.problems)
+    return frame
+
+
+def load_method(
+    name: str, weights: str | Path | None = None, *, device: str = "cpu", precision: str = "fp32", scale: int = 8
+) -> MethodBase:
+    """A method ready to use: `method.enhance(lr)` on a uint8 image, `method.upscale(batch)` on tensors.
+
+    Args:
+        name: a method's name, `name@weights`, or a plug-in's folder.
+        weights: a name from the method's card, or a checkpoint file; none for the card's default.
+        scale: what to upscale by; ignored by methods whose network has one scale.
+
+    Raises:
+        FaceSRBenchError: unknown method, missing or wrong weights.
+    """
+    if precision not in PRECISIONS:
+        raise FaceSRBenchError(f"precision {precision!r}: it must be one of {', '.join(PRECISIONS)}")
+    spec = parse_method(name)
+    found = resolve(spec.plugin, str(weights) if weights is not None else spec.weights)
+    method = make_method(spec.plugin.load_class(), spec.plugin.require_card())
+    method.load(weights=found.path if found else None, device=device, precision=precision, scale=scale)
+    return method

@@ -1,0 +1,65 @@
+"""The command line. Subcommands are one module each; nothing heavy is imported until one runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from facesr_bench.errors import FaceSRBenchError
+
+COMMANDS = {
+    "run": "run methods on protocols, then show and save the numbers",
+    "table": "print results as csv, markdown or LaTeX",
+    "report": "rebuild the HTML page of a results folder",
+    "list": "list methods, protocols, datasets, metrics, profiles",
+    "new": "write a working plug-in folder to start from",
+    "validate": "check a plug-in against the contract",
+}
+
+EXAMPLES = """examples:
+  facesr-bench run --methods sparnet,bicubic
+  facesr-bench run --methods sparnet,./mynet --protocols helen-x8 --data helen=~/data/helen
+  facesr-bench list protocols
+  facesr-bench table --results results --format latex
+  facesr-bench new method mynet && facesr-bench validate ./mynet
+
+`facesr-bench COMMAND --help` tells more of each."""
+
+OK, FAILED, MISUSED = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status is 0, 1 (something failed; finished work is kept) or 2 (misuse)."""
+    from facesr_bench import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="facesr-bench",
+        description="Benchmark and evaluation suite for face super-resolution.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"facesr-bench {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    wanted = next((a for a in arguments if not a.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        sub = commands.add_parser(
+            name, help=summary, description=summary, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if name == wanted:  # the others are only named, so their modules need not load
+            import_module(f"facesr_bench.cli.{name}").configure(sub)
+    options = parser.parse_args(arguments)
+    try:
+        status: int = options.handler(options)
+    except FaceSRBenchError as error:
+        print(f"facesr-bench: error: {error}", file=sys.stderr)  # noqa: T201
+        return MISUSED
+    except KeyboardInterrupt:
+        print("\nstopped; finished images are kept: the same command goes on from there", file=sys.stderr)  # noqa: T201
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return OK
+    return status

@@ -1,0 +1,144 @@
+"""`facesr-bench list`"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from facesr_bench.cli import FAILED, OK
+from facesr_bench.cli.run import parse_data
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from facesr_bench.cards import MethodCard
+    from facesr_bench.plugins import Plugin, Registry
+
+WHAT = ("methods", "protocols", "datasets", "metrics", "profiles")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "examples:\n  facesr-bench list methods\n  facesr-bench list protocols --data helen=~/data/helen"
+    parser.add_argument("what", choices=WHAT)
+    parser.add_argument("--data", action="append", default=[], metavar="NAME=DIR", help="as in `run`")
+    parser.set_defaults(handler=show)
+
+
+def show(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.markup import escape
+
+    from facesr_bench import plugins
+
+    console, errors = Console(), Console(stderr=True)
+    registry: Registry[Any] | None = None
+    if arguments.what == "profiles":
+        console.print(_profiles())
+    elif arguments.what == "protocols":
+        registry = plugins.datasets()
+        _protocols(console, arguments.data)
+    else:
+        registry = getattr(plugins, arguments.what)()
+        makers = {"methods": _methods, "datasets": _datasets, "metrics": _metrics}
+        console.print(makers[arguments.what]([p for p in registry.plugins if p.card is not None]))
+    broken = [plugin for plugin in registry.plugins if plugin.error] if registry else []
+    for plugin in broken:
+        errors.print(
+            f"[bold red]broken[/] {escape(plugin.name)} ({escape(plugin.source)}): {escape(str(plugin.error))}"
+        )
+    return FAILED if broken else OK
+
+
+def _table(*columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=i == 0)
+    return table
+
+
+def _described(table: Table, name: str, summary: str, facts: list[str]) -> None:
+    """A row of two lines: what it is, and its facts in grey."""
+    from rich.text import Text
+
+    table.add_row(Text(name, style="bold"), Text.assemble(summary, "\n", (" · ".join(facts), "dim")))
+
+
+def _row(table: Table, *cells: str) -> None:
+    from rich.text import Text
+
+    table.add_row(*(Text(cell) for cell in cells))  # never markup: names come from strangers' cards
+
+
+def _methods(found: list[Plugin[MethodCard]]) -> Table:
+    from facesr_bench.weights import location
+
+    table = _table("method", "what it is")
+    for plugin in found:
+        card = plugin.require_card()
+        scale = ", ".join(f"x{s}" for s in card.scales) or "any scale"
+        facts = [scale + (f" to {card.output_size} px" if card.output_size else "")]
+        if card.parameters:
+            facts.append(f"{card.parameters:,} parameters")
+        for name in card.weights:
+            notes = ["default"] * (name == card.default_weights)
+            notes += ["not on this machine"] * (not location(plugin, name).is_file())
+            facts.append(f"@{name}" + (f" ({', '.join(notes)})" if notes else ""))
+        _described(table, plugin.name, card.summary, facts)
+    return table
+
+
+def _protocols(console: Any, data: list[str]) -> None:
+    from rich.markup import escape
+
+    from facesr_bench import plugins
+    from facesr_bench.data import is_ready
+
+    given = parse_data(data)
+    table = _table("protocol", "what it is")
+    missing: dict[str, Any] = {}
+    for plugin in plugins.datasets().plugins:
+        if plugin.card is None:
+            continue
+        for protocol in plugin.card.protocols.values():
+            ready = is_ready(protocol.name, given)
+            if not ready:
+                missing[plugin.name] = plugin.card
+            facts = ["ready" if ready else "no data yet", f"profile {protocol.profile}"]
+            facts += [", ".join(protocol.metrics)] if protocol.metrics else []
+            _described(table, protocol.name, protocol.summary, facts)
+    console.print(table)
+    for name, card in missing.items():
+        variable = name.upper().replace("-", "_")
+        console.print(f"[bold]{escape(name)}[/]: {escape(card.obtain.strip())}")
+        how = f'--data {name}=DIR, or FACESR_BENCH_DATA_{variable}=DIR, or {name} = "DIR" under [data] in facesr-bench.toml'
+        console.print(f"  then: {escape(how)}\n", highlight=False)
+
+
+def _datasets(found: list[Any]) -> Table:
+    table = _table("dataset", "protocols", "licence", "what it is")
+    for plugin in found:
+        card = plugin.card
+        _row(table, plugin.name, "\n".join(card.protocols), card.licence, card.summary)
+    return table
+
+
+def _metrics(found: list[Any]) -> Table:
+    table = _table("metric", "better", "unit", "range", "needs", "what it is")
+    for plugin in found:
+        card = plugin.card
+        better = "higher" if card.higher_is_better else "lower"
+        low, high = card.range
+        _row(table, plugin.name, better, card.unit, f"{low:g} to {high:g}", ", ".join(card.needs), card.summary)
+    return table
+
+
+def _profiles() -> Table:
+    from facesr_bench.metrics.profiles import profiles
+
+    table = _table("profile", "what it is", "source")
+    for profile in profiles().values():
+        _row(table, profile.name, profile.summary, "\n".join(profile.source))
+    return table

@@ -1,0 +1,48 @@
+"""`facesr-bench new`"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from facesr_bench.cli import OK
+from facesr_bench.errors import FaceSRBenchError
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "example:\n  facesr-bench new method mynet\n  facesr-bench run --methods ./mynet,bicubic"
+    parser.add_argument("kind", choices=("method",))
+    parser.add_argument("name", help="lower-case letters, digits, and . _ -")
+    parser.add_argument(
+        "--dir", type=Path, default=Path(), metavar="DIR", help="where the folder is made (default: here)"
+    )
+    parser.set_defaults(handler=new)
+
+
+def new(arguments: argparse.Namespace) -> int:
+    name = arguments.name
+    if not NAME.fullmatch(name):
+        raise FaceSRBenchError(f"name {name!r}: use lower-case letters, digits, and . _ - only")
+    folder = arguments.dir / name
+    if folder.exists():
+        raise FaceSRBenchError(f"{folder}: is there already; choose another name, or remove it")
+    templates = Path(__file__).with_name("templates") / arguments.kind
+    try:
+        folder.mkdir(parents=True)
+        for template in sorted(templates.iterdir()):
+            if template.is_file():
+                text = template.read_text(encoding="utf-8").replace("@NAME@", name)
+                (folder / template.name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise FaceSRBenchError(f"{folder}: can't be made: {error.strerror or error}") from error
+    shown = folder if folder.is_absolute() else f"./{folder}"
+    sys.stdout.write(
+        f"made {shown} (card.toml, method.py)\n"
+        f"  check it:  facesr-bench validate {shown}\n"
+        f"  run it:    facesr-bench run --methods {shown},bicubic\n"
+    )
+    return OK

@@ -1,0 +1,43 @@
+"""`facesr-bench validate`"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from facesr_bench.cli import FAILED, OK
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "examples:\n  facesr-bench validate ./mynet\n  facesr-bench validate sparnet"
+    parser.add_argument("plugin", help="a plug-in's folder, or the name of a method")
+    parser.add_argument("--weights", help="the weights to check a method with (name or file)")
+    parser.set_defaults(handler=validate)
+
+
+def validate(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.markup import escape
+
+    from facesr_bench import plugins, validation
+
+    console = Console()
+    folder = Path(arguments.plugin).expanduser()
+    plugin: plugins.Plugin[Any]
+    if folder.is_dir():
+        plugin = plugins.read_plugin(validation.kind_of(folder), folder.resolve(), "path")
+    else:
+        plugin = plugins.methods().get(arguments.plugin)
+    console.print(f"{plugin.kind} [bold]{escape(plugin.name)}[/] in {escape(str(plugin.folder))}", highlight=False)
+    failed = 0
+    for check in validation.validate(plugin, arguments.weights):
+        if check.problem is None:
+            console.print(f"  [green]ok[/]      {check.name}", highlight=False)
+            continue
+        failed += 1
+        console.print(f"  [bold red]failed[/]  {check.name}: {escape(check.problem)}", highlight=False)
+        if check.details:
+            console.print(escape(check.details), style="dim", highlight=False)
+    console.print(f"{failed} check(s) failed" if failed else "all checks passed")
+    return FAILED if failed else OK

@@ -1,0 +1,217 @@
+"""The work on one image: read it, hand it to a method, check and quantise the answer, score it, write it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesr_bench.cards import ProtocolCard
+from facesr_bench.dataset import DatasetBase, Item
+from facesr_bench.errors import FaceSRBenchError, MethodError, MetricError
+from facesr_bench.images import Image8, read_image, resize, write_png
+from facesr_bench.method import MethodBase
+from facesr_bench.metric import MetricBase
+from facesr_bench.metrics.convert import quantise
+from facesr_bench.metrics.profiles import Quantise
+from facesr_bench.protocol import Sample, prepare
+from facesr_bench.report.heatmap import error_map
+from facesr_bench.store import ImageRow, Result, file_name
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Float noise of a network that clips itself; anything beyond is a broken contract.
+RANGE_TOLERANCE = 1e-4
+
+
+@dataclass
+class Loaded:
+    """One sample in memory, with all that depends on the ground truth alone.
+
+    Attributes:
+        references: what each metric's `prepare` returned, by metric name.
+        reasons: why a metric can't be computed on this image, whatever the method.
+        upsampled: LR at the output size by Pillow's bicubic (made when the first method asks for it).
+        error: why the sample could not be read; then `sample` is none.
+    """
+
+    id: str
+    sample: Sample | None = None
+    references: dict[str, Any] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    upsampled: Image8 | None = None
+    error: str | None = None
+
+    def upsampled_to(self, size: tuple[int, int]) -> Image8:
+        """LR at (height, width) by Pillow's bicubic, made once."""
+        assert self.sample is not None  # unreadable samples never get here
+        if self.upsampled is None or self.upsampled.shape[:2] != size:
+            self.upsampled = resize(self.sample.lr, size)
+        return self.upsampled
+
+
+def load_item(
+    dataset: DatasetBase, item: Item, protocol: ProtocolCard, metrics: Sequence[MetricBase], inputs: Path
+) -> Loaded:
+    """Read and prepare one item, once for all methods; a bad image becomes `error` instead of an exception."""
+    try:
+        sample = prepare(item.id, dataset.read(item, protocol), protocol)
+    except FaceSRBenchError as error:
+        return Loaded(item.id, error=str(error))
+    loaded = Loaded(item.id, sample)
+    for metric in metrics:
+        name = metric.card.name
+        if sample.hr is None:
+            if "reference" in metric.card.needs:
+                loaded.reasons[name] = "needs ground truth, which this protocol does not have"
+            continue
+        try:
+            loaded.references[name] = metric.prepare(sample.hr)
+        except MetricError as error:
+            loaded.reasons[name] = str(error)
+    _save_once(inputs / "lr" / f"{file_name(item.id)}.png", sample.lr)
+    if sample.hr is not None:
+        _save_once(inputs / "hr" / f"{file_name(item.id)}.png", sample.hr)
+    return loaded
+
+
+def _save_once(path: Path, image: Image8) -> None:
+    if not path.exists():
+        write_png(path, image)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a method made of one image: float32 HxWx3 in [0, 1], or why there is none."""
+
+    sr: NDArray[np.float32] | None
+    ms: float | None = None
+    error: str | None = None
+
+
+def upscale(method: MethodBase, batch: Sequence[Loaded]) -> list[Output]:
+    """Run a method on samples, batching those of one size; a failure costs only the images that cause it."""
+    outputs: dict[int, Output] = {}
+    groups: dict[tuple[int, ...], list[tuple[int, Image8, tuple[int, int]]]] = {}
+    for i, loaded in enumerate(batch):
+        assert loaded.sample is not None  # unreadable samples never get here
+        try:
+            size = method.output_size(*loaded.sample.lr.shape[:2])
+        except FaceSRBenchError as error:
+            outputs[i] = Output(None, error=str(error))
+            continue
+        image = loaded.upsampled_to(size) if method.card.input == "bicubic" else loaded.sample.lr
+        groups.setdefault(image.shape, []).append((i, image, size))
+    for group in groups.values():
+        indexes, images, sizes = zip(*group, strict=True)
+        outputs.update(zip(indexes, _upscale_images(method, images, sizes), strict=True))
+    return [outputs[i] for i in range(len(batch))]
+
+
+def _upscale_images(method: MethodBase, images: Sequence[Image8], sizes: Sequence[tuple[int, int]]) -> list[Output]:
+    import torch
+
+    batch = torch.from_numpy(np.stack(images)).to(method.device).permute(0, 3, 1, 2).float() / 255
+    started = time.perf_counter()
+    try:
+        sr = method.upscale(batch)
+        if batch.device.type == "cuda":
+            torch.cuda.synchronize(batch.device)
+    except Exception as error:  # a stranger's method may raise anything
+        if len(images) > 1:
+            alone = zip(images, sizes, strict=True)
+            return [_upscale_images(method, [image], [size])[0] for image, size in alone]
+        return [Output(None, error=f"{type(error).__name__}: {error}".strip())]
+    ms = (time.perf_counter() - started) * 1000 / len(images)
+    try:
+        _check_batch(method, sr, len(images))
+    except MethodError as error:
+        return [Output(None, error=str(error)) for _ in images]
+    arrays = sr.detach().permute(0, 2, 3, 1).cpu().numpy()
+    return [_checked(method, array, size, ms) for array, size in zip(arrays, sizes, strict=True)]
+
+
+def _check_batch(method: MethodBase, sr: Tensor, count: int) -> None:
+    import torch
+
+    name = method.card.name
+    if not torch.is_tensor(sr):
+        raise MethodError(f"{name} returned a {type(sr).__name__}, not a tensor")
+    if sr.ndim != 4 or sr.shape[0] != count or sr.shape[1] != 3:
+        raise MethodError(f"{name} returned shape {tuple(sr.shape)} for {count} image(s); BxCxHxW with C = 3 is due")
+    if sr.dtype != torch.float32:
+        raise MethodError(f"{name} returned {sr.dtype}; float32 is due")
+
+
+def _checked(method: MethodBase, sr: NDArray[np.float32], size: tuple[int, int], ms: float) -> Output:
+    name = method.card.name
+    if sr.shape[:2] != size:
+        return Output(None, error=f"{name} returned {sr.shape[1]}x{sr.shape[0]} px; {size[1]}x{size[0]} is due")
+    if (bad := int(np.count_nonzero(~np.isfinite(sr)))) > 0:
+        return Output(None, error=f"{name} returned {bad} NaN or infinite values of {sr.size}")
+    low, high = float(sr.min()), float(sr.max())
+    if low < -RANGE_TOLERANCE or high > 1 + RANGE_TOLERANCE:
+        return Output(None, error=f"{name} returned values in [{low:.4g}, {high:.4g}]; [0, 1] is due")
+    return Output(np.clip(sr, 0, 1), ms)
+
+
+def score_output(
+    output: Output, loaded: Loaded, metrics: Sequence[MetricBase], result: Result, mode: Quantise
+) -> ImageRow:
+    """Quantise, save and score one output.
+
+    Args:
+        mode: the profile's quantisation (`round` or `truncate`).
+
+    Returns:
+        The row for images.jsonl.
+    """
+    if output.sr is None:
+        return ImageRow(loaded.id, error=output.error)
+    sr = quantise(output.sr, mode)
+    write_png(result.sr_path(loaded.id), sr)
+    if loaded.sample is not None and loaded.sample.hr is not None:
+        write_png(result.map_path(loaded.id), error_map(sr, loaded.sample.hr))
+    row = score_image(sr, loaded, metrics)
+    row.ms = output.ms
+    return row
+
+
+def score_image(sr: Image8, loaded: Loaded, metrics: Sequence[MetricBase]) -> ImageRow:
+    """Every metric of one finished image; a metric that can't be computed leaves its reason."""
+    row = ImageRow(loaded.id)
+    for metric in metrics:
+        name = metric.card.name
+        if name in loaded.reasons:
+            row.reasons[name] = loaded.reasons[name]
+            continue
+        try:
+            value = float(metric.per_image(sr, loaded.references.get(name)))
+        except MetricError as error:
+            row.reasons[name] = str(error)
+        except Exception as error:  # a stranger's metric may raise anything; it costs its own cell
+            row.reasons[name] = f"{type(error).__name__}: {error}"
+        else:
+            if math.isnan(value):
+                row.reasons[name] = f"{name} returned NaN"
+            else:
+                row.metrics[name], row.versions[name] = value, metric.card.version
+    return row
+
+
+def saved_output(result: Result, image_id: str) -> Image8 | None:
+    """The image of an earlier run with the same fingerprint, or none if it is not on disk or not readable."""
+    path = result.sr_path(image_id)
+    if not path.is_file():
+        return None
+    try:
+        return read_image(path)
+    except FaceSRBenchError:
+        return None
