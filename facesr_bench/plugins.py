@@ -82,10 +82,12 @@ class Plugin(Generic[_CardT]):
         Code that the folder imports from elsewhere is not covered.
         """
         digest = hashlib.sha256()
-        places: list[Path] = [self.folder, self.code_folder]
-        for place in dict.fromkeys(places):
-            for path in [place / CARD_FILE, *sorted(_python_files(place))]:
-                digest.update(path.relative_to(place).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+        for place in dict.fromkeys([self.folder, self.code_folder]):
+            files: list[Path] = [place / CARD_FILE]
+            files += sorted(_python_files(place))
+            for path in files:
+                name = path.relative_to(place).as_posix()
+                digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
         return digest.hexdigest()
 
     def load_class(self) -> type[Any]:

@@ -1,4 +1,4 @@
-"""Checks a plug-in against its contract, one named check at a time, so that an author sees all that is wrong at once."""
+"""Checks a plug-in against its contract, one named check at a time: an author sees all that is wrong at once."""
 
 from __future__ import annotations
 
@@ -96,7 +96,9 @@ def _faces(side: int, count: int) -> list[Any]:
     return [resize(picture, (side, side)) for picture in coarse]
 
 
-def _validate_method(plugin: Plugin[MethodCard], cls: type[Any], weights: str | None) -> Iterator[Check]:
+def _validate_method(  # noqa: PLR0915  (one closure per check, in the order they are told)
+    plugin: Plugin[MethodCard], cls: type[Any], weights: str | None
+) -> Iterator[Check]:
     import torch
 
     card = plugin.require_card()
@@ -161,7 +163,8 @@ def _validate_method(plugin: Plugin[MethodCard], cls: type[Any], weights: str | 
             None
             if difference == 0
             else (
-                f"the same input gave another output (difference {difference:.2g}); seed it, and call .eval() on the network"
+                f"the same input gave another output (difference {difference:.2g}); "
+                "seed it, and call .eval() on the network"
             )
         )
 

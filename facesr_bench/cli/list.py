@@ -113,7 +113,8 @@ def _protocols(console: Any, data: list[str]) -> None:
     for name, card in missing.items():
         variable = name.upper().replace("-", "_")
         console.print(f"[bold]{escape(name)}[/]: {escape(card.obtain.strip())}")
-        how = f'--data {name}=DIR, or FACESR_BENCH_DATA_{variable}=DIR, or {name} = "DIR" under [data] in facesr-bench.toml'
+        how = f"--data {name}=DIR, or FACESR_BENCH_DATA_{variable}=DIR, "
+        how += f'or {name} = "DIR" under [data] in facesr-bench.toml'
         console.print(f"  then: {escape(how)}\n", highlight=False)
 
 

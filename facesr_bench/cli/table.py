@@ -13,7 +13,7 @@ EXAMPLES = """examples:
   facesr-bench table --results results --format csv > numbers.csv
   facesr-bench table --format latex --protocols helen-x8
 
-The csv's column names are stable: protocol,method,weights,profile,n,psnr,ssim,...; numbers have full precision there."""
+The csv's column names are stable: protocol,method,weights,profile,n,psnr,ssim,...; its numbers have full precision."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,109 @@
+"""Cards spelled out in words, as (term, sentence) pairs, for a person who has not read the code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_CHANNELS = {
+    "rgb": "on all three RGB channels",
+    "y-bt601": "on luma, ITU-R BT.601 limited range (16 to 235)",
+    "y-full": "on luma, 0.299 R + 0.587 G + 0.114 B (0 to 255)",
+}
+_LUMA_ROUNDING = {"floor": ", rounded down to whole levels", "round": ", rounded to whole levels", "none": ""}
+_CROPS = {
+    "none": "The picture as it is.",
+    "centre": "The central square of {size} px.",
+    "box": "The square box that the dataset gives for each face.",
+    "landmarks": (
+        "A square around the face landmarks: {enlarge} times the longer side of their box, moved up by {shift_up} "
+        "of its height."
+    ),
+}
+_SOURCES = {
+    "hr": "Made from the ground truth by {degradation}.",
+    "pairs": "As the dataset gives it.",
+    "lr": "As the dataset gives it; there is no ground truth.",
+}
+
+
+def protocol_in_words(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The data of a result and how it was prepared."""
+    protocol, dataset, data = manifest["protocol"], manifest["dataset"], manifest["data"]
+    licence = str(dataset["licence"]).rstrip(".")
+    pairs = [
+        ("Data", f"{dataset['title']}, {protocol.get('split', 'test')} split, {_count(data['count'])}."),
+        ("Licence", f"{licence}."),
+    ]
+    crop = protocol.get("crop") or {}
+    if crop.get("rule") in _CROPS:
+        pairs.append(("Crop", _CROPS[crop["rule"]].format_map(crop)))
+    pairs.append(("Sizes", _sizes(protocol)))
+    if protocol.get("source") in _SOURCES:
+        pairs.append(("Low resolution", _SOURCES[protocol["source"]].format_map(protocol)))
+    if protocol.get("aligned") == "ffhq":
+        pairs.append(("Alignment", "Faces are aligned as in FFHQ."))
+    return pairs
+
+
+def _count(count: int) -> str:
+    return f"{count:,} image{'' if count == 1 else 's'}"
+
+
+def _sizes(protocol: Mapping[str, Any]) -> str:
+    scale, hr, lr = protocol["scale"], protocol.get("hr_size"), protocol.get("lr_size")
+    if protocol.get("source") == "lr":
+        size = f"{lr} px in" if lr else "As the pictures are"
+        return f"{size}, enlarged {scale} times."
+    if hr:
+        return f"Ground truth {hr} px, low resolution {hr // scale} px: {scale} times smaller."
+    return f"As cropped; the low resolution is {scale} times smaller."
+
+
+def profile_in_words(profile: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """How the metrics were computed. A field that this release doesn't know is given as it stands."""
+    known = {"name", "summary", "source"}
+    pairs = []
+    if "quantise" in profile:
+        known.add("quantise")
+        how = {"round": "rounded", "truncate": "cut off (not rounded)"}.get(profile["quantise"], profile["quantise"])
+        pairs.append(("What is scored", f"The 8-bit picture as it would be saved; values are {how}."))
+    if "channel" in profile:
+        known |= {"channel", "luma_rounding"}
+        channel = _CHANNELS.get(profile["channel"], str(profile["channel"]))
+        pairs.append(("Colour", f"Computed {channel}{_LUMA_ROUNDING.get(profile.get('luma_rounding', 'none'), '')}."))
+    known |= {"psnr_luma_rounding", "psnr_epsilon"}
+    if profile.get("psnr_luma_rounding"):
+        rounding = _LUMA_ROUNDING[profile["psnr_luma_rounding"]].lstrip(", ") or "not rounded"
+        pairs.append(("PSNR only", f"Luma is {rounding}."))
+    if profile.get("psnr_epsilon"):
+        pairs.append(("PSNR", f"{profile['psnr_epsilon']:g} is added to the mean squared error of values in [0, 1]."))
+    if "border" in profile:
+        known.add("border")
+        border = profile["border"]
+        width = "As many px as the scale" if border == "scale" else f"{border} px"
+        pairs.append(("Border", f"{width} cut off each side." if border else "Nothing is cut off."))
+    if "ssim_window" in profile:
+        known |= {key for key in profile if key.startswith("ssim_")}
+        pairs.append(("SSIM", _ssim(profile)))
+    if "match_statistics" in profile:
+        known.add("match_statistics")
+        if profile["match_statistics"]:
+            pairs.append(("Caution", "Mean and deviation of each channel are first forced to those of the truth."))
+    pairs += [(key, str(value)) for key, value in profile.items() if key not in known]
+    sources = profile.get("source") or ()
+    if sources:
+        pairs.append(("As in", "; ".join([sources] if isinstance(sources, str) else sources)))
+    return pairs
+
+
+def _ssim(profile: Mapping[str, Any]) -> str:
+    sigma = profile.get("ssim_sigma")
+    spread = "" if sigma is None else f", \N{GREEK SMALL LETTER SIGMA} = {sigma} px"
+    text = f"{str(profile['ssim_window']).capitalize()} window of {profile.get('ssim_size')} px{spread}; "
+    text += f"{profile.get('ssim_covariance', 'population')} covariance"
+    if profile.get("ssim_downsample"):
+        text += "; pictures above 256 px are first averaged down"
+    if profile.get("ssim_negative"):
+        text += "; on the negative picture (a known bug, kept as a witness)"
+    return text + "."

@@ -1,0 +1,261 @@
+"""The pages: complete, self-contained, safe with any name."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from facesr_bench.errors import ResultsError
+from facesr_bench.plugins import bundled_folder
+from facesr_bench.report import site
+from facesr_bench.store import ImageRow, Result
+from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
+
+HOSTILE = ["<img src=x onerror=alert(1)>", '"><script>alert(2)</script>', "a/../b %2e?#&'\"{{ 7*7 }}", "plain 1"]
+
+
+class Page(HTMLParser):
+    """What a browser would see of a page: its elements and its text."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self._raw = ""
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {k: v or "" for k, v in attrs}))
+        self._raw = tag if tag in {"script", "style"} else ""
+
+    def handle_data(self, data: str) -> None:
+        if not self._raw:
+            self.text += data
+
+    def handle_endtag(self, tag: str) -> None:
+        self._raw = ""
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def references(self) -> list[tuple[str, str]]:
+        """(attribute, URL) of all that the page points at."""
+        return [(k, v) for _, attributes in self.elements for k, v in attributes.items() if k in {"src", "href"}]
+
+    def file_of(self, url: str) -> Path:
+        return (self.path.parent / unquote(urlsplit(url).path)).resolve()
+
+
+def hostile_results(root: Path) -> None:
+    values = {image_id: {"psnr": 20.0 + i, "ssim": 0.5} for i, image_id in enumerate(HOSTILE)}
+    for label in (HOSTILE[0], HOSTILE[1], "bicubic"):
+        write_result(root, manifest(label, total=4), scored(values), pictures=True)
+
+
+def pages(root: Path) -> list[Page]:
+    return [Page(path) for path in [root / "index.html", *sorted((root / "_pages").glob("*/*/*.html"))]]
+
+
+def test_every_reference_is_relative_and_exists(tmp_path: Path) -> None:
+    hostile_results(tmp_path)
+    assert site.build(tmp_path) == tmp_path / "index.html"
+    seen = 0
+    for page in pages(tmp_path):
+        for _, url in page.references():
+            if url.startswith(("data:,", "https://example.org/")) or url == "#main":
+                continue
+            parts = urlsplit(url)
+            assert not parts.scheme and not parts.netloc and not parts.path.startswith("/"), url
+            if parts.path:
+                assert page.file_of(url).exists(), url
+                seen += 1
+    assert seen >= 4 * (1 + 1 + 2 * 3)
+
+
+def test_nothing_is_fetched_from_elsewhere(tmp_path: Path) -> None:
+    hostile_results(tmp_path)
+    site.build(tmp_path)
+    for page in pages(tmp_path):
+        assert not [url for name, url in page.references() if name == "src" and "//" in url]
+        assert all(link["href"] == "data:," for link in page.all("link"))
+        source = page.path.read_text()
+        assert "@import" not in source and "url(" not in source
+        [policy] = [m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+
+
+def test_hostile_names_are_text(tmp_path: Path) -> None:
+    hostile_results(tmp_path)
+    site.build(tmp_path)
+    for page in pages(tmp_path):
+        assert len(page.all("script")) == 1
+        assert not [a for _, a in page.elements if any(key.startswith("on") for key in a)]
+        assert "{{ 7*7 }}" in page.text or page.path.name == "index.html"
+        assert HOSTILE[0] in page.text and HOSTILE[1] in page.text
+
+
+def test_a_link_in_a_card_is_a_link_only_if_it_is_one_of_the_web(tmp_path: Path) -> None:
+    card = manifest("evil")
+    card["method"]["code"] = "javascript:alert(1)"
+    card["method"]["paper"] = None
+    write_result(tmp_path, card, scored({"a": {"psnr": 1.0, "ssim": 0.5}}))
+    page = Page(site.build(tmp_path))
+    assert "javascript:alert(1)" in page.text
+    assert not [url for _, url in page.references() if url.startswith("javascript")]
+
+
+def test_image_rows_show_input_methods_maps_and_truth(tmp_path: Path) -> None:
+    hostile_results(tmp_path)
+    site.build(tmp_path)
+    page = pages(tmp_path)[1]
+    pictures = page.all("img")
+    assert len(pictures) == 4 * (1 + 3 * 2 + 1)
+    for picture in pictures:
+        assert picture["alt"] and picture["loading"] == "lazy"
+        assert (picture["width"], picture["height"]) == ("32", "32"), "LR is shown as large as HR"
+    alts = [picture["alt"] for picture in pictures]
+    assert "plain 1, low resolution" in alts and "plain 1, ground truth" in alts
+    assert "plain 1, by bicubic" in alts and "error of bicubic on plain 1" in alts
+    lr = next(picture for picture in pictures if picture["alt"] == "plain 1, low resolution")
+    assert lr["class"] == "px" and page.file_of(lr["src"]).parent.name == "lr"
+    error = next(picture for picture in pictures if picture["alt"] == "error of bicubic on plain 1")
+    assert page.file_of(error["src"]).parent.name == "maps"
+    assert "23.00" in page.text and "linear-gradient" in page.path.read_text()
+
+
+def test_without_truth_there_is_no_map_and_no_truth(tmp_path: Path) -> None:
+    card = manifest("bicubic", source="lr", metrics={})
+    write_result(tmp_path, card, [ImageRow("a", ms=1.0)], pictures=True)
+    site.build(tmp_path)
+    index, page = pages(tmp_path)
+    assert [picture["alt"] for picture in page.all("img")] == ["a, low resolution", "a, by bicubic"]
+    assert "Ground truth" not in page.text and "Error of luma" not in page.text
+    assert "there is no ground truth" in index.text
+
+
+def test_many_images_are_split_into_pages(tmp_path: Path) -> None:
+    values = {f"face {i}": {"psnr": 20.0, "ssim": 0.5} for i in range(1, 121)}
+    result = write_result(tmp_path, manifest(total=120), scored(values))
+    site.build(tmp_path)
+    found = {int(page.path.stem): page for page in pages(tmp_path)[1:]}
+    assert sorted(found) == [1, 2, 3]
+    headings = [text for n in (1, 2, 3) for text in re.findall(r"face \d+(?=</span></h2>)", found[n].path.read_text())]
+    assert headings == [f"face {i}" for i in range(1, 121)], "every image once, 2 before 10"
+    assert 'rel="next"' in found[1].path.read_text() and 'rel="next"' not in found[3].path.read_text()
+
+    (result.folder / "images.jsonl").unlink()
+    for row in scored({"face 1": {"psnr": 20.0, "ssim": 0.5}}):
+        result.append(row)
+    result.close()
+    site.build(tmp_path)
+    assert [page.path.name for page in pages(tmp_path)[1:]] == ["1.html"], "stale pages are removed"
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_failures_reasons_and_partial_rows_are_said(tmp_path: Path) -> None:
+    ids = ["a", "b", "c"]
+    metrics = {"psnr": PSNR, "ssim": SSIM, "lpips": LPIPS}
+    full = scored({k: {"psnr": 20.0, "ssim": 0.5} for k in ids})
+    for row in full:
+        row.reasons["lpips"] = "needs weights `lpips`"
+    write_result(tmp_path, manifest("full", metrics=metrics), full)
+    shaky = [ImageRow("a", error="first error"), ImageRow("b", error="second <error>"), *full[2:]]
+    write_result(tmp_path, manifest("shaky", metrics=metrics), shaky)
+    broken = manifest("broken", metrics=metrics, error="no module named basicsr")
+    broken["error_details"] = "Traceback (most recent call last): here"
+    write_result(tmp_path, broken, [])
+    page = Page(site.build(tmp_path))
+    for text in ("first error", "second <error>", "needs weights `lpips`", "no module named basicsr", "Traceback"):
+        assert text in page.text
+    source = page.path.read_text()
+    assert source.count('<tbody class="unranked">') == 2 == source.count('class="tag"')
+    images = pages(tmp_path)[1]
+    assert "failed: first error" in images.text and "failed: second <error>" in images.text
+    assert "Not shown: broken" in images.text
+
+
+def test_provenance_is_on_the_page(tmp_path: Path) -> None:
+    card = manifest("sparnet", weights="bundled")
+    write_result(tmp_path, card, scored({"a": {"psnr": float("inf"), "ssim": 1.0}}))
+    text = Page(site.build(tmp_path)).text
+    for expected in (
+        card["fingerprint"],
+        card["command"],
+        *(card["method"]["weights_sha256"], card["method"]["training_data"], card["method"]["licence"]),
+        *("numpy 2.0.0", "0123abc", "with uncommitted changes", "Linux-x86_64", "2 threads", "2026-11-22 09:47 UTC"),
+        *("Toy drawings", "CC0", "1.5 times the longer side", "Ground truth 32 px, low resolution 4 px"),
+        "pillow-bicubic",
+        *("on all three RGB channels", "Gaussian window of 11 px", "∞"),
+    ):
+        assert expected in text, expected
+
+
+def test_results_of_other_data_are_not_put_beside_each_other(tmp_path: Path) -> None:
+    values = {"a": {"psnr": 20.0, "ssim": 0.5}}
+    for name in ("one", "two"):
+        write_result(tmp_path, manifest(name), scored(values), pictures=True)
+    write_result(tmp_path, manifest("foreign", data_hash="e" * 64), scored(values), pictures=True)
+    site.build(tmp_path)
+    images = pages(tmp_path)[1]
+    assert not [picture for picture in images.all("img") if "foreign" in picture["src"]]
+    assert "Not shown: foreign" in images.text
+
+
+def test_missing_pictures_are_said(tmp_path: Path) -> None:
+    write_result(tmp_path, manifest(), scored({"a": {"psnr": 20.0, "ssim": 0.5}}))
+    site.build(tmp_path)
+    images = pages(tmp_path)[1]
+    assert images.all("img") == [] and images.text.count("not saved") == 4
+
+
+def test_an_empty_folder_gives_a_page_that_says_so(tmp_path: Path) -> None:
+    assert "No results yet" in Page(site.build(tmp_path)).text
+
+
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="no such results folder"):
+        site.build(tmp_path / "nowhere")
+
+
+def test_a_page_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    write_result(tmp_path, manifest(), scored({"a": {"psnr": 20.0, "ssim": 0.5}}))
+    (tmp_path / "index.html").mkdir()
+    with pytest.raises(ResultsError, match=r"index\.html: can't be written"):
+        site.build(tmp_path)
+
+
+def test_a_protocol_name_cannot_leave_the_folder(tmp_path: Path) -> None:
+    root = tmp_path / "results"
+    card = manifest(protocol="../../outside", profile="..")
+    result = Result(root / "p" / "m" / "f", card)
+    result.save_manifest()
+    result.append(ImageRow("a", {"psnr": 1.0}, {"psnr": 1}))
+    result.close()
+    site.build(root)
+    assert [path.name for path in tmp_path.iterdir()] == ["results"]
+    for page in pages(root):
+        paths = [url for _, url in page.references() if not urlsplit(url).scheme and urlsplit(url).path]
+        assert paths and all(page.file_of(url).exists() for url in paths)
+
+
+def luminance(colour: str) -> float:
+    """WCAG 2's relative luminance of #rrggbb."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_the_contrast_that_wcag_asks_for(scheme: str) -> None:
+    css = (bundled_folder("reports") / "site" / "site.css").read_text()
+    light, dark = re.findall(r":root \{(.*?)\}", css, re.S)
+    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", light if scheme == "light" else dark))
+    for text in ("ink", "quiet", "accent", "trouble"):
+        for ground in ("paper", "plate"):
+            high, low = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
+            assert (high + 0.05) / (low + 0.05) >= 4.5, (text, ground)
