@@ -33,6 +33,8 @@ from facesr_bench.store import ImageRow, file_name, newest_results
 from facesr_bench.summary import Group, MetricInfo, RowSummary, groups, summarise
 
 PER_PAGE = 50
+ON_INDEX = 8
+"""Images shown below each leaderboard; the others are a click away."""
 PAGES = "_pages"
 LARGEST_SIDE = 192
 """A picture is shown at its own size up to this side, px, and larger ones at this size (before zooming)."""
@@ -79,6 +81,7 @@ class _Site:
             colour_bar=heatmap.colour_bar_css(),
             colour_scale=heatmap.SCALE,
             dash=DASH,
+            plates_on_index=ON_INDEX,
         )
         self._environment.filters.update(number=format_value, count=_thousands, moment=_moment)
 
@@ -255,6 +258,11 @@ class _Gallery:
         self._images = [(row, row.result.rows()) for row in section.shown]
         self.has_truth = section.manifest["protocol"].get("source") != "lr"
         self._scale = int(section.manifest["protocol"]["scale"])
+
+    def first(self, count: int) -> Iterator[_Plate]:
+        """The first images, for the index page."""
+        for position, image_id in enumerate(self._section.ids[:count], 1):
+            yield self._plate(image_id, position, self._section.index)
 
     def plates(self, number: int) -> Iterator[_Plate]:
         """The images of one page."""

@@ -106,7 +106,9 @@ def test_provenance_opens_and_moves_with_its_row(visit: Visit) -> None:
 
 def test_hostile_names_are_text(visit: Visit) -> None:
     assert set(HOSTILE[:2]) <= set(labels(visit.page))
-    assert visit.page.locator("img").count() == 0
+    assert visit.page.locator("img:not(article img)").count() == 0
+    assert visit.page.locator("article img").count() == 3 * (1 + 2 * 4 + 1)
+    assert set(visit.page.locator("article h3 .label").all_inner_texts()) == set(HOSTILE)
     assert visit.page.locator("script").count() == 1
 
 
