@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from facesr_bench import plugins
@@ -35,6 +35,27 @@ def find_protocol(name: str) -> tuple[Plugin[DatasetCard], ProtocolCard]:
     return plugin, plugin.require_card().protocols[name]
 
 
+def expand_protocols(specs: Sequence[str]) -> list[str]:
+    """Protocol names; a dataset's folder (`./mydata`) stands for all its protocols, `./mydata:NAME` for one.
+
+    Raises:
+        PluginError: the folder holds no dataset, or not that protocol.
+        CardError: its card is wrong.
+    """
+    names: list[str] = []
+    for spec in specs:
+        if not plugins.is_path(spec):
+            names.append(spec)
+            continue
+        folder, _, wanted = spec.partition(":")
+        plugin = plugins.datasets().find(folder)
+        known = plugin.require_card().protocols
+        if wanted and wanted not in known:
+            raise PluginError(unknown(f"protocol of {plugin.name}", wanted, known))
+        names += [wanted] if wanted else list(known)
+    return list(dict.fromkeys(names))
+
+
 def protocol_names() -> list[str]:
     """Every protocol of every dataset whose card can be read, sorted."""
     return sorted({protocol.name for _, protocol in _protocols()})
@@ -56,7 +77,7 @@ def resolve(protocol_name: str, dataset_name: str, given: Mapping[str, Path]) ->
             came from.
         CardError: a config file is not valid TOML.
     """
-    _check_names(given)
+    check_names(given)
     for source, path in _candidates((protocol_name, dataset_name), given):
         if not path.exists():
             raise DataError(f"{path}: no such file or folder (data of {protocol_name}, from {source})")
@@ -79,7 +100,7 @@ def open_dataset(protocol_name: str, given: Mapping[str, Path]) -> tuple[Dataset
         if root is None:
             raise DataError(_how_to_get(protocol, card))
     else:
-        _check_names(given)
+        check_names(given)
         if given.keys() & {protocol_name, card.name}:
             raise DataError(f"dataset {card.name} brings its own data; leave out --data for it")
     dataset = plugin.load_class()(card, root)
@@ -128,7 +149,12 @@ def _protocols() -> Iterator[tuple[Plugin[DatasetCard], ProtocolCard]]:
                 yield plugin, protocol
 
 
-def _check_names(given: Mapping[str, Path]) -> None:
+def check_names(given: Mapping[str, Path]) -> None:
+    """Refuse a `--data` name that is no protocol or dataset.
+
+    Raises:
+        DataError: suggests the name that was meant.
+    """
     known = {*protocol_names(), *plugins.datasets().names()}
     for name in given:
         if name not in known:

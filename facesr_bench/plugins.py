@@ -11,6 +11,7 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Iterable
@@ -166,6 +167,15 @@ class Registry(Generic[_CardT]):
             raise PluginError(unknown(self.kind, name, self.names()))
         return found[0]
 
+    def find(self, spec: str) -> Plugin[_CardT]:
+        """The plug-in that a user means by a name or by the path of its folder (`./mine`, `/path/to/mine`).
+
+        Raises:
+            PluginError: unknown or ambiguous name, or a folder that holds no plug-in of this kind.
+            CardError: the folder's card is wrong.
+        """
+        return self.get(self.add(Path(spec).expanduser()).name if is_path(spec) else spec)
+
     def add(self, folder: Path) -> Plugin[_CardT]:
         """Add the plug-in in a folder that the user gave; a wrong card is an error here, a clash one in `get`."""
         folder = folder.resolve()
@@ -178,6 +188,11 @@ class Registry(Generic[_CardT]):
         plugin.require_card()
         self.plugins.append(plugin)
         return plugin
+
+
+def is_path(spec: str) -> bool:
+    """Whether a user's word means a folder rather than a name."""
+    return os.sep in spec or spec.startswith((".", "~"))
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from facesr_bench import plugins, provenance, weights
 from facesr_bench.cards import DatasetCard, ProtocolCard
-from facesr_bench.data import find_protocol, open_dataset
+from facesr_bench.data import check_names, expand_protocols, find_protocol, open_dataset
 from facesr_bench.dataset import DatasetBase, Item
 from facesr_bench.errors import FaceSRBenchError, PluginError, ResultsError
 from facesr_bench.method import PRECISIONS, MethodBase, make_method
@@ -102,13 +102,14 @@ def run(options: Options, progress: Progress | None = None) -> Report:
             can't be written.
     """
     specs = [parse_method(method) for method in options.methods]
-    found = [find_protocol(name) for name in options.protocols]
+    found = [find_protocol(name) for name in expand_protocols(options.protocols)]
     if not specs or not found:
         raise FaceSRBenchError("give at least one method and one protocol")
-    for _, card in found:  # wrong names are told before any work is done
+    check_names(options.data)  # wrong names are told before any work is done
+    for _, card in found:
         get_profile(options.profile or card.profile)
         for name in options.metrics or card.metrics:
-            plugins.metrics().get(name)
+            plugins.metrics().find(name)
     if options.precision not in PRECISIONS:
         raise FaceSRBenchError(f"precision {options.precision!r}: it must be one of {', '.join(PRECISIONS)}")
     if options.limit is not None and options.limit < 1:

@@ -17,7 +17,7 @@ from facesr_bench.metrics.profiles import Profile, get_profile
 
 
 def load_metric(name: str, profile: str | Profile, scale: int) -> MetricBase:
-    """The metric called `name`, ready to compute under a profile.
+    """The metric called `name` (or in the folder `name`), ready to compute under a profile.
 
     Args:
         scale: HR side over LR side; some profiles cut a border that wide.
@@ -29,7 +29,7 @@ def load_metric(name: str, profile: str | Profile, scale: int) -> MetricBase:
     """
     if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
         raise MetricError(f"scale must be a whole number from 1 up, not {scale!r}")
-    plugin = plugins.metrics().get(name)
+    plugin = plugins.metrics().find(name)
     metric = plugin.load_class()(
         plugin.require_card(), get_profile(profile) if isinstance(profile, str) else profile, scale
     )
@@ -50,7 +50,7 @@ def score(
     Args:
         sr: HxWx3 RGB: uint8, or float32/float64 in [0, 1], which becomes uint8 as the profile says.
         hr: HxWx3 RGB uint8, the ground truth.
-        metrics: names of metrics.
+        metrics: names of metrics, or plug-in folders.
         profile: name of the convention; numbers of different profiles are not comparable.
         scale: HR side over LR side; some profiles cut a border that wide.
 
@@ -69,5 +69,5 @@ def score(
     values = {}
     for name in metrics:
         metric = load_metric(name, chosen, scale)
-        values[name] = metric.per_image(image, metric.prepare(hr))
+        values[metric.card.name] = metric.per_image(image, metric.prepare(hr))
     return values

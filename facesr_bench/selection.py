@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from facesr_bench import plugins
 from facesr_bench.cards import MethodCard
-from facesr_bench.plugins import CARD_FILE, Plugin, Registry
+from facesr_bench.plugins import CARD_FILE, Plugin, Registry, is_path
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,7 @@ def parse_method(spec: str, registry: Registry[MethodCard] | None = None) -> Met
         CardError: the folder's card is wrong.
     """
     registry = registry or plugins.methods()
-    whole = Path(spec).expanduser()
-    if (whole / CARD_FILE).is_file():
-        plugin = registry.add(whole)
-        return MethodSpec(registry.get(plugin.name), None)
+    if is_path(spec) and (Path(spec).expanduser() / CARD_FILE).is_file():  # its name may hold an @
+        return MethodSpec(registry.find(spec), None)
     name, at, weights = spec.partition("@")
-    folder = Path(name).expanduser()
-    if os.sep in name or name.startswith("."):
-        plugin = registry.add(folder)
-        return MethodSpec(registry.get(plugin.name), weights if at else None)
-    return MethodSpec(registry.get(name), weights if at else None)
+    return MethodSpec(registry.find(name), weights if at else None)

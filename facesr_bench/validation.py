@@ -142,7 +142,7 @@ def _validate_method(  # noqa: PLR0915  (one closure per check, in the order the
     yield _attempt("upscale", run)
     if sr is None:
         return
-    first = sr
+    first, carries_gradient = sr.detach(), sr.requires_grad
 
     def shape() -> str | None:
         due = (3, 3, *out)
@@ -181,7 +181,7 @@ def _validate_method(  # noqa: PLR0915  (one closure per check, in the order the
         )
 
     def no_gradient() -> str | None:
-        return None if not first.requires_grad else "the output carries a gradient; use torch.inference_mode()"
+        return None if not carries_gradient else "the output carries a gradient; use torch.inference_mode()"
 
     def odd_size() -> str | None:
         height, width = 13, 17

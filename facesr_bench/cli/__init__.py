@@ -42,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"facesr-bench {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    # Not list(...): once the subcommand's module is imported, `list` in this package means that.
+    arguments = [*(sys.argv[1:] if argv is None else argv)]
     wanted = next((a for a in arguments if not a.startswith("-")), None)
     for name, summary in COMMANDS.items():
         sub = commands.add_parser(

@@ -30,7 +30,7 @@ def show(arguments: argparse.Namespace) -> int:
 
     from facesr_bench import plugins
 
-    console, errors = Console(), Console(stderr=True)
+    console, errors = Console(), Console(stderr=True, soft_wrap=True)
     registry: Registry[Any] | None = None
     if arguments.what == "profiles":
         console.print(_profiles())

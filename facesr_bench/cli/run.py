@@ -32,7 +32,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--methods", action="append", required=True, metavar="A,B", help="names, name@weights, or plug-in folders"
     )
     parser.add_argument(
-        "--protocols", action="append", metavar="P,Q", help="default: demo-x8 (see `facesr-bench list protocols`)"
+        "--protocols",
+        action="append",
+        metavar="P,Q",
+        help="default: demo-x8 (see `list protocols`); or dataset folders",
     )
     parser.add_argument(
         "--data", action="append", default=[], metavar="NAME=DIR", help="where a dataset (or protocol) has its files"
@@ -50,7 +53,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of networks (default: fp32)")
     parser.add_argument("--profile", help="compute metrics by this convention instead of the protocol's own")
-    parser.add_argument("--metrics", action="append", metavar="M,N", help="these metrics instead of the protocol's own")
+    parser.add_argument(
+        "--metrics", action="append", metavar="M,N", help="instead of the protocol's own; names or folders"
+    )
     parser.add_argument("--no-report", action="store_true", help="don't write the HTML page")
     parser.set_defaults(handler=run)
 
@@ -76,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     from facesr_bench.selection import split_list
     from facesr_bench.summary import summarise
 
-    console, notes = Console(), Console(stderr=True)
+    console, notes = Console(), Console(stderr=True, soft_wrap=True)  # paths and commands stay whole
     options = runner.Options(
         methods=tuple(split_list(arguments.methods)),
         protocols=tuple(split_list(arguments.protocols or ["demo-x8"])),

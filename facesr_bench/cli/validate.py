@@ -22,7 +22,7 @@ def validate(arguments: argparse.Namespace) -> int:
 
     from facesr_bench import plugins, validation
 
-    console = Console()
+    console = Console(soft_wrap=True)
     folder = Path(arguments.plugin).expanduser()
     plugin: plugins.Plugin[Any]
     if folder.is_dir():

@@ -44,10 +44,16 @@ def faces(tmp_path: Path, astronaut: NDArray[np.uint8]) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def fresh_registries() -> None:
+    """No test sees the plug-ins that another one added by path."""
+    for registry in (plugins.methods, plugins.datasets, plugins.metrics):
+        registry.cache_clear()
+
+
 @pytest.fixture
 def make_method(tmp_path: Path) -> MakeMethod:
     """Writes a plug-in folder whose `upscale` has the body given; returns the spec for --methods."""
-    plugins.methods.cache_clear()
 
     def make(name: str, body: str, input: str = "lr", head: str = HEAD) -> str:  # noqa: A002
         folder = tmp_path / "plugins" / name

@@ -361,3 +361,120 @@ def test_frame_and_attrs(faces: Path, tmp_path: Path) -> None:
     assert list(frame.columns[:7]) == ["protocol", "method", "weights", "profile", "n", "psnr", "ssim"]
     assert list(frame["method"]) == ["bicubic", "nearest"] and list(frame["n"]) == [5, 5]
     assert frame.attrs["problems"] == []
+
+
+DATASET_CARD = """
+schema_version = 1
+kind = "dataset"
+name = "drawn"
+title = "Drawn"
+summary = "Two pictures made by numpy."
+licence = "Apache-2.0"
+obtain = "nothing to get"
+layout = "none"
+needs_data = false
+
+[protocols.drawn-x4]
+summary = "32 px HR"
+crop = { rule = "none" }
+scale = 4
+source = "hr"
+degradation = "bicubic-pillow"
+profile = "skimage"
+metrics = ["psnr"]
+"""
+DATASET_CODE = """
+import numpy as np
+from facesr_bench.dataset import DatasetBase, Item, Picture
+
+class Dataset(DatasetBase):
+    def items(self, protocol):
+        return [Item("a", ()), Item("b", ())]
+
+    def read(self, item, protocol):
+        seed = ord(item.id)
+        return Picture(np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8))
+"""
+METRIC_CARD = """
+schema_version = 1
+kind = "metric"
+name = "mae"
+title = "MAE"
+summary = "Mean absolute error."
+version = 1
+higher_is_better = false
+unit = "levels"
+range = [0, 255]
+digits = 2
+needs = ["reference"]
+"""
+METRIC_CODE = """
+import numpy as np
+from facesr_bench.metric import MetricBase
+
+class Metric(MetricBase):
+    def per_image(self, sr, reference):
+        return float(np.abs(sr.astype(int) - reference).mean())
+"""
+
+
+def test_datasets_and_metrics_of_the_users_own_by_path(tmp_path: Path) -> None:
+    from facesr_bench import plugins, validation
+
+    for name, module, card, code in (
+        ("drawn", "dataset", DATASET_CARD, DATASET_CODE),
+        ("mae", "metric", METRIC_CARD, METRIC_CODE),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "card.toml").write_text(card)
+        (tmp_path / name / f"{module}.py").write_text(code)
+        plugin = plugins.read_plugin(validation.kind_of(tmp_path / name), tmp_path / name, "path")
+        assert [check for check in validation.validate(plugin) if check.problem] == []
+    frame = facesr_bench.run(
+        ["nearest"],
+        [f"{tmp_path}/drawn:drawn-x4"],
+        metrics=["psnr", str(tmp_path / "mae")],
+        out=tmp_path / "out",
+    )
+    row = frame.loc[0]
+    assert (row["protocol"], row["profile"], row["n"]) == ("drawn-x4", "skimage", 2)
+    result = next(all_results(tmp_path / "out"))
+    errors = []
+    for image_id in "ab":
+        hr = np.random.default_rng(ord(image_id)).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        errors.append(np.abs(read_image(result.sr_path(image_id)).astype(int) - hr).mean())
+    assert row["mae"] == pytest.approx(np.mean(errors), abs=1e-12)
+    with pytest.raises(PluginError, match="did you mean 'drawn-x4'"):
+        facesr_bench.run(["nearest"], [f"{tmp_path}/drawn:drawn-x8"], out=tmp_path / "out")
+
+
+def test_broken_metric_costs_its_own_cell(faces: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mae"
+    folder.mkdir()
+    (folder / "card.toml").write_text(METRIC_CARD)
+    (folder / "metric.py").write_text(METRIC_CODE.replace("return float", "raise ZeroDivisionError('oops') or float"))
+    result = only(runner.run(options(faces, tmp_path / "out", "nearest", metrics=("psnr", str(folder)))))
+    for row in result.rows().values():
+        assert row.reasons == {"mae": "ZeroDivisionError: oops"} and "psnr" in row.metrics
+
+
+def test_bf16_is_another_row(tmp_path: Path, astronaut: NDArray[np.uint8]) -> None:
+    """bf16 is shown in the label, never shares a result with fp32, and stays close to it."""
+    import torch
+
+    from facesr_bench import plugins
+
+    plugin = plugins.methods().get("sparnet-light-3d")
+    torch.manual_seed(2)
+    path = tmp_path / "random.pth"
+    torch.save(plugin.load_class()(plugin.require_card()).network.state_dict(), path)
+    face = tmp_path / "face"
+    face.mkdir()
+    Image.fromarray(astronaut[:128, :128]).save(face / "a.png")
+    images = []
+    for precision in ("fp32", "bf16"):
+        result = only(runner.run(options(face, tmp_path / "out", f"sparnet-light-3d@{path}", precision=precision)))
+        assert result.label.endswith("(bf16)") == (precision == "bf16")
+        assert result.rows()["a"].error is None
+        images.append(read_image(result.sr_path("a")).astype(int))
+    assert 0 < np.abs(images[0] - images[1]).max() <= 8

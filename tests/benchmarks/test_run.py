@@ -1,0 +1,119 @@
+"""What a run costs beside the network itself: time and memory, as ratios measured in one go.
+
+python -m pytest tests/benchmarks
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+import facesr_bench
+from facesr_bench import runner
+from facesr_bench.images import list_images, read_image, resize
+
+COUNT = 40
+REPEATS = 3
+
+
+def make_faces(folder: Path, picture: NDArray[np.uint8], count: int) -> Path:
+    """`count` different 128x128 crops of one face."""
+    folder.mkdir()
+    for i in range(count):
+        left, top = (7 * i) % 64, (11 * i) % 64
+        Image.fromarray(picture[top : top + 128, left : left + 128]).save(folder / f"{i:04}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory, astronaut: NDArray[np.uint8]) -> Path:
+    return make_faces(tmp_path_factory.mktemp("bench") / "faces", astronaut, COUNT)
+
+
+def network_input(path: Path) -> torch.Tensor:
+    lr = resize(read_image(path), (16, 16))
+    return torch.from_numpy(resize(lr, (128, 128)).astype(np.float32) / 255).permute(2, 0, 1)[None]
+
+
+def test_run_costs_at_most_1_3_times_the_forward_pass(benchmark: Any, faces: Path, tmp_path: Path) -> None:
+    """sparnet with PSNR and SSIM, from opening the dataset to the last line on disk, against its forward passes."""
+    method = facesr_bench.load_method("sparnet")
+    inputs = [network_input(path) for path in list_images(faces)]
+    method.upscale(inputs[0])
+    ratios = []
+
+    def measure() -> float:
+        started = time.perf_counter()
+        for x in inputs:
+            method.upscale(x)
+        forward = time.perf_counter() - started
+        started = time.perf_counter()
+        report = runner.run(
+            runner.Options(("sparnet",), ("folder-x8",), {"folder-x8": faces}, out=tmp_path / str(len(ratios)))
+        )
+        ratios.append((time.perf_counter() - started) / forward)
+        assert report.computed == COUNT and not report.problems
+        return ratios[-1]
+
+    benchmark.pedantic(measure, rounds=REPEATS)
+    benchmark.extra_info["run / forward"] = ratios
+    assert min(ratios) <= 1.3, ratios
+
+
+def test_folded_channels_last_is_faster_than_the_plain_network(benchmark: Any, faces: Path) -> None:
+    method: Any = facesr_bench.load_method("sparnet")
+    plain, x = method.network, network_input(next(faces.iterdir()))
+    ratios = []
+
+    def measure() -> float:
+        times = []
+        with torch.inference_mode():
+            for forward in (lambda: plain(x * 2 - 1), lambda: method.upscale(x)):
+                forward()
+                started = time.perf_counter()
+                for _ in range(8):
+                    forward()
+                times.append(time.perf_counter() - started)
+        ratios.append(times[0] / times[1])
+        return ratios[-1]
+
+    benchmark.pedantic(measure, rounds=REPEATS)
+    benchmark.extra_info["plain / folded"] = ratios
+    assert max(ratios) > 1.0, ratios
+
+
+PEAK = """
+import json, resource, sys
+from pathlib import Path
+from facesr_bench import runner
+runner.run(runner.Options(("sparnet",), ("folder-x8",), {"folder-x8": Path(sys.argv[1])}, out=Path(sys.argv[2])))
+print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+"""
+
+
+def test_peak_memory_does_not_grow_with_the_number_of_images(
+    benchmark: Any, tmp_path: Path, astronaut: NDArray[np.uint8]
+) -> None:
+    """Peak resident memory of whole runs in processes of their own, on 20 and on 100 images."""
+    peaks = {}
+
+    def measure() -> None:
+        for count in (20, 100):
+            folder = make_faces(tmp_path / f"faces{count}", astronaut, count)
+            command = [sys.executable, "-c", PEAK, str(folder), str(tmp_path / f"out{count}")]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            peaks[count] = json.loads(done.stdout.splitlines()[-1])
+
+    benchmark.pedantic(measure, rounds=1)
+    benchmark.extra_info["peak, KiB"] = peaks
+    assert peaks[100] <= 1.05 * peaks[20], peaks

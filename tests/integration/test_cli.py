@@ -1,0 +1,169 @@
+"""The command line as a user meets it: exit statuses, messages, formats, scaffolding and validation."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from facesr_bench.cli import main
+
+from .conftest import HEAD, MakeMethod
+
+NEAREST = "return functional.interpolate(lr, scale_factor=self.scale, mode='nearest')"
+
+
+@pytest.fixture(autouse=True)
+def somewhere_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("FACESR_BENCH_CACHE", str(tmp_path / "cache"))
+
+
+def test_run_then_table_then_nothing_to_compute(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--methods", "nearest,bicubic"]) == 0
+    first = capsys.readouterr()
+    assert "demo-x8" in first.out and "PSNR" in first.out and "bicubic" in first.out
+    assert "computed 14 image(s)" in first.err
+    assert Path("results/index.html").is_file()
+    assert main(["run", "--methods", "nearest,bicubic"]) == 0
+    assert "nothing to compute" in capsys.readouterr().err
+    assert main(["table", "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert list(rows[0])[:7] == ["protocol", "method", "weights", "profile", "n", "psnr", "ssim"]
+    assert {row["method"]: row["n"] for row in rows} == {"nearest": "7", "bicubic": "7"}
+    assert 22 < float(rows[0]["psnr"]) < 25
+    for form, mark in (("markdown", "| "), ("latex", r"\toprule")):
+        assert main(["table", "--format", form]) == 0
+        assert mark in capsys.readouterr().out
+
+
+def test_images_of_the_demo_are_what_the_card_says(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--methods", "nearest", "--limit", "2", "--no-report"]) == 0
+    folder = next(Path("results/demo-x8/inputs").iterdir())
+    assert {p.stem for p in (folder / "hr").iterdir()} == {"astronaut", "t1-1"}
+    assert Image.open(folder / "hr" / "astronaut.png").size == (128, 128)
+    assert Image.open(folder / "lr" / "astronaut.png").size == (16, 16)
+    assert not Path("results/index.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--methods", "bicubik"], "did you mean 'bicubic'"),
+        (["run", "--methods", "bicubic", "--protocols", "helen-x9"], "did you mean 'helen-x8'"),
+        (["run", "--methods", "bicubic", "--data", "helen"], "NAME=DIR"),
+        (["run", "--methods", "bicubic", "--data", "hellen=/tmp"], "did you mean 'helen'"),
+        (["run", "--methods", "bicubic", "--limit", "0"], "at least 1"),
+        (["run", "--methods", "bicubic", "--batch-size", "-1"], "at least 1"),
+        (["run", "--methods", ","], "at least one method"),
+        (["run", "--methods", "./nowhere"], "no card.toml"),
+        (["table", "--results", "nowhere"], "no such results folder"),
+        (["validate", "bicubick"], "did you mean 'bicubic'"),
+        (["new", "method", "../evil"], "lower-case letters"),
+    ],
+)
+def test_misuse_exits_2_with_a_message_that_helps(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error
+
+
+def test_missing_data_says_how_to_get_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--methods", "bicubic", "--protocols", "helen-x8,demo-x8", "--limit", "1"]) == 1
+    captured = capsys.readouterr()
+    assert "--data helen" in captured.err.replace("\n", " ") and "demo-x8" in captured.out
+
+
+def test_failures_exit_1_and_stay_visible(capsys: pytest.CaptureFixture[str], make_method: MakeMethod) -> None:
+    spec = make_method("grumpy", "raise RuntimeError('not today')")
+    assert main(["run", "--methods", f"{spec},nearest", "--limit", "2"]) == 1
+    captured = capsys.readouterr()
+    assert "not today" in captured.err and "grumpy" in captured.out and "nearest" in captured.out
+    assert "not today" in Path("results/index.html").read_text()
+
+
+@pytest.mark.parametrize("what", ["methods", "protocols", "datasets", "metrics", "profiles"])
+def test_list(capsys: pytest.CaptureFixture[str], what: str) -> None:
+    assert main(["list", what]) == 0
+    expected = {
+        "methods": "sparnet",
+        "protocols": "helen-x8",
+        "datasets": "celeba",
+        "metrics": "psnr",
+        "profiles": "dic",
+    }
+    assert expected[what] in capsys.readouterr().out
+
+
+def test_list_protocols_tells_what_is_ready_and_how_to_get_the_rest(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["list", "protocols", "--data", f"folder={tmp_path}"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "demo-x8" in text and "ready" in text and "no data yet" in text and "--data helen=DIR" in text
+
+
+def test_new_method_validates_and_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["new", "method", "mynet"]) == 0
+    assert "facesr-bench validate ./mynet" in capsys.readouterr().out
+    assert main(["validate", "./mynet"]) == 0
+    assert "all checks passed" in capsys.readouterr().out
+    assert main(["run", "--methods", "./mynet", "--limit", "1"]) == 0
+    assert main(["new", "method", "mynet"]) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", ["nearest", "bilinear", "bicubic", "lanczos", "bicubic-matlab"])
+def test_builtin_methods_validate(capsys: pytest.CaptureFixture[str], method: str) -> None:
+    assert main(["validate", method]) == 0
+    assert "batch invariance" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "check"),
+    [
+        ("shape", "return lr", "shape"),
+        ("range", NEAREST + " * 2", "range"),
+        ("dtype", NEAREST + ".double()", "dtype"),
+        ("random", NEAREST + " * torch.rand(1)", "determinism"),
+        ("batchnorm", "lr = lr - lr.mean() + 0.5\n" + NEAREST + ".clamp(0, 1)", "batch invariance"),
+        ("inplace", "lr.mul_(0.5)\n" + NEAREST, "upscale: upscale changed its input"),
+        ("grad", NEAREST + ".requires_grad_()", "no gradient"),
+        ("even", "assert lr.shape[-1] % 2 == 0\n" + NEAREST, "odd sizes"),
+        ("raises", "raise RuntimeError('boom')", "upscale: RuntimeError: boom"),
+    ],
+)
+def test_validate_finds_each_broken_promise(
+    capsys: pytest.CaptureFixture[str], make_method: MakeMethod, name: str, body: str, check: str
+) -> None:
+    assert main(["validate", make_method(name, body)]) == 1
+    output = " ".join(capsys.readouterr().out.split())
+    assert f"failed {check}" in output
+
+
+def test_validate_tells_of_bad_card_and_failed_import(
+    capsys: pytest.CaptureFixture[str], make_method: MakeMethod
+) -> None:
+    spec = Path(make_method("broken", "return lr", head="import no_such_module\n" + HEAD))
+    assert main(["validate", str(spec)]) == 1
+    output = capsys.readouterr().out
+    assert "no_such_module" in output and "Traceback" in output
+    (spec / "card.toml").write_text("schema_version = 1\nkind = 'method'\n")
+    assert main(["validate", str(spec)]) == 1
+    assert "licence" in capsys.readouterr().out
+
+
+def test_manifest_says_where_the_numbers_come_from() -> None:
+    assert main(["run", "--methods", "bicubic", "--limit", "1", "--no-report"]) == 0
+    manifest = json.loads(next(Path("results").glob("*/*/*/manifest.json")).read_text())
+    assert manifest["schema_version"] == 1 and manifest["profile"]["name"] == "sparnet"
+    assert manifest["environment"]["packages"]["torch"] and manifest["environment"]["device"] == "cpu"
+    assert manifest["data"]["count"] == 7 and len(manifest["data"]["hash"]) == 64
+    assert manifest["metrics"]["psnr"]["version"] >= 1 and manifest["command"]
