@@ -158,7 +158,7 @@ def _validate_method(  # noqa: PLR0915  (one closure per check, in the order the
         return None if low >= 0 and high <= 1 else f"values in [{low:.4g}, {high:.4g}]; [0, 1] is due (clamp them)"
 
     def determinism() -> str | None:
-        difference = float((ready.upscale(inputs) - first).abs().max())
+        difference = float((ready.upscale(inputs).detach() - first).abs().max())
         return (
             None
             if difference == 0
@@ -169,7 +169,7 @@ def _validate_method(  # noqa: PLR0915  (one closure per check, in the order the
         )
 
     def batch_invariance() -> str | None:
-        alone = torch.cat([ready.upscale(inputs[i : i + 1]) for i in range(len(inputs))])
+        alone = torch.cat([ready.upscale(inputs[i : i + 1]).detach() for i in range(len(inputs))])
         difference = float((alone - first).abs().max())
         return (
             None
