@@ -6,6 +6,7 @@ From Python:
 
     frame = facesr_bench.run(methods=["sparnet", "bicubic"], protocols=["demo-x8"])   # pandas.DataFrame
     facesr_bench.score(sr, hr, metrics=["psnr", "ssim"], profile="sparnet")           # two uint8 arrays -> dict
+    facesr_bench.frechet_distance(sr_features, hr_features)                           # two NxD arrays -> float
     method = facesr_bench.load_method("sparnet")                                      # method.network, method.enhance
 """
 
@@ -16,13 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facesr_bench.api import load_method, run
+    from facesr_bench.metrics.frechet import frechet_distance
     from facesr_bench.scoring import score
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load_method", "run", "score"]
+__all__ = ["__version__", "frechet_distance", "load_method", "run", "score"]
 
 # Imported when first used: `import facesr_bench` and `facesr-bench --help` stay quick.
-_HOME = {"run": "facesr_bench.api", "load_method": "facesr_bench.api", "score": "facesr_bench.scoring"}
+_HOME = {
+    "frechet_distance": "facesr_bench.metrics.frechet",
+    "load_method": "facesr_bench.api",
+    "run": "facesr_bench.api",
+    "score": "facesr_bench.scoring",
+}
 
 
 def __getattr__(name: str) -> Any:

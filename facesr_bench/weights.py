@@ -158,7 +158,15 @@ def load_strictly(network: nn.Module, path: Path, what: str) -> None:
     Raises:
         WeightsError: unreadable, or of another network; says which names or shapes differ.
     """
-    given = read_state_dict(path)
+    load_tensors(network, read_state_dict(path), path, what)
+
+
+def load_tensors(network: nn.Module, given: Mapping[str, Tensor], path: Path, what: str) -> None:
+    """`load_strictly` for tensors that were read from `path` and then renamed, cut or added to.
+
+    Raises:
+        WeightsError: of another network; says which names or shapes differ.
+    """
     wanted = network.state_dict()
     missing = [name for name in wanted if name not in given]
     extra = [name for name in given if name not in wanted]
