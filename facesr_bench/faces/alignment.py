@@ -138,7 +138,5 @@ def align(image: NDArray[np.uint8], landmarks: NDArray[Any], template: Template 
         raise MetricError(f"a picture to align must be uint8 HxWx3, not {image.dtype} of shape {image.shape}")
     matrix = similarity(five_points(landmarks), template.points)
     size = (template.width, template.height)
-    warped: NDArray[np.uint8] = cv2.warpAffine(
-        image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0
-    )
-    return warped
+    black = cv2.BORDER_CONSTANT
+    return np.asarray(cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=black), np.uint8)

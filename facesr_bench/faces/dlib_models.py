@@ -81,7 +81,7 @@ class DlibLandmarks:
 
 
 class DlibEmbedder:
-    """dlib's face recognition network: 128 numbers a face, of which equal persons' are less than 0.6 apart.
+    """dlib's face recognition network: 128 numbers a face. dlib counts two faces less than 0.6 apart as one person.
 
     Raises:
         MetricError: dlib or its models are not installed.
@@ -96,7 +96,9 @@ class DlibEmbedder:
         return "dlib"
 
     def embed(self, image: NDArray[np.uint8], landmarks: NDArray[Any]) -> NDArray[np.float64]:
-        """128 numbers, as dlib gives them, near length 1 but not scaled to it; `cosine` doesn't mind.
+        """128 numbers as dlib gives them, of lengths around 1.4: compare them by Euclidean distance, as dlib does.
+
+        Their cosines bunch up near 1: 0.96 on average for one person in LFW, 0.84 for two.
 
         Args:
             image: HxWx3 uint8 RGB, not aligned: dlib cuts out and turns the face itself, by the landmarks.

@@ -89,7 +89,7 @@ class Embedder:
         lengths = np.linalg.norm(raw, axis=1, keepdims=True)
         if not lengths.all():
             raise MetricError(f"{self.spec.name} gave an embedding of length 0")
-        return (raw / lengths).astype(np.float32)
+        return np.asarray(raw / lengths, np.float32)
 
 
 def cosine(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
@@ -145,8 +145,7 @@ def vqfr_face(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise MetricError(f"a picture to embed must be uint8 HxWx3, not {image.dtype} of shape {image.shape}")
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    resized: NDArray[np.uint8] = cv2.resize(gray, (VQFR_SIDE, VQFR_SIDE), interpolation=cv2.INTER_LINEAR)
-    return resized
+    return np.asarray(cv2.resize(gray, (VQFR_SIDE, VQFR_SIDE), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def mean_degrees_vqfr(values: Sequence[float] | NDArray[Any]) -> tuple[float, int]:

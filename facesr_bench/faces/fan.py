@@ -36,8 +36,8 @@ class FanLandmarks:
             TorchScript (2DFAN4-cd938726ad.zip and its like, before). TorchScript is a program rather than numbers:
             give only files whose hash is known.
         decoding: `face-alignment`: coordinates cut off to whole px, as the package returns them. `exact`: the same
-            places before they are cut off, carried back through the crop's own whole-pixel frame. On a face of 128 px,
-            cutting off alone moves points by about 0.8 px, or 2 % of the inter-ocular distance.
+            places before they are cut off, carried back through the crop's own whole-pixel frame. Cutting off
+            alone moves a point by up to a pixel each way, which shows on small faces.
         mirror: average the heatmaps of the picture and its mirror image, the package's default.
 
     Raises:

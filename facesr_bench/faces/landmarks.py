@@ -167,11 +167,11 @@ class OnnxLandmarks:
         check_box(image, box)
         square, left, top = cut_square(image, box)
         size = (self.spec.width, self.spec.height)
-        resized = cv2.resize(square, size, interpolation=cv2.INTER_LINEAR)
+        resized = np.asarray(cv2.resize(square, size, interpolation=cv2.INTER_LINEAR), np.uint8)
         raw = self._network.run(resized[None])[0].astype(np.float64)
         if raw.size != 136:
             raise MetricError(f"{self.name} gave {raw.size} numbers for a face; 136 (68 points) are due")
         points = raw.reshape(68, 2)
         if self.spec.unit == "pixel":
             points = (points + 0.5) / size
-        return points * len(square) + (left, top) - 0.5
+        return np.asarray(points * len(square) + (left, top) - 0.5)

@@ -93,9 +93,9 @@ def test_black_where_the_picture_ends(astronaut: NDArray[np.uint8]) -> None:
 
 
 def test_an_ffhq_aligned_picture_needs_no_landmarks() -> None:
-    """Its eyes come to ArcFace's eyes within 2 px of 112: both templates are a mean face."""
+    """Its points come to ArcFace's within 2.5 px of 112: both templates are a mean face."""
     moved = transform(FFHQ_512.points, similarity(FFHQ_512.points, ARCFACE_112.points))
-    assert np.abs(moved - ARCFACE_112.points).max() < 2
+    assert np.abs(moved - ARCFACE_112.points).max() < 2.5
 
 
 def test_five_points_of_68(face68: NDArray[np.float64]) -> None:

@@ -71,7 +71,7 @@ def test_moving_picture_and_box_moves_the_points(make_network: MakeNetwork, astr
     moved[30 : 30 + 192, 50 : 50 + 192] = astronaut
     before = detector.detect(astronaut, (20, 10, 150, 140))
     after = detector.detect(moved, (70, 40, 200, 170))
-    assert np.allclose(after, before + (50, 30), rtol=0, atol=1e-9)
+    assert np.allclose(after, before + np.array([50, 30]), rtol=0, atol=1e-9)
     assert np.array_equal(detector.detect(astronaut, (20, 10, 150, 140)), before)
 
 

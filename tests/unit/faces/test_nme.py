@@ -17,15 +17,15 @@ from facesr_bench.faces.nme import NORMALISERS, auc, cumulative_curve, failure_r
 Points = NDArray[np.float64]
 
 
+OFFSET = np.array([3.0, 4])
+
+
 def worked() -> Points:
     """A face whose every size is a round number."""
     points = np.full((68, 2), 50.0)
     points[36:42] = [[0, 0], [10, -5], [20, -5], [30, 0], [20, 5], [10, 5]]  # mean (15, 0)
     points[42:48] = [[70, 0], [80, -5], [90, -5], [100, 0], [90, 5], [80, 5]]  # mean (85, 0)
-    points[8] = [50, 115]  # from -5 to 115: with x from 0 to 100 no round diagonal
-    points[0] = [-10, 50]
-    points[16] = [110, 27]
-    points[8, 1] = 45 + 40  # x spans 120, y spans 90: the diagonal is 150
+    points[0], points[16], points[8] = (-10, 50), (110, 50), (50, 85)  # x spans 120, y 90: the diagonal is 150
     return points
 
 
@@ -36,8 +36,8 @@ def worked() -> Points:
 def test_worked_by_hand(normaliser: str, size: float) -> None:
     """Every point is 5 px off, by (3, 4)."""
     truth = worked()
-    assert nme(truth + (3, 4), truth, normaliser) == pytest.approx(100 * 5 / size, abs=1e-12)
-    assert nme(truth + (3, 4), truth, normaliser, "rms") == pytest.approx(100 * 5 / size, abs=1e-12)
+    assert nme(truth + OFFSET, truth, normaliser) == pytest.approx(100 * 5 / size, abs=1e-12)
+    assert nme(truth + OFFSET, truth, normaliser, "rms") == pytest.approx(100 * 5 / size, abs=1e-12)
     assert nme(truth, truth, normaliser) == 0
 
 
