@@ -1,0 +1,1 @@
+"""Faces as metrics see them: points, alignment, identity embeddings, landmark detectors and their errors."""

@@ -1,0 +1,152 @@
+"""An ONNX network on pictures, described by data: size, colours, normalisation."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from facesr_bench.cards import Name
+from facesr_bench.errors import MetricError, WeightsError
+
+LARGEST_BATCH = 16
+
+
+class NetworkSpec(BaseModel):
+    """What a network wants to be given: (levels / divide_by - mean) / std, NxCxHxW float32."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    summary: str
+    source: tuple[str, ...] = Field(description="where these choices are written down")
+    file: str = Field(description="the file's usual name; it is opened by path")
+    height: int = Field(gt=0, description="of the network's input, px")
+    width: int = Field(gt=0, description="of the network's input, px")
+    colour: Literal["rgb", "bgr", "gray"] = Field(description="order of the channels; `gray`: one channel")
+    divide_by: float = Field(default=1.0, gt=0, description="of levels 0..255, before the mean is taken off")
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    batch_of_one: bool = Field(default=False, description="the network takes a single picture at a time")
+    output: str | None = Field(default=None, description="name of the output; none where the network has only one")
+
+    @model_validator(mode="after")
+    def _channels_agree(self) -> NetworkSpec:
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != self.channels:
+                raise ValueError(f"{name} needs {self.channels} number(s) for colour {self.colour}, not {len(values)}")
+        if min(self.std) <= 0:
+            raise ValueError("std must be greater than 0")
+        return self
+
+    @property
+    def channels(self) -> int:
+        return 1 if self.colour == "gray" else 3
+
+    def prepare(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The network's input.
+
+        Args:
+            pictures: NxHxWx3 uint8 RGB, or NxHxW uint8 with colour `gray`, of the network's size.
+
+        Returns:
+            NxCxHxW float32.
+
+        Raises:
+            MetricError: another shape or dtype.
+        """
+        tail = (3,) if self.channels == 3 else ()
+        due = (self.height, self.width, *tail)
+        if pictures.dtype != np.uint8 or pictures.ndim != len(due) + 1 or pictures.shape[1:] != due:
+            sizes = "x".join(str(side) for side in due)
+            raise MetricError(f"{self.name} takes uint8 Nx{sizes}, not {pictures.dtype} of shape {pictures.shape}")
+        planes = pictures[:, None] if self.channels == 1 else pictures.transpose(0, 3, 1, 2)
+        if self.colour == "bgr":
+            planes = planes[:, ::-1]
+        shape = (1, self.channels, 1, 1)
+        mean = np.array(self.mean, np.float32).reshape(shape)
+        std = np.array(self.std, np.float32).reshape(shape)
+        values = planes.astype(np.float32)
+        if self.divide_by != 1:
+            values /= np.float32(self.divide_by)
+        return np.ascontiguousarray((values - mean) / std, dtype=np.float32)
+
+
+class OnnxNetwork:
+    """An ONNX file opened once, run on the CPU by a single thread: the same input gives the same bits every time.
+
+    May be called from several threads at once.
+
+    Raises:
+        WeightsError: no such file, not an ONNX network, or its input is not what `spec` says.
+    """
+
+    def __init__(self, spec: NetworkSpec, path: Path) -> None:
+        self.spec = spec
+        self.path = path
+        if not path.is_file():
+            raise WeightsError(f"{path}: no such file; it should be the network of {spec.name} ({spec.file})")
+        self._check_input()
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        # Sums split among threads are added in another order on another machine.
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.use_deterministic_compute = True
+        options.log_severity_level = 3
+        try:
+            return onnxruntime.InferenceSession(str(self.path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime has a class of its own for each cause, all of them Exception
+            reason = str(error).strip().splitlines()[0]
+            raise WeightsError(f"{self.path}: not an ONNX network that can be run: {reason}") from error
+
+    def _check_input(self) -> None:
+        inputs = self._session.get_inputs()
+        due = (self.spec.channels, self.spec.height, self.spec.width)
+        shape = inputs[0].shape
+        fixed = [given for given, wanted in zip(shape[1:], due, strict=False) if isinstance(given, int)]
+        wanted = [wanted for given, wanted in zip(shape[1:], due, strict=False) if isinstance(given, int)]
+        if len(inputs) != 1 or len(shape) != 4 or fixed != wanted:
+            given_inputs = "; ".join(f"{i.name} {i.shape}" for i in inputs)
+            raise WeightsError(
+                f"{self.path}: not the network of {self.spec.name}: its input is {given_inputs}, "
+                f"where one of [N, {', '.join(map(str, due))}] is due"
+            )
+        if isinstance(shape[0], int) and not self.spec.batch_of_one:
+            raise WeightsError(f"{self.path}: takes {shape[0]} picture(s) at a time; set batch_of_one = true")
+        names = [output.name for output in self._session.get_outputs()]
+        if self.spec.output is None and len(names) != 1:
+            raise WeightsError(f"{self.path}: has outputs {', '.join(names)}; name one of them as `output`")
+        if self.spec.output is not None and self.spec.output not in names:
+            raise WeightsError(f"{self.path}: has no output {self.spec.output!r}; there is {', '.join(names)}")
+
+    def run(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The network's output for each picture: NxK float32, K what one picture gives, flattened.
+
+        Args:
+            pictures: as `NetworkSpec.prepare` takes them, N >= 1.
+
+        Raises:
+            MetricError: another shape or dtype, or an output with NaN or infinity in it.
+        """
+        if not len(pictures):
+            raise MetricError(f"{self.spec.name}: no pictures given")
+        inputs = self.spec.prepare(pictures)
+        step = 1 if self.spec.batch_of_one else LARGEST_BATCH
+        name = self._session.get_inputs()[0].name
+        wanted = None if self.spec.output is None else [self.spec.output]
+        rows = [self._session.run(wanted, {name: inputs[i : i + step]})[0] for i in range(0, len(inputs), step)]
+        output = np.concatenate([np.asarray(r, np.float32).reshape(len(r), -1) for r in rows])
+        if len(output) != len(inputs):
+            raise MetricError(f"{self.spec.name} gave {len(output)} rows for {len(inputs)} pictures")
+        if not np.isfinite(output).all():
+            raise MetricError(f"{self.spec.name} gave NaN or infinity")
+        return output
