@@ -1,0 +1,89 @@
+"""How a checkpoint is read: tensors only, never code, and every name and shape must agree."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facesr_bench.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read a checkpoint's tensors, without ever running code from it.
+
+    Takes safetensors, and PyTorch files through `weights_only=True`: a bare state dict, or one under `state_dict`,
+    `params_ema`, `params` or `model`; a leading `module.` (DataParallel) is removed. Half precision becomes float32.
+
+    Raises:
+        WeightsError: not a checkpoint, damaged, or a pickle that holds more than tensors.
+    """
+    import torch
+
+    if path.suffix == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            tensors: Any = load_file(path)
+        except (SafetensorError, OSError, ValueError) as error:
+            raise WeightsError(f"{path}: not a safetensors file, or damaged: {error}") from error
+    else:
+        try:
+            tensors = torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise WeightsError(
+                f"{path}: refused, because it is not a plain PyTorch checkpoint: it is damaged, another kind of file, "
+                f"or holds Python objects that could run code when loaded.\n  {_first_line(error)}"
+            ) from error
+        except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, OSError, zipfile.BadZipFile) as error:
+            raise WeightsError(f"{path}: not a PyTorch checkpoint, or damaged: {_first_line(error)}") from error
+    for key in ("state_dict", "params_ema", "params", "model"):
+        if isinstance(tensors, Mapping) and isinstance(tensors.get(key), Mapping):
+            tensors = tensors[key]
+            break
+    if not isinstance(tensors, Mapping) or not tensors or not all(torch.is_tensor(t) for t in tensors.values()):
+        raise WeightsError(f"{path}: holds no state dict (names with tensors)")
+    return {
+        str(name).removeprefix("module."): tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
+    }
+
+
+def load_strictly(network: nn.Module, path: Path, what: str) -> None:
+    """Load a checkpoint into a network whose every name and shape must agree.
+
+    Args:
+        what: the network's name in errors, as `sparnet`.
+
+    Raises:
+        WeightsError: unreadable, or of another network; says which names or shapes differ.
+    """
+    given = read_state_dict(path)
+    wanted = network.state_dict()
+    missing = [name for name in wanted if name not in given]
+    extra = [name for name in given if name not in wanted]
+    shapes = [
+        f"{name}: {tuple(given[name].shape)} in the file, {tuple(wanted[name].shape)} in the network"
+        for name in wanted
+        if name in given and given[name].shape != wanted[name].shape
+    ]
+    if missing or extra or shapes:
+        lines = [f"{path}: these are not weights of {what}:"]
+        for title, names in (("missing", missing), ("unexpected", extra), ("of another shape", shapes)):
+            if names:
+                lines.append(f"  {len(names)} {title}, the first: {names[0]}")
+        raise WeightsError("\n".join(lines))
+    bad = [name for name, tensor in given.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    if bad:
+        raise WeightsError(f"{path}: NaN or infinity in {len(bad)} tensor(s), the first: {bad[0]}")
+    network.load_state_dict(given)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
