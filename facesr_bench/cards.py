@@ -20,6 +20,10 @@ SCHEMA = 1
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+FileUrl = Annotated[
+    str, StringConstraints(pattern=r"^https?://[^/\s?#]+/([^\s?#]*/)?[A-Za-z0-9][A-Za-z0-9._+~-]*(\?[^\s#]*)?$")
+]
+"""A URL that ends in a plain file name, since that becomes the name of a file here."""
 
 
 class _Card(BaseModel):
@@ -42,7 +46,7 @@ class WeightsCard(_Card):
     """
 
     file: str | None = None
-    url: str | None = None
+    url: FileUrl | None = None
     sha256: Sha256 | None = None
     size: int | None = Field(default=None, gt=0, description="bytes")
     licence: str

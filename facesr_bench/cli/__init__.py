@@ -13,6 +13,7 @@ COMMANDS = {
     "run": "run methods on protocols, then show and save the numbers",
     "table": "print results as csv, markdown or LaTeX",
     "report": "rebuild the HTML page of a results folder",
+    "weights": "fetch, import and verify the networks that methods and metrics need",
     "list": "list methods, protocols, datasets, metrics, profiles",
     "new": "write a working plug-in folder to start from",
     "validate": "check a plug-in against the contract",
@@ -22,6 +23,7 @@ EXAMPLES = """examples:
   facesr-bench run --methods sparnet,bicubic
   facesr-bench run --methods sparnet,./mynet --protocols helen-x8 --data helen=~/data/helen
   facesr-bench list protocols
+  facesr-bench weights fetch arcface sparnet@official
   facesr-bench table --results results --format latex
   facesr-bench new method mynet && facesr-bench validate ./mynet
 

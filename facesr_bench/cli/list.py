@@ -84,7 +84,8 @@ def _methods(found: list[Plugin[MethodCard]]) -> Table:
             facts.append(f"{card.parameters:,} parameters")
         for name in card.weights:
             notes = ["default"] * (name == card.default_weights)
-            notes += ["not on this machine"] * (not location(plugin, name).is_file())
+            if not location(plugin, name).is_file():
+                notes.append(f"not on this machine: facesr-bench weights fetch {plugin.name}@{name}")
             facts.append(f"@{name}" + (f" ({', '.join(notes)})" if notes else ""))
         _described(table, plugin.name, card.summary, facts)
     return table

@@ -1,111 +1,17 @@
-"""Checkpoints: which file a name means, whether it can be trusted, and how it is read."""
+"""How a checkpoint is read: tensors only, never code, and every name and shape must agree."""
 
 from __future__ import annotations
 
-import os
 import pickle
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facesr_bench.cards import MethodCard, WeightsCard
-from facesr_bench.dataset import file_sha256
-from facesr_bench.errors import DataError, WeightsError
-from facesr_bench.plugins import Plugin, unknown
+from facesr_bench.errors import WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-
-@dataclass(frozen=True)
-class Weights:
-    """One checkpoint, found and verified.
-
-    Attributes:
-        name: the card's name for it, or `file.pth:1a2b3c4d` (with the hash's first 8 digits) for a user's own file.
-        path: the file.
-        sha256: of the file.
-        card: none for a user's own file.
-    """
-
-    name: str
-    path: Path
-    sha256: str
-    card: WeightsCard | None
-
-    @property
-    def training_data(self) -> str:
-        return self.card.training_data if self.card else "not stated (a file given by path)"
-
-
-def cache_folder() -> Path:
-    """Where downloads live: `FACESR_BENCH_CACHE`, else the XDG cache folder."""
-    if given := os.environ.get("FACESR_BENCH_CACHE"):
-        return Path(given).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "facesr-bench"
-
-
-def location(plugin: Plugin[MethodCard], name: str) -> Path:
-    """Where the checkpoint that the card calls `name` is, or would be once fetched."""
-    card = plugin.require_card().weights[name]
-    if card.file is not None:
-        return plugin.folder / card.file
-    assert card.url is not None  # the card's validator has seen to it
-    return cache_folder() / "weights" / plugin.name / card.url.rsplit("/", 1)[-1]
-
-
-def resolve(plugin: Plugin[MethodCard], given: str | None) -> Weights | None:
-    """The checkpoint that `method@given` means; the card's default where nothing is given.
-
-    Returns:
-        None for a method without weights.
-
-    Raises:
-        WeightsError: unknown name, missing file (says how to get it), or wrong hash.
-    """
-    method = plugin.require_card()
-    if not method.weights and given is None:
-        return None
-    name = given if given is not None else method.default_weights
-    assert name is not None  # a card with weights has a default
-    if name in method.weights:
-        return _named(plugin, name, method.weights[name])
-    path = Path(name).expanduser()
-    if path.is_file():
-        try:
-            digest = file_sha256(path)
-        except DataError as error:
-            raise WeightsError(str(error)) from error
-        return Weights(f"{path.name}:{digest[:8]}", path, digest, None)
-    if os.sep in name or path.suffix:
-        raise WeightsError(f"{method.name}@{name}: no such file")
-    if not method.weights:
-        raise WeightsError(f"{method.name} has no weights, so {method.name}@{name} means nothing")
-    message = unknown(f"weights of {method.name}", name, method.weights)
-    raise WeightsError(f"{message}\n  or give a file: {method.name}@/path/to/checkpoint.pth")
-
-
-def _named(plugin: Plugin[MethodCard], name: str, card: WeightsCard) -> Weights:
-    path = location(plugin, name)
-    label = f"{plugin.name}@{name}"
-    if not path.is_file():
-        if card.url is None:
-            raise WeightsError(f"{label}: {path} is missing from the installation; install facesr-bench again")
-        raise WeightsError(
-            f"the weights {label} are not on this machine.\n"
-            f"  get them:  {card.url}  ({card.licence})\n"
-            f"  put them:  {path}\n"
-            f"  or use a file elsewhere:  --methods {plugin.name}@/path/to/{path.name}"
-        )
-    digest = file_sha256(path)
-    if card.sha256 is not None and digest != card.sha256:
-        raise WeightsError(
-            f"{path}: this is not the file that {label} names: its sha256 is {digest}, expected {card.sha256}; "
-            "remove it and get it again"
-        )
-    return Weights(name, path, digest, card)
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:

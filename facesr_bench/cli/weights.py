@@ -1,0 +1,232 @@
+"""`facesr-bench weights`"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facesr_bench.cli import FAILED, OK
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from facesr_bench.weights.catalogue import Entry
+    from facesr_bench.weights.fetching import Arrival
+    from facesr_bench.weights.store import Status
+
+EPILOG = """examples:
+  facesr-bench weights list
+  facesr-bench weights fetch lpips-alex fid-inception sparnet@official
+  facesr-bench weights import ~/Downloads/buffalo_l.zip      on a machine without internet
+  facesr-bench weights verify                                read every file again
+  facesr-bench weights path arcface
+
+environment:
+  FACESR_BENCH_CACHE    where files go (default: $XDG_CACHE_HOME/facesr-bench, ~/.cache/facesr-bench)
+  FACESR_BENCH_MIRROR   a URL that replaces scheme and host of every download; tried first
+  FACESR_BENCH_OFFLINE  1: never download
+
+exit status: 0; 1 if a file could not be had or is not right; 2 for misuse, such as an unknown name"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = EPILOG
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    listing = actions.add_parser("list", help="what there is, what is here, under which licence")
+    listing.set_defaults(handler=show_list)
+
+    fetching = actions.add_parser("fetch", help="download what is not here yet; an interrupted download goes on")
+    fetching.add_argument("names", nargs="+", metavar="NAME", help="of `list`, METHOD@WEIGHTS or FOLDER@WEIGHTS")
+    fetching.add_argument("--timeout", type=_seconds, default=30.0, metavar="S", help="without a byte (default: 30)")
+    fetching.set_defaults(handler=fetch)
+
+    importing = actions.add_parser("import", help="take files that were brought here; recognised by their hash")
+    importing.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a checkpoint, or the zip it comes in")
+    importing.set_defaults(handler=import_files)
+
+    verifying = actions.add_parser("verify", help="read files again and compare their hashes")
+    verifying.add_argument("names", nargs="*", metavar="NAME", help="default: everything that is here")
+    verifying.set_defaults(handler=verify)
+
+    path = actions.add_parser("path", help="print where a verified file is")
+    path.add_argument("name", metavar="NAME")
+    path.set_defaults(handler=show_path)
+
+
+def show_list(_arguments: argparse.Namespace) -> int:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from facesr_bench.errors import WeightsError
+    from facesr_bench.weights import store
+    from facesr_bench.weights.cache import weights_folder
+    from facesr_bench.weights.catalogue import entries
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("weights", no_wrap=True)
+    table.add_column("what it is", overflow="fold")
+    unreadable = False
+    for entry in entries():
+        try:
+            state = _state(entry, store.check(entry))
+        except WeightsError as error:
+            unreadable, state = True, str(error)
+        facts = [state, entry.file, *([_bytes(entry.size)] if entry.size else []), entry.licence]
+        table.add_row(Text(entry.name, style="bold"), Text.assemble(entry.purpose, "\n", (" · ".join(facts), "dim")))
+    console = Console()
+    console.print(table)
+    console.print(f"files are in {weights_folder()}", highlight=False, markup=False, soft_wrap=True)
+    return FAILED if unreadable else OK
+
+
+def fetch(arguments: argparse.Namespace) -> int:
+    from facesr_bench.errors import WeightsError
+    from facesr_bench.weights import fetching
+    from facesr_bench.weights.catalogue import find
+    from facesr_bench.weights.download import Transfer
+
+    known = list(dict.fromkeys(find(name) for name in arguments.names))
+    failed = False
+    unreachable: set[str] = set()
+    for entry in known:
+        with _Bar(entry.name) as bar:
+            transfer = Transfer(timeout=arguments.timeout, progress=bar.update, unreachable=unreachable)
+            try:
+                _report(fetching.fetch(entry, fetching.Options(transfer=transfer, on_message=bar.say)), bar.out)
+            except WeightsError as error:
+                failed = True
+                bar.error(error)
+    return FAILED if failed else OK
+
+
+def import_files(arguments: argparse.Namespace) -> int:
+    from facesr_bench.errors import WeightsError
+    from facesr_bench.weights.fetching import import_file
+
+    failed = False
+    for path in arguments.files:
+        try:
+            for arrival in import_file(path.expanduser()):
+                _report(arrival, _console())
+        except WeightsError as error:
+            failed = True
+            _complain(error)
+    return FAILED if failed else OK
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    from facesr_bench.weights import store
+    from facesr_bench.weights.cache import weights_folder
+    from facesr_bench.weights.catalogue import entries, find
+
+    known = [find(name) for name in arguments.names] or [entry for entry in entries() if entry.path.is_file()]
+    if not known:
+        _console().print(f"nothing to verify: no weights in {weights_folder()}", markup=False, soft_wrap=True)
+    failed = False
+    for entry in known:
+        status = store.trust(entry, fresh=True)
+        if status.usable:
+            _console().print(f"{entry.name}: {_state(entry, status)}", markup=False, highlight=False, soft_wrap=True)
+            continue
+        failed = True
+        if status.verdict == "missing":
+            _complain(f"{entry.name}: not on this machine")
+        else:
+            _complain(
+                f"{entry.name}: {entry.path}: {status.problem}; get it again: facesr-bench weights fetch {entry.typed}"
+            )
+    return FAILED if failed else OK
+
+
+def show_path(arguments: argparse.Namespace) -> int:
+    from facesr_bench.errors import WeightsError
+    from facesr_bench.weights import require
+    from facesr_bench.weights.catalogue import find
+
+    find(arguments.name)  # an unknown name is misuse, a missing file is not
+    try:
+        print(require(arguments.name))  # noqa: T201 - for `$(...)`: bare, never wrapped
+    except WeightsError as error:
+        _complain(error)
+        return FAILED
+    return OK
+
+
+class _Bar:
+    """A progress bar where someone is looking, plain lines where not."""
+
+    def __init__(self, name: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.out, self._errors = _console(), Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=self._errors, transient=True, disable=not self._errors.is_terminal)
+        self._task = self._bar.add_task(name, total=None, visible=False)
+
+    def __enter__(self) -> _Bar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def update(self, done: int, total: int | None) -> None:
+        self._bar.update(self._task, completed=done, total=total, visible=True)
+
+    def say(self, line: str) -> None:
+        self._errors.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+    def error(self, error: object) -> None:
+        self._bar.stop()
+        _complain(error)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console()
+
+
+def _complain(error: object) -> None:
+    print(f"facesr-bench: {error}", file=sys.stderr)  # noqa: T201
+
+
+def _report(arrival: Arrival, console: Console) -> None:
+    how = {
+        "here": "already here",
+        "fetched": f"fetched from {arrival.origin}",
+        "imported": f"imported from {arrival.origin}, recognised by its "
+        + {"sha256": "sha256", "member": "member in the zip", "name": "file name", "": ""}[arrival.recognised_by],
+    }[arrival.how]
+    state = _state(arrival.entry, arrival.status)
+    console.print(
+        f"{arrival.entry.name}: {how}; {state}\n  {arrival.entry.path}", markup=False, highlight=False, soft_wrap=True
+    )
+
+
+def _state(entry: Entry, status: Status) -> str:
+    if status.verdict == "missing":
+        return "not here" if entry.urls else "not here, to be had by hand only"
+    if status.verdict == "wrong":
+        return f"WRONG FILE: {status.problem}"
+    if status.verdict == "verified":
+        return "sha256 verified"
+    prefix = f"sha256 begins as published ({entry.sha256_prefix}), " if entry.sha256_prefix else "no hash published, "
+    return prefix + ("pinned on first use" if status.verdict == "pinned" else "to be pinned on first use")
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 86_400:
+        raise argparse.ArgumentTypeError(f"{text}: must be seconds, more than 0")
+    return value

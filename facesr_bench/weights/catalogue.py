@@ -1,0 +1,179 @@
+"""What there is to fetch: evaluator networks (catalogue.toml) and the published weights of every method (its card)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
+
+from facesr_bench import plugins
+from facesr_bench.cards import FileUrl, MethodCard, Name, Sha256, read_toml, validate
+from facesr_bench.errors import WeightsError
+from facesr_bench.plugins import Plugin, unknown
+from facesr_bench.selection import parse_method
+from facesr_bench.weights.cache import weights_folder
+
+Sha256Prefix = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8,63}$")]
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)]
+
+
+class EvaluatorCard(BaseModel):
+    """One network that a metric needs. Its name is the key of its table in catalogue.toml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    purpose: str
+    urls: tuple[FileUrl, ...] = Field(default=(), description="tried in this order")
+    file: FileName | None = Field(default=None, description="name here; none: the member's, or as in the first URL")
+    member: FileName | None = Field(default=None, description="file name inside the zip that the URLs give")
+    obtain: str = Field(default="", description="how a person gets it, where no URL gives the file")
+    size: int | None = Field(default=None, gt=0, description="of the file (the member), bytes")
+    sha256: Sha256 | None = Field(default=None, description="of the file (the member)")
+    sha256_prefix: Sha256Prefix | None = Field(default=None, description="its first digits, from the file's name")
+    licence: str
+    source: str = Field(description="where URL, size and hash are written down")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> EvaluatorCard:
+        if bool(self.urls) == bool(self.obtain):
+            raise ValueError("give either `urls` or `obtain`")
+        if self.obtain and self.file is None:
+            raise ValueError("`obtain` needs `file`, the name that the file has there")
+        if self.sha256 is not None and self.sha256_prefix is not None:
+            raise ValueError("give `sha256` or `sha256_prefix`, not both")
+        return self
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One checkpoint that can be fetched or imported.
+
+    Attributes:
+        name: what the user types: `arcface`, or `method@weights`.
+        path: where the file is, or would be.
+        urls: where it comes from, tried in this order; none where only a person can get it.
+        member: its name inside the zip that the URLs give; none where they give the file itself.
+        size: bytes, where published.
+        sha256: where the whole hash is known.
+        sha256_prefix: its first digits, where only those are known.
+        obtain: how a person gets it, where there is no URL.
+    """
+
+    name: str
+    path: Path
+    purpose: str
+    licence: str
+    urls: tuple[str, ...] = ()
+    member: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+    sha256_prefix: str | None = None
+    obtain: str = ""
+    command_name: str = field(default="", compare=False)
+
+    @property
+    def file(self) -> str:
+        return self.path.name
+
+    @property
+    def typed(self) -> str:
+        """The name that finds it again on the command line: for a method given by path, that path."""
+        return self.command_name or self.name
+
+    @property
+    def archive(self) -> str | None:
+        """File name of the zip it comes in."""
+        return url_file(self.urls[0]) if self.member is not None else None
+
+
+def url_file(url: str) -> str:
+    """The file name at the end of a URL, without its query."""
+    return PurePosixPath(urlsplit(url).path).name
+
+
+@cache
+def evaluators() -> dict[str, EvaluatorCard]:
+    """The cards of catalogue.toml, by name."""
+    path = Path(__file__).with_name("catalogue.toml")
+    names = TypeAdapter(Name)
+    return {names.validate_python(name): validate(EvaluatorCard, card, path) for name, card in read_toml(path).items()}
+
+
+def method_entry(plugin: Plugin[MethodCard], name: str) -> Entry:
+    """The entry of a method's published weights; the card must give a URL for them."""
+    method = plugin.require_card()
+    card = method.weights[name]
+    assert card.url is not None  # the caller has seen to it
+    return Entry(
+        name=f"{plugin.name}@{name}",
+        path=weights_folder() / plugin.name / url_file(card.url),
+        purpose=f"{method.title}, trained on {card.training_data}",
+        licence=card.licence,
+        urls=(card.url,),
+        size=card.size,
+        sha256=card.sha256,
+        command_name=f"{plugin.folder}@{name}" if plugin.source == "path" else "",
+    )
+
+
+def evaluator_entry(name: str) -> Entry:
+    card = evaluators()[name]
+    # No method's name starts with an underscore, so the folders can't clash.
+    return Entry(
+        name=name,
+        path=weights_folder() / "_evaluators" / (card.file or card.member or url_file(card.urls[0])),
+        purpose=card.purpose,
+        licence=card.licence,
+        urls=card.urls,
+        member=card.member,
+        size=card.size,
+        sha256=card.sha256,
+        sha256_prefix=card.sha256_prefix,
+        obtain=card.obtain,
+    )
+
+
+def entries() -> list[Entry]:
+    """Everything that can be fetched or imported: evaluators first, then methods' weights."""
+    found = [evaluator_entry(name) for name in evaluators()]
+    for plugin in plugins.methods().plugins:
+        if plugin.card is not None:
+            found += [method_entry(plugin, name) for name, card in plugin.card.weights.items() if card.url is not None]
+    return found
+
+
+def find(name: str, known: Iterable[Entry] | None = None) -> Entry:
+    """The entry that `name` means: a name of the catalogue, a file's name, `method`, `method@weights` or
+    `FOLDER@weights` for a method given by path.
+
+    Raises:
+        WeightsError: there is none; suggests one.
+        PluginError, CardError: the folder is not a method's, or its card is wrong.
+    """
+    known = list(known) if known is not None else entries()
+    for entry in known:
+        if name == entry.name:
+            return entry
+    if matches := [entry for entry in known if name == entry.file]:
+        return matches[0]
+    method, at, _ = name.partition("@")
+    if os.sep in name or name.startswith(".") or method in plugins.methods().names():
+        spec = parse_method(name)
+        card = spec.plugin.require_card()
+        wanted = spec.weights or card.default_weights
+        if wanted is None:
+            raise WeightsError(f"{card.name} has no weights")
+        if wanted not in card.weights:
+            raise WeightsError(unknown(f"weights of {card.name}", wanted, card.weights))
+        if card.weights[wanted].url is None:
+            raise WeightsError(f"{card.name}@{wanted} comes with the method: there is nothing to fetch")
+        return method_entry(spec.plugin, wanted)
+    if at:
+        raise WeightsError(unknown("method", method, plugins.methods().names()))
+    raise WeightsError(unknown("checkpoint", name, [entry.name for entry in known]))
