@@ -165,6 +165,13 @@ class DatasetCard(_Card):
         return data
 
 
+class MetricWeightsCard(_Card):
+    """One network that a metric can be computed with."""
+
+    store: str | None = Field(default=None, description="its name in the weights catalogue; none: given as a file")
+    options: dict[str, Any] = Field(default_factory=dict, description="read by the metric's class")
+
+
 class MetricCard(_Card):
     """What a metric is; its computation is the class `Metric` in metric.py beside the card."""
 
@@ -178,8 +185,18 @@ class MetricCard(_Card):
     unit: str = ""
     range: tuple[float, float]
     digits: int = Field(default=4, ge=0, description="decimals in tables")
-    needs: tuple[Literal["reference"], ...] = ()
+    needs: tuple[Literal["reference", "landmarks"], ...] = ()
     paper: Paper | None = None
+    implementation: Name | None = Field(default=None, description="folder of another built-in whose metric.py is used")
+    options: dict[str, Any] = Field(default_factory=dict, description="read by the metric's class")
+    weights: dict[Name, MetricWeightsCard] = Field(default_factory=dict)
+    default_weights: Name | None = None
+
+    @model_validator(mode="after")
+    def _default_exists(self) -> MetricCard:
+        if bool(self.weights) != (self.default_weights in self.weights):
+            raise ValueError("default_weights must name one of [weights], and is only for metrics that have some")
+        return self
 
 
 Card = MethodCard | DatasetCard | MetricCard

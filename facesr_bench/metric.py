@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facesr_bench.cards import MetricCard
 from facesr_bench.images import Image8
 from facesr_bench.metrics.profiles import Profile
+
+if TYPE_CHECKING:
+    from facesr_bench.protocol import Sample
+    from facesr_bench.weights.for_metrics import MetricWeights
 
 
 class MetricBase(ABC):
@@ -17,12 +21,36 @@ class MetricBase(ABC):
         card: the metric's card.
         profile: the convention to compute it under.
         scale: HR side over LR side; some profiles cut a border that wide.
+
+    Attributes:
+        key: what its column is called: the name, and its network where that is not the default.
+        weights: the network's verified file, for metrics that have one.
+        unavailable: why it can't be computed here at all (a file that is missing, say), or none.
     """
 
     def __init__(self, card: MetricCard, profile: Profile, scale: int) -> None:
         self.card = card
         self.profile = profile
         self.scale = scale
+        self.key: str = card.name
+        self.weights: MetricWeights | None = None
+        self.unavailable: str | None = None
+
+    def load(self) -> None:  # noqa: B027  (most metrics have nothing to open)
+        """Open networks; called once, before the first image and only if something is to be computed.
+
+        Raises:
+            FaceSRBenchError: it can't be computed here; the message is shown in place of its numbers.
+        """
+
+    def prepare_sample(self, sample: Sample) -> Any:
+        """As `prepare`, for metrics that need more of a sample than its HR image.
+
+        Raises:
+            MetricError: this sample lacks what the metric needs.
+        """
+        assert sample.hr is not None  # the pipeline has seen to it
+        return self.prepare(sample.hr)
 
     def prepare(self, hr: Image8) -> Any:
         """What depends on the ground truth alone; computed once per image and handed to `per_image` of every method."""

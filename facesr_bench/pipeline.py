@@ -67,19 +67,29 @@ def load_item(
         return Loaded(item.id, error=str(error))
     loaded = Loaded(item.id, sample)
     for metric in metrics:
-        name = metric.card.name
-        if sample.hr is None:
-            if "reference" in metric.card.needs:
-                loaded.reasons[name] = "needs ground truth, which this protocol does not have"
-            continue
         try:
-            loaded.references[name] = metric.prepare(sample.hr)
+            if (reason := _why_not(metric, sample)) is not None:
+                loaded.reasons[metric.key] = reason
+            elif sample.hr is not None:
+                loaded.references[metric.key] = metric.prepare_sample(sample)
         except MetricError as error:
-            loaded.reasons[name] = str(error)
+            loaded.reasons[metric.key] = str(error)
+        except Exception as error:  # a stranger's metric may raise anything; it costs its own cell
+            loaded.reasons[metric.key] = f"{type(error).__name__}: {error}"
     _save_once(inputs / "lr" / f"{file_name(item.id)}.png", sample.lr)
     if sample.hr is not None:
         _save_once(inputs / "hr" / f"{file_name(item.id)}.png", sample.hr)
     return loaded
+
+
+def _why_not(metric: MetricBase, sample: Sample) -> str | None:
+    if metric.unavailable is not None:
+        return metric.unavailable
+    if sample.hr is None and "reference" in metric.card.needs:
+        return "needs ground truth, which this protocol does not have"
+    if sample.landmarks is None and "landmarks" in metric.card.needs:
+        return "needs landmarks, which this protocol does not have"
+    return None
 
 
 def _save_once(path: Path, image: Image8) -> None:
@@ -188,21 +198,23 @@ def score_image(sr: Image8, loaded: Loaded, metrics: Sequence[MetricBase]) -> Im
     """Every metric of one finished image; a metric that can't be computed leaves its reason."""
     row = ImageRow(loaded.id)
     for metric in metrics:
-        name = metric.card.name
-        if name in loaded.reasons:
-            row.reasons[name] = loaded.reasons[name]
+        key = metric.key
+        if metric.unavailable is None:  # a passing trouble has no version: it is tried again
+            row.versions[key] = metric.card.version
+        if key in loaded.reasons:
+            row.reasons[key] = loaded.reasons[key]
             continue
         try:
-            value = float(metric.per_image(sr, loaded.references.get(name)))
+            value = float(metric.per_image(sr, loaded.references.get(key)))
         except MetricError as error:
-            row.reasons[name] = str(error)
+            row.reasons[key] = str(error)
         except Exception as error:  # a stranger's metric may raise anything; it costs its own cell
-            row.reasons[name] = f"{type(error).__name__}: {error}"
+            row.reasons[key] = f"{type(error).__name__}: {error}"
         else:
             if math.isnan(value):
-                row.reasons[name] = f"{name} returned NaN"
+                row.reasons[key] = f"{key} returned NaN"
             else:
-                row.metrics[name], row.versions[name] = value, metric.card.version
+                row.metrics[key] = value
     return row
 
 

@@ -73,7 +73,7 @@ class Plugin(Generic[_CardT]):
     def code_folder(self) -> Path:
         """Where its module is: its own folder, or that of the built-in its card names as `implementation`."""
         card = self.card
-        if isinstance(card, MethodCard) and card.implementation:
+        if isinstance(card, (MethodCard, MetricCard)) and card.implementation:
             return _builtin_root(self.kind) / card.implementation.replace("-", "_")
         return self.folder
 

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
-from facesr_bench import plugins, provenance, weights
+from facesr_bench import provenance, weights
 from facesr_bench.cards import DatasetCard, ProtocolCard
 from facesr_bench.data import check_names, expand_protocols, find_protocol, open_dataset
 from facesr_bench.dataset import DatasetBase, Item
@@ -23,7 +23,7 @@ from facesr_bench.metric import MetricBase
 from facesr_bench.metrics.profiles import Profile, get_profile
 from facesr_bench.pipeline import Loaded, load_item, saved_output, score_image, score_output, upscale
 from facesr_bench.plugins import Plugin
-from facesr_bench.scoring import load_metric
+from facesr_bench.scoring import load_metric, parse_metric
 from facesr_bench.selection import MethodSpec, parse_method
 from facesr_bench.store import MANIFEST, SCHEMA, ImageRow, Result, file_name, open_result
 
@@ -109,7 +109,7 @@ def run(options: Options, progress: Progress | None = None) -> Report:
     for _, card in found:
         get_profile(options.profile or card.profile)
         for name in options.metrics or card.metrics:
-            plugins.metrics().find(name)
+            parse_metric(name)
     if options.precision not in PRECISIONS:
         raise FaceSRBenchError(f"precision {options.precision!r}: it must be one of {', '.join(PRECISIONS)}")
     if options.limit is not None and options.limit < 1:
@@ -157,6 +157,7 @@ class _ProtocolRun:
         self.progress.start(self.card.name, sum(len(entry.todo) for entry in entries))
         try:
             if wanted:
+                self._load_metrics()
                 self._compute(dataset, [item for item in chosen if item.id in wanted], entries)
         finally:
             for entry in entries:
@@ -287,9 +288,12 @@ class _ProtocolRun:
             "environment": provenance.environment(self.options.device),
             "command": provenance.command_line(),
             "metrics": {
-                metric.card.name: metric.card.model_dump(
-                    mode="json", include={"title", "unit", "higher_is_better", "digits", "version"}
-                )
+                metric.key: {
+                    **metric.card.model_dump(mode="json", include={"unit", "higher_is_better", "digits", "version"}),
+                    "title": _title(metric),
+                    "weights": metric.weights.name if metric.weights else None,
+                    "weights_sha256": metric.weights.sha256 if metric.weights else None,
+                }
                 for metric in self.metrics
             },
             "error": None,
@@ -311,10 +315,10 @@ class _ProtocolRun:
         return todo
 
     def _is_missing(self, row: ImageRow, metric: MetricBase) -> bool:
-        name = metric.card.name
-        if name in row.reasons and name not in row.metrics:
-            return False
-        return row.versions.get(name) != metric.card.version
+        known = metric.key in row.metrics or metric.key in row.reasons
+        if metric.unavailable is not None:
+            return not known
+        return not known or row.versions.get(metric.key) != metric.card.version
 
     def _record_failure(self, spec: MethodSpec, label: str, error: FaceSRBenchError) -> None:
         """A method that can't run keeps its row in every table, with the reason."""
@@ -328,6 +332,16 @@ class _ProtocolRun:
         result = Result(self.root / file_name(label) / "failed", manifest)
         result.save_manifest()
         self.report.results.append(result)
+
+    def _load_metrics(self) -> None:
+        for metric in self.metrics:
+            if metric.unavailable is None:
+                try:
+                    metric.load()
+                except FaceSRBenchError as error:
+                    metric.unavailable = str(error)
+                except Exception as error:  # a stranger's metric may raise anything; it costs its own column
+                    metric.unavailable = f"{type(error).__name__}: {error}"
 
     # -- computing ---------------------------------------------------------------------------------------------------
 
@@ -399,6 +413,12 @@ def _done(row: ImageRow) -> Future[ImageRow]:
     future: Future[ImageRow] = Future()
     future.set_result(row)
     return future
+
+
+def _title(metric: MetricBase) -> str:
+    """What tables call the metric: its title, and its network where that is not the default."""
+    variant = metric.key.removeprefix(metric.card.name).removeprefix("@").partition(":")[0]
+    return f"{metric.card.title} ({variant})" if variant else metric.card.title
 
 
 def _label(spec: MethodSpec, weights_name: str | None, precision: str) -> str:

@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench import plugins
-from facesr_bench.errors import MetricError
+from facesr_bench.cards import MetricCard
+from facesr_bench.errors import MetricError, WeightsError
 from facesr_bench.images import Image8
 from facesr_bench.metric import MetricBase
 from facesr_bench.metrics.convert import quantise
 from facesr_bench.metrics.profiles import Profile, get_profile
+from facesr_bench.plugins import Plugin, unknown
+from facesr_bench.weights import for_metrics
 
 
 def load_metric(name: str, profile: str | Profile, scale: int) -> MetricBase:
@@ -29,13 +32,33 @@ def load_metric(name: str, profile: str | Profile, scale: int) -> MetricBase:
     """
     if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
         raise MetricError(f"scale must be a whole number from 1 up, not {scale!r}")
-    plugin = plugins.metrics().find(name)
-    metric = plugin.load_class()(
-        plugin.require_card(), get_profile(profile) if isinstance(profile, str) else profile, scale
-    )
+    plugin, given = parse_metric(name)
+    card = plugin.require_card()
+    metric = plugin.load_class()(card, get_profile(profile) if isinstance(profile, str) else profile, scale)
     if not isinstance(metric, MetricBase):
         raise MetricError(f"{name}: class Metric must derive from facesr_bench.metric.MetricBase")
+    if card.weights or given is not None:
+        try:
+            metric.weights = for_metrics.resolve(card, given)
+            metric.key = metric.weights.key
+        except WeightsError as error:
+            metric.key, metric.unavailable = for_metrics.column(card, given), str(error)
     return metric
+
+
+def parse_metric(spec: str) -> tuple[Plugin[MetricCard], str | None]:
+    """The metric that `name`, `name@weights`, `name@weights=FILE` or a plug-in's folder means, and its weights.
+
+    Raises:
+        PluginError: unknown or ambiguous name, or a folder that holds no metric.
+        WeightsError: the metric has no network of that name.
+    """
+    name, at, given = spec.partition("@")
+    plugin = plugins.metrics().find(name)
+    known = plugin.require_card().weights
+    if at and given.partition("=")[0] not in known:
+        raise WeightsError(unknown(f"network of {plugin.name}", given.partition("=")[0], known))
+    return plugin, given if at else None
 
 
 def score(
@@ -69,5 +92,10 @@ def score(
     values = {}
     for name in metrics:
         metric = load_metric(name, chosen, scale)
-        values[metric.card.name] = metric.per_image(image, metric.prepare(hr))
+        if metric.unavailable is not None:
+            raise MetricError(f"{metric.key}: {metric.unavailable}")
+        if "landmarks" in metric.card.needs:
+            raise MetricError(f"{metric.key} needs landmarks; run it on a protocol that has them")
+        metric.load()
+        values[metric.key] = metric.per_image(image, metric.prepare(hr))
     return values

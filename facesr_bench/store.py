@@ -49,7 +49,7 @@ class ImageRow:
     Attributes:
         id: the sample's id.
         metrics: value by metric name; may be infinite, never NaN.
-        versions: the version of each metric when its value was computed.
+        versions: the version of each metric when its value, or its lasting lack of one, was found.
         reasons: why a metric has no value, by metric name.
         ms: milliseconds the method took for it, or none where the image was read from disk.
         error: why the method has no image, or none.
@@ -69,6 +69,7 @@ class ImageRow:
             data["error"] = self.error
         if self.metrics:
             data["metrics"] = {k: _encode(v) for k, v in self.metrics.items()}
+        if self.versions:
             data["versions"] = self.versions
         if self.reasons:
             data["reasons"] = self.reasons
@@ -189,9 +190,10 @@ class Result:
 
 def _merge(old: ImageRow, new: ImageRow) -> ImageRow:
     reasons = {k: v for k, v in {**old.reasons, **new.reasons}.items() if k not in new.metrics}
+    kept = {k: v for k, v in old.metrics.items() if k not in new.reasons}
     return ImageRow(
         id=old.id,
-        metrics={**old.metrics, **new.metrics},
+        metrics={**kept, **new.metrics},
         versions={**old.versions, **new.versions},
         reasons=reasons,
         ms=new.ms if new.ms is not None else old.ms,

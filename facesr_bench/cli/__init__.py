@@ -11,6 +11,7 @@ from facesr_bench.errors import FaceSRBenchError
 
 COMMANDS = {
     "run": "run methods on protocols, then show and save the numbers",
+    "score": "score a folder of finished pictures against another",
     "table": "print results as csv, markdown or LaTeX",
     "report": "rebuild the HTML page of a results folder",
     "weights": "fetch, import and verify the networks that methods and metrics need",

@@ -31,7 +31,7 @@ def _table(group: Group) -> Table:
     table.add_column(Text("Method"))
     table.add_column(Text("n"), justify="right")
     for metric in group.metrics:
-        table.add_column(Text(one_line(metric.header)), justify="right")
+        table.add_column(Text(one_line(metric.header)), justify="right", overflow="fold")
     failures = any(row.failed for row in group.rows)
     if failures:
         table.add_column(Text("Failed"), justify="right")

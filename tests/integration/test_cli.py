@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import facesr_bench
 from facesr_bench.cli import main
+from facesr_bench.images import read_image
 
 from .conftest import HEAD, MakeMethod
 
@@ -167,3 +169,29 @@ def test_manifest_says_where_the_numbers_come_from() -> None:
     assert manifest["environment"]["packages"]["torch"] and manifest["environment"]["device"] == "cpu"
     assert manifest["data"]["count"] == 7 and len(manifest["data"]["hash"]) == 64
     assert manifest["metrics"]["psnr"]["version"] >= 1 and manifest["command"]
+
+
+def test_score_two_folders(capsys: pytest.CaptureFixture[str], faces: Path, tmp_path: Path) -> None:
+    """Means and csv equal `facesr_bench.score`; a missing partner and a wrong size are told."""
+    blurred = tmp_path / "blurred"
+    blurred.mkdir()
+    expected = {}
+    for path in sorted(faces.iterdir()):
+        face = Image.open(path)
+        face.resize((16, 16)).resize((64, 64)).save(blurred / f"{path.stem}.bmp")
+        expected[path.stem] = facesr_bench.score(
+            read_image(blurred / f"{path.stem}.bmp"), read_image(path), profile="dic"
+        )
+    arguments = ["score", "--sr", str(blurred), "--hr", str(faces), "--profile", "dic", "--out", "scores.csv"]
+    assert main(arguments) == 0
+    rows = list(csv.DictReader(io.StringIO(Path("scores.csv").read_text())))
+    assert {row["image"]: {"psnr": float(row["psnr"]), "ssim": float(row["ssim"])} for row in rows} == expected
+    mean = sum(values["psnr"] for values in expected.values()) / len(expected)
+    assert f"{mean:.2f} dB" in capsys.readouterr().out
+    Image.new("RGB", (32, 32)).save(blurred / "face0.bmp")
+    assert main(arguments) == 1
+    captured = capsys.readouterr()
+    assert "face0" in captured.err and "n = 4" in captured.out
+    (blurred / "face0.bmp").unlink()
+    assert main(arguments) == 2
+    assert "face0.png: none in" in capsys.readouterr().err

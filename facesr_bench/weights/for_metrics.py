@@ -1,0 +1,64 @@
+"""The network that `metric@weights` means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from facesr_bench.cards import MetricCard
+from facesr_bench.errors import WeightsError
+from facesr_bench.plugins import unknown
+from facesr_bench.weights.cache import digest
+from facesr_bench.weights.store import require
+
+
+@dataclass(frozen=True)
+class MetricWeights:
+    """One network of a metric, found and verified.
+
+    Attributes:
+        name: the card's name for it.
+        key: what the metric's column is called with it: `lpips`, `lpips@vgg`, `identity@mobilefacenet-ms1m:1a2b3c4d`
+            (the hash's first digits, for a file that the user gave).
+        path: the file.
+        sha256: of the file.
+        options: what the card says of it, for the metric's class.
+    """
+
+    name: str
+    key: str
+    path: Path
+    sha256: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def column(card: MetricCard, given: str | None) -> str:
+    """What the column of `metric@given` is called where the network itself is missing."""
+    name = (given or "").partition("=")[0] or card.default_weights
+    return card.name if name == card.default_weights else f"{card.name}@{name}"
+
+
+def resolve(card: MetricCard, given: str | None) -> MetricWeights:
+    """The network that `metric@given` means: `NAME` from the store, or `NAME=FILE`.
+
+    Raises:
+        WeightsError: unknown name, or a file that is missing or wrong; says what to do.
+    """
+    if not card.weights:
+        raise WeightsError(f"{card.name} has no networks to choose from, so {card.name}@{given} means nothing")
+    name, _, file = (given or card.default_weights or "").partition("=")
+    if name not in card.weights:
+        raise WeightsError(unknown(f"network of {card.name}", name, card.weights))
+    entry = card.weights[name]
+    key = column(card, given)
+    if file:
+        path = Path(file).expanduser()
+        if not path.is_file():
+            raise WeightsError(f"{card.name}@{given}: no such file: {path}")
+        sha256 = digest(path)
+        return MetricWeights(name, f"{card.name}@{name}:{sha256[:8]}", path, sha256, entry.options)
+    if entry.store is None:
+        raise WeightsError(f"{card.name}@{name} needs its file: write {card.name}@{name}=/path/to/file")
+    path = require(entry.store)
+    return MetricWeights(name, key, path, digest(path), entry.options)
