@@ -5,6 +5,7 @@ dataset -> protocol (crop, degrade) -> method -> quantise -> metrics -> store
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -112,6 +113,10 @@ def run(options: Options, progress: Progress | None = None) -> Report:
             parse_metric(name)
     if options.precision not in PRECISIONS:
         raise FaceSRBenchError(f"precision {options.precision!r}: it must be one of {', '.join(PRECISIONS)}")
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", options.device):
+        raise FaceSRBenchError(f"device {options.device!r}: it must be auto, cpu, cuda, or cuda:N")
+    if options.device.startswith("cuda"):
+        _torch_device(options.device)  # told before any work is done
     if options.limit is not None and options.limit < 1:
         raise FaceSRBenchError(f"limit {options.limit}: it must be at least 1")
     if options.batch_size is not None and options.batch_size < 1:
@@ -207,19 +212,7 @@ class _ProtocolRun:
         return method
 
     def _device(self) -> str:
-        """The device that `auto` means. Never tf32: it would give another number on a GPU than on a CPU."""
-        import torch
-
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.deterministic = True
-        torch.backends.cudnn.benchmark = False
-        device = self.options.device
-        if device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise FaceSRBenchError(f"device {device}: torch sees no CUDA device here; use --device cpu")
-        return device
+        return _torch_device(self.options.device)
 
     def _result(self, spec: MethodSpec, found: weights.Weights | None, label: str) -> Result:
         """Open or create the result folder of this exact configuration."""
@@ -413,6 +406,29 @@ def _done(row: ImageRow) -> Future[ImageRow]:
     future: Future[ImageRow] = Future()
     future.set_result(row)
     return future
+
+
+def _torch_device(wanted: str) -> str:
+    """The device that `wanted` means, with torch set up so that a number does not depend on the device.
+
+    Raises:
+        FaceSRBenchError: torch can't use that device here.
+    """
+    import torch
+
+    # tf32 keeps only 10 bits of each factor.
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted.startswith("cuda"):
+        number = int(wanted.partition(":")[2] or 0)
+        if number >= torch.cuda.device_count():
+            there = torch.cuda.device_count()
+            raise FaceSRBenchError(f"device {wanted}: torch sees {there} CUDA device(s) here; use --device cpu")
+    return wanted
 
 
 def _title(metric: MetricBase) -> str:

@@ -62,6 +62,8 @@ def test_images_of_the_demo_are_what_the_card_says(capsys: pytest.CaptureFixture
         (["run", "--methods", "bicubic", "--data", "hellen=/tmp"], "did you mean 'helen'"),
         (["run", "--methods", "bicubic", "--limit", "0"], "at least 1"),
         (["run", "--methods", "bicubic", "--batch-size", "-1"], "at least 1"),
+        (["run", "--methods", "bicubic", "--device", "gpu"], "auto, cpu, cuda"),
+        (["run", "--methods", "bicubic", "--device", "cuda:99"], "CUDA device(s) here"),
         (["run", "--methods", ","], "at least one method"),
         (["run", "--methods", "./nowhere"], "no card.toml"),
         (["table", "--results", "nowhere"], "no such results folder"),
