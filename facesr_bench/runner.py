@@ -24,7 +24,7 @@ from facesr_bench.metric import MetricBase
 from facesr_bench.metrics.profiles import Profile, get_profile
 from facesr_bench.pipeline import Loaded, load_item, saved_output, score_image, score_output, upscale
 from facesr_bench.plugins import Plugin
-from facesr_bench.scoring import load_metric, parse_metric
+from facesr_bench.scoring import load_metric_or_reason, parse_metric
 from facesr_bench.selection import MethodSpec, parse_method
 from facesr_bench.store import MANIFEST, SCHEMA, ImageRow, Result, file_name, open_result
 
@@ -149,7 +149,7 @@ class _ProtocolRun:
         self.plugin, self.card = plugin, card
         self.profile: Profile = get_profile(options.profile or card.profile)
         names = options.metrics or card.metrics
-        self.metrics: list[MetricBase] = [load_metric(name, self.profile.name, card.scale) for name in names]
+        self.metrics: list[MetricBase] = [load_metric_or_reason(name, self.profile, card.scale) for name in names]
         self.root = options.out / file_name(card.name)
 
     def run(self) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facesr_bench import plugins
 from facesr_bench.cards import MetricCard
-from facesr_bench.errors import MetricError, WeightsError
+from facesr_bench.errors import MetricError, PluginError, WeightsError
 from facesr_bench.images import Image8
 from facesr_bench.metric import MetricBase
 from facesr_bench.metrics.convert import quantise
@@ -44,6 +44,29 @@ def load_metric(name: str, profile: str | Profile, scale: int) -> MetricBase:
         except WeightsError as error:
             metric.key, metric.unavailable = for_metrics.column(card, given), str(error)
     return metric
+
+
+class BrokenMetric(MetricBase):
+    """Stands in a run for a metric whose plug-in can't be imported: its column stays, with the reason."""
+
+    def per_image(self, sr: Image8, reference: Any) -> float:
+        raise MetricError(str(self.unavailable))
+
+
+def load_metric_or_reason(name: str, profile: Profile, scale: int) -> MetricBase:
+    """As `load_metric`, but a plug-in that fails to import costs its own column and not the run.
+
+    Raises:
+        PluginError, WeightsError: no metric, or none of its networks, has that name.
+    """
+    plugin, given = parse_metric(name)
+    try:
+        return load_metric(name, profile, scale)
+    except (PluginError, MetricError) as error:
+        card = plugin.require_card()
+        broken = BrokenMetric(card, profile, scale)
+        broken.key, broken.unavailable = for_metrics.column(card, given), str(error)
+        return broken
 
 
 def parse_metric(spec: str) -> tuple[Plugin[MetricCard], str | None]:

@@ -458,6 +458,16 @@ def test_broken_metric_costs_its_own_cell(faces: Path, tmp_path: Path) -> None:
         assert row.reasons == {"mae": "ZeroDivisionError: oops"} and "psnr" in row.metrics
 
 
+def test_metric_that_cannot_be_imported_costs_its_own_column(faces: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mae"
+    folder.mkdir()
+    (folder / "card.toml").write_text(METRIC_CARD)
+    (folder / "metric.py").write_text("import no_such_module_at_all\n")
+    report = runner.run(options(faces, tmp_path / "out", "nearest", metrics=("psnr", str(folder))))
+    for row in only(report).rows().values():
+        assert "no_such_module_at_all" in row.reasons["mae"] and "psnr" in row.metrics
+
+
 def test_bf16_is_another_row(tmp_path: Path, astronaut: NDArray[np.uint8]) -> None:
     """bf16 is shown in the label, never shares a result with fp32, and stays close to it."""
     import torch
