@@ -65,6 +65,8 @@ def load_item(
         sample = prepare(item.id, dataset.read(item, protocol), protocol)
     except FaceSRBenchError as error:
         return Loaded(item.id, error=str(error))
+    except Exception as error:  # a stranger's dataset may raise anything; it costs this image
+        return Loaded(item.id, error=f"{protocol.name} can't read it: {type(error).__name__}: {error}")
     loaded = Loaded(item.id, sample)
     for metric in metrics:
         try:

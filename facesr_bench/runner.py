@@ -153,9 +153,15 @@ class _ProtocolRun:
         self.root = options.out / file_name(card.name)
 
     def run(self) -> None:
-        dataset, _ = open_dataset(self.card.name, self.options.data)
-        items = dataset.items(self.card)
-        self.data = {"hash": dataset.content_hash(items), "count": len(items)}
+        try:
+            dataset, _ = open_dataset(self.card.name, self.options.data)
+            items = dataset.items(self.card)
+            self.data = {"hash": dataset.content_hash(items), "count": len(items)}
+        except FaceSRBenchError:
+            raise
+        except Exception as error:  # a stranger's dataset may raise anything; it costs its own protocols
+            message = f"dataset {self.plugin.name} can't list its images: {type(error).__name__}: {error}"
+            raise PluginError(message, traceback.format_exc()) from error
         chosen = list(items[: self.options.limit])
         entries = [entry for spec in self.specs if (entry := self._open(spec, chosen)) is not None]
         wanted = {image_id for entry in entries for image_id in entry.todo}

@@ -21,7 +21,7 @@ def print_tables(rows: Sequence[RowSummary], console: Console) -> None:
         console.print(Text(one_line(heading), style="bold"))
         console.print(_table(group))
         for labels, note in group.notes():
-            console.print(Text(f"{one_line(labels)}: {one_line(note)}", style="yellow"))
+            console.print(Text(f"{one_line(labels)}: {one_line(note)}", style="yellow"), soft_wrap=True)
         console.print()
 
 

@@ -448,6 +448,24 @@ def test_datasets_and_metrics_of_the_users_own_by_path(tmp_path: Path) -> None:
         facesr_bench.run(["nearest"], [f"{tmp_path}/drawn:drawn-x8"], out=tmp_path / "out")
 
 
+@pytest.mark.parametrize("broken", ["items", "read"])
+def test_broken_dataset_costs_its_own_protocol_or_image(faces: Path, tmp_path: Path, broken: str) -> None:
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    (folder / "card.toml").write_text(DATASET_CARD)
+    before = {"items": "return [Item", "read": "seed = ord"}[broken]
+    guard = "raise KeyError('gone')" if broken == "items" else "assert item.id != 'a', 'gone'"
+    (folder / "dataset.py").write_text(DATASET_CODE.replace(before, f"{guard}\n        {before}"))
+    report = runner.run(
+        runner.Options(("nearest",), (f"{folder}:drawn-x4", "folder-x8"), {"folder-x8": faces}, out=tmp_path / "out")
+    )
+    assert len(report.problems) == 1 and "gone" in report.problems[0]
+    results = {result.protocol: result.rows() for result in report.results}
+    assert len(results["folder-x8"]) == 5
+    if broken == "read":
+        assert results["drawn-x4"]["a"].error and not results["drawn-x4"]["b"].error
+
+
 def test_broken_metric_costs_its_own_cell(faces: Path, tmp_path: Path) -> None:
     folder = tmp_path / "mae"
     folder.mkdir()
