@@ -44,13 +44,19 @@ class Visit:
 
     def __init__(self, browser: Any, **options: Any) -> None:
         self.page = browser.new_page(**options)
+        self.page.set_default_timeout(120_000)  # a busy machine is not a fault of the page either
         self.problems: list[str] = []
         self.requests: list[str] = []
         self.page.on("console", lambda message: self.problems.append(message.text))
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("dialog", self._dismiss)
-        self.page.on("requestfailed", lambda request: self.problems.append(f"failed: {request.url}"))
+        self.page.on("requestfailed", self._note_failure)
         self.page.on("request", lambda request: self.requests.append(request.url))
+
+    def _note_failure(self, request: Any) -> None:
+        # Leaving a page aborts the pictures it was still loading: no fault of the page.
+        if "ERR_ABORTED" not in (request.failure or ""):
+            self.problems.append(f"failed: {request.url}: {request.failure}")
 
     def _dismiss(self, dialog: Any) -> None:
         self.problems.append(dialog.message)
