@@ -262,8 +262,9 @@ class SPARNet(nn.Module):
     def for_inference(self) -> SPARNet:
         """A copy in evaluation mode that computes the same function faster: norms folded into the convolutions
         where they follow one, spectral norm divided out once, channels-last memory."""
-        copy = SPARNet(self.config)
-        copy.load_state_dict(self.state_dict())
+        with torch.device("meta"):  # its own first weights would be thrown away
+            copy = SPARNet(self.config)
+        copy.load_state_dict(self.state_dict(), assign=True)
         copy.eval().requires_grad_(False)
         for module in copy.modules():
             if isinstance(module, ConvLayer):

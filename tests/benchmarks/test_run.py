@@ -23,8 +23,8 @@ import facesr_bench
 from facesr_bench import runner
 from facesr_bench.images import list_images, read_image, resize
 
-COUNT = 40
-REPEATS = 3
+COUNT = 110
+REPEATS = 2
 
 
 def make_faces(folder: Path, picture: NDArray[np.uint8], count: int) -> Path:
