@@ -62,7 +62,7 @@ def test_names_and_files_are_unique() -> None:
     [
         ("arcface", "arcface"),
         ("w600k_r50.onnx", "arcface"),
-        ("sparnet", "sparnet@official"),
+        ("sparnethd", "sparnethd@official"),
         ("sparnet@official", "sparnet@official"),
         ("SPARNet-V16-S4-epoch20.pth", "sparnet@official"),
     ],
