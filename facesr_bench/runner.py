@@ -346,8 +346,8 @@ class _ProtocolRun:
 
     def _compute(self, dataset: DatasetBase, items: Sequence[Item], entries: Sequence[_Entry]) -> None:
         inputs = entries[0].result.inputs_folder
-        # Beside a GPU, reading and scoring go on while it works. A network on the CPU has its own threads, which lose
-        # far more by sharing their cores than is won: there the three take turns, each on all cores.
+        # Beside a GPU, reading and scoring go on while it works. A network on the CPU needs the same cores: there the
+        # three take turns, so that a method's milliseconds are its own.
         overlap = self._device().startswith("cuda")
         size = self.options.batch_size or (16 if overlap else 8)
         with ThreadPoolExecutor(LOADERS) as loaders, ThreadPoolExecutor(LOADERS) as scorers:

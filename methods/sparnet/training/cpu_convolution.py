@@ -1,7 +1,8 @@
 """A 3x3 convolution whose backward pass is quicker on CPUs.
 
-oneDNN computes the gradient of the weights two to three times faster in NCHW than in channels-last, and everything
-else faster in channels-last, so the two gradients are taken in different layouts. The numbers are those of
+On the machine it was written on (AVX2), oneDNN computed the gradient of the weights up to 2.4 times faster in NCHW than
+in channels-last at the larger maps, and most else faster in channels-last, so the two gradients are taken in different
+layouts: a tenth to a seventh off a training step. The numbers are those of
 `torch.nn.Conv2d` up to the order of summation.
 """
 

@@ -140,7 +140,7 @@ def main() -> None:
     args = parse()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
-    torch.set_flush_denormal(True)  # vanishing gradients would make CPU convolutions many times slower
+    torch.set_flush_denormal(True)  # a precaution: denormal numbers are slow on CPUs
     names, faces = read_faces(args.data, args.out / "faces.npy")
     train, held_out = split(names)
     held = [Image.fromarray(faces[i]).resize((SIZE, SIZE), Image.Resampling.BICUBIC) for i in held_out]

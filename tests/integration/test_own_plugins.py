@@ -1,0 +1,138 @@
+"""Datasets and metrics of the user's own, given by path: they run, and broken ones cost only themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import facesr_bench
+from facesr_bench import runner
+from facesr_bench.errors import PluginError
+from facesr_bench.images import read_image
+from facesr_bench.store import all_results
+
+from .test_run import only, options
+
+DATASET_CARD = """
+schema_version = 1
+kind = "dataset"
+name = "drawn"
+title = "Drawn"
+summary = "Two pictures made by numpy."
+licence = "Apache-2.0"
+obtain = "nothing to get"
+layout = "none"
+needs_data = false
+
+[protocols.drawn-x4]
+summary = "32 px HR"
+crop = { rule = "none" }
+scale = 4
+source = "hr"
+degradation = "bicubic-pillow"
+profile = "skimage"
+metrics = ["psnr"]
+"""
+DATASET_CODE = """
+import numpy as np
+from facesr_bench.dataset import DatasetBase, Item, Picture
+
+class Dataset(DatasetBase):
+    def items(self, protocol):
+        return [Item("a", ()), Item("b", ())]
+
+    def read(self, item, protocol):
+        seed = ord(item.id)
+        return Picture(np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8))
+"""
+METRIC_CARD = """
+schema_version = 1
+kind = "metric"
+name = "mae"
+title = "MAE"
+summary = "Mean absolute error."
+version = 1
+higher_is_better = false
+unit = "levels"
+range = [0, 255]
+digits = 2
+needs = ["reference"]
+"""
+METRIC_CODE = """
+import numpy as np
+from facesr_bench.metric import MetricBase
+
+class Metric(MetricBase):
+    def per_image(self, sr, reference):
+        return float(np.abs(sr.astype(int) - reference).mean())
+"""
+
+
+def test_datasets_and_metrics_of_the_users_own_by_path(tmp_path: Path) -> None:
+    from facesr_bench import plugins, validation
+
+    for name, module, card, code in (
+        ("drawn", "dataset", DATASET_CARD, DATASET_CODE),
+        ("mae", "metric", METRIC_CARD, METRIC_CODE),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "card.toml").write_text(card)
+        (tmp_path / name / f"{module}.py").write_text(code)
+        plugin = plugins.read_plugin(validation.kind_of(tmp_path / name), tmp_path / name, "path")
+        assert [check for check in validation.validate(plugin) if check.problem] == []
+    frame = facesr_bench.run(
+        ["nearest"],
+        [f"{tmp_path}/drawn:drawn-x4"],
+        metrics=["psnr", str(tmp_path / "mae")],
+        out=tmp_path / "out",
+    )
+    row = frame.loc[0]
+    assert (row["protocol"], row["profile"], row["n"]) == ("drawn-x4", "skimage", 2)
+    result = next(all_results(tmp_path / "out"))
+    errors = []
+    for image_id in "ab":
+        hr = np.random.default_rng(ord(image_id)).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        errors.append(np.abs(read_image(result.sr_path(image_id)).astype(int) - hr).mean())
+    assert row["mae"] == pytest.approx(np.mean(errors), abs=1e-12)
+    with pytest.raises(PluginError, match="did you mean 'drawn-x4'"):
+        facesr_bench.run(["nearest"], [f"{tmp_path}/drawn:drawn-x8"], out=tmp_path / "out")
+
+
+@pytest.mark.parametrize("broken", ["items", "read"])
+def test_broken_dataset_costs_its_own_protocol_or_image(faces: Path, tmp_path: Path, broken: str) -> None:
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    (folder / "card.toml").write_text(DATASET_CARD)
+    before = {"items": "return [Item", "read": "seed = ord"}[broken]
+    guard = "raise KeyError('gone')" if broken == "items" else "assert item.id != 'a', 'gone'"
+    (folder / "dataset.py").write_text(DATASET_CODE.replace(before, f"{guard}\n        {before}"))
+    report = runner.run(
+        runner.Options(("nearest",), (f"{folder}:drawn-x4", "folder-x8"), {"folder-x8": faces}, out=tmp_path / "out")
+    )
+    assert len(report.problems) == 1 and "gone" in report.problems[0]
+    results = {result.protocol: result.rows() for result in report.results}
+    assert len(results["folder-x8"]) == 5
+    if broken == "read":
+        assert results["drawn-x4"]["a"].error and not results["drawn-x4"]["b"].error
+
+
+def test_broken_metric_costs_its_own_cell(faces: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mae"
+    folder.mkdir()
+    (folder / "card.toml").write_text(METRIC_CARD)
+    (folder / "metric.py").write_text(METRIC_CODE.replace("return float", "raise ZeroDivisionError('oops') or float"))
+    result = only(runner.run(options(faces, tmp_path / "out", "nearest", metrics=("psnr", str(folder)))))
+    for row in result.rows().values():
+        assert row.reasons == {"mae": "ZeroDivisionError: oops"} and "psnr" in row.metrics
+
+
+def test_metric_that_cannot_be_imported_costs_its_own_column(faces: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mae"
+    folder.mkdir()
+    (folder / "card.toml").write_text(METRIC_CARD)
+    (folder / "metric.py").write_text("import no_such_module_at_all\n")
+    report = runner.run(options(faces, tmp_path / "out", "nearest", metrics=("psnr", str(folder))))
+    for row in only(report).rows().values():
+        assert "no_such_module_at_all" in row.reasons["mae"] and "psnr" in row.metrics
