@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -128,6 +128,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--warmup", type=int, default=100, help="steps of linear warm-up")
     parser.add_argument("--decay", type=float, default=0.3, help="fraction of the steps over which the rate falls to 0")
     parser.add_argument("--ema", type=float, default=0.995, help="decay of the weights' moving average")
+    parser.add_argument("--init", type=Path, help="safetensors file whose weights the first step starts from")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch; 0: its own choice")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
@@ -140,6 +142,8 @@ def main() -> None:
     args = parse()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
+    if args.threads:
+        torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)  # a precaution: denormal numbers are slow on CPUs
     names, faces = read_faces(args.data, args.out / "faces.npy")
     train, held_out = split(names)
@@ -147,6 +151,8 @@ def main() -> None:
     val_inputs, val_targets = to_tensor([degrade(h) for h in held]), to_tensor(held)
 
     network = SPARNet(VARIANTS[args.variant]).to(args.device, memory_format=torch.channels_last)
+    if args.init:
+        network.load_state_dict(load_file(args.init))
     average = deepcopy(network)
     if args.device == "cpu":
         use_split_layout(network)
