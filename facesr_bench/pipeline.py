@@ -21,7 +21,7 @@ from facesr_bench.metric import MetricBase
 from facesr_bench.metrics.convert import quantise
 from facesr_bench.metrics.profiles import Quantise
 from facesr_bench.protocol import Sample, prepare
-from facesr_bench.report.heatmap import error_map
+from facesr_bench.report.heatmap import write_error_map
 from facesr_bench.store import ImageRow, Result, file_name
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def score_output(
     sr = quantise(output.sr, mode)
     write_png(result.sr_path(loaded.id), sr)
     if loaded.sample is not None and loaded.sample.hr is not None:
-        write_png(result.map_path(loaded.id), error_map(sr, loaded.sample.hr))
+        write_error_map(result.map_path(loaded.id), sr, loaded.sample.hr)
     row = score_image(sr, loaded, metrics)
     row.ms = output.ms
     return row
