@@ -387,3 +387,18 @@ def _order(row: RowSummary, metrics: Sequence[MetricInfo]) -> tuple[bool, bool, 
         return (not row.comparable, True, 0.0, row.label)
     value = row.means[first.name]
     return (not row.comparable, False, value if first.higher_is_better is False else -value, row.label)
+
+
+def per_image_values(row: RowSummary) -> dict[str, dict[str, float]]:
+    """The values behind a row's means: metric -> image id -> value; may be infinite, never NaN.
+
+    Raises:
+        ResultsError: the images of the result can't be read.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for image in row.result.rows().values():
+        if image.error is None:
+            for name, info in row.metrics.items():
+                if _why_missing(image, name, info) is None:
+                    found.setdefault(name, {})[image.id] = image.metrics[name]
+    return found
