@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
-from facesr_bench import provenance, weights
+from facesr_bench import attention, provenance, weights
 from facesr_bench.cards import DatasetCard, ProtocolCard
 from facesr_bench.data import check_names, expand_protocols, find_protocol, open_dataset
 from facesr_bench.dataset import DatasetBase, Item
@@ -42,6 +42,7 @@ class Options:
             as final; `never` computes everything anew (the old lines are kept beside the new).
         profile: overrides the protocol's; metrics: likewise.
         batch_size: images per call of a method; none: 8 on a CPU, 16 on a GPU.
+        attention: keep the attention maps of so many images of each protocol, from methods that offer them.
     """
 
     methods: tuple[str, ...]
@@ -55,6 +56,7 @@ class Options:
     precision: str = "fp32"
     profile: str | None = None
     metrics: tuple[str, ...] | None = None
+    attention: int = attention.FIRST
 
 
 @dataclass
@@ -163,6 +165,7 @@ class _ProtocolRun:
             message = f"dataset {self.plugin.name} can't list its images: {type(error).__name__}: {error}"
             raise PluginError(message, traceback.format_exc()) from error
         chosen = list(items[: self.options.limit])
+        self.attended = {item.id for item in chosen[: max(0, self.options.attention)]}
         entries = [entry for spec in self.specs if (entry := self._open(spec, chosen)) is not None]
         wanted = {image_id for entry in entries for image_id in entry.todo}
         self.progress.start(self.card.name, sum(len(entry.todo) for entry in entries))
@@ -406,8 +409,24 @@ class _ProtocolRun:
                 yield from (_done(ImageRow(loaded.id, error=str(error))) for loaded in to_run)
                 return
             outputs = upscale(entry.method, to_run)
+            self._keep_attention(entry, entry.method, [loaded for loaded in to_run if loaded.id in self.attended])
             for output, loaded in zip(outputs, to_run, strict=True):
                 yield scorers.submit(score_output, output, loaded, self.metrics, entry.result, self.profile.quantise)
+
+    def _keep_attention(self, entry: _Entry, method: MethodBase, batch: Sequence[Loaded]) -> None:
+        """Where the method looked, for the first images; a failure here costs no number."""
+        folder = entry.result.folder / attention.FOLDER
+        for loaded in batch if attention.offers_maps(method) else ():
+            try:
+                attention.keep(method, loaded, folder / file_name(loaded.id))
+            except ResultsError:
+                raise
+            except Exception as error:  # a stranger's method may raise anything
+                label = f"{self.card.name}, {entry.result.label}, attention maps of {loaded.id}"
+                self.report.problems.append(f"{label}: {type(error).__name__}: {error}")
+                return
+        if batch and folder.is_dir():
+            attention.write_mean(folder)
 
     def _finish(self, pending: Sequence[tuple[_Entry, Future[ImageRow]]]) -> None:
         for entry, future in pending:

@@ -56,6 +56,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics", action="append", metavar="M,N", help="instead of the protocol's own; names or folders"
     )
+    parser.add_argument(
+        "--attention",
+        type=int,
+        default=8,
+        metavar="N",
+        help="keep the attention maps of the first N images, from methods that have them (default: 8; 0: none)",
+    )
     parser.add_argument("--no-report", action="store_true", help="don't write the HTML page")
     parser.set_defaults(handler=run)
 
@@ -94,6 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
         precision=arguments.precision,
         profile=arguments.profile,
         metrics=tuple(split_list(arguments.metrics)) if arguments.metrics else None,
+        attention=arguments.attention,
     )
     with bar(notes) as progress:
         report = runner.run(options, progress)

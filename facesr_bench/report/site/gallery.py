@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from facesr_bench.report.heatmap import KINDS, hex_colours
+from facesr_bench.report.heatmap import DIVERGING_MAP, KINDS, hex_colours
 from facesr_bench.report.site.pages import Pages, link, script_data, short_name
 from facesr_bench.report.site.section import PER_PAGE, Section
 from facesr_bench.store import ImageRow, file_name
@@ -204,6 +204,7 @@ def write_data(pages: Pages, section: Section) -> None:
                 "methods": [_method(section, row, rows, page) for row, rows in section.images],
                 "kinds": [_kind(section, kind.name) for kind in KINDS],
                 "colours": hex_colours(COLOUR_STOPS),
+                "versus": hex_colours(COLOUR_STOPS - 1, DIVERGING_MAP),
                 "landmarks": [[round(x, 2), round(y, 2)] for x, y in section.landmarks()],
             },
         ),

@@ -43,7 +43,8 @@ def write(pages: Pages, sections: Iterable[Section], results_root: Path) -> None
                 new.add(name)
                 _place(source, pages.root / name)
     for name in old - new:
-        (pages.root / name).unlink(missing_ok=True)
+        if ".." not in name.split("/"):
+            (pages.root / name).unlink(missing_ok=True)
     pages.write(listed, "".join(f"{name}\n" for name in sorted(new)))
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from facesr_bench import stats
 from facesr_bench.errors import ResultsError
 from facesr_bench.report.site.maps import SectionMaps
 from facesr_bench.report.site.pages import FOLDER, link
@@ -89,6 +90,11 @@ class Section:
             name for _, rows in self.images for row in rows.values() for name in (*row.metrics, *row.reasons)
         }
         return [info for info in self.group.metrics if info.name in found]
+
+    @cached_property
+    def comparisons(self) -> stats.Comparisons:
+        """How sure each mean is, and how it stands against the best."""
+        return stats.compare(self.group)
 
     @property
     def page_count(self) -> int:
