@@ -17,7 +17,8 @@ function makeBoard(table) {
   const columns = headers.map((header) => {
     const text = header.dataset.kind === "text";
     const bestFirst = text || header.dataset.better === "lower" ? ["asc", "desc"] : ["desc", "asc"];
-    return { type: text ? "measured-text" : "measured", orderSequence: bestFirst, name: header.textContent };
+    if (header.dataset.sortable === "no") return { orderable: false, searchable: false };
+    return { type: text ? "measured-text" : "measured", orderSequence: bestFirst };
   });
   const sorted = table.dataset.sorted === "" ? null : Number(table.dataset.sorted);
   const board = new DataTable(table, {

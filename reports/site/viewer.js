@@ -275,7 +275,8 @@
     const [a, b] = [sides[state.a], sides[state.b]];
     const [one, other] = [a, b].map((side) => (side.m === null ? null : maps[side.m]));
     const { kind } = state;
-    const canvas = sized($("versus"), sizeNow());
+    const canvas = $("versus");
+    sized($("versus-figure"), sizeNow());
     const possible = one && other && one.codes[kind] && other.codes[kind] && one.width === other.width && a !== b;
     $("versus-figure").hidden = !possible;
     if (!possible) return;
@@ -296,9 +297,9 @@
     paint(canvas, one, (p) => (Number.isNaN(difference[p]) ? null : at(versus, 0.5 + difference[p] / top / 2)));
     const unit = kind === "error" ? " levels" : "";
     const digits = kind === "error" ? 1 : 3;
-    drawBar($("versus-bar"), data.versus, [`${b.label} better by ${text(top, digits)}${unit}`, "equal", `${a.label} better`], `Colours: orange where ${b.label} is better, white where both are equal, purple where ${a.label} is better`);
+    drawBar($("versus-bar"), data.versus, [`${b.label} better`, "equal", `${a.label} better`], `Colours: orange where ${b.label} is better, white where both are equal, purple where ${a.label} is better`);
     const share = (count) => `${Math.round((100 * count) / sizes.length)} %`;
-    $("versus-words").textContent = `${info.title}: ${a.label} is better on ${share(better)} of the pixels, ${b.label} on ${share(worse)}.`;
+    $("versus-words").textContent = `${info.title}: ${a.label} is better on ${share(better)} of the pixels, ${b.label} on ${share(worse)}. Full colour: ${text(top, digits)}${unit} and more.`;
     canvas.setAttribute("aria-label", $("versus-words").textContent);
   }
 

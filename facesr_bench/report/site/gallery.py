@@ -92,7 +92,7 @@ class Gallery:
         lr_size = picture_size(lr)
         size = _size(section, lr_size)
         shrink = min(1.0, LARGEST_SIDE / max(size))
-        bests = _bests(section, image_id)
+        bests = _bests(section, image_id) if labels is None else {}
         return Plate(
             id=image_id,
             position=position,

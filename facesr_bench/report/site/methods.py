@@ -156,6 +156,6 @@ def _means(section: Section, row: RowSummary, page: Path) -> list[Mean]:
 
 def _decibels(levels: float) -> str:
     """A root mean squared error in levels, with the PSNR that it is."""
-    return f"{levels:.1f} levels, {20 * math.log10(255 / levels):.1f} dB" if levels else "0 levels"
+    return f"{levels:.1f} levels ({20 * math.log10(255 / levels):.1f} dB)" if levels else "0 levels"
 
 

@@ -30,6 +30,7 @@ class Cell:
         interval: `24.9 to 26.1`, or empty.
         tied: the difference from the best is not significant.
         words: all that is known of it, in a sentence or two.
+        against: how it stands against the best; empty for the best itself.
     """
 
     text: str | None
@@ -38,6 +39,7 @@ class Cell:
     interval: str = ""
     tied: bool = False
     words: str = ""
+    against: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,15 @@ def cell_of(section: Section, row: RowSummary, info: MetricInfo) -> Cell:
     if value is None:
         return Cell(None, "", words="; ".join(row.reasons.get(info.name, {})) or "not computed in this run")
     found = section.comparisons.get((row.label, info.name))
+    against = comparison_words(found, info.digits)
     return Cell(
         text=format_value(value, info.digits),
         order=repr(value),
         place="best" if info.name in row.best else "second" if info.name in row.second else "",
         interval=interval_text(found, info.digits),
         tied=found is not None and found.best is not None and not found.significant,
-        words=comparison_words(found, info),
+        words="; ".join(part for part in (interval_words(found, info.digits), against) if part),
+        against=against,
     )
 
 
@@ -111,25 +115,25 @@ def interval_text(found: Comparison | None, digits: int) -> str:
     return f"{low} to {high}"
 
 
-def comparison_words(found: Comparison | None, info: MetricInfo) -> str:
-    """How sure a mean is, and how it stands against the best, in words."""
-    if found is None:
+def interval_words(found: Comparison | None, digits: int) -> str:
+    """How sure a mean is."""
+    if found is not None and found.interval is not None:
+        return f"95 % interval {interval_text(found, digits)} over {found.n} images"
+    return f"no interval: {found.no_interval}" if found is not None and found.no_interval else ""
+
+
+def comparison_words(found: Comparison | None, digits: int) -> str:
+    """How a mean stands against the best; empty for the best itself."""
+    if found is None or found.best is None or found.p_holm is None or found.effect is None:
         return ""
-    parts = []
-    if found.interval is not None:
-        parts.append(f"95 % interval {interval_text(found, info.digits)} over {found.n} images")
-    elif found.no_interval:
-        parts.append(f"no interval: {found.no_interval}")
-    if found.best is not None and found.p_holm is not None and found.effect is not None:
-        difference = "" if found.difference is None else f"{format_value(found.difference, info.digits)} to the best, "
-        verdict = "significant" if found.significant else "not significant"
-        parts.append(
-            f"{difference}{verdict}: Wilcoxon p = {found.p_holm:.2g} after Holm, "
-            f"effect size {format_value(found.effect, 2)}"
-        )
-    if found.note:
-        parts.append(found.note)
-    return "; ".join(parts)
+    p = "p < 0.0001" if found.p_holm < 0.0001 else f"p = {found.p_holm:.2g}"
+    words = (
+        f"{'significant' if found.significant else 'not significant'}: Wilcoxon {p} after Holm, "
+        f"effect size {format_value(found.effect, 2)}"
+    )
+    if found.difference is not None:
+        words = f"{format_value(found.difference, digits)} against {found.best}, {words}"
+    return f"{words}; {found.note}" if found.note else words
 
 
 def costs(row: RowSummary) -> list[Cell]:
