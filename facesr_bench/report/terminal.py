@@ -30,7 +30,8 @@ def _table(group: Group) -> Table:
     # Text, never str: rich would read [brackets] in a name as markup.
     table.add_column(Text("Method"))
     table.add_column(Text("n"), justify="right")
-    for metric in group.metrics:
+    metrics = [metric for metric in group.metrics if metric.aggregate_of is None]  # a terminal is not that wide
+    for metric in metrics:
         table.add_column(Text(one_line(metric.header)), justify="right", overflow="fold")
     failures = any(row.failed for row in group.rows)
     if failures:
@@ -38,11 +39,12 @@ def _table(group: Group) -> Table:
     table.add_column(Text("ms/image"), justify="right")
     for row in group.rows:
         cells = [Text(one_line(row.label)), Text(str(row.n) if row.comparable else f"{row.n} (not ranked)")]
-        for metric in group.metrics:
+        for metric in metrics:
             style = "bold" if metric.name in row.best else "underline" if metric.name in row.second else ""
             value = row.means.get(metric.name)
             # A span, not the style of the whole cell: that would underline the padding too.
-            cells.append(Text.assemble((DASH if value is None else metric.format(value), style)))
+            text = DASH if value is None else metric.format(value)
+            cells.append(Text.assemble((text, style), row.qualifier(metric)))
         if failures:
             cells.append(Text(str(row.failed), style="bold red" if row.failed else ""))
         cells.append(Text(DASH if row.ms_per_image is None else f"{row.ms_per_image:.1f}"))
