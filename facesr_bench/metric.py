@@ -31,29 +31,27 @@ class MetricBase(ABC):
         card: the metric's card.
         profile: the convention to compute it under.
         scale: HR side over LR side; some profiles cut a border that wide.
-        variant: which of the card's variants, or what follows the colon where any may.
 
     Attributes:
+        variant: which of the card's variants, or what follows the colon where any may; set after construction.
         key: what its column is called: the name, its variant, and its network where that is not the default.
         weights: the network's verified file, for metrics that have one.
         unavailable: why it can't be computed here at all (a file that is missing, say), or none.
         device: where its networks run: a torch device (`cpu`, `cuda`, `cuda:1`).
         makes_map: whether `with_map` has a map to give.
-        higher_is_better: the card's, unless the class knows better; none if not known.
     """
 
     makes_map: bool = False
 
-    def __init__(self, card: MetricCard, profile: Profile, scale: int, variant: str | None = None) -> None:
+    def __init__(self, card: MetricCard, profile: Profile, scale: int) -> None:
         self.card = card
         self.profile = profile
         self.scale = scale
-        self.variant = variant
+        self.variant: str | None = None
         self.key: str = card.name
         self.weights: MetricWeights | None = None
         self.unavailable: str | None = None
         self.device = "cpu"
-        self.higher_is_better = card.higher_is_better
 
     @property
     def title(self) -> str:
@@ -61,6 +59,11 @@ class MetricBase(ABC):
         network = self.key.partition("@")[2].partition(":")[0]
         title = f"{self.card.title} {self.variant}" if self.variant else self.card.title
         return f"{title} ({network})" if network else title
+
+    @property
+    def higher_is_better(self) -> bool | None:
+        """The card's, unless the class knows better; none if not known."""
+        return self.card.higher_is_better
 
     def describe(self) -> dict[str, Any]:
         """What results must say of the metric to be read without it."""

@@ -38,11 +38,15 @@ def load_metric(name: str, profile: str | Profile, scale: int) -> MetricBase:
     spec = parse_metric(name)
     card = spec.plugin.require_card()
     profile = get_profile(profile) if isinstance(profile, str) else profile
-    metric = spec.plugin.load_class()(card, profile, scale, spec.variant)
+    cls = spec.plugin.load_class()
+    try:
+        metric = cls(card, profile, scale)
+    except Exception as error:  # a stranger's class may raise anything
+        raise MetricError(f"{name} can't be made: {type(error).__name__}: {error}") from error
     if not isinstance(metric, SetMetric if card.of == "set" else MetricBase):
         due = "SetMetric, since its card says of = 'set'" if card.of == "set" else "MetricBase"
         raise MetricError(f"{name}: class Metric must derive from facesr_bench.metric.{due}")
-    metric.key = spec.column
+    metric.variant, metric.key = spec.variant, spec.column
     if card.weights or spec.network is not None:
         try:
             metric.weights = for_metrics.resolve(card, spec.network)
@@ -70,8 +74,8 @@ def load_metric_or_reason(name: str, profile: Profile, scale: int) -> MetricBase
     try:
         return load_metric(name, profile, scale)
     except (PluginError, MetricError) as error:
-        broken = BrokenMetric(spec.plugin.require_card(), profile, scale, spec.variant)
-        broken.key, broken.unavailable = spec.column, str(error)
+        broken = BrokenMetric(spec.plugin.require_card(), profile, scale)
+        broken.variant, broken.key, broken.unavailable = spec.variant, spec.column, str(error)
         return broken
 
 
