@@ -195,6 +195,10 @@ class _ProtocolRun:
                         "updated": _now(),
                         "environment": provenance.environment(self._device()),
                         "command": provenance.command_line(),
+                        # Some know more of themselves once their networks are open.
+                        "metrics": _merged(
+                            entry.result.manifest["metrics"], {metric.key: metric.describe() for metric in self.metrics}
+                        ),
                     }
                     entry.result.manifest.update(computed_by)
                     entry.result.save_manifest()
@@ -248,7 +252,7 @@ class _ProtocolRun:
         if (folder / MANIFEST).exists():
             # What computed the numbers stays on record until this run computes some itself.
             earlier = open_result(folder).manifest
-            metrics = {**earlier["metrics"], **manifest["metrics"]}
+            metrics = _merged(earlier["metrics"], manifest["metrics"])
             manifest = {**earlier, "metrics": metrics, "updated": manifest["updated"]}
         result = Result(folder, manifest)
         _make_folders(folder / "sr", folder / "maps", result.inputs_folder / "lr", result.inputs_folder / "hr")
@@ -449,6 +453,15 @@ class _ProtocolRun:
             if row.error is not None:
                 self.report.problems.append(f"{self.card.name}, {label}, image {row.id}: {row.error}")
             self.progress.advance(label)
+
+
+def _merged(earlier: Mapping[str, Any], described: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of each metric; what one does not know of itself now stays as it was known."""
+    metrics = dict(earlier)
+    for key, fields in described.items():
+        known = {name: value for name, value in fields.items() if value is not None}
+        metrics[key] = {**fields, **metrics.get(key, {}), **known}
+    return metrics
 
 
 def _save_landmarks(path: Path, landmarks: Mapping[str, Any]) -> None:

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from facesr_bench.errors import DetectionError, MetricError, WeightsError
 from facesr_bench.faces.dlib_models import LANDMARK_FILE, model_file
 from facesr_bench.faces.points import Points, five_points
+from facesr_bench.plugins import unknown
+from facesr_bench.weights import require
 
 MARGIN = 0.5
 """Black margin of a view on each side, over the longer side of the picture."""
@@ -296,3 +298,18 @@ class DlibDetector(_Detector):
             points = np.array([(point.x, point.y) for point in shape.parts()], np.float64)
             faces.append(Face((box.left(), box.top(), box.width(), box.height()), points))
         return faces
+
+
+def open_detector(name: str) -> FaceDetector:
+    """The detector that a profile calls `scrfd`, `yunet` (both from the weights store) or `dlib`.
+
+    Raises:
+        WeightsError: its file is missing; says how to get it.
+        MetricError: dlib is not installed, or no detector has that name.
+    """
+    if name == "dlib":
+        return DlibDetector()
+    files = {"scrfd": ScrfdDetector, "yunet": YunetDetector}
+    if name not in files:
+        raise MetricError(unknown("face detector", name, [*files, "dlib"]))
+    return files[name](require(name))

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.faces.alignment import TEMPLATES, align
 from facesr_bench.faces.dlib_models import DlibEmbedder
-from facesr_bench.faces.embedder import Embedder, EmbedderSpec, vqfr_face
-from facesr_bench.faces.location import Locator
-from facesr_bench.faces.mean_shape import landmarks_from_five
-from facesr_bench.faces.points import Points, check_points
-from facesr_bench.faces.vqfr_network import VqfrEmbedder
+from facesr_bench.faces.embedder import Embedder, EmbedderSpec
+from facesr_bench.faces.location import Locator, as_sixty_eight
+from facesr_bench.faces.points import Points, check_points, five_points
 from facesr_bench.images import Image8
 from facesr_bench.protocol import Sample
+
+if TYPE_CHECKING:
+    from facesr_bench.faces.vqfr_network import VqfrEmbedder
 
 
 class Judge(Protocol):
@@ -47,7 +48,7 @@ class AlignedJudge:
         return locator.five(sample, image)
 
     def detect(self, image: Image8, locator: Locator) -> Points:
-        return locator.detect(image)
+        return five_points(locator.detect(image))
 
     def embed(self, image: Image8, points: Points) -> NDArray[Any]:
         face = image if self._template is None else align(image, points, self._template)
@@ -66,7 +67,7 @@ class DlibJudge:
         return locator.sixty_eight(sample, image)
 
     def detect(self, image: Image8, locator: Locator) -> Points:
-        return landmarks_from_five(locator.detect(image))
+        return as_sixty_eight(locator.detect(image))
 
     def embed(self, image: Image8, points: Points) -> NDArray[Any]:
         return self._embedder.embed(image, check_points(points, "landmarks", (68,)))
@@ -90,4 +91,4 @@ class WholePictureJudge:
 
     def embed(self, image: Image8, points: Points) -> NDArray[Any]:
         del points
-        return self._embedder.embed(vqfr_face(image))
+        return self._embedder.embed(image)

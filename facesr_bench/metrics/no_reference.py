@@ -35,6 +35,7 @@ NOT_OF_ONE_PICTURE = {
 }
 """What pyiqa counts as no-reference, and is no quality of one picture."""
 
+NOT_INSTALLED = "pyiqa is not installed: pip install 'facesr-bench[pyiqa]'"
 SEED = 123
 
 
@@ -110,7 +111,7 @@ def _pyiqa() -> Any:
     try:
         import pyiqa
     except ImportError as error:
-        raise MetricError(f"pyiqa is not installed: pip install 'facesr-bench[pyiqa]' ({error})") from error
+        raise MetricError(f"{NOT_INSTALLED} ({error})") from error
     return pyiqa
 
 
@@ -184,16 +185,16 @@ class NoReference:
         picture = np.ascontiguousarray(check_image(image, "SR"))
         inputs = torch.from_numpy(picture.transpose(2, 0, 1).astype(np.float32) / 255.0)[None]
         size = f"{picture.shape[1]}x{picture.shape[0]}"
-        state = np.random.get_state()  # noqa: NPY002  pyiqa draws from the global one
+        state = np.random.get_state()
         try:
             with _offline(), torch.random.fork_rng(), torch.inference_mode():
                 torch.manual_seed(SEED)
-                np.random.seed(SEED)  # noqa: NPY002
+                np.random.seed(SEED)
                 output = self._metric(inputs)
         except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError, OSError) as error:
             raise MetricError(f"pyiqa:{self.name} can't score a {size} picture: {_first_line(error)}") from error
         finally:
-            np.random.set_state(state)  # noqa: NPY002
+            np.random.set_state(state)
         numbers = torch.as_tensor(output[0] if isinstance(output, tuple | list) else output).flatten()
         if len(numbers) != 1 or not torch.isfinite(numbers).all():
             raise MetricError(f"pyiqa:{self.name} gave {numbers.tolist()} for a {size} picture, not one number")

@@ -13,7 +13,6 @@ from rich.text import Text
 from facesr_bench.report.tables import DASH, one_line
 from facesr_bench.summary import Group, MetricInfo, RowSummary, groups
 
-
 GAP = 2
 """Blanks between columns."""
 

@@ -39,8 +39,6 @@ class Metric(SetMetric):
             known = Gaussian.from_file(reference) if isinstance(reference, Path) else reference
             return SetValue(frechet_distance(sr, known))
         if isinstance(reference, Path):
-            raise MetricError(
-                "KID needs features of the reference images; a statistics file has none"
-            )
+            raise MetricError("KID needs features of the reference images; a statistics file has none")
         found = kid(sr, reference)
         return SetValue(found.value, found.standard_error)
