@@ -8,7 +8,6 @@ from pathlib import Path
 
 from facesr_bench.cli import OK
 
-
 EXAMPLES = """examples:
   facesr-bench report
       results/index.html, beside the results: opens from disk, needs no network

@@ -1,8 +1,8 @@
 """Where a picture is wrong, and where one picture is better than another: values per pixel, and their colours.
 
-Three kinds of map, each of the method's saved picture against the ground truth: the squared error that PSNR averages,
-one less the SSIM that SSIM averages, and LPIPS per pixel where a run has kept it. All follow the result's profile:
-what its border cuts off, or its SSIM window doesn't reach, has no value and no colour.
+Each map is of the method's saved picture against the ground truth: the squared error that PSNR averages, one less the
+SSIM around each pixel, and what a run has kept of metrics that make maps, such as LPIPS. The first two follow the
+result's profile: what its border cuts off, or its SSIM window doesn't reach, has no value and no colour.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Codes = NDArray[np.uint8]
 """HxW: `encode`d values."""
 
 SCALE = 64
-"""Levels of luma error at the bright end of `error_map`'s colours. Fixed, so that a colour means the same everywhere."""
+"""Levels of luma error at the bright end of `error_map`'s colours. Fixed: a colour means the same everywhere."""
 
 COLOUR_MAP = "magma"
 DIVERGING_MAP = "PuOr"
@@ -55,13 +55,16 @@ class Kind:
     words: str
 
 
-KINDS = (
-    Kind("error", "Squared error", 128.0, "Root of the squared error that PSNR averages, in levels of 255."),
-    Kind("ssim", "1 \N{MINUS SIGN} SSIM", 1.0, "One less the SSIM around each pixel, as the profile computes it."),
-    Kind("lpips", "LPIPS", 1.0, "LPIPS at each pixel: the distance that its mean is taken of."),
+ERROR = Kind("error", "Squared error", 128.0, "Root of the squared error that PSNR averages, in levels of 255.")
+STRUCTURE = Kind(
+    "ssim", "1 \N{MINUS SIGN} SSIM", 1.0, "One less the SSIM around each pixel, as the profile computes it."
 )
-LPIPS_UNIT = 16384
-"""Levels of a stored LPIPS map that make 1."""
+
+
+def metric_kind(key: str, title: str) -> Kind:
+    """The kind of the maps that a run has kept of a metric, such as LPIPS."""
+    return Kind(f"map:{key}", title, 1.0, f"{title} at each pixel: what its value is the mean of.")
+
 
 NO_VALUE = 255
 _LAST = 63
@@ -136,16 +139,6 @@ def _placed(values: Values, height: int, width: int, margin: int) -> Values:
     return whole
 
 
-def read_lpips(path: Path) -> Values | None:
-    """The LPIPS map that a run has kept: 16-bit grayscale, `LPIPS_UNIT` levels to 1; none where it can't be read."""
-    try:
-        with Image.open(path) as picture:
-            levels = np.asarray(picture, dtype=np.float64)
-    except (OSError, ValueError, SyntaxError):
-        return None
-    return levels / LPIPS_UNIT if levels.ndim == 2 else None
-
-
 def pooled(values: Values, side: int) -> Values:
     """`values` averaged over square blocks, so that no side is longer than about `side`; NaN counts as nothing."""
     block = math.ceil(max(values.shape) / side)
@@ -157,7 +150,8 @@ def pooled(values: Values, side: int) -> Values:
     blocks = padded.reshape(height // block, block, width // block, block)
     counts = np.isfinite(blocks).sum(axis=(1, 3))
     sums = np.nansum(blocks, axis=(1, 3))
-    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+    means: Values = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+    return means
 
 
 @cache

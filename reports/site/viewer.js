@@ -26,7 +26,7 @@
   // -- what the page shows: kept in its address ----------------------------------------------------------------------
 
   const state = { i: 0, kind: "", a: 0, b: 0 };
-  const kinds = data.kinds.filter((kind) => kind.there);
+  const { kinds } = data;
 
   function readAddress() {
     const given = new URLSearchParams(location.hash.slice(1));

@@ -64,5 +64,3 @@ def build(results_root: Path, out: Path | None = None) -> Path:
         mirror.write(pages, sections, results_root)
     pages.remove_stale()
     return index
-
-

@@ -1,4 +1,4 @@
-"""Images side by side: what each method was given, what it made of it, and the truth; and the numbers for the scripts."""
+"""Images side by side: what the methods were given, what each made of it, the truth; and the numbers for the scripts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from facesr_bench.report.heatmap import DIVERGING_MAP, KINDS, hex_colours
+from facesr_bench.report.heatmap import DIVERGING_MAP, hex_colours
 from facesr_bench.report.site.pages import Pages, link, script_data, short_name
 from facesr_bench.report.site.section import PER_PAGE, Section
 from facesr_bench.store import ImageRow, file_name
@@ -173,10 +173,10 @@ def write_pages(pages: Pages, section: Section) -> None:
         pages.render(path, "images.html", section=section, number=number, gallery=gallery, page=path)
     if not section.page_count:
         return
-    pages.render(section.image_path, "image.html", section=section, kinds=KINDS, page=section.image_path)
+    pages.render(section.image_path, "image.html", section=section, page=section.image_path)
     if section.maps.means:
         path = section.folder / "mean.html"
-        pages.render(path, "mean.html", section=section, kinds=KINDS, page=path)
+        pages.render(path, "mean.html", section=section, page=path)
 
 
 def write_data(pages: Pages, section: Section) -> None:
@@ -202,7 +202,7 @@ def write_data(pages: Pages, section: Section) -> None:
                 "inputs": link(inputs, page),
                 "metrics": [_metric(info) for info in section.image_metrics],
                 "methods": [_method(section, row, rows, page) for row, rows in section.images],
-                "kinds": [_kind(section, kind.name) for kind in KINDS],
+                "kinds": [{"name": kind.name, "title": kind.title, "words": kind.words} for kind in section.maps.kinds],
                 "colours": hex_colours(COLOUR_STOPS),
                 "versus": hex_colours(COLOUR_STOPS - 1, DIVERGING_MAP),
                 "landmarks": [[round(x, 2), round(y, 2)] for x, y in section.landmarks()],
@@ -219,12 +219,6 @@ def _metric(info: MetricInfo) -> dict[str, Any]:
         "higher": info.higher_is_better,
         "digits": info.digits,
     }
-
-
-def _kind(section: Section, name: str) -> dict[str, Any]:
-    kind = next(kind for kind in KINDS if kind.name == name)
-    there = name in section.maps.kinds
-    return {"name": name, "title": kind.title, "words": kind.words, "there": there, "top": kind.top}
 
 
 def _method(section: Section, row: RowSummary, rows: Mapping[str, ImageRow], page: Path) -> dict[str, Any]:

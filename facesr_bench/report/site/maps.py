@@ -4,7 +4,7 @@ A browser may not read the pixels of a picture opened from disk, so the maps are
 
     maps/<label>/<image>.js     every kind of map of one image, as one grayscale PNG of codes (heatmap.encode)
     means/<label>.js            the same, averaged over the images
-    means/<label>-<kind>.png    a mean map in colours, for pages without script
+    means/<label>-<number>.png  a mean map in colours, for pages without script
     maps/<label>/cache.json     what each file was made of; sums.npz beside it: the sums behind the means
 
 One file per method and image, so that a page loads what it shows and a new method leaves the others' files alone.
@@ -28,10 +28,10 @@ from PIL import Image
 from pydantic import ValidationError
 
 from facesr_bench.errors import FaceSRBenchError, ResultsError
-from facesr_bench.images import read_image
+from facesr_bench.images import read_image, read_map
 from facesr_bench.metrics.profiles import Profile
 from facesr_bench.report import heatmap
-from facesr_bench.report.heatmap import KINDS, Codes, Mapper, Values
+from facesr_bench.report.heatmap import ERROR, STRUCTURE, Codes, Kind, Mapper, Values, metric_kind
 from facesr_bench.report.site.pages import Pages, short_name
 from facesr_bench.store import ImageRow, Result, file_name
 
@@ -45,15 +45,13 @@ LARGEST_SIDE = 256
 WORKERS = 4
 _AHEAD = 32
 
-_TOPS = {kind.name: kind.top for kind in KINDS}
-
 
 @dataclass
 class Means:
     """The sums of one method's maps.
 
     Attributes:
-        sums: by kind, HxW; counts: images in them; empty where the images differ in size.
+        sums: by kind, HxW; counts: images in them; no sums where the images differ in size.
     """
 
     sums: dict[str, Values] = field(default_factory=dict)
@@ -63,13 +61,13 @@ class Means:
     def add(self, values: Mapping[str, Values]) -> None:
         for kind, found in values.items():
             self.sizes.add(found.shape)
+            self.counts[kind] = self.counts.get(kind, 0) + 1
             if len(self.sizes) > 1:
                 self.sums.clear()
-                return
+                continue
             # Errors are averaged as squares: that is the mean whose logarithm PSNR is.
             squared = np.square(found) if kind == "error" else found
             self.sums[kind] = self.sums[kind] + squared if kind in self.sums else squared
-            self.counts[kind] = self.counts.get(kind, 0) + 1
 
     def mean(self, kind: str) -> Values | None:
         """The mean map, in the unit of the kind's maps; none where there is none."""
@@ -89,16 +87,14 @@ class SectionMaps:
         means: label -> kind -> (picture, images in it).
         tops: the upper end of the colours of the mean maps, by kind; one for all methods.
         size: height and width of the mean maps, px.
-        pixels: side of the square of the picture's pixels that one of the map's stands for.
         trouble: why there are none; empty where there are.
     """
 
     folders: dict[str, Path] = field(default_factory=dict)
-    kinds: list[str] = field(default_factory=list)
+    kinds: list[Kind] = field(default_factory=list)
     means: dict[str, dict[str, tuple[Path, int]]] = field(default_factory=dict)
     tops: dict[str, float] = field(default_factory=dict)
     size: tuple[int, int] = (0, 0)
-    pixels: int = 1
     trouble: str = ""
 
 
@@ -118,35 +114,47 @@ def write(pages: Pages, section: Section) -> SectionMaps:
     except (ValidationError, FaceSRBenchError) as error:
         made.trouble = f"this release can't read the profile: {str(error).splitlines()[0]}"
         return made
+    kinds = {kind.name: kind for kind in (ERROR, STRUCTURE, *_metric_kinds(section))}
     key = f"{VERSION} {profile.model_dump_json()} {section.scale}"
     means: dict[str, Means] = {}
     for row, rows in section.images:
         folder = section.folder / "maps" / short_name(row.label)
-        found = _Folder(pages, folder, key).update(row.result, rows, mapper)
+        found = _Folder(pages, folder, key, kinds).update(row.result, rows, mapper)
         if found is not None:
             made.folders[row.label], means[row.label] = folder, found
-    made.kinds = [kind.name for kind in KINDS if any(kind.name in found.counts for found in means.values())]
+    made.kinds = [kind for kind in kinds.values() if any(kind.name in found.counts for found in means.values())]
     _write_means(pages, made, means, section.folder / "means")
     return made
+
+
+def _metric_kinds(section: Section) -> list[Kind]:
+    """Of the metrics whose maps some row has kept."""
+    found = {}
+    for row in section.shown:
+        for key, described in row.result.manifest["metrics"].items():
+            if (row.result.folder / "maps" / file_name(key)).is_dir():
+                found[key] = metric_kind(key, str(described.get("title", key)))
+    return list(found.values())
 
 
 class _Folder:
     """The maps of one method in one section."""
 
-    def __init__(self, pages: Pages, folder: Path, key: str) -> None:
+    def __init__(self, pages: Pages, folder: Path, key: str, kinds: Mapping[str, Kind]) -> None:
         self._pages, self._folder, self._key = pages, folder, key
+        self._tops = {kind.name: kind.top for kind in kinds.values()}
         self._cache, self._sums = folder / "cache.json", folder / "sums.npz"
 
     def update(self, result: Result, rows: Mapping[str, ImageRow], mapper: Mapper) -> Means | None:
         """Make what is missing; none if there is nothing to make a map of."""
         wanted = {}
         for image_id, row in rows.items():
-            sources = _sources(result, image_id) if row.error is None else None
+            sources = _sources(result, image_id, self._tops) if row.error is None else None
             if sources is not None:
                 wanted[image_id] = sources
         if not wanted:
             return None
-        stamps = {image_id: _stamp(self._key, paths) for image_id, paths in wanted.items()}
+        stamps = {image_id: _stamp(self._key, paths.values()) for image_id, paths in wanted.items()}
         means, kept = self._read(stamps)
         self._make_folder()
         fresh = [image_id for image_id in wanted if image_id not in kept]
@@ -165,19 +173,18 @@ class _Folder:
     def path_of(self, image_id: str) -> Path:
         return self._folder / f"{file_name(image_id)}.js"
 
-    def _one(self, image_id: str, sources: list[Path], mapper: Mapper) -> dict[str, Values]:
+    def _one(self, image_id: str, sources: Mapping[str, Path], mapper: Mapper) -> dict[str, Values]:
         """Write one image's file; its maps, or nothing where a picture can't be read."""
         values: dict[str, Values] = {}
         try:
-            hr, sr = (read_image(path) for path in sources[:2])
-            values = mapper.maps(sr, mapper.reference(hr))
-            if len(sources) > 2 and (lpips := heatmap.read_lpips(sources[2])) is not None:
-                values["lpips"] = lpips
+            values = mapper.maps(read_image(sources["sr"]), mapper.reference(read_image(sources["hr"])))
+            for name in sources.keys() & self._tops.keys():
+                values[name] = read_map(sources[name]).astype(np.float64)
         except FaceSRBenchError:
             pass  # the page says that there is no map
         values = {kind: _reduced(kind, found) for kind, found in values.items()}
-        codes = {kind: heatmap.encode(found, _TOPS[kind]) for kind, found in values.items()}
-        self._pages.write(self.path_of(image_id), _script(image_id, codes, _TOPS))
+        codes = {kind: heatmap.encode(found, self._tops[kind]) for kind, found in values.items()}
+        self._pages.write(self.path_of(image_id), _script(image_id, codes, self._tops))
         return values
 
     def _read(self, stamps: Mapping[str, str]) -> tuple[Means, set[str]]:
@@ -197,7 +204,7 @@ class _Folder:
 
     def _save(self, stamps: Mapping[str, str], means: Means) -> None:
         stream = io.BytesIO()
-        np.savez(stream, allow_pickle=False, **means.sums)  # type: ignore[arg-type]
+        np.savez(stream, allow_pickle=False, **means.sums)
         try:
             self._cache.unlink(missing_ok=True)  # until it is back, the sums count for nothing
             self._sums.write_bytes(stream.getvalue())
@@ -220,14 +227,16 @@ def _reduced(kind: str, values: Values) -> Values:
     return heatmap.pooled(values, LARGEST_SIDE)
 
 
-def _sources(result: Result, image_id: str) -> list[Path] | None:
-    """HR, SR and, if it was kept, the LPIPS map; none where one of the pictures is missing."""
+def _sources(result: Result, image_id: str, kinds: Iterable[str]) -> dict[str, Path] | None:
+    """`hr`, `sr`, and the maps that metrics have kept; none where one of the pictures is missing."""
     name = f"{file_name(image_id)}.png"
-    paths = [result.inputs_folder / "hr" / name, result.sr_path(image_id)]
-    if not all(path.is_file() for path in paths):
+    paths = {"hr": result.inputs_folder / "hr" / name, "sr": result.sr_path(image_id)}
+    if not all(path.is_file() for path in paths.values()):
         return None
-    lpips = result.folder / "maps" / "lpips" / name
-    return [*paths, lpips] if lpips.is_file() else paths
+    for kind in kinds:
+        if kind.startswith("map:") and (path := result.metric_map_path(kind[4:], image_id)).is_file():
+            paths[kind] = path
+    return paths
 
 
 def _stamp(key: str, paths: Iterable[Path]) -> str:
@@ -268,23 +277,25 @@ def _script(image_id: str | None, codes: Mapping[str, Codes], tops: Mapping[str,
 
 def _write_means(pages: Pages, made: SectionMaps, means: Mapping[str, Means], folder: Path) -> None:
     """Mean maps of every method, on one scale for all."""
+    names = [kind.name for kind in made.kinds]
     found = {
-        label: {kind: mean for kind in made.kinds if (mean := sums.mean(kind)) is not None}
-        for label, sums in means.items()
+        label: {name: mean for name in names if (mean := sums.mean(name)) is not None} for label, sums in means.items()
     }
     sizes = {mean.shape for maps in found.values() for mean in maps.values()}
     if len(sizes) != 1:
         return
     height, width = sizes.pop()
     made.size = (height, width)
-    for kind in made.kinds:
-        tops = [float(np.nanmax(maps[kind])) for maps in found.values() if kind in maps]
-        made.tops[kind] = max([*tops, 1e-6])
+    for name in names:
+        tops = [float(np.nanmax(maps[name])) for maps in found.values() if name in maps]
+        made.tops[name] = max([*tops, 1e-6])
     for label, maps in found.items():
-        codes = {kind: heatmap.encode(mean, made.tops[kind]) for kind, mean in maps.items()}
+        codes = {name: heatmap.encode(mean, made.tops[name]) for name, mean in maps.items()}
         pages.write(folder / f"{short_name(label)}.js", _script(None, codes, made.tops))
-        for kind, mean in maps.items():
-            path = folder / f"{short_name(label)}-{kind}.png"
-            heatmap.write_mean_map(path, mean, made.tops[kind])
+        for number, name in enumerate(names):
+            if name not in maps:
+                continue
+            path = folder / f"{short_name(label)}-{number}.png"
+            heatmap.write_mean_map(path, maps[name], made.tops[name])
             pages.keep(path)
-            made.means.setdefault(label, {})[kind] = (path, means[label].counts[kind])
+            made.means.setdefault(label, {})[name] = (path, means[label].counts[name])

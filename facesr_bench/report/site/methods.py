@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-
-from facesr_bench.report.heatmap import KINDS
 from facesr_bench.report.site import attention, plots
 from facesr_bench.report.site.gallery import Gallery, Plate
 from facesr_bench.report.site.overview import Cell, anchor_of, cell_of, costs
@@ -145,7 +143,7 @@ def _means(section: Section, row: RowSummary, page: Path) -> list[Mean]:
     found: list[Mean] = []
     if not width or not height:
         return found
-    for kind in KINDS:
+    for kind in section.maps.kinds:
         if kind.name in means:
             picture, count = means[kind.name]
             top = section.maps.tops[kind.name]
@@ -157,5 +155,3 @@ def _means(section: Section, row: RowSummary, page: Path) -> list[Mean]:
 def _decibels(levels: float) -> str:
     """A root mean squared error in levels, with the PSNR that it is."""
     return f"{levels:.1f} levels ({20 * math.log10(255 / levels):.1f} dB)" if levels else "0 levels"
-
-

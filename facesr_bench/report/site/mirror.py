@@ -10,7 +10,7 @@ from pathlib import Path
 from facesr_bench.errors import ResultsError
 from facesr_bench.report.site.pages import FOLDER, Pages
 from facesr_bench.report.site.section import Section
-from facesr_bench.store import IMAGES, MANIFEST, file_name
+from facesr_bench.store import IMAGES, MANIFEST, SETS, file_name
 
 LIST = "copied.txt"
 """Names what an earlier build has put beside the site, so that what is no longer needed can go."""
@@ -50,7 +50,7 @@ def write(pages: Pages, sections: Iterable[Section], results_root: Path) -> None
 
 def _files(section: Section) -> Iterator[Path]:
     for row in section.group.rows:
-        for name in (MANIFEST, IMAGES):
+        for name in (MANIFEST, IMAGES, SETS):
             if (row.result.folder / name).is_file():
                 yield row.result.folder / name
         yield from _pngs(row.result.folder / "attention")
@@ -60,7 +60,7 @@ def _files(section: Section) -> Iterator[Path]:
     folders = [section.lead.result.inputs_folder / part for part in ("lr", "hr")]
     folders += [row.result.folder / part for row in section.shown for part in ("sr", "maps")]
     for folder in folders:
-        there = set(os.listdir(folder)) if folder.is_dir() else set()
+        there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
         yield from (folder / name for name in names if name in there)
 
 

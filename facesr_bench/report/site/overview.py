@@ -25,6 +25,7 @@ class Cell:
 
     Attributes:
         text: none where there is no value.
+        qualifier: what must stand right behind a value of a whole set.
         order: what the column is sorted by.
         place: `best`, `second` or empty.
         interval: `24.9 to 26.1`, or empty.
@@ -35,6 +36,7 @@ class Cell:
 
     text: str | None
     order: str
+    qualifier: str = ""
     place: str = ""
     interval: str = ""
     tied: bool = False
@@ -58,9 +60,7 @@ class Board:
 
     COSTS = ("ms_per_image", "parameters", "gflops", "peak_memory")
 
-    def __init__(
-        self, pages: Pages, section: Section, method_pages: Mapping[str, Path], anchors: AnchorFile
-    ) -> None:
+    def __init__(self, pages: Pages, section: Section, method_pages: Mapping[str, Path], anchors: AnchorFile) -> None:
         self.section = section
         self.gallery = Gallery(section, pages.index)
         self._pages, self._method_pages = pages, method_pages
@@ -99,6 +99,7 @@ def cell_of(section: Section, row: RowSummary, info: MetricInfo) -> Cell:
     return Cell(
         text=format_value(value, info.digits),
         order=repr(value),
+        qualifier=row.qualifier(info),
         place="best" if info.name in row.best else "second" if info.name in row.second else "",
         interval=interval_text(found, info.digits),
         tied=found is not None and found.best is not None and not found.significant,
@@ -138,13 +139,13 @@ def comparison_words(found: Comparison | None, digits: int) -> str:
 
 def costs(row: RowSummary) -> list[Cell]:
     """What the method takes: ms/image, parameters, GFLOPs per image, peak memory; no text where it wasn't measured."""
-    manifest = row.result.manifest
-    method, cost = manifest["method"], manifest.get("cost") or {}
-    gflops, memory = cost.get("gflops"), cost.get("peak_memory_bytes")
+    method = row.result.manifest["method"]
+    cost = method.get("cost") or {}
+    flops, memory = cost.get("flops"), cost.get("peak_memory")
     return [
         _cost(row.ms_per_image, "" if row.ms_per_image is None else format_value(row.ms_per_image, 1)),
         _cost(method.get("parameters"), thousands(int(method.get("parameters") or 0))),
-        _cost(gflops, "" if gflops is None else format_value(float(gflops), 2)),
+        _cost(flops, "" if flops is None else format_value(flops / 1e9, 2)),
         _cost(memory, "" if memory is None else f"{thousands(round(float(memory) / 2**20))} MiB"),
     ]
 

@@ -145,5 +145,3 @@ def _filter_table(table: Any) -> dict[str, str]:
     """A colour map as the tables of an SVG filter, by channel."""
     stops = table[[round(i * 255 / 32) for i in range(33)]] / 255
     return {name: " ".join(f"{value:.3f}" for value in stops[:, i]) for i, name in enumerate("RGB")}
-
-

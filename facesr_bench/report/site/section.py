@@ -14,7 +14,7 @@ from facesr_bench.errors import ResultsError
 from facesr_bench.report.site.maps import SectionMaps
 from facesr_bench.report.site.pages import FOLDER, link
 from facesr_bench.report.words import profile_in_words, protocol_in_words
-from facesr_bench.store import ImageRow, file_name
+from facesr_bench.store import LANDMARKS, ImageRow, file_name
 from facesr_bench.summary import Group, MetricInfo, RowSummary
 
 PER_PAGE = 50
@@ -86,10 +86,8 @@ class Section:
     @cached_property
     def image_metrics(self) -> list[MetricInfo]:
         """The metrics that have a value, or a reason for none, for each image."""
-        found = {
-            name for _, rows in self.images for row in rows.values() for name in (*row.metrics, *row.reasons)
-        }
-        return [info for info in self.group.metrics if info.name in found]
+        found = {name for _, rows in self.images for row in rows.values() for name in (*row.metrics, *row.reasons)}
+        return [info for info in self.group.metrics if info.has_values and info.name in found]
 
     @cached_property
     def comparisons(self) -> stats.Comparisons:
@@ -119,7 +117,7 @@ class Section:
         Raises:
             ResultsError: the file can't be read.
         """
-        path = self.lead.result.inputs_folder / "landmarks.json"
+        path = self.lead.result.inputs_folder / LANDMARKS
         if not path.is_file():
             return []
         try:
