@@ -1,4 +1,4 @@
-"""Images side by side: what the methods were given, what each made of it, the truth; and the numbers for the scripts."""
+"""Images side by side: what the methods were given, what each made of it, the truth; and numbers for the scripts."""
 
 from __future__ import annotations
 

@@ -77,6 +77,7 @@ def write(pages: Pages, sections: Sequence[Section]) -> dict[str, Path]:
             row=newest,
             manifest=newest.result.manifest,
             parts_of=parts,
+            page=path,
             costs=dict(zip(("ms", "parameters", "gflops", "memory"), costs(newest), strict=True)),
         )
         paths[label] = path
@@ -101,7 +102,7 @@ def _part(pages: Pages, section: Section, row: RowSummary, page: Path) -> Part:
         mean_page=link(mean_page, page) if mean_page.is_file() and section.maps.means else None,
         attention=shown,
         attention_count=sum(not each.is_mean for each in shown),
-        plots=plots.of_method(pages, section, row, page),
+        plots=plots.of_method(section, row),
     )
 
 

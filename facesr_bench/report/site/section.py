@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facesr_bench import stats
 from facesr_bench.errors import ResultsError
@@ -16,6 +16,9 @@ from facesr_bench.report.site.pages import FOLDER, link
 from facesr_bench.report.words import profile_in_words, protocol_in_words
 from facesr_bench.store import LANDMARKS, ImageRow, file_name
 from facesr_bench.summary import Group, MetricInfo, RowSummary
+
+if TYPE_CHECKING:
+    from facesr_bench.report.site.plots import Plot
 
 PER_PAGE = 50
 """Images on one page of the gallery."""
@@ -26,11 +29,13 @@ class Section:
 
     Attributes:
         maps: what `maps.write` has made; empty until then.
+        plots: likewise, of `plots.write`.
     """
 
     def __init__(self, group: Group, results_root: Path, root: Path) -> None:
         self.group = group
         self.maps = SectionMaps()
+        self.plots: list[Plot] = []
         self._results, self._root = results_root, root
         self.index = root / "index.html"
         self.lead = next((row for row in group.rows if row.comparable), group.rows[0])
