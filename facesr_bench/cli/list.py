@@ -128,7 +128,7 @@ def _datasets(found: list[Any]) -> Table:
 
 
 def _metrics(found: list[Plugin[MetricCard]]) -> Table:
-    from facesr_bench.weights.store import is_here
+    from facesr_bench.weights.catalogue import find
 
     table = _table("metric", "what it is")
     for plugin in found:
@@ -144,7 +144,7 @@ def _metrics(found: list[Plugin[MetricCard]]) -> Table:
             notes = ["default"] * (name == card.default_weights)
             if network.store is None:
                 notes.append(f"give its file: @{name}=FILE")
-            elif not is_here(network.store):
+            elif not find(network.store).path.is_file():
                 notes.append(f"not on this machine: facesr-bench weights fetch {network.store}")
             facts.append(f"@{name}" + (f" ({', '.join(notes)})" if notes else ""))
         _described(table, plugin.name, card.summary, facts)
