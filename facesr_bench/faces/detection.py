@@ -1,8 +1,8 @@
 """Where is the face? Detectors of five points behind one contract: a picture in, points out.
 
-For pictures without annotation, and for alignment by what is detected on each picture itself. Face crops leave hardly any
-margin around the face, and detectors were trained on faces in scenes: so each looks at a view of the picture, which is
-made in one fixed way (`make_view`), and its points are taken back.
+For pictures without annotation, and for alignment by what is detected on each picture itself. Face crops leave hardly
+any margin around the face, and detectors were trained on faces in scenes: so each looks at a view of the picture, which
+is made in one fixed way (`make_view`), and its points are taken back.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from facesr_bench.errors import DetectionError, MetricError, WeightsError
 from facesr_bench.faces.dlib_models import LANDMARK_FILE, model_file
+from facesr_bench.faces.network import open_session
 from facesr_bench.faces.points import Points, five_points
 from facesr_bench.plugins import unknown
 from facesr_bench.weights import require
@@ -81,8 +82,8 @@ def make_view(image: NDArray[np.uint8], side: int) -> View:
 
     Args:
         image: HxWx3 uint8.
-        side: of the view, px. All pictures of one shape get the same, so a face's size in it depends on its share of the
-            picture alone, never on how many pixels the picture has.
+        side: of the view, px. It is the same for all pictures, so that the size of a face in it depends on the face's
+            share of the picture alone, never on how many pixels the picture has.
 
     Raises:
         MetricError: not a uint8 picture.
@@ -129,7 +130,8 @@ class _Detector(ABC):
     """What all have in common: view, choice, and a lock, since none of the libraries promises to need none."""
 
     name: str
-    side: int
+    sides: tuple[int, ...]
+    """Of the views, px, tried in this order until there is a face in one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -139,13 +141,13 @@ class _Detector(ABC):
         return five_points(self._points(image))
 
     def _points(self, image: NDArray[np.uint8]) -> Points:
-        view = make_view(image, self.side)
-        with self._lock:
-            faces = self._find(view.picture)
-        faces = [face for face in faces if np.isfinite(face.points).all()]
-        if not faces:
-            raise DetectionError(f"{self.name} found no face in the {image.shape[1]}x{image.shape[0]} picture")
-        return view.to_picture(main_face(faces, self.side).points)
+        for side in self.sides:
+            view = make_view(image, side)
+            with self._lock:
+                faces = [face for face in self._find(view.picture) if np.isfinite(face.points).all()]
+            if faces:
+                return view.to_picture(main_face(faces, side).points)
+        raise DetectionError(f"{self.name} found no face in the {image.shape[1]}x{image.shape[0]} picture")
 
     @abstractmethod
     def _find(self, picture: NDArray[np.uint8]) -> list[Face]:
@@ -165,7 +167,7 @@ class ScrfdDetector(_Detector):
     """
 
     name = "scrfd"
-    side = 640
+    sides = (640,)
     score = 0.5
     overlap = 0.4
 
@@ -173,20 +175,9 @@ class ScrfdDetector(_Detector):
         super().__init__()
         if not path.is_file():
             raise WeightsError(f"{path}: no such file; it should be insightface's det_10g.onnx")
-        import onnxruntime
         from insightface.model_zoo.scrfd import SCRFD
 
-        options = onnxruntime.SessionOptions()
-        # Sums split among threads are added in another order on another machine.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.use_deterministic_compute = True
-        options.log_severity_level = 3
-        try:
-            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime has a class of its own for each cause, all of them Exception
-            reason = str(error).strip().splitlines()[0]
-            raise WeightsError(f"{path}: not an ONNX network that can be run: {reason}") from error
+        session = open_session(path)
         inputs, outputs = session.get_inputs(), session.get_outputs()
         # Scores, boxes and points for each of 3 or 5 sizes.
         if len(inputs) != 1 or len(inputs[0].shape) != 4 or len(outputs) not in {9, 15}:
@@ -194,14 +185,14 @@ class ScrfdDetector(_Detector):
                 f"{path}: not an SCRFD with five points: {len(inputs)} input(s), {len(outputs)} output(s)"
             )
         fixed = [size for size in inputs[0].shape[2:] if isinstance(size, int)]
-        if any(size != self.side for size in fixed):
-            raise WeightsError(f"{path}: takes pictures of {fixed} px only; det_10g.onnx takes {self.side}")
+        if any(size != self.sides[0] for size in fixed):
+            raise WeightsError(f"{path}: takes pictures of {fixed} px only; det_10g.onnx takes {self.sides[0]}")
         self._network: Any = SCRFD(session=session)
         self._network.prepare(0, det_thresh=self.score, nms_thresh=self.overlap)
 
     def _find(self, picture: NDArray[np.uint8]) -> list[Face]:
         bgr = np.ascontiguousarray(picture[:, :, ::-1])
-        boxes, points = self._network.detect(bgr, input_size=(self.side, self.side))
+        boxes, points = self._network.detect(bgr, input_size=picture.shape[1::-1])
         return [
             Face((float(x0), float(y0), float(x1 - x0), float(y1 - y0)), five)
             for (x0, y0, x1, y1, _), five in zip(boxes, points, strict=True)
@@ -211,9 +202,9 @@ class ScrfdDetector(_Detector):
 class YunetDetector(_Detector):
     """YuNet (Wu et al., 2023) through OpenCV, from a local file.
 
-    Side and score were chosen on crops of LFW like those of helen-x8 (128 px, and 16 px upsampled bicubically or by
-    SPARNet), for the share of faces found and the distance from dlib's points; at 256 px all were found, and with
-    larger views blurred faces were lost. Between scores 0.15 and 0.6 little changed there.
+    Sides and score were chosen on crops of LFW like those of helen-x8 (128 px, and 16 px upsampled bicubically or by
+    SPARNet), for the share of faces found and the distance from dlib's points. With larger views blurred faces were
+    lost; a second, smaller view brought back most of those that the first left out.
 
     Args:
         path: the ONNX file; `facesr_bench.weights.require("yunet")` gives it.
@@ -223,7 +214,7 @@ class YunetDetector(_Detector):
     """
 
     name = "yunet"
-    side = 256
+    sides = (256, 128)
     score = 0.3
     overlap = 0.3
 
@@ -238,9 +229,9 @@ class YunetDetector(_Detector):
         # OpenCV 5 warns of its own graph engine each time.
         logging.setLogLevel(logging.LOG_LEVEL_ERROR)
         try:
-            size = (self.side, self.side)
-            self._network = cv2.FaceDetectorYN.create(str(path), "", size, self.score, self.overlap)
-            self._find(np.zeros((self.side, self.side, 3), np.uint8))
+            side = self.sides[0]
+            self._network = cv2.FaceDetectorYN.create(str(path), "", (side, side), self.score, self.overlap)
+            self._find(np.zeros((side, side, 3), np.uint8))
         except cv2.error as error:
             reason = str(error).strip().splitlines()[0]
             raise WeightsError(f"{path}: not a YuNet that OpenCV {cv2.__version__} can run: {reason}") from error
@@ -248,6 +239,7 @@ class YunetDetector(_Detector):
             logging.setLogLevel(before)
 
     def _find(self, picture: NDArray[np.uint8]) -> list[Face]:
+        self._network.setInputSize(picture.shape[1::-1])
         rows = self._network.detect(np.ascontiguousarray(picture[:, :, ::-1]))[1]
         # A row: box, five points in our order, score.
         found = np.zeros((0, 15)) if rows is None else np.asarray(rows, np.float64)
@@ -257,15 +249,15 @@ class YunetDetector(_Detector):
 class DlibDetector(_Detector):
     """dlib's frontal detector (HOG) and its 68 points; needs the extra `dlib`, and no other file.
 
-    The detector's threshold is lowered from 0: on crops of LFW like those of helen-x8 it then finds 94 % of bicubic
-    pictures instead of 78 %, and no false ones among them.
+    The detector's threshold is lowered from 0, and a face that it misses is looked for again in a smaller view: both
+    were chosen on crops of LFW like those of helen-x8, upsampled from 16 px, where many faces were missed otherwise.
 
     Raises:
         MetricError: dlib or its models are not installed.
     """
 
     name = "dlib-hog"
-    side = 384
+    sides = (384, 256)
     threshold = -0.6
 
     def __init__(self) -> None:

@@ -1,9 +1,9 @@
 """Image quality without a reference: pyiqa's metrics (extra `pyiqa`), without its downloads.
 
-pyiqa fetches whatever a metric lacks while the metric is made: from Hugging Face and GitHub into torch hub's folder, and
-through timm and clip into theirs. Here every connection that its thread asks for is refused meanwhile, so a missing file
-becomes an error that says which file it is. Checkpoints load with `weights_only=True`, where pyiqa itself would run code
-found in them.
+pyiqa fetches whatever a metric lacks while the metric is made: from Hugging Face and GitHub into torch hub's folder,
+and through timm and clip into theirs. Here every connection that its thread asks for is refused meanwhile, so a
+missing file becomes an error that says which file it is. Checkpoints load with `weights_only=True`, where pyiqa itself
+would run code found in them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ NOT_INSTALLED = "pyiqa is not installed: pip install 'facesr-bench[pyiqa]'"
 SEED = 123
 
 
-class _Refused(OSError):
+class _RefusedError(OSError):
     """A connection that was not allowed. An OSError, as a network that is down would raise."""
 
 
@@ -69,9 +69,9 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
         _watch.opened.append(os.fspath(arguments[0]))
     elif event == "urllib.Request":
         _watch.wanted.append(str(arguments[0]))
-        raise _Refused(f"no download of {arguments[0]}")
+        raise _RefusedError(f"no download of {arguments[0]}")
     elif event in {"socket.connect", "socket.getaddrinfo"}:
-        raise _Refused(f"no connection: {arguments}")
+        raise _RefusedError(f"no connection: {arguments}")
 
 
 @contextlib.contextmanager
@@ -185,7 +185,7 @@ class NoReference:
         picture = np.ascontiguousarray(check_image(image, "SR"))
         inputs = torch.from_numpy(picture.transpose(2, 0, 1).astype(np.float32) / 255.0)[None]
         size = f"{picture.shape[1]}x{picture.shape[0]}"
-        state = np.random.get_state()
+        state = np.random.get_state()  # the global one, from which pyiqa draws
         try:
             with _offline(), torch.random.fork_rng(), torch.inference_mode():
                 torch.manual_seed(SEED)
