@@ -54,7 +54,7 @@ class Anchor(_Card):
     @property
     def label(self) -> str:
         """The method, and its weights where the source tells them apart."""
-        return self.method if self.weights in {"none", "not stated"} else f"{self.method}, {self.weights}"
+        return self.method if self.weights in {"none", "not stated"} else f"{self.method} ({self.weights})"
 
 
 class AnchorFile(_Card):
