@@ -20,6 +20,9 @@ function makeBoard(table) {
     if (header.dataset.sortable === "no") return { orderable: false, searchable: false };
     return { type: text ? "measured-text" : "measured", orderSequence: bestFirst };
   });
+  // Columns that no method has a value in begin hidden.
+  const bodyRows = [...table.tBodies[0].rows];
+  const empty = headers.map((_, index) => bodyRows.every((row) => row.cells[index].dataset.order === ""));
   const sorted = table.dataset.sorted === "" ? null : Number(table.dataset.sorted);
   const board = new DataTable(table, {
     paging: false,
@@ -27,7 +30,7 @@ function makeBoard(table) {
     autoWidth: false,
     layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null },
     order: sorted === null ? [] : [[sorted, columns[sorted].orderSequence[0]]],
-    columns,
+    columns: columns.map((column, index) => ({ ...column, visible: !empty[index] })),
     language: { emptyTable: "No results", zeroRecords: "No method is called so" },
   });
 
@@ -48,10 +51,10 @@ function makeBoard(table) {
     const line = document.createElement("label");
     const box = document.createElement("input");
     box.type = "checkbox";
-    box.checked = true;
+    box.checked = !empty[index];
     box.addEventListener("change", () => board.column(index).visible(box.checked));
     const title = header.cloneNode(true);
-    for (const hidden of title.querySelectorAll(".vh, [aria-hidden], .dt-column-order")) hidden.remove();
+    for (const extra of title.querySelectorAll(".vh, [aria-hidden], .dt-column-order")) extra.remove();
     line.append(box, ` ${title.textContent.trim()}`);
     list.append(line);
   });
@@ -62,6 +65,13 @@ function makeBoard(table) {
     summary.focus();
   });
   tools.append(label, details);
+  const hidden = empty.filter(Boolean).length;
+  if (hidden) {
+    const note = document.createElement("span");
+    note.className = "quiet";
+    note.textContent = `${hidden} column${hidden === 1 ? "" : "s"} without any value hidden`;
+    tools.append(note);
+  }
   table.closest(".scroll").before(tools);
 }
 

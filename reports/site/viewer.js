@@ -350,6 +350,8 @@
     drawMaps();
   }
 
+  if (isMean) $("versus").after(...overlay());
+
   function change(changes) {
     Object.assign(state, changes);
     writeAddress();

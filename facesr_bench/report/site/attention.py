@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from facesr_bench.attention import FOLDER, MEAN
 from facesr_bench.report.site.pages import link
 from facesr_bench.report.site.section import Section
@@ -48,6 +50,20 @@ def shown(section: Section, row: RowSummary, page: Path) -> list[Shown]:
             )
         )
     return found
+
+
+def tops(row: RowSummary) -> list[float]:
+    """The largest attention of each unit in any image kept: the upper end of its colours."""
+    found: dict[int, int] = {}
+    for folder in (row.result.folder / FOLDER).glob("*"):
+        for number, path in enumerate(_units(folder)):
+            try:
+                with Image.open(path) as picture:
+                    top = picture.convert("L").getextrema()[1]
+            except OSError:
+                continue  # its place on the page stays empty
+            found[number] = max(found.get(number, 1), int(top))  # type: ignore[call-overload]
+    return [found[number] / 255 for number in sorted(found)]
 
 
 def _units(folder: Path) -> list[Path]:

@@ -56,6 +56,7 @@ class Part:
     mean_page: str | None
     attention: list[attention.Shown]
     attention_count: int
+    attention_tops: list[float]
     plots: list[plots.Plot]
 
 
@@ -101,6 +102,7 @@ def _part(pages: Pages, section: Section, row: RowSummary, page: Path) -> Part:
         means=_means(section, row, page),
         mean_page=link(mean_page, page) if mean_page.is_file() and section.maps.means else None,
         attention=shown,
+        attention_tops=attention.tops(row) if shown else [],
         attention_count=sum(not each.is_mean for each in shown),
         plots=plots.of_method(section, row),
     )
