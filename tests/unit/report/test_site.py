@@ -58,44 +58,62 @@ def hostile_results(root: Path) -> None:
 
 
 def pages(root: Path) -> list[Page]:
-    return [Page(path) for path in [root / "index.html", *sorted((root / "_pages").glob("*/*/*.html"))]]
+    """The first page and the galleries."""
+    return [Page(path) for path in [root / "index.html", *sorted((root / "_site/boards").glob("*/*/[0-9]*.html"))]]
+
+
+def all_pages(root: Path) -> list[Page]:
+    return [Page(path) for path in [root / "index.html", *sorted((root / "_site").rglob("*.html"))]]
 
 
 def test_every_reference_is_relative_and_exists(tmp_path: Path) -> None:
     hostile_results(tmp_path)
     assert site.build(tmp_path) == tmp_path / "index.html"
+    kinds = {page.path.name for page in all_pages(tmp_path)}
+    assert kinds >= {"index.html", "1.html", "image.html", "mean.html", "plots.html", "provenance.html", "bicubic.html"}
+    assert check_references(tmp_path) >= 4 * (1 + 1 + 2 * 3)
+
+
+def check_references(root: Path) -> int:
+    """How many files the pages point at, all of them there."""
     seen = 0
-    for page in pages(tmp_path):
+    for page in all_pages(root):
         for _, url in page.references():
             if url.startswith(("data:,", "https://example.org/")) or url == "#main":
                 continue
             parts = urlsplit(url)
             assert not parts.scheme and not parts.netloc and not parts.path.startswith("/"), url
             if parts.path:
-                assert page.file_of(url).exists(), url
+                assert page.file_of(url).is_file(), url
+                assert page.file_of(url).is_relative_to(root.resolve()), url
+                if parts.fragment and page.file_of(url).name in {"index.html", "provenance.html"}:
+                    target = Page(page.file_of(url))
+                    assert unquote(parts.fragment) in {a.get("id") for _, a in target.elements}, url
                 seen += 1
-    assert seen >= 4 * (1 + 1 + 2 * 3)
+    return seen
 
 
 def test_nothing_is_fetched_from_elsewhere(tmp_path: Path) -> None:
     hostile_results(tmp_path)
     site.build(tmp_path)
-    for page in pages(tmp_path):
+    for page in all_pages(tmp_path):
         assert not [url for name, url in page.references() if name == "src" and "//" in url]
-        assert all(link["href"] == "data:," for link in page.all("link"))
-        source = page.path.read_text()
-        assert "@import" not in source and "url(" not in source
+        assert {link["rel"] for link in page.all("link")} == {"icon", "stylesheet"}
+        assert all(not urlsplit(link["href"]).netloc for link in page.all("link"))
         [policy] = [m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
-        assert "default-src 'none'" in policy
+        assert "default-src 'none'" in policy and "'unsafe-inline'" not in policy.partition("script-src")[2]
+    css = (tmp_path / "_site/assets/site.css").read_text()
+    assert "@import" not in css and "url(" not in css
 
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:
     hostile_results(tmp_path)
     site.build(tmp_path)
-    for page in pages(tmp_path):
-        assert len(page.all("script")) == 1
+    for page in all_pages(tmp_path):
+        assert page.all("script") and all(script.get("src") for script in page.all("script")), "no inline script"
         assert not [a for _, a in page.elements if any(key.startswith("on") for key in a)]
-        assert "{{ 7*7 }}" in page.text or page.path.name == "index.html"
+    for page in pages(tmp_path):
+        assert "{{ 7*7 }}" in page.text
         assert HOSTILE[0] in page.text and HOSTILE[1] in page.text
 
 
@@ -144,7 +162,7 @@ def test_many_images_are_split_into_pages(tmp_path: Path) -> None:
     site.build(tmp_path)
     found = {int(page.path.stem): page for page in pages(tmp_path)[1:]}
     assert sorted(found) == [1, 2, 3]
-    headings = [text for n in (1, 2, 3) for text in re.findall(r"face \d+(?=</span></h2>)", found[n].path.read_text())]
+    headings = [text for n in (1, 2, 3) for text in re.findall(r"face \d+(?=</span></a></h2>)", found[n].path.read_text())]
     assert headings == [f"face {i}" for i in range(1, 121)], "every image once, 2 before 10"
     assert 'rel="next"' in found[1].path.read_text() and 'rel="next"' not in found[3].path.read_text()
 
@@ -170,10 +188,12 @@ def test_failures_reasons_and_partial_rows_are_said(tmp_path: Path) -> None:
     broken["error_details"] = "Traceback (most recent call last): here"
     write_result(tmp_path, broken, [])
     page = Page(site.build(tmp_path))
+    assert "needs weights `lpips`" in page.text and "first error" in page.text
+    sources = Page(tmp_path / "_site/provenance.html")
     for text in ("first error", "second <error>", "needs weights `lpips`", "no module named basicsr", "Traceback"):
-        assert text in page.text
+        assert text in sources.text
     source = page.path.read_text()
-    assert source.count('<tbody class="unranked">') == 2 == source.count('class="tag"')
+    assert source.count('<tr class="unranked">') == 2 == source.count('class="tag"')
     images = pages(tmp_path)[1]
     assert "failed: first error" in images.text and "failed: second <error>" in images.text
     assert "Not shown: broken" in images.text
@@ -182,7 +202,8 @@ def test_failures_reasons_and_partial_rows_are_said(tmp_path: Path) -> None:
 def test_provenance_is_on_the_page(tmp_path: Path) -> None:
     card = manifest("sparnet", weights="bundled")
     write_result(tmp_path, card, scored({"a": {"psnr": float("inf"), "ssim": 1.0}}))
-    text = Page(site.build(tmp_path)).text
+    site.build(tmp_path)
+    text = Page(tmp_path / "_site/provenance.html").text
     for expected in (
         card["fingerprint"],
         card["command"],
@@ -190,9 +211,12 @@ def test_provenance_is_on_the_page(tmp_path: Path) -> None:
         *("numpy 2.0.0", "0123abc", "with uncommitted changes", "Linux-x86_64", "2 threads", "2026-11-22 09:47 UTC"),
         *("Toy drawings", "CC0", "1.5 times the longer side", "Ground truth 32 px, low resolution 4 px"),
         "pillow-bicubic",
-        *("on all three RGB channels", "Gaussian window of 11 px", "∞"),
+        *("on all three RGB channels", "Gaussian window of 11 px"),
+        "facesr-bench run --methods sparnet@bundled --protocols toy-x8 --profile sparnet --metrics psnr,ssim",
+        *("@misc{sparnet,", "title = {A paper}", f"fingerprint {card['fingerprint']}"),
     ):
         assert expected in text, expected
+    assert "∞" in pages(tmp_path)[0].text
 
 
 def test_results_of_other_data_are_not_put_beside_each_other(tmp_path: Path) -> None:
