@@ -269,7 +269,11 @@ def _validate_set_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]
         right = same > other if card.higher_is_better else same < other
         return None if right else f"a set scores {same} with itself and {other} with another: the direction is wrong"
 
-    check = _attempt("load", lambda: metric.load())
+    def load() -> str | None:
+        metric.load()
+        return None
+
+    check = _attempt("load", load)
     yield check
     if check.problem is None:
         yield _attempt("features", features)

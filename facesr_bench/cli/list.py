@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from facesr_bench.cards import MethodCard, MetricCard
     from facesr_bench.plugins import Plugin, Registry
 
+_DIRECTIONS = {True: "higher is better", False: "lower is better", None: "direction by variant"}
 WHAT = ("methods", "protocols", "datasets", "metrics", "profiles")
 
 
@@ -134,7 +135,9 @@ def _metrics(found: list[Plugin[MetricCard]]) -> Table:
     for plugin in found:
         card = plugin.require_card()
         low, high = card.range
-        better = {True: "higher is better", False: "lower is better", None: "direction by variant"}[card.higher_is_better]
+        better = {True: "higher is better", False: "lower is better", None: "direction by variant"}[
+            card.higher_is_better
+        ]
         facts = [better, f"{low:g} to {high:g}{card.unit and ' ' + card.unit}"]
         facts += ["one value per set"] if card.of == "set" else []
         facts += [f"needs {', '.join(card.needs)}"] if card.needs else []
