@@ -122,9 +122,10 @@ def test_a_link_in_a_card_is_a_link_only_if_it_is_one_of_the_web(tmp_path: Path)
     card["method"]["code"] = "javascript:alert(1)"
     card["method"]["paper"] = None
     write_result(tmp_path, card, scored({"a": {"psnr": 1.0, "ssim": 0.5}}))
-    page = Page(site.build(tmp_path))
-    assert "javascript:alert(1)" in page.text
-    assert not [url for _, url in page.references() if url.startswith("javascript")]
+    site.build(tmp_path)
+    for page in (Page(tmp_path / "_site/provenance.html"), Page(tmp_path / "_site/methods/evil.html")):
+        assert "javascript:alert(1)" in page.text
+        assert not [url for _, url in page.references() if url.startswith("javascript")]
 
 
 def test_image_rows_show_input_methods_maps_and_truth(tmp_path: Path) -> None:
@@ -162,7 +163,8 @@ def test_many_images_are_split_into_pages(tmp_path: Path) -> None:
     site.build(tmp_path)
     found = {int(page.path.stem): page for page in pages(tmp_path)[1:]}
     assert sorted(found) == [1, 2, 3]
-    headings = [text for n in (1, 2, 3) for text in re.findall(r"face \d+(?=</span></a></h2>)", found[n].path.read_text())]
+    sources = [found[number].path.read_text() for number in (1, 2, 3)]
+    headings = [text for source in sources for text in re.findall(r"face \d+(?=</span></a></h2>)", source)]
     assert headings == [f"face {i}" for i in range(1, 121)], "every image once, 2 before 10"
     assert 'rel="next"' in found[1].path.read_text() and 'rel="next"' not in found[3].path.read_text()
 
@@ -277,7 +279,7 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_the_contrast_that_wcag_asks_for(scheme: str) -> None:
     css = (bundled_folder("reports") / "site" / "site.css").read_text()
-    light, dark = re.findall(r":root \{(.*?)\}", css, re.S)
+    light, dark = re.findall(r":root \{(.*?)\}", css, re.S)[:2]
     colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", light if scheme == "light" else dark))
     for text in ("ink", "quiet", "accent", "trouble"):
         for ground in ("paper", "plate"):
