@@ -32,7 +32,7 @@
 
   const methodNames = data.methods.map((method) => method.label);
   const options = (names) => names.map((name, i) => make("option", { value: i }, name));
-  const field = (title, control) => make("label", {}, title, control);
+  const field = (title, control) => make("div", { class: "field" }, make("label", { for: control.id }, title), control);
   const by = make("select", { id: "by" });
   by.append(make("option", { value: "" }, "their order in the set"));
   data.metrics.forEach((metric, i) => {
@@ -178,7 +178,7 @@
     firstField.hidden = !by.value;
     secondField.hidden = !differ;
     directionField.hidden = !by.value;
-    firstField.firstChild.textContent = differ ? "Method A" : "Method";
+    firstField.querySelector("label").textContent = differ ? "Method A" : "Method";
     if (!by.value && !show.value && !name.value) {
       main.replaceChildren(...written);
       above.replaceChildren(...pagesWritten[0]);

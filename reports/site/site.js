@@ -126,14 +126,10 @@ for (const block of document.querySelectorAll(".copy")) {
   button.type = "button";
   button.textContent = "Copy";
   const text = block.querySelector("code");
-  button.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(text.textContent);
-      button.textContent = "Copied";
-    } catch {
-      getSelection().selectAllChildren(text); // refused: the reader presses Ctrl+C
-      button.textContent = "Selected";
-    }
+  button.addEventListener("click", () => {
+    getSelection().selectAllChildren(text);
+    // The newer navigator.clipboard may ask, or wait for ever, on a page opened from disk.
+    button.textContent = document.execCommand("copy") ? "Copied" : "Selected";
   });
   block.prepend(button);
 }

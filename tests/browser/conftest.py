@@ -84,7 +84,7 @@ class Visit:
 
     def __init__(self, browser: Any, **options: Any) -> None:
         self.page = browser.new_page(**options)
-        self.page.set_default_timeout(120_000)  # a busy machine is not a fault of the page
+        self.page.set_default_timeout(30_000)  # a busy machine is not a fault of the page
         self.problems: list[str] = []
         self.requests: list[str] = []
         self.page.on("console", lambda message: self.problems.append(message.text))

@@ -10,7 +10,14 @@ import pytest
 from facesr_bench.report import heatmap
 from tests.browser.conftest import HOSTILE, Visit
 
-PIXEL = """([canvas, x, y]) => [...canvas.getContext("2d").getImageData(x, y, 1, 1).data]"""
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+
+PIXEL = """([canvas, x, y]) => {
+  const copy = document.createElement("canvas");
+  const context = copy.getContext("2d", { willReadFrequently: true });
+  context.drawImage(canvas, -x, -y);
+  return [...context.getImageData(0, 0, 1, 1).data];
+}"""
 
 
 @pytest.fixture
@@ -18,7 +25,7 @@ def viewer(visit: Visit) -> Any:
     """The page of the second image, reached as a reader does."""
     page = visit.page
     page.locator("article h3 a").nth(1).click()
-    page.wait_for_function("document.body.dataset.drawn")
+    wait(page, "error")
     return page
 
 
@@ -27,7 +34,8 @@ def canvases(page: Any) -> list[Any]:
 
 
 def wait(page: Any, drawn: str) -> None:
-    page.wait_for_function("drawn => document.body.dataset.drawn.includes(drawn)", arg=drawn)
+    """Until the maps of this kind, image or pair are drawn."""
+    page.locator(f"body[data-drawn*='{drawn}']").wait_for(state="attached")
 
 
 def test_it_shows_the_image_that_was_chosen(viewer: Any) -> None:
@@ -108,12 +116,12 @@ def test_one_method_against_another(viewer: Any) -> None:
     viewer.get_by_label("B, right").select_option(HOSTILE[1])
     wait(viewer, "error")
     words = viewer.locator("#versus-words")
-    viewer.wait_for_function("document.getElementById('versus-words').textContent.includes('bicubic is better')")
+    sync_api.expect(words).to_contain_text("bicubic is better")
     assert HOSTILE[1] in words.inner_text() and "% of the pixels" in words.inner_text()
     first = words.inner_text()
     viewer.get_by_label("A, left").select_option(HOSTILE[1])
     viewer.get_by_label("B, right").select_option("bicubic")
-    viewer.wait_for_function("first => document.getElementById('versus-words').textContent !== first", arg=first)
+    sync_api.expect(words).to_contain_text(f"{HOSTILE[1]} is better")
 
     def shares(text: str) -> list[str]:
         return [word for word in text.split() if word.isdecimal()]
@@ -141,4 +149,4 @@ def test_mean_maps_carry_the_mean_landmarks(visit: Visit, board: Path) -> None:
     dot = page.locator("#all circle").first
     assert (dot.get_attribute("cx"), dot.get_attribute("cy")) == ("8", "10")
     page.get_by_label("B", exact=True).select_option(HOSTILE[0])
-    page.wait_for_function("name => document.getElementById('versus-words').textContent.includes(name)", arg=HOSTILE[0])
+    sync_api.expect(page.locator("#versus-words")).to_contain_text(HOSTILE[0])
