@@ -20,9 +20,11 @@ function makeBoard(table) {
     if (header.dataset.sortable === "no") return { orderable: false, searchable: false };
     return { type: text ? "measured-text" : "measured", orderSequence: bestFirst };
   });
-  // Columns that no method has a value in begin hidden.
+  // Columns that no method has a value in begin hidden, and so do those made of another one's values.
   const bodyRows = [...table.tBodies[0].rows];
-  const empty = headers.map((_, index) => bodyRows.every((row) => row.cells[index].dataset.order === ""));
+  const begins = headers.map((header, index) => {
+    return !("minor" in header.dataset) && bodyRows.some((row) => row.cells[index].dataset.order !== "");
+  });
   const sorted = table.dataset.sorted === "" ? null : Number(table.dataset.sorted);
   const board = new DataTable(table, {
     paging: false,
@@ -30,7 +32,7 @@ function makeBoard(table) {
     autoWidth: false,
     layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null },
     order: sorted === null ? [] : [[sorted, columns[sorted].orderSequence[0]]],
-    columns: columns.map((column, index) => ({ ...column, visible: !empty[index] })),
+    columns: columns.map((column, index) => ({ ...column, visible: begins[index] })),
     language: { emptyTable: "No results", zeroRecords: "No method is called so" },
   });
 
@@ -51,7 +53,7 @@ function makeBoard(table) {
     const line = document.createElement("label");
     const box = document.createElement("input");
     box.type = "checkbox";
-    box.checked = !empty[index];
+    box.checked = begins[index];
     box.addEventListener("change", () => board.column(index).visible(box.checked));
     const title = header.cloneNode(true);
     for (const extra of title.querySelectorAll(".vh, [aria-hidden], .dt-column-order")) extra.remove();
@@ -65,11 +67,11 @@ function makeBoard(table) {
     summary.focus();
   });
   tools.append(label, details);
-  const hidden = empty.filter(Boolean).length;
+  const hidden = begins.filter((shown) => !shown).length;
   if (hidden) {
     const note = document.createElement("span");
     note.className = "quiet";
-    note.textContent = `${hidden} column${hidden === 1 ? "" : "s"} without any value hidden`;
+    note.textContent = `${hidden} more column${hidden === 1 ? "" : "s"} to choose from`;
     tools.append(note);
   }
   table.closest(".scroll").before(tools);

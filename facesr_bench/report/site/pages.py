@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from facesr_bench.errors import ResultsError
 from facesr_bench.plugins import bundled_folder
 from facesr_bench.report import heatmap
-from facesr_bench.report.tables import DASH
+from facesr_bench.report.sheet import DASH, UNSURE
 
 FOLDER = "_site"
 MINUS = "\N{MINUS SIGN}"
@@ -48,6 +48,7 @@ class Pages:
             colour_stops=_filter_table(heatmap.colours()),
             colour_scale=heatmap.SCALE,
             dash=DASH,
+            unsure=UNSURE,
         )
         self._environment.filters.update(number=format_value, count=thousands, moment=moment)
 
