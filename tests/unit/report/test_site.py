@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import pytest
 
 from facesr_bench.errors import ResultsError
 from facesr_bench.plugins import bundled_folder
 from facesr_bench.report import site
-from facesr_bench.store import ImageRow, Result
+from facesr_bench.report.site.provenance import command, method_bibtex, run_bibtex
+from facesr_bench.report.tables import render
+from facesr_bench.stats import compare
+from facesr_bench.store import ImageRow, Result, newest_results
+from facesr_bench.summary import groups, summarise, to_frame
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
 
 HOSTILE = ["<img src=x onerror=alert(1)>", '"><script>alert(2)</script>', "a/../b %2e?#&'\"{{ 7*7 }}", "plain 1"]
@@ -285,3 +293,101 @@ def test_text_has_the_contrast_that_wcag_asks_for(scheme: str) -> None:
         for ground in ("paper", "plate"):
             high, low = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
             assert (high + 0.05) / (low + 0.05) >= 4.5, (text, ground)
+
+
+def test_site_csv_latex_and_frame_carry_the_same_numbers(tmp_path: Path) -> None:
+    ids = [f"i{i}" for i in range(9)]
+    metrics = {"psnr": PSNR, "ssim": SSIM, "lpips": LPIPS}
+    for number, label in enumerate(("one", "two", "three")):
+        values = {
+            image_id: {"psnr": 20 + number + i / 7, "ssim": 0.5 + i / 70, "lpips": 0.3 - number / 30 + i / 90}
+            for i, image_id in enumerate(ids)
+        }
+        write_result(tmp_path, manifest(label, metrics=metrics, total=9), scored(values))
+    page = Page(site.build(tmp_path))
+    rows = summarise(newest_results(tmp_path))
+    frame = to_frame(rows).set_index("method")
+    table = list(csv.DictReader(io.StringIO(render(rows, "csv"))))
+    latex = render(rows, "latex")
+    cells = [a for tag, a in page.elements if tag == "td" and "num" in a.get("class", "") and a.get("data-order")]
+    for record in table:
+        for name, digits in (("psnr", 2), ("ssim", 4), ("lpips", 4)):
+            exact = float(record[name])
+            assert frame.loc[record["method"], name] == exact
+            assert any(cell["data-order"] == repr(exact) for cell in cells), "the page sorts by the exact mean"
+            text = f"{exact:.{digits}f}"
+            assert text in page.text and text in latex
+    method = Page(tmp_path / "_site/methods/three.html").text
+    assert f"{frame.loc['three', 'psnr']:.2f}" in method
+    data = (tmp_path / "_site/boards/toy-x8/sparnet/data.js").read_text()
+    stored = json.loads(data[data.index("facesr.section = ") + 17 :].rstrip(";\n"))
+    means = {m["label"]: sum(m["values"]["psnr"]) / len(ids) for m in stored["methods"]}
+    assert means == pytest.approx(frame["psnr"].to_dict(), abs=1e-8)
+
+
+def test_intervals_and_tests_stand_beside_the_means(tmp_path: Path) -> None:
+    ids = [f"i{i:02}" for i in range(30)]
+    spread = np.random.default_rng(0).normal(0, 1, (3, 30))
+    spread -= spread.mean(axis=1, keepdims=True)
+    for label, quality, own in (("best", 25.0, 0), ("alike", 24.9, 1), ("worse", 20.0, 2)):
+        values = {k: {"psnr": quality + spread[own][i], "ssim": 0.5} for i, k in enumerate(ids)}
+        write_result(tmp_path, manifest(label, total=30), scored(values))
+    page = Page(site.build(tmp_path))
+    cells = compare(groups(summarise(newest_results(tmp_path)))[0])
+    for label in ("best", "alike", "worse"):
+        low, high = cells[label, "psnr"].interval or (0, 0)
+        assert f"{low:.2f} to {high:.2f}" in page.text
+    titles = [a["title"] for tag, a in page.elements if tag == "td" and "title" in a]
+    low, high = cells["alike", "psnr"].interval or (0, 0)
+    (alike,) = [title for title in titles if f"95 % interval {low:.2f} to {high:.2f} over 30 images" in title]
+    assert "against best, not significant" in alike
+    assert f"effect size {cells['alike', 'psnr'].effect:.2f}".replace("-", "\N{MINUS SIGN}") in alike
+    assert [title for title in titles if "against best, significant: Wilcoxon p < 0.0001 after Holm" in title]
+    assert page.text.count("not significantly different from the best") >= 1
+
+
+def test_values_of_a_whole_set_have_no_interval_and_no_value_per_image(tmp_path: Path) -> None:
+    fid = {"title": "FID", "unit": "", "higher_is_better": False, "digits": 2, "version": 1, "of": "set"}
+    values = {"a": {"psnr": 20.0}, "b": {"psnr": 21.0}}
+    card = manifest(metrics={"psnr": PSNR, "fid": {**fid, "minimum_count": 100}}, total=2)
+    result = write_result(tmp_path, card, scored(values))
+    (result.folder / "sets.json").write_text(
+        json.dumps({"fid": {"value": 12.5, "n": 2, "standard_error": 0.75, "version": 1}})
+    )
+    site.build(tmp_path)
+    index, gallery = pages(tmp_path)
+    assert "12.50 ± 0.75 (n = 2)" in index.text
+    assert "FID" not in gallery.text
+
+
+def test_commands_compute_the_same_again() -> None:
+    card = manifest("sparnet", weights="official")
+    card["method"]["precision"] = "bf16"
+    card["command"] = "facesr-bench run --methods sparnet@official,bicubic --limit 5 --data helen=/my/data --out x"
+    assert command(card) == (
+        "facesr-bench run --methods sparnet@official --protocols toy-x8 --profile sparnet --metrics psnr,ssim "
+        "--precision bf16 --limit 5 --data toy=DIR"
+    )
+    card["method"]["name"] = "evil; rm -rf"
+    assert "'evil; rm -rf@official'" in command(card), "ready for a shell"
+
+
+def test_citations_are_the_papers_own_or_made_of_what_the_card_says() -> None:
+    card = manifest("sparnet")
+    assert method_bibtex({**card["method"], "paper": None}) == ""
+    assert method_bibtex({**card["method"], "paper": {"bibtex": "\n@article{x,}\n"}}) == "@article{x,}"
+    made = method_bibtex({**card["method"], "paper": {"title": "A {B} & 100 %", "url": "https://e.org/a_b", "year": 1}})
+    assert "title = {A (B) \\& 100 \\%}" in made and made.count("{") == made.count("}")
+    assert "commit 0123abc" in run_bibtex(card)
+
+
+def test_mean_landmarks_of_a_torn_file_are_an_error_that_names_it(tmp_path: Path) -> None:
+    result = write_result(tmp_path, manifest(total=1), scored({"a": {"psnr": 1.0, "ssim": 1.0}}), pictures=True)
+    path = result.inputs_folder / "landmarks.json"
+    path.write_text('{"a": [[1, 2')
+    with pytest.raises(ResultsError, match=r"landmarks\.json: can't be read"):
+        site.build(tmp_path)
+    path.write_text('{"a": [[8, 16], [24, 16]]}')
+    site.build(tmp_path)
+    page = Page(tmp_path / "_site/methods/bicubic.html")
+    assert [(c["cx"], c["cy"]) for c in page.all("circle")][:2] == [("25.0", "50.0"), ("75.0", "50.0")]

@@ -69,7 +69,7 @@ def test_a_page_of_somebody_else_is_not_overwritten(tmp_path: Path) -> None:
 
 def test_in_place_nothing_is_duplicated(tmp_path: Path) -> None:
     hostile_results(tmp_path)
-    before = {p for p in tmp_path.rglob("*.png")}
+    before = set(tmp_path.rglob("*.png"))
     site.build(tmp_path, tmp_path)
     own = [p for p in tmp_path.rglob("*.png") if p not in before]
     assert all(p.parent.name == "means" for p in own), "only the mean maps are new pictures"
@@ -102,7 +102,9 @@ def test_an_attention_map_is_shown_for_each_unit(tmp_path: Path) -> None:
             Image.new("L", (4, 4), 10 * unit).save(path)
     site.build(tmp_path)
     page = Page(tmp_path / "_site/methods/looker.html")
-    units = [Path(page.file_of(image["src"])) for image in page.all("img") if image.get("class", "").startswith("attention")]
+    units = [
+        Path(page.file_of(image["src"])) for image in page.all("img") if image.get("class", "").startswith("attention")
+    ]
     assert [path.stem for path in units] == 2 * [str(n) for n in range(1, 11)], "2 before 10"
     assert "10: ≤ 0.39" in page.text
     page_of_other = Page(site.build(tmp_path))
