@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -67,6 +68,7 @@ class Gallery:
 
     def __init__(self, section: Section, page: Path) -> None:
         self._section, self._page = section, page
+        self._folders: dict[Path, str] = {}
         self.has_truth = section.has_truth
 
     def first(self, count: int) -> Iterator[Plate]:
@@ -127,7 +129,10 @@ class Gallery:
         )
 
     def _link(self, path: Path) -> str:
-        return link(self._section.placed(path), self._page)
+        folder = path.parent
+        if folder not in self._folders:
+            self._folders[folder] = link(self._section.placed(folder), self._page)
+        return f"{self._folders[folder]}/{urllib.parse.quote(path.name)}"
 
 
 def _bests(section: Section, image_id: str) -> dict[str, float]:
@@ -150,9 +155,7 @@ def _size(section: Section, lr_size: tuple[int, int] | None) -> tuple[int, int]:
 
 def _fragment(image_id: str) -> str:
     """What image.html reads an image's id from."""
-    from urllib.parse import urlencode
-
-    return urlencode({"image": image_id})
+    return urllib.parse.urlencode({"image": image_id})
 
 
 @cache
