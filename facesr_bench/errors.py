@@ -36,7 +36,7 @@ class MetricError(FaceSRBenchError):
 
 
 class DetectionError(MetricError):
-    """No face was found in a picture."""
+    """A detector found no face; counted, and told apart from a metric that can't be computed at all."""
 
 
 class ResultsError(FaceSRBenchError):

@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.errors import DetectionError, MetricError, WeightsError
-from facesr_bench.faces.dlib_models import LANDMARK_FILE, model_file
+from facesr_bench.faces.dlib_models import LANDMARK_FILE, NOT_INSTALLED, model_file
 from facesr_bench.faces.network import open_session
 from facesr_bench.faces.points import Points, five_points
+from facesr_bench.plugins import unknown
+from facesr_bench.weights import require
 
 MARGIN = 0.5
 """Black margin of a view on each side, over the longer side of the picture."""
@@ -263,7 +265,7 @@ class DlibDetector(_Detector):
         try:
             import dlib
         except ImportError as error:
-            raise MetricError("dlib is not installed: pip install 'facesr-bench[dlib]'") from error
+            raise MetricError(NOT_INSTALLED) from error
         self._detector = dlib.get_frontal_face_detector()
         self._predictor = dlib.shape_predictor(str(model_file(LANDMARK_FILE)))
 
@@ -288,3 +290,18 @@ class DlibDetector(_Detector):
             points = np.array([(point.x, point.y) for point in shape.parts()], np.float64)
             faces.append(Face((box.left(), box.top(), box.width(), box.height()), points))
         return faces
+
+
+def open_detector(name: str) -> FaceDetector:
+    """The detector that a profile calls `scrfd`, `yunet` (both from the weights store) or `dlib`.
+
+    Raises:
+        WeightsError: its file is missing; says how to get it.
+        MetricError: dlib is not installed, or no detector has that name.
+    """
+    if name == "dlib":
+        return DlibDetector()
+    files = {"scrfd": ScrfdDetector, "yunet": YunetDetector}
+    if name not in files:
+        raise MetricError(unknown("face detector", name, [*files, "dlib"]))
+    return files[name](require(name))

@@ -35,6 +35,7 @@ NOT_OF_ONE_PICTURE = {
 }
 """What pyiqa counts as no-reference, and is no quality of one picture."""
 
+NOT_INSTALLED = "pyiqa is not installed: pip install 'facesr-bench[pyiqa]'"
 SEED = 123
 
 
@@ -110,7 +111,7 @@ def _pyiqa() -> Any:
     try:
         import pyiqa
     except ImportError as error:
-        raise MetricError(f"pyiqa is not installed: pip install 'facesr-bench[pyiqa]' ({error})") from error
+        raise MetricError(f"{NOT_INSTALLED} ({error})") from error
     return pyiqa
 
 
