@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ class MetricWeights:
         suffix: what it adds to the column's name: nothing for the default, `@vgg`, `@mobilefacenet-ms1m:1a2b3c4d` (the
             hash's first digits, for a file that the user gave).
         path: the file.
-        sha256: of the file.
+        sha256: of the file, and of the FILE.toml beside one that the user gave.
         options: what the card says of it, for the metric's class.
     """
 
@@ -56,6 +57,9 @@ def resolve(card: MetricCard, given: str | None) -> MetricWeights:
         if not path.is_file():
             raise WeightsError(f"{card.name}@{given}: no such file: {path}")
         sha256 = digest(path)
+        beside = path.with_name(path.name + ".toml")  # says how the network wants its input, see facesr_bench.faces
+        if beside.is_file():
+            sha256 = hashlib.sha256(f"{sha256} {digest(beside)}".encode()).hexdigest()
         return MetricWeights(name, f"@{name}:{sha256[:8]}", path, sha256, entry.options)
     if entry.store is None:
         raise WeightsError(f"{card.name}@{name} needs its file: write {card.name}@{name}=/path/to/file")

@@ -100,7 +100,7 @@ def test_what_depends_on_the_truth_is_computed_once(tmp_path: Path, monkeypatch:
         return embed(self, *arguments)
 
     monkeypatch.setattr(dlib_models.DlibEmbedder, "embed", counted)
-    options = dataclasses.replace(demo(tmp_path, "identity-dlib", "nme-hr-dlib"), methods=("nearest",))
+    options = dataclasses.replace(demo(tmp_path, "identity-dlib", "nme-hr-dlib"), methods=("lanczos",))
     assert runner.run(options).problems == []
     assert calls in {7, 8}  # 8 where the damaged file was an embedding
     assert sorted((first.inputs_folder / "references").rglob("*.npy")) == kept
