@@ -278,3 +278,28 @@ def test_lpips_follows_the_profile(shared: Path) -> None:
         metric.load()
         found.add(round(metric.per_image(pair[0], metric.prepare(pair[1])), 6))
     assert len(found) == 3
+
+
+def test_truth_against_itself_with_real_networks(
+    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """LPIPS 0, identity 1, landmark error 0; the faces are found by YuNet."""
+    folder = tmp_path / "hr"
+    folder.mkdir()
+    for path in sorted((shared / "faces" / "lfw_heldout").rglob("*.jpg"))[:2]:
+        Image.open(path).crop((61, 61, 189, 189)).save(folder / f"{path.stem}.png")
+    weights = shared / "weights"
+    file = tmp_path / "mine.toml"
+    file.write_text('[mine]\nsummary = "x"\nquantise = "round"\nchannel = "rgb"\nface_detector = "yunet"\n')
+    assert main(["weights", "import", str(weights / "yunet_n_640_640.onnx")]) == 0
+    specs = (
+        f"lpips@squeeze={weights / 'squeezenet1_1_features.pth'}",
+        f"identity@mobilefacenet-ms1m={weights / 'mobilefacenet_arcface_ms1m.onnx'}",
+        f"nme-hr@pfld-68={weights / 'pfld_68.onnx'}",
+    )
+    out = tmp_path / "scores.csv"
+    arguments = ["score", "--sr", str(folder), "--hr", str(folder), "--profile", str(file), "--out", str(out)]
+    assert main([*arguments, "--metrics", ",".join(specs)]) == 0
+    for line in out.read_text().splitlines()[1:]:
+        lpips, identity, nme = map(float, line.split(",")[1:])
+        assert (lpips, nme) == (0.0, 0.0) and identity == pytest.approx(1.0, abs=1e-6)
