@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from facesr_bench import provenance, sets, weights
+from facesr_bench import cost, provenance, sets, weights
 from facesr_bench.cards import DatasetCard, ProtocolCard
 from facesr_bench.data import check_names, expand_protocols, find_protocol, open_dataset
 from facesr_bench.dataset import DatasetBase, Item
@@ -231,9 +232,14 @@ class _ProtocolRun:
         device = self._device()
         try:
             method = make_method(entry.spec.plugin.load_class(), card)
-            method.load(
-                weights=entry.weights_path, device=device, precision=self.options.precision, scale=self.card.scale
+            load = partial(
+                method.load,
+                weights=entry.weights_path,
+                device=device,
+                precision=self.options.precision,
+                scale=self.card.scale,
             )
+            entry.result.manifest["method"]["cost"] = cost.load_measured(method, load, self.card, device)
         except FaceSRBenchError:
             raise
         except Exception as error:  # a stranger's method may raise anything

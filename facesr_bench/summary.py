@@ -153,6 +153,25 @@ class RowSummary:
         return str(self.result.manifest["fingerprint"])
 
     @property
+    def parameters(self) -> int | None:
+        found: int | None = self.result.manifest["method"].get("parameters")
+        return found
+
+    @property
+    def flops(self) -> int | None:
+        """Operations per image (`facesr_bench.cost`), or none where they were not counted."""
+        return self._cost("flops")
+
+    @property
+    def peak_memory(self) -> int | None:
+        """Bytes on the GPU for one image (`facesr_bench.cost`), or none where they were not measured."""
+        return self._cost("peak_memory")
+
+    def _cost(self, name: str) -> int | None:
+        found: int | None = (self.result.manifest["method"].get("cost") or {}).get(name)
+        return found
+
+    @property
     def failed(self) -> int:
         return len(self.failures)
 
@@ -255,7 +274,7 @@ def groups(rows: Sequence[RowSummary]) -> list[Group]:
 def columns(rows: Sequence[RowSummary]) -> list[str]:
     """The columns of the machine-readable table; their names and order are a stable interface."""
     metrics = ordered_metrics({*FIRST_METRICS, *(name for row in rows for name in row.metrics)})
-    tail = ["failed", "total", "ms_per_image", "precision", "device", "fingerprint"]
+    tail = ["failed", "total", "ms_per_image", "precision", "device", "fingerprint", *_COST]
     return ["protocol", "method", "weights", "profile", "n", *metrics, *tail]
 
 
@@ -265,9 +284,10 @@ def records(rows: Sequence[RowSummary]) -> list[dict[str, Any]]:
     return [{name: getattr(row, name) if name in _FIELDS else row.means.get(name) for name in names} for row in rows]
 
 
+_COST = ("parameters", "flops", "peak_memory")
 _FIELDS = frozenset(
     {"protocol", "method", "weights", "profile", "n", "failed", "total", "ms_per_image", "precision", "device"}
-    | {"fingerprint"}
+    | {"fingerprint", *_COST}
 )
 
 
@@ -276,7 +296,7 @@ def to_frame(rows: Sequence[RowSummary]) -> pandas.DataFrame:
     import pandas
 
     frame = pandas.DataFrame(records(rows), columns=columns(rows))
-    numbers = [name for name in frame.columns if name not in _FIELDS or name == "ms_per_image"]
+    numbers = [name for name in frame.columns if name not in _FIELDS or name in {"ms_per_image", *_COST}]
     return frame.astype(dict.fromkeys(numbers, "float64"))
 
 
@@ -534,3 +554,18 @@ def _order(row: RowSummary, metrics: Sequence[MetricInfo]) -> tuple[bool, bool, 
         return (not row.comparable, True, 0.0, row.label)
     value = row.means[first.name]
     return (not row.comparable, False, value if first.higher_is_better is False else -value, row.label)
+
+
+def per_image_values(row: RowSummary) -> dict[str, dict[str, float]]:
+    """The values behind a row's means: metric -> image id -> value; may be infinite, never NaN.
+
+    Raises:
+        ResultsError: the images of the result can't be read.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for image in row.result.rows().values():
+        if image.error is None:
+            for name, info in row.metrics.items():
+                if _why_missing(image, name, info) is None:
+                    found.setdefault(name, {})[image.id] = image.metrics[name]
+    return found
