@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +28,7 @@ class Options:
 
     Attributes:
         metrics: which columns, in this order, by key (`lpips@vgg:0123abcd`), by key without the file's hash
-            (`lpips@vgg`) or by name (`lpips`, all its networks); empty: all.
+            (`lpips@vgg`) or by name (`lpips`, all its networks); empty: all but those made of all values of another.
         intervals: 95 % bootstrap interval below each mean.
         significance: a mark where the difference from the best is not significant, and the effect size.
         published: the anchors of the same protocol and profile, as a group of their own.
@@ -50,11 +51,21 @@ def chosen_metrics(wanted: Iterable[str], known: Iterable[str]) -> list[str]:
     keys = ordered_metrics(known)
     found: list[str] = []
     for word in wanted:
-        meant = [key for key in keys if word in {key, key.partition(":")[0], key.partition("@")[0]}]
+        meant = [key for key in keys if _means(word, key)]
         if not meant:
             raise ResultsError(unknown("metric of these results", word, [key.partition(":")[0] for key in keys]))
         found += [key for key in meant if key not in found]
     return found
+
+
+def _means(word: str, key: str) -> bool:
+    """Whether a user's word means a column: the key, or the key less its file's hash, network or variant."""
+    of_all = re.compile(r"(.*):((?:auc|failure)-\d+)")  # `nme:auc-8`: a column made of all values of `nme`
+    column, wanted = of_all.fullmatch(key), of_all.fullmatch(word)
+    if column is not None:
+        return wanted is not None and column[2] == wanted[2] and _means(wanted[1], column[1])
+    shorter = {re.sub(r":[0-9a-f]{8}$", "", key), key.partition("@")[0], re.split(r"[\[:@]", key)[0]}
+    return word in {key, *shorter}
 
 
 def one_line(text: str) -> str:
@@ -123,10 +134,12 @@ class Cell:
         text: with the metric's digits; the dash where there is no value.
         value: what `text` rounds, or none.
         lines: what stands below it: interval, effect size.
+        after: what must stand right behind it: a set's standard error, and its count where that is too small.
     """
 
     text: str
     value: float | None = None
+    after: str = ""
     best: bool = False
     second: bool = False
     unsure: bool = False
@@ -170,10 +183,10 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
     Raises:
         ResultsError: the images of a result can't be read.
     """
-    metrics = group.metrics
+    metrics = tuple(metric for metric in group.metrics if metric.aggregate_of is None)
     if options.metrics:
-        names = {metric.name: metric for metric in metrics}
-        wanted = [w for w in options.metrics if any(w in {k, *_short(k)} for k in names)]  # others may be other groups'
+        names = {metric.name: metric for metric in group.metrics}
+        wanted = [w for w in options.metrics if any(_means(w, k) for k in names)]  # others may be other groups'
         metrics = tuple(names[key] for key in chosen_metrics(wanted, names))
     cells: Comparisons = compare(group) if options.intervals or options.significance else {}
     published = anchors.of(group) if anchors else ()
@@ -210,10 +223,6 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
     )
 
 
-def _short(key: str) -> tuple[str, str]:
-    return key.partition(":")[0], key.partition("@")[0]
-
-
 _PARAMETERS = "Params (M)"
 
 
@@ -248,6 +257,7 @@ def _cell(row: RowSummary, metric: MetricInfo, statistics: Comparison | None, op
     return Cell(
         metric.format(value),
         value,
+        row.qualifier(metric),
         best=metric.name in row.best,
         second=metric.name in row.second,
         unsure=options.significance and statistics is not None and statistics.significant is False,
