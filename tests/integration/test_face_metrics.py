@@ -264,6 +264,28 @@ def test_lpips_map_is_kept(shared: Path, tmp_path: Path) -> None:
     assert np.abs(read_map(result.metric_map_path(key, image_id)) - expected).max() < 1 / 16384
 
 
+def test_lpips_of_the_truth_is_kept_where_small(tmp_path: Path) -> None:
+    """AlexNet's layers (random weights: only the shapes matter) come back bit for bit; a foreign file is ignored."""
+    import torch
+    from torchvision.models import alexnet
+
+    torch.manual_seed(0)
+    file = tmp_path / "alex.pth"
+    torch.save({k: v for k, v in alexnet(weights=None).state_dict().items() if k.startswith("features.")}, file)
+    first = runner.run(demo(tmp_path, f"lpips@alex={file}", limit=2)).results[0]
+    kept = sorted((first.inputs_folder / "references").rglob("*.npy"))
+    assert len(kept) == 2 and all(path.stat().st_size < 2**20 for path in kept)
+    np.save(kept[0], np.zeros(3, np.float32))
+    rows = []
+    for name, options in {
+        "with kept layers": dataclasses.replace(demo(tmp_path, f"lpips@alex={file}", limit=2), methods=("nearest",)),
+        "without": dataclasses.replace(demo(tmp_path / "new", f"lpips@alex={file}", limit=2), methods=("nearest",)),
+    }.items():
+        rows.append({i: row.metrics for i, row in runner.run(options).results[0].rows().items()})
+        assert len(rows[-1]) == 2, name
+    assert rows[0] == rows[1]
+
+
 def test_lpips_follows_the_profile(shared: Path) -> None:
     """Input range and size are the profile's, and each changes the number."""
     from facesr_bench.scoring import load_metric
