@@ -18,7 +18,7 @@ from PIL import Image
 from facesr_bench.errors import ResultsError
 from facesr_bench.faces.nme import auc, cumulative_curve
 from facesr_bench.images import read_image, write_png
-from facesr_bench.report import figures, picture_figures
+from facesr_bench.report import figures
 from facesr_bench.report.figures import curve, distribution, parallel, save, to_bytes, tradeoff
 from facesr_bench.report.picture_figures import auto_zoom, comparison, heatmap, mean_error
 from facesr_bench.stats import compare
@@ -249,10 +249,10 @@ def test_comparison_is_pixel_exact(group: Group) -> None:
     rows = {row.method: row.result for row in group.rows}
     inputs = rows["good"].inputs_folder
     expected = []
-    for image in ("face 3", "face 1"):
-        lr, hr = (read_image(inputs / kind / f"{image}.png") for kind in ("lr", "hr"))
+    for name in ("face 3", "face 1"):
+        lr, hr = (read_image(inputs / kind / f"{name}.png") for kind in ("lr", "hr"))
         lr = lr.repeat(8, axis=0).repeat(8, axis=1)
-        expected += [lr, read_image(rows["poor"].sr_path(image)), read_image(rows["good"].sr_path(image)), hr]
+        expected += [lr, read_image(rows["poor"].sr_path(name)), read_image(rows["good"].sr_path(name)), hr]
     assert not np.array_equal(expected[0], expected[3])
     for number, image in enumerate(expected):
         shown = drawn_in(figure, picture, number)
@@ -280,7 +280,7 @@ def test_comparison_says_whose_and_how_good(group: Group) -> None:
     assert {"LR", "good@w", "poor", "HR", "face 3", below, "PSNR (dB) / SSIM", "4\N{MULTIPLICATION SIGN}4"} <= set(
         words
     )
-    bold = [t.get_text() for t in figure.texts if t.get_weight() == "bold"]
+    bold = [t.get_text() for t in figure.texts if t.get_fontweight() == "bold"]
     assert bold == [below], "the better of the two"
     assert f"{values['lpips']:.4f}" in texts(to_bytes(comparison(group, ["face 3"], metrics=["lpips"]), "svg"))
 
@@ -360,5 +360,5 @@ def test_mean_error_by_hand(tmp_path: Path) -> None:
 def test_heatmaps_share_one_scale(group: Group) -> None:
     images = [axis.images[0] for axis in heatmap(group).axes if axis.images]
     assert len({image.get_clim() for image in images[:3]}) == 1 and images[0].get_clim()[0] == 0
-    top = max(mean_error(row).max() for row in picture_figures.ranked(group))
+    top = max(mean_error(row).max() for row in figures.ranked(group))
     assert images[0].get_clim()[1] == top
