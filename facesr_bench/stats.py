@@ -73,7 +73,7 @@ class Comparison:
     Attributes:
         label, metric: which cell.
         mean: as in the row; may be infinite.
-        n: images that the mean is over; 0 for a metric of a whole set.
+        n: values that the mean is made of; 0 for a number that is made of the whole set.
         interval: 95 % interval of the mean, or none.
         no_interval: why there is none; empty where there is one.
         best: label of the row it is compared with; none where nothing was compared, and then the rest is none too.
@@ -269,7 +269,7 @@ def _cell(row: RowSummary, name: str, values: Mapping[str, Mapping[str, float]])
     why = ""
     infinite = sum(math.isinf(value) for value in given.values())
     if not given:
-        why = "a value of the whole set: there are none per image to resample"
+        why = "one number for the whole set: there are no values per image to resample"
     elif infinite:
         why = f"infinite on {infinite} of {len(given)} images"
     elif len(given) < 2:

@@ -181,18 +181,41 @@ def test_curve_is_the_cumulative_curve(group: Group) -> None:
     errors = [v["nme@pfld-68:0123abcd"] for v in value_table(26, 4).values()]
     x, y = cumulative_curve(errors, 7.0)
     assert np.array_equal(np.asarray(line.get_xdata()), x) and np.array_equal(np.asarray(line.get_ydata()), y)
-    assert f"AUC {auc(errors, 7.0):.3f}" in str(line.get_label())
+    assert f"AUC {100 * auc(errors, 7.0):.2f} %" in str(line.get_label())
 
 
-def test_faces_that_one_method_lost_count_against_it(tmp_path: Path) -> None:
-    lost, found = value_table(25, 1), value_table(25, 1)
-    for i in IDS[:6]:
-        del lost[i]["nme@pfld-68:0123abcd"]
-    for table in (lost, found):
-        del table[IDS[23]]["nme@pfld-68:0123abcd"]  # nobody has it: no annotation
-    labels = [str(line.get_label()) for line in curve(single(tmp_path, lost, found), limit=50).axes[0].lines]
-    assert "failures 26.1 %" in next(label for label in labels if label.startswith("m0"))  # 6 of 23
-    assert "failures 0.0 %" in next(label for label in labels if label.startswith("m1"))
+def test_lost_faces_count_and_missing_values_do_not(tmp_path: Path) -> None:
+    key = "nme@pfld-68:0123abcd"
+    lost, found = scored(value_table(25, 1)), scored(value_table(25, 1))
+    for row in lost[:6]:
+        del row.metrics[key]
+        row.reasons[key], row.undetected = "no face found", [key]
+    for rows in (lost, found):
+        del rows[23].metrics[key]  # nobody has it: no annotation
+        rows[23].reasons[key] = "needs landmarks"
+    for name, rows in (("lost", lost), ("found", found)):
+        write_result(tmp_path, manifest(name, metrics=METRICS, total=len(IDS)), rows)
+    (group,) = groups(summarise(newest_results(tmp_path)))
+    figure = curve(group, limit=50)
+    labels = [str(line.get_label()) for line in figure.axes[0].lines]
+    assert "failures 26.1 %" in next(label for label in labels if label.startswith("lost"))  # 6 of 23
+    assert "failures 0.0 %" in next(label for label in labels if label.startswith("found"))
+    assert "n = 23 of 24" in "".join(texts(to_bytes(figure, "svg")))
+
+
+def test_curve_agrees_with_the_tables_area(tmp_path: Path) -> None:
+    nme = {**NME, "aggregates": ["auc-8", "auc-10"]}
+    rows = scored(value_table(25, 1))
+    rows[0].reasons["nme"], rows[0].undetected = "no face found", ["nme"]
+    for row in rows:
+        value = row.metrics.pop("nme@pfld-68:0123abcd")
+        if row is not rows[0]:
+            row.metrics["nme"] = value
+    card = manifest("m", metrics={"psnr": PSNR, "nme": nme}, total=len(IDS))
+    (group,) = groups(summarise([write_result(tmp_path, card, rows)]))
+    (line,) = curve(group).axes[0].lines
+    assert f"AUC {group.rows[0].means['nme:auc-10']:.2f} %" in str(line.get_label()), "the greatest limit it has"
+    assert 0 < group.rows[0].means["nme:auc-10"] < 100
 
 
 def test_curve_needs_an_error_per_image(group: Group) -> None:
