@@ -55,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", choices=("violin", "ecdf"), default="violin", help="distribution (default: violin)")
     parser.add_argument("--x", default="psnr", metavar="METRIC", help="tradeoff (default: psnr)")
     parser.add_argument("--y", default="lpips", metavar="METRIC", help="tradeoff (default: lpips)")
-    parser.add_argument("--limit", type=float, default=10.0, help="curve: the largest error drawn (default: 10)")
+    parser.add_argument("--limit", type=float, help="curve: the largest error drawn (default: that of the metric)")
     parser.set_defaults(handler=figure)
 
 

@@ -345,7 +345,7 @@ def heatmap(group: Group, methods: Sequence[str] = ()) -> Figure:
             axis.remove()
         bar = figure.colorbar(drawn, ax=list(axes[: len(maps)]), shrink=0.8, pad=0.02)
         bar.set_label("mean luma error\n(levels of 255)", fontsize="small")
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         figure.suptitle(plain(f"{group.protocol}, n = {group.size}"), fontsize="medium")
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
