@@ -31,6 +31,7 @@ EXAMPLES = f"""figures:
 examples:
   facesr-bench figure comparison --images 2988554491_2 --methods bicubic,sparnet --zoom 30,40,64,32
   facesr-bench figure tradeoff --protocols helen-x8 --y lpips --format pdf
+  facesr-bench figure curve --metrics nme-dlib --format csv
   facesr-bench figure distribution --metrics psnr,lpips --kind ecdf --out spread.svg"""
 
 
@@ -39,7 +40,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", choices=tuple(NAMES), metavar="NAME", help=", ".join(NAMES))
     add_selection(parser)
     parser.add_argument("--profile", metavar="NAME", help="where there are results under several")
-    parser.add_argument("--format", choices=("pdf", "png", "svg"), help="default: that of --out, or pdf")
+    parser.add_argument(
+        "--format", choices=("pdf", "png", "svg", "csv"), help="default: that of --out, or pdf; csv: a curve's corners"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: NAME.pdf here")
     parser.add_argument(
         "--images", action="append", metavar="A,B", help="comparison: ids (default: three at quartiles)"
@@ -65,7 +68,10 @@ def figure(arguments: argparse.Namespace) -> int:
     form = arguments.format or (arguments.out.suffix[1:].lower() if arguments.out else "") or "pdf"
     out = arguments.out or Path(f"{arguments.name}.{form}")
     group = _group(arguments)
-    save(_draw(arguments, group), out, form)
+    if form == "csv":
+        _write_curve(arguments, group, out)
+    else:
+        save(_draw(arguments, group), out, form)
     for row in group.rows:
         if not row.comparable:
             sys.stderr.write(f"left out: {row.label}: {row.error or row.unranked}\n")
@@ -108,6 +114,20 @@ def _draw(arguments: argparse.Namespace, group: Group) -> Figure:
     if name == "curve":
         return figures.curve(group, metrics[0] if metrics else "nme", limit=arguments.limit)
     return figures.parallel(group, metrics)
+
+
+def _write_curve(arguments: argparse.Namespace, group: Group, out: Path) -> None:
+    from facesr_bench.report.figures import curve_table
+    from facesr_bench.selection import split_list
+
+    if arguments.name != "curve":
+        raise FaceSRBenchError("only `figure curve` has csv; the numbers behind the others are in `table --format csv`")
+    metrics = split_list(arguments.metrics or [])
+    text = curve_table(group, metrics[0] if metrics else "nme", limit=arguments.limit)
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ResultsError(f"{out}: can't be written: {error.strerror or error}") from error
 
 
 def _zoom(text: str) -> tuple[int, int, int, int] | Literal["auto"] | None:

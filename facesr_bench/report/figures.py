@@ -7,6 +7,7 @@ Each function returns a matplotlib Figure that no window shows; `save` writes it
 
 from __future__ import annotations
 
+import csv
 import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -354,19 +355,24 @@ def _axis_words(metric: MetricInfo, inverted: bool) -> str:
 # -- landmarks ---------------------------------------------------------------------------------------------------------
 
 
-def curve(group: Group, metric: str = "nme", *, limit: float | None = None) -> Figure:
-    """Cumulative error curves: the share of images whose error is at most x; area under it and failures in the legend.
+@dataclass(frozen=True)
+class Errors:
+    """What cumulative error curves are made of.
 
-    An image whose face was not found counts as an infinite error. Images that a method has neither a value nor a lost
-    face of are left out for all; the title counts the others.
-
-    Args:
-        limit: where the curves end, in the metric's unit; above it an image is a failure; none: the greatest limit that
-            the metric's own areas have, or 10.
-
-    Raises:
-        ResultsError: nothing to draw, no such metric, one where higher is better, or a limit that is not positive.
+    Attributes:
+        limit: where the curves end, in the metric's unit.
+        ids: the images that every method has a value of, or a lost face.
+        values: per row label an error per image, in the order of `ids`; infinite where no face was found.
     """
+
+    info: MetricInfo
+    limit: float
+    ids: list[str]
+    values: dict[str, list[float]]
+
+
+def landmark_errors(group: Group, metric: str = "nme", limit: float | None = None) -> Errors:
+    """The errors behind `curve`; arguments and errors are its own."""
     rows = ranked(group)
     values = {row.label: per_image_values(row) for row in rows}
     names = [m.name for m in group.metrics if any(values[row.label].get(m.name) for row in rows)]
@@ -389,11 +395,45 @@ def curve(group: Group, metric: str = "nme", *, limit: float | None = None) -> F
     ids = sorted(set.intersection(*(set(found) for found in errors.values())))
     if not ids:
         raise ResultsError(f"{group.protocol}: no image has {info.title} of every method")
+    return Errors(info, limit, ids, {label: [found[i] for i in ids] for label, found in errors.items()})
+
+
+def curve_table(group: Group, metric: str = "nme", *, limit: float | None = None) -> str:
+    """The cumulative error curves as csv: method, error, share of images; the corners of the exact step curves.
+
+    Args and errors: as `curve`.
+    """
+    errors = landmark_errors(group, metric, limit)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["protocol", "profile", "metric", "method", "error", "share"])
+    for label, given in errors.values.items():
+        for error, share in zip(*cumulative_curve(given, errors.limit), strict=True):
+            writer.writerow(
+                [group.protocol, group.profile, errors.info.name, label, repr(float(error)), repr(float(share))]
+            )
+    return stream.getvalue()
+
+
+def curve(group: Group, metric: str = "nme", *, limit: float | None = None) -> Figure:
+    """Cumulative error curves: the share of images whose error is at most x; area under it and failures in the legend.
+
+    An image whose face was not found counts as an infinite error. Images that a method has neither a value nor a lost
+    face of are left out for all; the title counts the others.
+
+    Args:
+        limit: where the curves end, in the metric's unit; above it an image is a failure; none: the greatest limit that
+            the metric's own areas have, or 10.
+
+    Raises:
+        ResultsError: nothing to draw, no such metric, one where higher is better, or a limit that is not positive.
+    """
+    errors = landmark_errors(group, metric, limit)
+    info, limit, ids = errors.info, errors.limit, errors.ids
     look = looks(group)
     with style():
         figure, (axis,) = _new(5.2, 3.2)
-        for name, found in errors.items():
-            given = [found[i] for i in ids]
+        for name, given in errors.values.items():
             across, shares = cumulative_curve(given, limit)
             area, failures = 100 * auc(given, limit), 100 * failure_rate(given, limit)
             label = plain(f"{name}: AUC {area:.2f} %, failures {failures:.1f} %")

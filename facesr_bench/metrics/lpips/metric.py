@@ -53,7 +53,7 @@ class Metric(MetricBase):
     def _unpack(self, flat: NDArray[np.float32], shapes: Sequence[tuple[int, ...]], size: tuple[int, ...]) -> Layers:
         import torch
 
-        parts = torch.from_numpy(flat).to(self.device).split([math.prod(shape) for shape in shapes])
+        parts = torch.split(torch.from_numpy(flat).to(self.device), [math.prod(shape) for shape in shapes])
         side = self.profile.lpips_size
         height, width = size if side is None else (side, side)
         return Layers((height, width), tuple(part.view(shape) for part, shape in zip(parts, shapes, strict=True)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import math
 import re
@@ -19,7 +20,7 @@ from facesr_bench.errors import ResultsError
 from facesr_bench.faces.nme import auc, cumulative_curve
 from facesr_bench.images import read_image, write_png
 from facesr_bench.report import figures
-from facesr_bench.report.figures import curve, distribution, parallel, save, to_bytes, tradeoff
+from facesr_bench.report.figures import curve, curve_table, distribution, parallel, save, to_bytes, tradeoff
 from facesr_bench.report.picture_figures import auto_zoom, comparison, heatmap, mean_error
 from facesr_bench.stats import compare
 from facesr_bench.store import ImageRow, newest_results
@@ -201,6 +202,16 @@ def test_lost_faces_count_and_missing_values_do_not(tmp_path: Path) -> None:
     assert "failures 26.1 %" in next(label for label in labels if label.startswith("lost"))  # 6 of 23
     assert "failures 0.0 %" in next(label for label in labels if label.startswith("found"))
     assert "n = 23 of 24" in "".join(texts(to_bytes(figure, "svg")))
+
+
+def test_curve_as_data(group: Group) -> None:
+    """The csv holds the corners that are drawn, at full precision, for every method."""
+    rows = list(csv.DictReader(io.StringIO(curve_table(group, limit=7.0))))
+    drawn = {str(line.get_label()).rpartition(": AUC")[0]: line for line in curve(group, limit=7.0).axes[0].lines}
+    assert drawn and {row["method"] for row in rows} == set(drawn)
+    for label, line in drawn.items():
+        given = [(float(row["error"]), float(row["share"])) for row in rows if row["method"] == label]
+        assert np.array_equal(np.array(given), np.column_stack([line.get_xdata(), line.get_ydata()]))
 
 
 def test_curve_agrees_with_the_tables_area(tmp_path: Path) -> None:
