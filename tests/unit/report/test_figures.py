@@ -207,7 +207,10 @@ def test_lost_faces_count_and_missing_values_do_not(tmp_path: Path) -> None:
 def test_curve_as_data(group: Group) -> None:
     """The csv holds the corners that are drawn, at full precision, for every method."""
     rows = list(csv.DictReader(io.StringIO(curve_table(group, limit=7.0))))
-    drawn = {str(line.get_label()).rpartition(": AUC")[0]: line for line in curve(group, limit=7.0).axes[0].lines}
+    drawn = {
+        str(line.get_label()).rpartition(": AUC")[0].replace("\\$", "$"): line
+        for line in curve(group, limit=7.0).axes[0].lines
+    }
     assert drawn and {row["method"] for row in rows} == set(drawn)
     for label, line in drawn.items():
         given = [(float(row["error"]), float(row["share"])) for row in rows if row["method"] == label]
