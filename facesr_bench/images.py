@@ -208,4 +208,4 @@ def read_map(path: Path) -> NDArray[np.float32]:
             levels = np.asarray(picture)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: can't be read: {error}") from error
-    return np.asarray(levels, np.float32) / MAP_LEVELS
+    return np.asarray(np.asarray(levels, np.float32) / MAP_LEVELS, np.float32)

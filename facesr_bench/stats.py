@@ -73,7 +73,7 @@ class Comparison:
     Attributes:
         label, metric: which cell.
         mean: as in the row; may be infinite.
-        n: images that the mean is over; 0 for a metric of a whole set.
+        n: values that the mean is made of; 0 for a number that is made of the whole set.
         interval: 95 % interval of the mean, or none.
         no_interval: why there is none; empty where there is one.
         best: label of the row it is compared with; none where nothing was compared, and then the rest is none too.
@@ -246,22 +246,42 @@ def compare(group: Group) -> dict[tuple[str, str], Comparison]:
     """
     values = {row.label: per_image_values(row) for row in group.rows}
     cells = {(row.label, name): _cell(row, name, values[row.label]) for row in group.rows for name in row.means}
-    _add_intervals(cells, values)
+    means = {key: dict(values[key[0]][key[1]]) for key, cell in cells.items() if not cell.no_interval}
+    differences: dict[_Key, dict[str, float]] = {}
     for metric in group.metrics:
         reference = next((row for row in group.rows if metric.name in row.best), None)
-        if reference is None or not values[reference.label].get(metric.name):
-            continue
-        rivals = [
-            row
-            for row in group.rows
-            if row is not reference
-            and row.comparable
-            and metric.name in row.means
-            and row.metrics[metric.name].version == reference.metrics[metric.name].version
-        ]
-        sign = 1.0 if metric.higher_is_better else -1.0
-        _add_comparisons(cells, values, metric.name, sign, reference.label, [row.label for row in rivals])
+        best = values[reference.label].get(metric.name, {}) if reference else {}
+        for row in group.rows:
+            own = values[row.label].get(metric.name, {})
+            if (
+                reference
+                and row is not reference
+                and _is_rival(row, reference, metric.name)
+                and own.keys() & best.keys()
+            ):
+                # Two perfect images are equal, though inf - inf is not a number.
+                off = {i: 0.0 if own[i] == best[i] else own[i] - best[i] for i in own if i in best}
+                differences[row.label, metric.name] = off
+        rivals = [key for key in differences if key[1] == metric.name]
+        if reference and rivals:
+            sign = 1.0 if metric.higher_is_better else -1.0
+            _add_tests(cells, {key: differences[key] for key in rivals}, sign, reference.label)
+    # All in one go: drawing the resamples is what takes the time.
+    finite = {key: off for key, off in differences.items() if len(off) > 1 and all(map(math.isfinite, off.values()))}
+    found = _intervals([*means.values(), *finite.values()])
+    for key, interval in zip(means, found, strict=False):
+        cells[key] = replace(cells[key], interval=interval)
+    for key, interval in zip(finite, found[len(means) :], strict=True):
+        cells[key] = replace(cells[key], difference_interval=interval)
     return cells
+
+
+_Key = tuple[str, str]
+"""Row label, metric name."""
+
+
+def _is_rival(row: RowSummary, reference: RowSummary, name: str) -> bool:
+    return row.comparable and name in row.means and row.metrics[name].version == reference.metrics[name].version
 
 
 def _cell(row: RowSummary, name: str, values: Mapping[str, Mapping[str, float]]) -> Comparison:
@@ -269,7 +289,7 @@ def _cell(row: RowSummary, name: str, values: Mapping[str, Mapping[str, float]])
     why = ""
     infinite = sum(math.isinf(value) for value in given.values())
     if not given:
-        why = "a value of the whole set: there are none per image to resample"
+        why = "one number for the whole set: there are no values per image to resample"
     elif infinite:
         why = f"infinite on {infinite} of {len(given)} images"
     elif len(given) < 2:
@@ -277,55 +297,33 @@ def _cell(row: RowSummary, name: str, values: Mapping[str, Mapping[str, float]])
     return Comparison(row.label, name, row.means[name], len(given), no_interval=why)
 
 
-_Values = Mapping[str, Mapping[str, Mapping[str, float]]]
-"""Label -> metric -> image id -> value."""
+def _intervals(columns: Sequence[Mapping[str, float]]) -> list[tuple[float, float]]:
+    """The interval of each column's mean; columns over the same images are resampled together."""
+    together: dict[tuple[str, ...], list[int]] = {}
+    for number, column in enumerate(columns):
+        together.setdefault(tuple(sorted(column)), []).append(number)
+    found: list[tuple[float, float]] = [(math.nan, math.nan)] * len(columns)
+    for ids, numbers in together.items():
+        table = np.array([[columns[number][i] for number in numbers] for i in ids])
+        for number, (low, high) in zip(numbers, mean_intervals(table).tolist(), strict=True):
+            found[number] = (low, high)
+    return found
 
 
-def _add_intervals(cells: dict[tuple[str, str], Comparison], values: _Values) -> None:
-    sets: dict[tuple[str, ...], list[tuple[str, str]]] = {}
-    for key, cell in cells.items():
-        if not cell.no_interval:
-            sets.setdefault(tuple(sorted(values[key[0]][key[1]])), []).append(key)
-    for ids, keys in sets.items():
-        table = np.array([[values[label][name][i] for label, name in keys] for i in ids])
-        for key, interval in zip(keys, mean_intervals(table).tolist(), strict=True):
-            cells[key] = replace(cells[key], interval=(interval[0], interval[1]))
-
-
-def _add_comparisons(
-    cells: dict[tuple[str, str], Comparison],
-    values: _Values,
-    metric: str,
-    sign: float,
-    reference: str,
-    rivals: Sequence[str],
+def _add_tests(
+    cells: dict[_Key, Comparison], differences: Mapping[_Key, Mapping[str, float]], sign: float, best: str
 ) -> None:
-    best = values[reference][metric]
-    tests: dict[str, tuple[PairedTest, Floats]] = {}
-    for label in rivals:
-        own = values[label].get(metric, {})
-        shared = sorted(own.keys() & best.keys())
-        if shared:
-            # Two perfect images are equal, though inf - inf is not a number.
-            off = np.array([0.0 if own[i] == best[i] else own[i] - best[i] for i in shared])
-            tests[label] = (paired_test(sign * off), off)
-    finite: dict[int, list[str]] = {}
-    for label, (_, off) in tests.items():
-        if len(off) > 1 and np.isfinite(off).all():
-            finite.setdefault(len(off), []).append(label)
-    intervals: dict[str, tuple[float, float]] = {}
-    for labels in finite.values():
-        ends = mean_intervals(np.stack([tests[label][1] for label in labels], axis=1)).tolist()
-        intervals |= {label: (low, high) for label, (low, high) in zip(labels, ends, strict=True)}
-    corrected = holm([test.p for test, _ in tests.values()])
-    for (label, (test, off)), p_holm in zip(tests.items(), corrected, strict=True):
+    """Test every method of one metric against the best; `sign` is 1 where higher is better."""
+    offs = [np.array(list(off.values())) for off in differences.values()]
+    tests = [paired_test(sign * off) for off in offs]
+    corrected = holm([test.p for test in tests])
+    for key, off, test, p_holm in zip(differences, offs, tests, corrected, strict=True):
         difference = _mean_difference(off)
         agrees = not difference or test.effect == 0 or (sign * difference > 0) == (test.effect > 0)
-        cells[label, metric] = replace(
-            cells[label, metric],
-            best=reference,
+        cells[key] = replace(
+            cells[key],
+            best=best,
             difference=difference,
-            difference_interval=intervals.get(label),
             pairs=test.pairs,
             zeros=test.zeros,
             p=test.p,

@@ -557,7 +557,9 @@ def _order(row: RowSummary, metrics: Sequence[MetricInfo]) -> tuple[bool, bool, 
 
 
 def per_image_values(row: RowSummary) -> dict[str, dict[str, float]]:
-    """The values behind a row's means: metric -> image id -> value; may be infinite, never NaN.
+    """The values that a row's means are made of: metric -> image id -> value; may be infinite, never NaN.
+
+    What a metric's own rule leaves out of its mean (`left_out`) is not among them.
 
     Raises:
         ResultsError: the images of the result can't be read.
@@ -566,6 +568,10 @@ def per_image_values(row: RowSummary) -> dict[str, dict[str, float]]:
     for image in row.result.rows().values():
         if image.error is None:
             for name, info in row.metrics.items():
-                if _why_missing(image, name, info) is None:
+                if _why_missing(image, name, info) is None and not _is_left_out(image.metrics[name], info):
                     found.setdefault(name, {})[image.id] = image.metrics[name]
     return found
+
+
+def _is_left_out(value: float, info: MetricInfo) -> bool:
+    return info.leave_out_below is not None and value < info.leave_out_below

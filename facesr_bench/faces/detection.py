@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.errors import DetectionError, MetricError, WeightsError
-from facesr_bench.faces.dlib_models import LANDMARK_FILE, model_file
+from facesr_bench.faces.dlib_models import LANDMARK_FILE, NOT_INSTALLED, model_file
 from facesr_bench.faces.network import open_session
 from facesr_bench.faces.points import Points, five_points
 from facesr_bench.plugins import unknown
@@ -265,7 +265,7 @@ class DlibDetector(_Detector):
         try:
             import dlib
         except ImportError as error:
-            raise MetricError("dlib is not installed: pip install 'facesr-bench[dlib]'") from error
+            raise MetricError(NOT_INSTALLED) from error
         self._detector = dlib.get_frontal_face_detector()
         self._predictor = dlib.shape_predictor(str(model_file(LANDMARK_FILE)))
 

@@ -52,7 +52,8 @@ class AlignedJudge:
 
     def embed(self, image: Image8, points: Points) -> NDArray[Any]:
         face = image if self._template is None else align(image, points, self._template)
-        return self._embedder.embed(face[None])[0]
+        embedding: NDArray[Any] = self._embedder.embed(face[None])[0]
+        return embedding
 
 
 class DlibJudge:

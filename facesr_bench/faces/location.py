@@ -36,7 +36,8 @@ class Locator:
         if sample.landmarks is not None:
             return five_points(sample.landmarks)
         if sample.aligned == "ffhq":
-            return (np.asarray(FFHQ_512.points, np.float64) + 0.5) * (image.shape[1] / FFHQ_512.width) - 0.5
+            template = np.asarray(FFHQ_512.points, np.float64)
+            return np.asarray((template + 0.5) * (image.shape[1] / FFHQ_512.width) - 0.5)
         return five_points(sample.once(self.source(sample), lambda: self.detect(image)))
 
     def source(self, sample: Sample) -> str:

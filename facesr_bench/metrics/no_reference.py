@@ -278,7 +278,7 @@ def _downloaded(opened: list[str]) -> tuple[Path, ...]:
 def _torch_folder() -> Path:
     import torch
 
-    return Path(torch.hub.get_dir()).absolute()  # type: ignore[no-untyped-call]
+    return Path(torch.hub.get_dir()).absolute()
 
 
 def _hub_folder() -> Path:

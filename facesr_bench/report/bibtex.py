@@ -30,7 +30,9 @@ class Bibliography:
 
     def text(self) -> str:
         """The content of a .bib file."""
-        none = f"% No paper in the cards of: {', '.join(map(_plain, self.uncited))}\n"
+        # BibTeX has no comments: any @ begins an entry.
+        labels = ", ".join(_plain(label).replace("@", " with ") for label in self.uncited)
+        none = f"% No paper in the cards of: {labels}\n"
         return "\n".join([*self.entries.values(), *([none] if self.uncited else [])])
 
     def add(self, entry: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -26,7 +26,7 @@ Box = tuple[int, int, int, int]
 
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """ITU-R BT.601, full range."""
-_CELL = 192
+_CELL = 320
 """Least width of a picture in the grid, in px of the PNG."""
 _FRAME = (0.90, 0.62, 0.0)
 """Okabe and Ito's orange: seen on skin and hair, and with any common colour blindness."""
@@ -38,13 +38,15 @@ class _Column:
 
     Attributes:
         pictures: by image id, all of the size of HR (LR is repeated to it).
-        words: what stands below each picture, by image id; best: whether it is bold.
+        words: what stands below each picture, by image id; best: the images whose words are bold.
+        factor: HR's side over the picture's own, by image id; only of LR.
     """
 
     title: str
     pictures: Mapping[str, Image8]
     words: Mapping[str, str]
     best: frozenset[str] = frozenset()
+    factor: Mapping[str, int] = field(default_factory=dict)
 
 
 def comparison(
@@ -63,8 +65,7 @@ def comparison(
     Args:
         images: ids; none given: those at the quartiles of the first metric's mean over the methods (at most three).
         methods: labels, in the order of the columns; none given: all, as ranked.
-        zoom: the part to enlarge, in px of HR; `auto`: the window of a quarter of the side where the methods differ
-            most; none: no enlargement.
+        zoom: the part to enlarge, in px of HR; `auto`: see `auto_zoom`; none: no enlargement.
         metrics: which values stand below; none given: PSNR and SSIM, or the first two there are.
 
     Raises:
@@ -73,11 +74,10 @@ def comparison(
     rows = _rows(group, methods)
     values = {row.label: per_image_values(row) for row in rows}
     names = [m.name for m in group.metrics if any(values[row.label].get(m.name) for row in rows)]
-    shown_metrics = (
-        pick(group, metrics or [n for n in names if n in {"psnr", "ssim"}] or names[:2], names) if names else []
-    )
+    wanted = metrics or [name for name in names if name in {"psnr", "ssim"}] or names[:2]
+    below = pick(group, wanted, names) if wanted else []
     ids = _images(rows, images, values, names[0] if names else None)
-    columns = _columns(rows, ids, shown_metrics, values)
+    columns = _columns(rows, ids, below, values)
     boxes = {i: _box(zoom, i, columns) for i in ids} if zoom is not None else {}
     return _grid(group, columns, ids, boxes)
 
@@ -137,9 +137,11 @@ def _columns(
     lr = {i: _read(folder / "lr" / f"{file_name(i)}.png") for i in ids}
     sr = {row.label: {i: _read(row.result.sr_path(i)) for i in ids} for row in rows}
     first = sr[rows[0].label]
-    enlarged = {i: _repeat(lr[i], first[i].shape[1] // lr[i].shape[1]) for i in ids}
+    factor = {i: max(1, first[i].shape[1] // lr[i].shape[1]) for i in ids}
+    enlarged = {i: lr[i].repeat(factor[i], axis=0).repeat(factor[i], axis=1) for i in ids}
     sizes = {f"{image.shape[1]}\N{MULTIPLICATION SIGN}{image.shape[0]}" for image in lr.values()}
-    columns = [_Column("LR", enlarged, dict.fromkeys(ids, sizes.pop() if len(sizes) == 1 else ""))]
+    size = sizes.pop() if len(sizes) == 1 else ""
+    columns = [_Column("LR", enlarged, dict.fromkeys(ids, size), factor=factor)]
     best = _best(rows, ids, metrics, values)
     for row in rows:
         words = {i: _words(values[row.label], i, metrics) for i in ids}
@@ -162,10 +164,6 @@ def _read(path: object) -> Image8:
         return read_image(Path(str(path)))
     except FaceSRBenchError as error:
         raise ResultsError(f"{error}\n  run again with the same --out to make the picture anew") from error
-
-
-def _repeat(image: Image8, times: int) -> Image8:
-    return image.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def _words(values: Mapping[str, Mapping[str, float]], image: str, metrics: Sequence[MetricInfo]) -> str:
@@ -196,28 +194,33 @@ def _best(
 def _box(zoom: Box | Literal["auto"], image: str, columns: Sequence[_Column]) -> Box:
     height, width = columns[0].pictures[image].shape[:2]
     if zoom == "auto":
-        return auto_zoom([column.pictures[image] for column in columns[1:]])
+        return auto_zoom([column.pictures[image] for column in columns[1:]], columns[0].factor[image])
     x, y, w, h = zoom
     if w < 1 or h < 1 or x < 0 or y < 0 or x + w > width or y + h > height:
         raise ResultsError(f"zoom {x},{y},{w},{h}: it must lie inside the picture of {width}x{height} px ({image})")
     return zoom
 
 
-def auto_zoom(pictures: Sequence[Image8]) -> Box:
-    """The window, a quarter of the sides wide and high, over which the luma of the pictures varies most between them.
+def auto_zoom(pictures: Sequence[Image8], step: int = 1) -> Box:
+    """The window, 3/8 of the sides wide and high, where the luma of the pictures varies most between them.
+
+    What lies far from the middle counts less (a Gaussian, sigma a quarter of the side): hair and background differ
+    most, but the face is in the middle.
 
     Args:
         pictures: the methods', and HR if there is one; all of one size.
+        step: px between the places tried, so that a window begins where an LR pixel does.
     """
     luma = np.stack([picture.astype(np.float32) @ _LUMA for picture in pictures])
     differ = luma.var(axis=0) if len(pictures) > 1 else np.abs(np.gradient(luma[0])).sum(axis=0)
     height, width = differ.shape
-    h, w = max(1, height // 4), max(1, width // 4)
+    across, down = (np.exp(-8 * ((np.arange(side) + 0.5) / side - 0.5) ** 2) for side in (width, height))
+    h, w = max(1, 3 * height // 8), max(1, 3 * width // 8)
     sums = np.zeros((height + 1, width + 1))
-    sums[1:, 1:] = differ.cumsum(axis=0).cumsum(axis=1)
-    windows = sums[h:, w:] - sums[:-h, w:] - sums[h:, :-w] + sums[:-h, :-w]
+    sums[1:, 1:] = (differ * down[:, None] * across).cumsum(axis=0).cumsum(axis=1)
+    windows = (sums[h:, w:] - sums[:-h, w:] - sums[h:, :-w] + sums[:-h, :-w])[::step, ::step]
     y, x = np.unravel_index(int(windows.argmax()), windows.shape)
-    return int(x), int(y), w, h
+    return int(x) * step, int(y) * step, w, h
 
 
 def _grid(group: Group, columns: Sequence[_Column], ids: Sequence[str], boxes: Mapping[str, Box]) -> Figure:
@@ -281,7 +284,7 @@ def _grid(group: Group, columns: Sequence[_Column], ids: Sequence[str], boxes: M
 
 
 def _zoom_size(box: Box, cell: int) -> tuple[int, int]:
-    """Width and height of the enlarged part, px of the PNG: the greatest whole multiple that is no wider than a cell."""
+    """Width and height of the enlarged part, px of the PNG: its greatest whole multiple that fits below a picture."""
     times = max(1, min(cell // box[2], 2 * cell // box[3]))
     return box[2] * times, box[3] * times
 
@@ -332,7 +335,7 @@ def heatmap(group: Group, methods: Sequence[str] = ()) -> Figure:
     lines = -(-len(maps) // columns)
     with style():
         width = min(WIDTH, 1.5 * columns + 0.8)
-        figure = Figure(figsize=(width, lines * (width - 0.8) / columns + 0.35 * lines + 0.45), layout="constrained")
+        figure = Figure(figsize=(width, lines * ((width - 1.1) / columns + 0.35) + 0.3), layout="constrained")
         axes = figure.subplots(lines, columns, squeeze=False).ravel()
         for axis, (label, error) in zip(axes, maps.items(), strict=False):
             drawn = axis.imshow(error, cmap=COLOUR_MAP, vmin=0, vmax=top, interpolation="none")
@@ -340,9 +343,9 @@ def heatmap(group: Group, methods: Sequence[str] = ()) -> Figure:
             axis.set_axis_off()
         for axis in axes[len(maps) :]:
             axis.remove()
-        bar = figure.colorbar(drawn, ax=list(axes[: len(maps)]), shrink=0.9, pad=0.02)
-        bar.set_label("mean |luma error|\n(levels of 255)", fontsize="small")
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar = figure.colorbar(drawn, ax=list(axes[: len(maps)]), shrink=0.8, pad=0.02)
+        bar.set_label("mean luma error\n(levels of 255)", fontsize="small")
+        bar.outline.set_visible(False)
         figure.suptitle(plain(f"{group.protocol}, n = {group.size}"), fontsize="medium")
         figure.draw_without_rendering()
         figure.set_layout_engine("none")

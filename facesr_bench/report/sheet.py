@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,8 +27,8 @@ class Options:
     """What a table shows beside the means.
 
     Attributes:
-        metrics: which columns, in this order, by key (`lpips@vgg:0123abcd`), by key without the file's hash
-            (`lpips@vgg`) or by name (`lpips`, all its networks); empty: all.
+        metrics: which columns, in this order, by any of their `short_names`; empty: all but those made of all values
+            of another (`nme:auc-8`).
         intervals: 95 % bootstrap interval below each mean.
         significance: a mark where the difference from the best is not significant, and the effect size.
         published: the anchors of the same protocol and profile, as a group of their own.
@@ -50,11 +51,23 @@ def chosen_metrics(wanted: Iterable[str], known: Iterable[str]) -> list[str]:
     keys = ordered_metrics(known)
     found: list[str] = []
     for word in wanted:
-        meant = [key for key in keys if word in {key, key.partition(":")[0], key.partition("@")[0]}]
+        meant = [key for key in keys if word in short_names(key)]
         if not meant:
-            raise ResultsError(unknown("metric of these results", word, [key.partition(":")[0] for key in keys]))
+            raise ResultsError(unknown("metric of these results", word, {short_names(key)[1] for key in keys}))
         found += [key for key in meant if key not in found]
     return found
+
+
+def short_names(key: str) -> tuple[str, str, str, str]:
+    """What a user may call a metric: its key, and the key without its file's hash, its network, its variant.
+
+    `nme@pfld-68:0123abcd:auc-8` is also `nme@pfld-68:auc-8` and `nme:auc-8`; `fid[clean]` is also `fid`.
+    """
+    found = re.search(r":(?:auc|failure)-\d+$", key)
+    behind = found[0] if found else ""
+    base, at, network = key.removesuffix(behind).partition("@")
+    network = at + re.sub(r":[0-9a-f]{8}$", "", network)
+    return key, base + network + behind, base + behind, re.split(r"[\[:]", base)[0] + behind
 
 
 def one_line(text: str) -> str:
@@ -122,6 +135,7 @@ class Cell:
     Attributes:
         text: with the metric's digits; the dash where there is no value.
         value: what `text` rounds, or none.
+        qualifier: what must stand right behind the text: a standard error, a count that is too small.
         lines: what stands below it: interval, effect size.
     """
 
@@ -130,6 +144,7 @@ class Cell:
     best: bool = False
     second: bool = False
     unsure: bool = False
+    qualifier: str = ""
     lines: tuple[str, ...] = ()
 
 
@@ -170,10 +185,11 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
     Raises:
         ResultsError: the images of a result can't be read.
     """
-    metrics = group.metrics
+    metrics = tuple(metric for metric in group.metrics if metric.aggregate_of is None)
     if options.metrics:
-        names = {metric.name: metric for metric in metrics}
-        wanted = [w for w in options.metrics if any(w in {k, *_short(k)} for k in names)]  # others may be other groups'
+        names = {metric.name: metric for metric in group.metrics}
+        # The other words may mean metrics of another group.
+        wanted = [word for word in options.metrics if any(word in short_names(key) for key in names)]
         metrics = tuple(names[key] for key in chosen_metrics(wanted, names))
     cells: Comparisons = compare(group) if options.intervals or options.significance else {}
     published = anchors.of(group) if anchors else ()
@@ -208,10 +224,6 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
         published=read,
         notes=(*group.notes(), *_statistical_notes(group, metrics, cells), *_published_notes(published)),
     )
-
-
-def _short(key: str) -> tuple[str, str]:
-    return key.partition(":")[0], key.partition("@")[0]
 
 
 _PARAMETERS = "Params (M)"
@@ -251,6 +263,7 @@ def _cell(row: RowSummary, metric: MetricInfo, statistics: Comparison | None, op
         best=metric.name in row.best,
         second=metric.name in row.second,
         unsure=options.significance and statistics is not None and statistics.significant is False,
+        qualifier=row.qualifier(metric),
         lines=tuple(lines),
     )
 
@@ -275,17 +288,20 @@ def _legend(group: Group, lines: Sequence[Line], options: Options) -> Iterable[s
 
 
 def _statistical_notes(group: Group, metrics: Sequence[MetricInfo], cells: Comparisons) -> Iterable[tuple[str, str]]:
+    whole = [metric.title for metric in metrics if not metric.has_values]
+    if cells and whole:
+        yield ", ".join(whole), "one number for the whole set, so there is neither interval nor paired test"
     said: dict[str, list[str]] = {}
     for row in group.rows:
         for metric in metrics:
             cell = cells.get((row.label, metric.name))
             if cell is None:
                 continue
-            if cell.no_interval:
+            if cell.no_interval and metric.has_values:
                 said.setdefault(f"{metric.title} has no interval: {cell.no_interval}", []).append(row.label)
             if cell.note:
                 said.setdefault(f"{metric.title}: {cell.note}", []).append(row.label)
-    return [(", ".join(labels), note) for note, labels in said.items()]
+    yield from ((", ".join(labels), note) for note, labels in said.items())
 
 
 def _published_notes(published: Sequence[tuple[Anchor, Source]]) -> Iterable[tuple[str, str]]:

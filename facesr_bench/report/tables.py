@@ -129,7 +129,7 @@ def _md_row(cells: Sequence[str]) -> str:
 
 def _md_cell(cell: Cell) -> str:
     text = f"**{cell.text}**" if cell.best else f"<u>{cell.text}</u>" if cell.second else cell.text
-    text += f" {UNSURE}" if cell.unsure else ""
+    text += cell.qualifier + (f" {UNSURE}" if cell.unsure else "")
     return "<br>".join([text, *(_md(line) for line in cell.lines if line)])
 
 
@@ -168,7 +168,7 @@ def _html_line(line: Line) -> str:
 
 def _html_cell(cell: Cell) -> str:
     text = f"<strong>{cell.text}</strong>" if cell.best else f"<u>{cell.text}</u>" if cell.second else cell.text
-    text += f" {UNSURE}" if cell.unsure else ""
+    text += html.escape(cell.qualifier) + (f" {UNSURE}" if cell.unsure else "")
     below = "".join(f"<br><small>{_esc(line)}</small>" for line in cell.lines if line)
     value = "" if cell.value is None else f' data-value="{cell.value!r}"'
     return f"<td{value}>{text}{below}</td>"
@@ -252,6 +252,7 @@ def _tex_cell(cell: Cell) -> str:
         text = rf"\textbf{{{text}}}"
     elif cell.second:
         text = rf"\underline{{{text}}}"
+    text += tex(f"x{cell.qualifier}")[1:]  # x: the blank in front stays
     return text + r"\rlap{\textsuperscript{\textdagger}}" if cell.unsure else text
 
 

@@ -264,6 +264,28 @@ def test_lpips_map_is_kept(shared: Path, tmp_path: Path) -> None:
     assert np.abs(read_map(result.metric_map_path(key, image_id)) - expected).max() < 1 / 16384
 
 
+def test_lpips_of_the_truth_is_kept_where_small(tmp_path: Path) -> None:
+    """AlexNet's layers (random weights: only the shapes matter) come back bit for bit; a foreign file is ignored."""
+    import torch
+    from torchvision.models import alexnet
+
+    torch.manual_seed(0)
+    file = tmp_path / "alex.pth"
+    torch.save({k: v for k, v in alexnet(weights=None).state_dict().items() if k.startswith("features.")}, file)
+    first = runner.run(demo(tmp_path, f"lpips@alex={file}", limit=2)).results[0]
+    kept = sorted((first.inputs_folder / "references").rglob("*.npy"))
+    assert len(kept) == 2 and all(path.stat().st_size < 2**20 for path in kept)
+    np.save(kept[0], np.zeros(3, np.float32))
+    rows = []
+    for name, options in {
+        "with kept layers": dataclasses.replace(demo(tmp_path, f"lpips@alex={file}", limit=2), methods=("nearest",)),
+        "without": dataclasses.replace(demo(tmp_path / "new", f"lpips@alex={file}", limit=2), methods=("nearest",)),
+    }.items():
+        rows.append({i: row.metrics for i, row in runner.run(options).results[0].rows().items()})
+        assert len(rows[-1]) == 2, name
+    assert rows[0] == rows[1]
+
+
 def test_lpips_follows_the_profile(shared: Path) -> None:
     """Input range and size are the profile's, and each changes the number."""
     from facesr_bench.scoring import load_metric
@@ -278,3 +300,28 @@ def test_lpips_follows_the_profile(shared: Path) -> None:
         metric.load()
         found.add(round(metric.per_image(pair[0], metric.prepare(pair[1])), 6))
     assert len(found) == 3
+
+
+def test_truth_against_itself_with_real_networks(
+    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """LPIPS 0, identity 1, landmark error 0; the faces are found by YuNet."""
+    folder = tmp_path / "hr"
+    folder.mkdir()
+    for path in sorted((shared / "faces" / "lfw_heldout").rglob("*.jpg"))[:2]:
+        Image.open(path).crop((61, 61, 189, 189)).save(folder / f"{path.stem}.png")
+    weights = shared / "weights"
+    file = tmp_path / "mine.toml"
+    file.write_text('[mine]\nsummary = "x"\nquantise = "round"\nchannel = "rgb"\nface_detector = "yunet"\n')
+    assert main(["weights", "import", str(weights / "yunet_n_640_640.onnx")]) == 0
+    specs = (
+        f"lpips@squeeze={weights / 'squeezenet1_1_features.pth'}",
+        f"identity@mobilefacenet-ms1m={weights / 'mobilefacenet_arcface_ms1m.onnx'}",
+        f"nme-hr@pfld-68={weights / 'pfld_68.onnx'}",
+    )
+    out = tmp_path / "scores.csv"
+    arguments = ["score", "--sr", str(folder), "--hr", str(folder), "--profile", str(file), "--out", str(out)]
+    assert main([*arguments, "--metrics", ",".join(specs)]) == 0
+    for line in out.read_text().splitlines()[1:]:
+        lpips, identity, nme = map(float, line.split(",")[1:])
+        assert (lpips, nme) == (0.0, 0.0) and identity == pytest.approx(1.0, abs=1e-6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,56 @@ def test_mistakes_are_told(
 ) -> None:
     assert main(["table", "--results", str(results), *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["comparison", "distribution", "tradeoff", "parallel", "heatmap"])
+def test_figures_of_a_real_run(
+    results: Path, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["figure", name, "--results", str(results), "--y", "ssim", "--format", "svg"]) == 0
+    assert capsys.readouterr().out == f"{name}.svg\n"
+    svg = (tmp_path / f"{name}.svg").read_text()
+    assert all(f">{method}" in svg for method in ("sparnet", "bicubic", "nearest"))
+
+
+def test_figure_takes_its_format_from_the_file(results: Path, tmp_path: Path) -> None:
+    command = ["figure", "comparison", "--results", str(results), "--images", "astronaut", "--methods", "bicubic"]
+    assert main([*command, "--zoom", "40,40,48,48", "--out", str(tmp_path / "a.png")]) == 0
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert main([*command, "--zoom", "none", "--out", str(tmp_path / "b")]) == 0
+    assert (tmp_path / "b").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["comparison", "--images", "astronut"], "did you mean 'astronaut'"),
+        (["comparison", "--zoom", "1,2"], "give x,y,width,height"),
+        (["comparison", "--methods", "sparnt"], "did you mean 'sparnet'"),
+        (["tradeoff"], "known: psnr, ssim"),
+        (["curve"], "an error curve needs a metric like `nme`"),
+        (["heatmap", "--profile", "sfmnet"], "known: sparnet"),
+        (["parallel", "--out", "a.gif"], "known: pdf, png, svg"),
+    ],
+)
+def test_mistakes_with_figures_are_told(
+    results: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["figure", *arguments, "--results", str(results)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_figure_of_two_protocols_asks_which(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = shutil.copytree(results, tmp_path / "results")
+    again = runner.Options(methods=("bicubic",), protocols=("demo-x8",), out=results, limit=1, profile="dic")
+    runner.run(again)
+    assert main(["figure", "parallel", "--results", str(results)]) == 2
+    assert "--protocols demo-x8 --profile dic" in capsys.readouterr().err
+    assert main(["table", "--results", str(results)]) == 0
+    assert "profile dic" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", [["--help"], ["table", "--help"], ["figure", "--help"]])

@@ -304,3 +304,29 @@ def test_failed_rows_have_no_cells(tmp_path: Path) -> None:
     good = write(tmp_path, "a", faces(26, 2))
     broken = write_result(tmp_path, manifest("broken", error="no such file"), [])
     assert {label for label, _ in cells(good, broken)} == {"a"}
+
+
+def test_what_a_metric_leaves_out_is_not_resampled(tmp_path: Path) -> None:
+    values = faces(26, 2)
+    values[IDS[0]]["psnr"] = 0.5
+    rule = {**PSNR, "leave_out_below": 1.0}
+    card = manifest("m", metrics={"psnr": rule, "ssim": SSIM, "lpips": LPIPS}, total=len(IDS))
+    found = cells(write_result(tmp_path, card, scored(values)))
+    kept = [value["psnr"] for i, value in values.items() if i != IDS[0]]
+    cell = found["m", "psnr"]
+    assert cell.n == 39 and cell.mean == pytest.approx(np.mean(kept))
+    assert cell.interval is not None and cell.interval[0] < cell.mean < cell.interval[1]
+
+
+def test_numbers_of_the_whole_set_have_neither_interval_nor_test(tmp_path: Path) -> None:
+    nme = {**LPIPS, "aggregates": ["auc-10"]}
+    results = []
+    for name, level in (("a", 3.0), ("b", 6.0)):
+        values = {i: {"psnr": 25.0 + n, "nme": level + n / 10} for n, i in enumerate(IDS)}
+        card = manifest(name, metrics={"psnr": PSNR, "nme": nme}, total=len(IDS))
+        results.append(write_result(tmp_path, card, scored(values)))
+    found = cells(*results)
+    for label in "ab":
+        cell = found[label, "nme:auc-10"]
+        assert cell.interval is None and cell.p is None and "one number for the whole set" in cell.no_interval
+    assert found["b", "nme"].significant

@@ -39,7 +39,7 @@ def brightest(picture: Image8) -> Points:
     """Centre of the light, px."""
     light = picture[:, :, 0].astype(np.float64)
     rows, columns = np.mgrid[: light.shape[0], : light.shape[1]]
-    return np.array([[(columns * light).sum(), (rows * light).sum()]]) / light.sum()
+    return np.asarray([[(columns * light).sum(), (rows * light).sum()]] / light.sum())
 
 
 @pytest.mark.parametrize("shape", [(128, 128), (96, 128), (301, 200), (512, 512), (17, 17)])

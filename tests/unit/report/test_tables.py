@@ -24,7 +24,7 @@ from facesr_bench.report.site import build
 from facesr_bench.report.tables import DASH, Options, render
 from facesr_bench.report.terminal import print_tables
 from facesr_bench.stats import compare
-from facesr_bench.store import ImageRow, newest_results
+from facesr_bench.store import ImageRow, newest_results, write_json
 from facesr_bench.summary import RowSummary, groups, summarise, to_frame
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
 
@@ -210,6 +210,7 @@ def full(tmp_path: Path) -> Path:
         }
         card = manifest(name, weights=weights, protocol="helen-dic-x8", metrics=metrics, total=50)
         if name == "near":
+            card["method"]["paper"] = None
             card["method"]["cost"] = {"image": 128, "flops": 14_260_469_760, "peak_memory": 3 * 2**20}
         write_result(tmp_path / "full", card, scored(values))
     return tmp_path / "full"
@@ -323,6 +324,26 @@ def test_metrics_are_chosen_and_ordered(sure: list[RowSummary]) -> None:
     assert header.endswith("lpips@vgg:0123abcd_low,lpips@vgg:0123abcd_high,psnr_low,psnr_high")
     with pytest.raises(ResultsError, match="'pnsr'; did you mean 'psnr'"):
         render(sure, "markdown", Options(metrics=("pnsr",)))
+
+
+def test_columns_made_of_all_values_come_when_asked_for(tmp_path: Path) -> None:
+    nme = {**LPIPS, "title": "NME", "unit": "%", "aggregates": ["auc-10"]}
+    fid = {**LPIPS, "title": "FID", "of": "set", "minimum_count": 50}
+    key = "nme@pfld-68:0123abcd"
+    values = {i: {"psnr": 20.0 + n, key: 3.0 + n / 10} for n, i in enumerate(IDS)}
+    card = manifest("m", metrics={"psnr": PSNR, key: nme, "fid": fid}, total=30)
+    result = write_result(tmp_path, card, scored(values))
+    write_json(result.folder / "sets.json", {"fid": {"value": 31.25, "n": 30, "standard_error": 0.5, "version": 1}})
+    rows = summarise([result])
+    assert rows[0].means["fid"] == 31.25
+    plain, chosen = render(rows, "markdown"), render(rows, "markdown", Options(metrics=("nme:auc-10", "fid")))
+    assert "AUC" not in plain and "| NME (%) ↓ |" in plain
+    assert "| Method | n | NME AUC at 10 % (%) ↑ | FID ↓ |" in chosen
+    qualifier = "31.2500 ± 0.5000 (n = 30)"
+    assert qualifier in plain and qualifier in render(rows, "html")
+    assert r"31.2500 $\pm$ 0.5000 (n = 30) &" in render(rows, "latex")
+    everything = render(rows, "markdown", ALL)
+    assert "- FID: one number for the whole set, so there is neither interval nor paired test" in everything
 
 
 def test_a_metric_of_one_protocol_alone_is_no_error_in_the_other(rows: list[RowSummary]) -> None:
