@@ -86,10 +86,6 @@ def profile_in_words(profile: Mapping[str, Any]) -> list[tuple[str, str]]:
     if "ssim_window" in profile:
         known |= {key for key in profile if key.startswith("ssim_")}
         pairs.append(("SSIM", _ssim(profile)))
-    for title, fields, sentence in _OF_METRICS:
-        if fields[0] in profile:
-            known |= set(fields)
-            pairs.append((title, sentence(profile)))
     if "match_statistics" in profile:
         known.add("match_statistics")
         if profile["match_statistics"]:
@@ -150,42 +146,3 @@ def _ssim(profile: Mapping[str, Any]) -> str:
     if profile.get("ssim_negative"):
         text += "; on the negative picture (a known bug, kept as a witness)"
     return text + "."
-
-
-def _lpips(profile: Mapping[str, Any]) -> str:
-    ends = "-1 and 1" if profile["lpips_range"] == "minus-one-one" else "0 and 1 (not LPIPS's definition)"
-    size = profile.get("lpips_size")
-    resized = f"; both pictures are first resized to {size} px (Pillow bicubic)" if size else ""
-    return f"Levels 0 and 255 become {ends}{resized}."
-
-
-def _identity(profile: Mapping[str, Any]) -> str:
-    if profile["identity_alignment"] == "hr":
-        return "Both faces are aligned by the ground truth's five points."
-    return "Each face is aligned by five points found on itself."
-
-
-def _detector(profile: Mapping[str, Any]) -> str:
-    name = {"scrfd": "SCRFD", "yunet": "YuNet"}.get(profile["face_detector"], str(profile["face_detector"]))
-    return f"{name}, where faces have to be found."
-
-
-def _nme(profile: Mapping[str, Any]) -> str:
-    by = {
-        "inter-ocular": "the distance between the outer corners of the eyes",
-        "inter-pupil": "the distance between the centres of the eyes",
-        "box-diagonal": "the diagonal of the box around the landmarks",
-        "dic": "the span that DIC's script takes for the width between the eyes",
-    }.get(profile["nme_normaliser"], str(profile["nme_normaliser"]))
-    average = {"rms": "root mean square", "mean": "mean"}.get(str(profile.get("nme_average")), "mean")
-    decoded = "cut off to whole px" if profile.get("fan_decoding") != "exact" else "decoded exactly"
-    return f"The {average} of a face's distances over {by}; 2DFAN4's heatmaps are {decoded}."
-
-
-_OF_METRICS = (
-    ("LPIPS", ("lpips_range", "lpips_size"), _lpips),
-    ("Identity", ("identity_alignment",), _identity),
-    ("Face detector", ("face_detector",), _detector),
-    ("Landmarks", ("nme_normaliser", "nme_average", "fan_decoding"), _nme),
-)
-"""What a profile says of metrics beside PSNR and SSIM: term, fields, sentence."""

@@ -56,13 +56,13 @@ def write(pages: Pages, section: Section) -> None:
     folder = section.folder / "plots"
     stamp_path = folder / STAMP
     stamp = _stamp(section)
-    old = _read(stamp_path)
-    if old.get("stamp") != stamp:
-        old = {"stamp": stamp, "plots": _draw(pages, section, folder)}
-        pages.write(stamp_path, json.dumps(old))
+    drawn = _read(stamp_path, stamp)
+    if drawn is None:
+        drawn = _draw(pages, section, folder)
+        pages.write(stamp_path, json.dumps({"stamp": stamp, "plots": drawn}))
     pages.keep(stamp_path)
     section.plots = [
-        Plot(plot["title"], plot["words"], folder / plot["file"], plot["of_images"]) for plot in old["plots"]
+        Plot(plot["title"], plot["words"], folder / plot["file"], plot["of_images"] == "yes") for plot in drawn
     ]
     for plot in section.plots:
         pages.keep(plot.path)
@@ -71,10 +71,10 @@ def write(pages: Pages, section: Section) -> None:
         pages.render(path, "plots.html", section=section, page=path)
 
 
-def _draw(pages: Pages, section: Section, folder: Path) -> list[dict[str, object]]:
+def _draw(pages: Pages, section: Section, folder: Path) -> list[dict[str, str]]:
     from facesr_bench.report.figures import save
 
-    drawn: list[dict[str, object]] = []
+    drawn: list[dict[str, str]] = []
     for drawing in _drawings(section):
         path = folder / f"{drawing.name}.svg"
         try:
@@ -82,9 +82,8 @@ def _draw(pages: Pages, section: Section, folder: Path) -> list[dict[str, object
         except ResultsError:
             continue  # there is too little to draw: one method, one metric, no finite value
         pages.keep(path)
-        drawn.append(
-            {"title": drawing.title, "words": drawing.words, "file": path.name, "of_images": drawing.of_images}
-        )
+        of_images = "yes" if drawing.of_images else "no"
+        drawn.append({"title": drawing.title, "words": drawing.words, "file": path.name, "of_images": of_images})
     return drawn
 
 
@@ -151,14 +150,15 @@ def _stamp(section: Section) -> str:
     return hashlib.sha256("\n".join(parts).encode("utf-8", "backslashreplace")).hexdigest()
 
 
-def _read(path: Path) -> dict[str, list[dict[str, str]]]:
-    """What an earlier build has drawn; empty where there is none, or some of it is gone."""
+def _read(path: Path, stamp: str) -> list[dict[str, str]] | None:
+    """What an earlier build has drawn of the same numbers; none where there is none, or some of it is gone."""
     try:
         old = json.loads(path.read_text(encoding="utf-8"))
-        there = all((path.parent / plot["file"]).is_file() for plot in old["plots"])
+        plots: list[dict[str, str]] = old["plots"]
+        there = old["stamp"] == stamp and all((path.parent / plot["file"]).is_file() for plot in plots)
     except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return old if there else {}
+        return None
+    return plots if there else None
 
 
 def of_method(section: Section, row: RowSummary) -> list[Plot]:
