@@ -176,7 +176,8 @@ def where(section: Section) -> list[Place]:
         environment = row.result.manifest["environment"]
         threads = environment.get("threads")
         with_threads = f" with {threads} thread{'' if threads == 1 else 's'}" if threads else ""
-        words = f"{environment.get('device') or 'unknown device'}{with_threads}, {environment.get('platform', '')}"
+        system = str(environment.get("platform") or "").partition("-")[0]
+        words = f"{environment.get('device') or 'unknown device'}{with_threads}, {system}"
         found.setdefault(words.rstrip(", "), []).append(row.label)
     return [Place(words, labels) for words, labels in found.items()]
 
