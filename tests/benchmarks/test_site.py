@@ -35,7 +35,7 @@ print(json.dumps([time.perf_counter() - started, resource.getrusage(resource.RUS
 
 
 def make(root: Path, images: int) -> None:
-    """Results of `METHODS` methods on `images` pictures of 32 px; pictures are links to ten, with names of their own."""
+    """Results of `METHODS` methods on `images` pictures of 32 px, which are links to ten under names of their own."""
     random = np.random.default_rng(0)
     ids = [f"face {i:04}" for i in range(images)]
     for number in range(METHODS):
