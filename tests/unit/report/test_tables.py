@@ -78,7 +78,7 @@ def test_every_form_carries_the_same_numbers(rows: list[RowSummary], tmp_path: P
                 continue
             exact = row.means[metric]
             assert float(read[i][metric]) == exact == frame[metric][i], "csv and pandas carry every digit"
-            assert f'data-sort="{exact}"' in page
+            assert f'data-order="{exact}"' in page
             if row.label not in {"sparnet@bundled", "oracle"}:
                 continue
             digits = row.metrics[metric].digits
@@ -86,9 +86,9 @@ def test_every_form_carries_the_same_numbers(rows: list[RowSummary], tmp_path: P
             md = next(line for line in markdown if line.startswith(f"| {row.label} "))
             tex = next(line for line in latex if line.strip().startswith(f"{row.label} "))
             term = next(line for line in terminal if line.startswith(f"{row.label} "))
-            shown = re.search(rf'data-sort="{re.escape(str(exact))}">(.*?)</td>', page)
+            shown = re.search(rf'data-order="{re.escape(str(exact))}"[^>]*><span class="value">(.*?)</td>', page)
             assert shown
-            page_cell = shown[1].split("<span")[0]
+            page_cell = shown[1].split("<span")[0].split("</span")[0]
             cells = [md.split("|")[1 + column], tex.split("&")[column], term.split()[column], page_cell]
             for cell in cells:
                 value = number(cell)
