@@ -33,7 +33,7 @@
     const named = (list, value, otherwise) => (list.includes(value) ? list.indexOf(value) : otherwise);
     state.i = named(data.ids, given.get("image"), 0);
     state.kind = kinds.some((kind) => kind.name === given.get("map")) ? given.get("map") : kinds.length ? kinds[0].name : "";
-    state.a = named(sides.map((side) => side.label), given.get("a"), isMean ? 0 : 1);
+    state.a = named(sides.map((side) => side.label), given.get("a"), isMean || sides.length < 3 ? 0 : 1);
     state.b = named(sides.map((side) => side.label), given.get("b"), isMean ? Math.min(1, sides.length - 1) : data.methods.length > 1 ? 2 : sides.length - 1);
   }
 
@@ -243,7 +243,10 @@
 
   async function drawMaps() {
     const { i, kind } = state;
-    if (!kind) return;
+    if (!kind) {
+      $("versus-figure").hidden = true;
+      return;
+    }
     const maps = await Promise.all(data.methods.map((_, m) => mapOf(m)));
     if (state.i !== i || state.kind !== kind) return; // the reader has gone on
     const info = kinds.find((each) => each.name === kind);
@@ -391,6 +394,7 @@
     $("slider").addEventListener("pointermove", drag);
   }
   addEventListener("hashchange", () => {
+    if (!location.hash.includes("=")) return; // a link within the page
     readAddress();
     for (const radio of document.getElementsByName("kind")) radio.checked = radio.value === state.kind;
     draw();

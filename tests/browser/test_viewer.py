@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from facesr_bench.report import heatmap
+from facesr_bench.report.site import build
+from facesr_bench.store import ImageRow
 from tests.browser.conftest import HOSTILE, Visit
+from tests.report_fixtures import manifest, write_result
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
@@ -150,3 +153,24 @@ def test_mean_maps_carry_the_mean_landmarks(visit: Visit, board: Path) -> None:
     assert (dot.get_attribute("cx"), dot.get_attribute("cy")) == ("8", "10")
     page.get_by_label("B", exact=True).select_option(HOSTILE[0])
     sync_api.expect(page.locator("#versus-words")).to_contain_text(HOSTILE[0])
+
+
+def test_links_within_the_page_do_not_change_the_image(viewer: Any) -> None:
+    title = viewer.locator("h1").inner_text()
+    skip = viewer.get_by_role("link", name="Skip to the content")
+    skip.focus()
+    viewer.keyboard.press("Enter")
+    assert viewer.url.endswith("#main") and viewer.locator("h1").inner_text() == title
+
+
+def test_without_ground_truth_pictures_are_compared_and_no_errors_shown(browser: Any, tmp_path: Path) -> None:
+    write_result(tmp_path, manifest(source="lr", metrics={}, total=1), [ImageRow("a", ms=1.0)], pictures=True)
+    build(tmp_path)
+    visit = Visit(browser)
+    visit.page.goto(next(tmp_path.glob("_site/boards/*/*/image.html")).as_uri())
+    sides = [visit.page.get_by_label(name).locator("option:checked").inner_text() for name in ("A, left", "B, right")]
+    assert sides == ["Input", "bicubic"]
+    assert visit.page.locator("#all img").count() == 2 and visit.page.locator("canvas[data-method]").count() == 0
+    assert not visit.page.locator("#versus").is_visible() and not visit.page.locator("#kinds").is_visible()
+    visit.check()
+    visit.page.close()
