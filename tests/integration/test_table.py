@@ -18,7 +18,15 @@ from facesr_bench.cli import main
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("results")
-    runner.run(runner.Options(methods=("sparnet", "bicubic", "nearest"), protocols=("demo-x8",), out=out, limit=3))
+    runner.run(
+        runner.Options(
+            methods=("sparnet", "bicubic", "nearest"),
+            protocols=("demo-x8",),
+            out=out,
+            limit=3,
+            metrics=("psnr", "ssim"),
+        )
+    )
     return out
 
 
