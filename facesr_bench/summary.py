@@ -192,6 +192,8 @@ class RowSummary:
             below = f"{info.leave_out_below:g}{info.unit and ' ' + info.unit}"
             notes.append(f"{info.title}: {count} of {self.counts[name]} values below {below} left out of the mean")
         for name in ordered_metrics(self.reasons):
+            if self.metrics[name].aggregate_of in self.reasons:
+                continue  # the reason is that of the metric it is made of
             for reason, ids in self.reasons[name].items():
                 where = "" if name not in self.means else f" ({len(ids)} of {self.n} images left out of the mean)"
                 notes.append(f"{self.metrics[name].title}: {reason}{where}")

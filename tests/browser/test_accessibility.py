@@ -1,14 +1,12 @@
 """axe-core finds no serious violation on any kind of page, light, dark and on a phone.
 
-axe-core (MPL-2.0) comes from npm when the test runs; it is no part of the project. Skipped where npm can't get it.
+axe-core (MPL-2.0) comes inside axe-playwright-python, from the extra `test`; it is no part of the project.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
-import shutil
-import subprocess
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +14,15 @@ import pytest
 
 from tests.browser.conftest import Visit
 
-VERSION = "4.10.3"
 RUN = """() => axe.run(document, { resultTypes: ["violations"], preload: false }).then((found) => found.violations.map(
   ({ id, impact, nodes }) => ({ id, impact, at: nodes.slice(0, 3).map((node) => node.html) })))"""
 
 
 @pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("needs npm")
-    folder = tmp_path_factory.mktemp("axe")
-    try:
-        command = [npm, "pack", f"axe-core@{VERSION}", "--silent"]
-        subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=180)
-    except (subprocess.SubprocessError, OSError) as error:
-        pytest.skip(f"npm can't get axe-core: {error}")
-    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
-        stream = archive.extractfile("package/axe.min.js")
-        assert stream is not None
-        return stream.read().decode()
+def axe() -> str:
+    package = importlib.util.find_spec("axe_playwright_python")
+    assert package is not None and package.origin is not None, "pip install -e '.[test]'"
+    return (Path(package.origin).parent / "axe.min.js").read_text(encoding="utf-8")
 
 
 def kinds(index: Path, board: Path) -> dict[str, Path]:
