@@ -37,3 +37,7 @@ class MetricError(FaceSRBenchError):
 
 class ResultsError(FaceSRBenchError):
     """Results on disk that can't be read or written."""
+
+
+class TrainingError(FaceSRBenchError):
+    """A training that can't start or go on: a wrong setting, another run's folder, a loss that is not finite."""
