@@ -6,6 +6,7 @@ Written with numpy and Pillow alone, so that threads can prepare samples beside 
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, cos, pi, sin
 
@@ -17,6 +18,8 @@ from facesr_bench.images import Image8
 
 Floats = NDArray[np.float32]
 
+BLURS = ("gaussian", "average", "median", "motion")
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "area")
 BLUR_PROBABILITY = 0.5
 NOISE_PROBABILITY = 0.2
 JPEG_PROBABILITY = 0.7
@@ -30,14 +33,62 @@ def bicubic(hr: Image.Image, scale: int) -> Image.Image:
     return lr.resize(hr.size, Image.Resampling.BICUBIC)
 
 
-def blind(hr: Image8, rng: np.random.Generator) -> Image8:
-    """SPARNetHD's degradation of a square face: blur, reduction, noise, JPEG, each at random, and back to its size.
+@dataclass(frozen=True)
+class Chain:
+    """One degradation, drawn.
+
+    Attributes:
+        blur: `none`, `gaussian`, `average`, `median` or `motion`.
+        strength: sigma of the Gaussian, or side or length of the window, px.
+        angle: of the motion, radians.
+        low: side after the reduction, px.
+        interpolation: `nearest`, `bilinear`, `bicubic` (both without antialiasing) or `area`.
+        noise: standard deviation of the Gaussian noise, of 255; 0: none.
+        per_channel: noise of its own in each channel.
+        quality: of the JPEG; 0: none.
+    """
+
+    blur: str
+    strength: float
+    angle: float
+    low: int
+    interpolation: str
+    noise: float
+    per_channel: bool
+    quality: int
+
+
+def draw_chain(side: int, rng: np.random.Generator) -> Chain:
+    """SPARNetHD's degradation of a face of `side` px.
 
     With probability 1/2 one of: Gaussian blur (sigma 3-15), average (3-15), median (odd, 3-15), motion (5-25; any
-    angle). To a side of 32-127 by nearest, bilinear, bicubic (both without antialiasing) or area. With probability 0.2
-    Gaussian noise of standard deviation 0-25.5, for half of them one value for all channels. With 0.7 JPEG of quality
-    35-90. Back by Pillow's bicubic. The order and the ranges are those of the authors' training (Chen et al., IEEE TIP
-    2021), for a face of 512 px; its implementation is not.
+    angle). To a side of 32-127. With probability 0.2 Gaussian noise of standard deviation 0-25.5, for half of them one
+    value for all channels. With 0.7 JPEG of quality 35-90. Order and ranges are those of the authors' training (Chen
+    et al., IEEE TIP 2021) for a face of 512 px.
+    """
+    unit = side / REFERENCE_SIZE
+    blur = str(rng.choice(BLURS)) if rng.random() < BLUR_PROBABILITY else "none"
+    strength = {
+        "none": 0.0,
+        "gaussian": rng.uniform(3, 15) * unit,
+        "average": max(1, round(int(rng.integers(3, 16)) * unit)),
+        "median": 2 * round(((3 + 2 * int(rng.integers(7))) * unit - 1) / 2) + 1,
+        "motion": max(1, round(int(rng.integers(5, 26)) * unit)),
+    }[blur]
+    return Chain(
+        blur=blur,
+        strength=strength,
+        angle=rng.uniform(0, 2 * pi),
+        low=int(rng.integers(max(1, round(32 * unit)), max(1, round(127 * unit)) + 1)),
+        interpolation=str(rng.choice(INTERPOLATIONS)),
+        noise=rng.uniform(0, 25.5) if rng.random() < NOISE_PROBABILITY else 0.0,
+        per_channel=bool(rng.random() < 0.5),
+        quality=int(rng.integers(35, 91)) if rng.random() < JPEG_PROBABILITY else 0,
+    )
+
+
+def blind(hr: Image8, rng: np.random.Generator) -> Image8:
+    """A random degradation of a square face (see `draw_chain`), enlarged to its size by Pillow's bicubic.
 
     Args:
         hr: SxSx3.
@@ -46,28 +97,27 @@ def blind(hr: Image8, rng: np.random.Generator) -> Image8:
         SxSx3.
     """
     side = hr.shape[0]
-    unit = side / REFERENCE_SIZE
-    image = _random_blur(hr, unit, rng) if rng.random() < BLUR_PROBABILITY else hr.astype(np.float32)
-    low = int(rng.integers(max(1, round(32 * unit)), max(1, round(127 * unit)) + 1))
-    image = _apply(_resize_matrix(side, low, ("nearest", "bilinear", "bicubic", "area")[rng.integers(4)]), image)
-    if rng.random() < NOISE_PROBABILITY:
-        scale, channels = rng.uniform(0, 25.5), 3 if rng.random() < 0.5 else 1
-        image = image + rng.normal(0, scale, (low, low, channels)).astype(np.float32)
+    chain = draw_chain(side, rng)
+    image = _apply(_resize_matrix(side, chain.low, chain.interpolation), _blurred(hr, chain))
+    if chain.noise:
+        shape = (chain.low, chain.low, 3 if chain.per_channel else 1)
+        image = image + rng.normal(0, chain.noise, shape).astype(np.float32)
     small = Image.fromarray(_to_uint8(image))
-    if rng.random() < JPEG_PROBABILITY:
-        small = _jpeg(small, int(rng.integers(35, 91)))
+    if chain.quality:
+        small = _jpeg(small, chain.quality)
     return np.asarray(small.resize((side, side), Image.Resampling.BICUBIC))
 
 
-def _random_blur(image: Image8, unit: float, rng: np.random.Generator) -> Floats:
-    kind = int(rng.integers(4))
-    if kind == 0:
-        return gaussian_blur(image, rng.uniform(3, 15) * unit)
-    if kind == 1:
-        return average_blur(image, max(1, round(int(rng.integers(3, 16)) * unit)))
-    if kind == 2:
-        return median_blur(image, 2 * round(((3 + 2 * int(rng.integers(7))) * unit - 1) / 2) + 1).astype(np.float32)
-    return motion_blur(image, max(1, round(int(rng.integers(5, 26)) * unit)), rng.uniform(0, 2 * pi))
+def _blurred(image: Image8, chain: Chain) -> Floats:
+    if chain.blur == "gaussian":
+        return gaussian_blur(image, chain.strength)
+    if chain.blur == "average":
+        return average_blur(image, int(chain.strength))
+    if chain.blur == "median":
+        return median_blur(image, int(chain.strength)).astype(np.float32)
+    if chain.blur == "motion":
+        return motion_blur(image, int(chain.strength), chain.angle)
+    return image.astype(np.float32)
 
 
 def gaussian_blur(image: Image8, sigma: float) -> Floats:

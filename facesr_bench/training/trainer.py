@@ -182,7 +182,7 @@ class _Trainer:
         with _Signals() as signals, prefetch(make, self.step, plan.steps, workers) as take:
             done = False
             while not done:
-                self._train_on(self._to_device(take()))
+                self._train_on(self._to_device(take()), first=self.step == clock.start)
                 late = stopped = False
                 if world == 1 or self.step % AGREE_EVERY == 0:
                     late, stopped = self.processes.any(clock.late), self.processes.any(bool(signals.received))
@@ -229,7 +229,7 @@ class _Trainer:
         if self.log is not None:
             self.log.close()
 
-    def _train_on(self, batch: Batch) -> None:
+    def _train_on(self, batch: Batch, *, first: bool) -> None:
         inputs, targets = batch
         plan = self.plan
         rated = [(self.optimizer, self.schedule.lr), *self.objective.optimizers.values()]
@@ -238,9 +238,17 @@ class _Trainer:
                 group["lr"] = learning_rate(base, self.step, plan.steps, self.schedule)
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
-        with self._autocast():
-            sr = self.running(inputs)
-        sr = sr.float()
+        try:
+            with self._autocast():
+                sr = self.running(inputs).float()
+        except (RuntimeError, ValueError) as error:
+            if not first:
+                raise
+            # A size that the network can't take, or not with this memory: the user's to mend.
+            raise TrainingError(
+                f"the network can't be trained with image_size={plan.settings.data.image_size} and "
+                f"batch_size={self.schedule.batch_size}: {str(error).splitlines()[0]}"
+            ) from error
         loss, terms = self.objective.loss(sr, targets)
         self.processes.backward(loss)
         self.optimizer.step()
@@ -511,11 +519,14 @@ class _Clock:
     Args:
         step: where it starts.
         minutes: when it shall be late; none: never.
+
+    Attributes:
+        start: the step where it starts.
     """
 
     def __init__(self, step: int, minutes: float | None) -> None:
         self._deadline = time.monotonic() + 60 * minutes if minutes is not None else None
-        self._start, self._mark_step = step, step
+        self.start, self._mark_step = step, step
         self._mark = time.perf_counter()
         self._spent = 0.0
 
@@ -537,7 +548,7 @@ class _Clock:
         """Until the end, by what steps have taken so far; none where no end is known."""
         ends = []
         if steps is not None:
-            ends.append((steps - step) * self._spent / max(1, step - self._start))
+            ends.append((steps - step) * self._spent / max(1, step - self.start))
         if self._deadline is not None:
             ends.append(max(0.0, self._deadline - time.monotonic()))
         return min(ends, default=None)
