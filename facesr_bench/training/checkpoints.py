@@ -21,6 +21,11 @@ from facesr_bench.errors import TrainingError
 STATE_FILE, LAST_FILE, BEST_FILE, LOG_FILE = "last.pt", "last.safetensors", "best.safetensors", "log.jsonl"
 VERSION = 2
 """Of last.pt. A file without one is of version 1: network, average, optimizer, step and seconds alone."""
+UNREADABLE = (
+    *(OSError, RuntimeError, EOFError, ValueError, LookupError, AttributeError, TypeError),
+    *(pickle.UnpicklingError, zipfile.BadZipFile),
+)
+"""What torch.load raises at a file that is no checkpoint, or half of one."""
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -53,7 +58,7 @@ def read_state(path: Path) -> dict[str, Any]:
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise TrainingError(f"{path}: not a training state, or damaged: {_first_line(error)}") from error
     if not isinstance(state, dict) or not {"network", "average", "optimizer", "step", "seconds"} <= state.keys():
         raise TrainingError(f"{path}: not a training state")

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, cast
@@ -93,7 +93,7 @@ def _launch(plan: Plan) -> Outcome:
     # Ctrl-C reaches every process of the terminal's group: the workers save and end, and this one waits for them.
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN) if _in_main_thread() else None
     try:
-        outcome = cast(Outcome, cast(Any, fabric).launch(_work, plan))
+        outcome = Outcome(**cast(Any, fabric).launch(_work, plan))
     except ProcessRaisedException as error:
         raise TrainingError(f"one of the training's processes failed:\n{error}") from error
     except ProcessExitedException as error:
@@ -104,7 +104,8 @@ def _launch(plan: Plan) -> Outcome:
     return outcome
 
 
-def _work(fabric: Any, plan: Plan) -> Outcome:
+def _work(fabric: Any, plan: Plan) -> dict[str, Any]:
+    """What each process does; gives the fields of an Outcome, since Fabric can't pass on frozen dataclasses."""
     processes = FabricProcesses(fabric)
 
     def say(line: str) -> None:
@@ -113,9 +114,10 @@ def _work(fabric: Any, plan: Plan) -> Outcome:
 
     try:
         state = state_of(plan.job)
-        return _Trainer(plan, plan.faces(say), state, processes, say).run()
+        outcome = _Trainer(plan, plan.faces(say), state, processes, say).run()
     except FaceSRBenchError as error:  # exceptions of a process arrive as text; this one is for the user
-        return Outcome(0, plan.steps, error=str(error), diverged=isinstance(error, DivergedError))
+        outcome = Outcome(0, plan.steps, error=str(error), diverged=isinstance(error, DivergedError))
+    return asdict(outcome)
 
 
 class _Trainer:

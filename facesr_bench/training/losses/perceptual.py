@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facesr_bench.errors import TrainingError
+from facesr_bench.training.checkpoints import UNREADABLE
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256, 256), (512, 512, 512, 512), (512,))
 """VGG19's convolutions up to conv5_1 (Simonyan and Zisserman, 2015); a 2x2 maximum stands between the stages."""
@@ -61,8 +61,8 @@ def read_vgg19(path: Path) -> VGG19:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise TrainingError(f"vgg19={path}: no such file") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise TrainingError(f"{path}: not a PyTorch checkpoint, or damaged: {str(error).splitlines()[0]}") from error
+    except UNREADABLE as error:
+        raise TrainingError(f"{path}: not a PyTorch checkpoint, or damaged: {type(error).__name__}") from error
     network = VGG19()
     wanted = network.state_dict()
     for name, tensor in wanted.items():
