@@ -8,6 +8,7 @@ import threading
 import time
 from copy import deepcopy
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, cast
@@ -93,7 +94,8 @@ def _launch(plan: Plan) -> Outcome:
     # Ctrl-C reaches every process of the terminal's group: the workers save and end, and this one waits for them.
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN) if _in_main_thread() else None
     try:
-        outcome = Outcome(**cast(Any, fabric).launch(_work, plan))
+        # Bound to its plan beforehand: Fabric looks into what it hands on, and refuses frozen dataclasses.
+        outcome = Outcome(**cast(Any, fabric).launch(partial(_work, plan=plan)))
     except ProcessRaisedException as error:
         raise TrainingError(f"one of the training's processes failed:\n{error}") from error
     except ProcessExitedException as error:
@@ -105,7 +107,7 @@ def _launch(plan: Plan) -> Outcome:
 
 
 def _work(fabric: Any, plan: Plan) -> dict[str, Any]:
-    """What each process does; gives the fields of an Outcome, since Fabric can't pass on frozen dataclasses."""
+    """What each process does; gives the fields of an Outcome."""
     processes = FabricProcesses(fabric)
 
     def say(line: str) -> None:
