@@ -42,6 +42,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as error:
+        partial.unlink(missing_ok=True)
         raise TrainingError(f"{path}: can't be written: {error.strerror or error}") from error
 
 

@@ -24,7 +24,6 @@ class Log:
     def __init__(self, out: Path, step: int, say: Say) -> None:
         rewind_log(out / LOG_FILE, step)
         self._file = (out / LOG_FILE).open("a", encoding="utf-8")
-        self._say = say
         self._events = _tensorboard(out / "tensorboard", step, say)
 
     def line(self, fields: dict[str, Any]) -> None:

@@ -439,7 +439,6 @@ def test_half_precision_and_charbonnier(tiny: MakeTiny, data: Path) -> None:
 @pytest.mark.parametrize(
     ("objective", "degradation", "norm"),
     [
-        ("pixel", "bicubic", "InstanceNorm2d"),
         ("adversarial", "blind", "InstanceNorm2d"),
         ("pixel", "bicubic", "BatchNorm2d"),
     ],
