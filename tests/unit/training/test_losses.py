@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from facesr_bench.errors import TrainingError
 from facesr_bench.training.losses.adversarial import discriminator_hinge, generator_hinge
@@ -47,7 +48,7 @@ def test_a_confident_discriminator_is_left_alone() -> None:
     real = torch.tensor([1.5, 3.0], requires_grad=True)
     on_real, on_fake = discriminator_hinge([real], [torch.tensor([-1.0, -7.0])])
     assert on_real.item() == on_fake.item() == 0
-    on_real.backward()
+    torch.autograd.backward(on_real)
     assert real.grad is not None and not real.grad.any()
 
 
@@ -60,7 +61,7 @@ def test_feature_matching_sums_layers_and_averages_scales() -> None:
 
 def test_feature_matching_leaves_the_target_alone() -> None:
     fake, real = torch.tensor([1.0], requires_grad=True), torch.tensor([3.0], requires_grad=True)
-    feature_matching([[fake]], [[real]]).backward()
+    torch.autograd.backward(feature_matching([[fake]], [[real]]))
     assert fake.grad is not None and fake.grad.item() == -1
     assert real.grad is None
 
@@ -92,7 +93,7 @@ def test_perceptual_is_the_sum_over_five_layers(vgg: VGG19) -> None:
     assert float(loss(sr, hr)) == pytest.approx(expected, rel=1e-5)
     assert float(loss(hr, hr)) == 0
     sr.requires_grad_()
-    loss(sr, hr).backward()
+    torch.autograd.backward(loss(sr, hr))
     assert sr.grad is not None and sr.grad.any()
 
 
@@ -122,14 +123,15 @@ def test_the_losses_are_pulled_down_by_their_own_gradient(vgg: VGG19) -> None:
     """Two steps of descent on a picture lower each loss."""
     torch.manual_seed(0)
     hr = torch.rand(1, 3, 32, 32) * 2 - 1
-    for loss in (*PIXEL_LOSSES.values(), Perceptual(vgg)):
+    losses: list[Callable[[Tensor, Tensor], Tensor]] = [*PIXEL_LOSSES.values(), Perceptual(vgg)]
+    for loss in losses:
         sr = nn.Parameter(torch.rand(1, 3, 32, 32) * 2 - 1)
         optimizer = torch.optim.Adam([sr], lr=0.02)
         values = []
         for _ in range(3):
             optimizer.zero_grad()
             value = loss(sr, hr)
-            value.backward()
+            torch.autograd.backward(value)
             optimizer.step()
-            values.append(float(value))
+            values.append(value.item())
         assert values[0] > values[1] > values[2]
