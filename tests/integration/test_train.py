@@ -460,7 +460,8 @@ def test_two_processes_share_each_batch(
         for name in one[0].keys() - {"seconds", "images_per_second", "psnr"}:
             assert two[-1][name] == pytest.approx(one[-1][name], rel=1e-2, abs=1e-4), name
         alone, shared = tensors(Path("on1/last.safetensors")), tensors(Path("on2/last.safetensors"))
-        for name, tensor in alone.items():
+        # A bias before a norm has no gradient but rounding, and Adam makes a whole step of that.
+        for name, tensor in ((n, t) for n, t in alone.items() if n != "body.0.bias"):
             torch.testing.assert_close(shared[name], tensor, rtol=2e-2, atol=2e-3)
 
 
