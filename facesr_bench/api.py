@@ -31,6 +31,8 @@ def run(
     precision: str = "fp32",
     profile: str | None = None,
     metrics: Sequence[str] | None = None,
+    workers: int = 2,
+    fid_reference: tuple[str, str | Path] | None = None,
 ) -> pd.DataFrame:
     """Run methods on protocols: what `facesr-bench run` does, as a table.
 
@@ -44,6 +46,8 @@ def run(
         resume: `only-missing`, `never` or `always`, see `facesr_bench.runner.Options`.
         precision: `fp32` or `bf16`.
         profile: overrides the protocols' profile; metrics: likewise.
+        workers: threads that read, and as many that score; no number depends on it.
+        fid_reference: name and file of the statistics that FID compares with, in place of the ground truth.
 
     Returns:
         One row per protocol and method, columns as in `facesr-bench table --format csv`. What failed is in
@@ -64,6 +68,8 @@ def run(
         precision=precision,
         profile=profile,
         metrics=tuple(metrics) if metrics is not None else None,
+        workers=workers,
+        fid_reference=(fid_reference[0], Path(fid_reference[1])) if fid_reference else None,
     )
     report = _run(options)
     if not report.results:

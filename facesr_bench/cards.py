@@ -14,7 +14,13 @@ SCHEMA = 1
 """Version of the card format; a card of another version is refused."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
+Aggregate = Annotated[str, StringConstraints(pattern=r"^(auc|failure)-[1-9][0-9]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+MetricSpec = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*(\[[a-z0-9-]+\]|:[a-z0-9._-]+)?(@[a-z0-9._-]+)?$", max_length=96),
+]
+"""A metric as users write it: `psnr`, `fid[clean]`, `pyiqa:niqe`, `lpips@vgg`."""
 FileUrl = Annotated[
     str, StringConstraints(pattern=r"^https?://[^/\s?#]+/([^\s?#]*/)?[A-Za-z0-9][A-Za-z0-9._+~-]*(\?[^\s#]*)?$")
 ]
@@ -122,7 +128,7 @@ class ProtocolCard(_Card):
     degradation: Name | None = Field(default=None, description="how LR is made; only with source `hr`")
     aligned: Literal["none", "ffhq"] = "none"
     profile: Name
-    metrics: tuple[Name, ...]
+    metrics: tuple[MetricSpec, ...]
     expected_count: int | None = Field(default=None, gt=0, description="images the full set has")
 
     @model_validator(mode="after")
@@ -167,6 +173,13 @@ class MetricWeightsCard(_Card):
     options: dict[str, Any] = Field(default_factory=dict, description="read by the metric's class")
 
 
+class MetricVariantCard(_Card):
+    """One of several ways to compute a metric that the field knows under one name; always part of the column's name."""
+
+    summary: str
+    options: dict[str, Any] = Field(default_factory=dict, description="read by the metric's class")
+
+
 class MetricCard(_Card):
     """What a metric is; its computation is the class `Metric` in metric.py beside the card."""
 
@@ -176,19 +189,39 @@ class MetricCard(_Card):
     title: str
     summary: str
     version: int = Field(ge=1, description="raised whenever a number could change")
-    higher_is_better: bool
+    of: Literal["image", "set"] = Field(default="image", description="whether one image has a value, or only many")
+    higher_is_better: bool | None = Field(default=None, description="none: the class knows, by its variant")
     unit: str = ""
     range: tuple[float, float]
     digits: int = Field(default=4, ge=0, description="decimals in tables")
-    needs: tuple[Literal["reference", "landmarks"], ...] = ()
+    needs: tuple[Literal["reference", "landmarks", "input"], ...] = Field(
+        default=(), description="`reference`: an HR image; `landmarks`: the dataset's own; `input`: the LR image"
+    )
+    minimum_count: int = Field(
+        default=2, ge=2, description="of a set: with fewer images than this, the number stands with its count"
+    )
+    aggregates: tuple[Aggregate, ...] = Field(
+        default=(), description="columns made of all its values: `auc-8`: area under the curve of errors to 8"
+    )
+    leave_out_below: float | None = Field(
+        default=None,
+        description="values below it are left out of the mean, counted and told",
+    )
     paper: Paper | None = None
     implementation: Name | None = Field(default=None, description="folder of another built-in whose metric.py is used")
     options: dict[str, Any] = Field(default_factory=dict, description="read by the metric's class")
+    variants: dict[Name, MetricVariantCard] = Field(default_factory=dict)
+    default_variant: Name | None = None
+    open_variants: bool = Field(default=False, description="any name may follow the colon, as in `pyiqa:niqe`")
     weights: dict[Name, MetricWeightsCard] = Field(default_factory=dict)
     default_weights: Name | None = None
 
     @model_validator(mode="after")
     def _default_exists(self) -> MetricCard:
+        if bool(self.variants) != (self.default_variant in self.variants):
+            raise ValueError("default_variant must name one of [variants], and is only for metrics that have some")
+        if self.variants and self.open_variants:
+            raise ValueError("open_variants is for metrics that don't list theirs")
         if bool(self.weights) != (self.default_weights in self.weights):
             raise ValueError("default_weights must name one of [weights], and is only for metrics that have some")
         return self

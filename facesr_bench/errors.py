@@ -35,6 +35,10 @@ class MetricError(FaceSRBenchError):
     """A metric that can't be computed; the message is the reason its cell shows."""
 
 
+class DetectionError(MetricError):
+    """A detector found no face; counted, and told apart from a metric that can't be computed at all."""
+
+
 class ResultsError(FaceSRBenchError):
     """Results on disk that can't be read or written."""
 

@@ -115,9 +115,14 @@ def write_png(path: Path, image: Image8) -> None:
     Raises:
         ResultsError: the disk is full or not writable.
     """
+    _save(path, Image.fromarray(image))
+
+
+def _save(path: Path, picture: Image.Image) -> None:
     partial = path.with_name(path.name + ".partial")
     try:
-        Image.fromarray(image).save(partial, format="PNG", compress_level=1)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(partial, format="PNG", compress_level=1)
         os.replace(partial, path)
     except OSError as error:
         raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error
@@ -176,3 +181,31 @@ def pair_by_stem(left: Path, right: Path) -> list[tuple[str, Path, Path]]:
         shown = alone[:20] + ([f"  ... and {len(alone) - 20} more"] if len(alone) > 20 else [])
         raise DataError(f"{len(alone)} picture(s) without a partner of the same name:\n" + "\n".join(shown))
     return [(stem, a[stem], b[stem]) for stem in sorted(a)]
+
+
+MAP_LEVELS = 16384
+"""16-bit levels per unit of a stored map, which so reaches from 0 to 4."""
+
+
+def write_map(path: Path, values: NDArray[np.float32]) -> None:
+    """Write a map of a metric, HxW floats from 0 up, as a 16-bit gray PNG: level = value x MAP_LEVELS, cut off at 4.
+
+    Raises:
+        ResultsError: it can't be written.
+    """
+    levels = np.clip(np.rint(values.astype(np.float64) * MAP_LEVELS), 0, 65535).astype(np.uint16)
+    _save(path, Image.fromarray(levels))
+
+
+def read_map(path: Path) -> NDArray[np.float32]:
+    """HxW: what `write_map` wrote, to 1 / MAP_LEVELS.
+
+    Raises:
+        DataError: missing or damaged.
+    """
+    try:
+        with Image.open(path) as picture:
+            levels = np.asarray(picture)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: can't be read: {error}") from error
+    return np.asarray(np.asarray(levels, np.float32) / MAP_LEVELS, np.float32)

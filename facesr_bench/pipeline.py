@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from facesr_bench.cards import ProtocolCard
 from facesr_bench.dataset import DatasetBase, Item
-from facesr_bench.errors import FaceSRBenchError, MethodError, MetricError
-from facesr_bench.images import Image8, read_image, resize, write_png
+from facesr_bench.errors import DetectionError, FaceSRBenchError, MethodError, MetricError, ResultsError, WeightsError
+from facesr_bench.images import Image8, read_image, resize, write_map, write_png
 from facesr_bench.method import MethodBase
-from facesr_bench.metric import MetricBase
+from facesr_bench.metric import MetricBase, SetMetric
 from facesr_bench.metrics.convert import quantise
 from facesr_bench.metrics.profiles import Quantise
 from facesr_bench.protocol import Sample, prepare
-from facesr_bench.report.heatmap import error_map
+from facesr_bench.references import References, read_array, write_array
+from facesr_bench.report.heatmap import write_error_map
 from facesr_bench.store import ImageRow, Result, file_name
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Loaded:
     Attributes:
         references: what each metric's `prepare` returned, by metric name.
         reasons: why a metric can't be computed on this image, whatever the method.
+        undetected: the metrics among them whose detector found no face in the ground truth.
+        passing: the metrics among them that lack a file; they are tried again once it is there.
         upsampled: LR at the output size by Pillow's bicubic (made when the first method asks for it).
         error: why the sample could not be read; then `sample` is none.
     """
@@ -46,6 +49,8 @@ class Loaded:
     sample: Sample | None = None
     references: dict[str, Any] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
+    undetected: set[str] = field(default_factory=set)
+    passing: set[str] = field(default_factory=set)
     upsampled: Image8 | None = None
     error: str | None = None
 
@@ -58,7 +63,12 @@ class Loaded:
 
 
 def load_item(
-    dataset: DatasetBase, item: Item, protocol: ProtocolCard, metrics: Sequence[MetricBase], inputs: Path
+    dataset: DatasetBase,
+    item: Item,
+    protocol: ProtocolCard,
+    metrics: Sequence[MetricBase],
+    inputs: Path,
+    references: References,
 ) -> Loaded:
     """Read and prepare one item, once for all methods; a bad image becomes `error` instead of an exception."""
     try:
@@ -67,27 +77,67 @@ def load_item(
         return Loaded(item.id, error=str(error))
     except Exception as error:  # a stranger's dataset may raise anything; it costs this image
         return Loaded(item.id, error=f"{protocol.name} can't read it: {type(error).__name__}: {error}")
+    sample = replace(sample, keep=references)
     loaded = Loaded(item.id, sample)
     for metric in metrics:
-        try:
-            if (reason := _why_not(metric, sample)) is not None:
-                loaded.reasons[metric.key] = reason
-            elif sample.hr is not None:
-                loaded.references[metric.key] = metric.prepare_sample(sample)
-        except MetricError as error:
-            loaded.reasons[metric.key] = str(error)
-        except Exception as error:  # a stranger's metric may raise anything; it costs its own cell
-            loaded.reasons[metric.key] = f"{type(error).__name__}: {error}"
+        _prepare_metric(metric, sample, loaded)
     _save_once(inputs / "lr" / f"{file_name(item.id)}.png", sample.lr)
     if sample.hr is not None:
         _save_once(inputs / "hr" / f"{file_name(item.id)}.png", sample.hr)
     return loaded
 
 
+def _prepare_metric(metric: MetricBase, sample: Sample, loaded: Loaded) -> None:
+    """Do what the ground truth alone decides, or say why it can't be done."""
+    key = metric.key
+    try:
+        if (reason := _why_not(metric, sample)) is not None:
+            loaded.reasons[key] = reason
+        elif not isinstance(metric, SetMetric):
+            loaded.references[key] = metric.prepare_sample(sample)
+        elif metric.reference_set is None:
+            keep_features(metric, sample)
+    except MetricError as error:
+        loaded.reasons[key] = str(error)
+        if isinstance(error, DetectionError):
+            loaded.undetected.add(key)
+    except WeightsError as error:
+        loaded.reasons[key] = str(error)
+        loaded.passing.add(key)
+    except ResultsError:
+        raise  # a run that can't save is a failed run
+    except Exception as error:  # a stranger's metric may raise anything; it costs its own cell
+        loaded.reasons[key] = f"{type(error).__name__}: {error}"
+
+
+def keep_features(metric: SetMetric, sample: Sample) -> None:
+    """Compute the ground truth's features of a set metric, unless they are on disk."""
+    hr = sample.hr
+    assert hr is not None  # `_why_not` has seen to it
+    sample.once(metric.extractor, lambda: checked_features(metric, hr))
+
+
+def checked_features(metric: SetMetric, image: Image8) -> NDArray[np.float32]:
+    """D float32.
+
+    Raises:
+        MetricError: something else came out, or NaN or infinity.
+    """
+    features = np.asarray(metric.features(image))
+    if features.ndim != 1 or features.dtype != np.float32:
+        raise MetricError(f"{metric.key} made {features.dtype} features of shape {features.shape}; D float32 are due")
+    if not np.isfinite(features).all():
+        raise MetricError(f"{metric.key} made NaN or infinite features")
+    return features
+
+
 def _why_not(metric: MetricBase, sample: Sample) -> str | None:
     if metric.unavailable is not None:
         return metric.unavailable
-    if sample.hr is None and "reference" in metric.card.needs:
+    own_set = isinstance(metric, SetMetric) and metric.reference_set is not None
+    if sample.hr is None and "reference" in metric.card.needs and not own_set:
+        if isinstance(metric, SetMetric):
+            return "needs a set to compare with: --fid-reference NAME=FILE, since this protocol has no ground truth"
         return "needs ground truth, which this protocol does not have"
     if sample.landmarks is None and "landmarks" in metric.card.needs:
         return "needs landmarks, which this protocol does not have"
@@ -190,34 +240,68 @@ def score_output(
     sr = quantise(output.sr, mode)
     write_png(result.sr_path(loaded.id), sr)
     if loaded.sample is not None and loaded.sample.hr is not None:
-        write_png(result.map_path(loaded.id), error_map(sr, loaded.sample.hr))
-    row = score_image(sr, loaded, metrics)
+        write_error_map(result.map_path(loaded.id), sr, loaded.sample.hr)
+    row = score_image(sr, loaded, metrics, result)
     row.ms = output.ms
     return row
 
 
-def score_image(sr: Image8, loaded: Loaded, metrics: Sequence[MetricBase]) -> ImageRow:
+def score_image(sr: Image8, loaded: Loaded, metrics: Sequence[MetricBase], result: Result) -> ImageRow:
     """Every metric of one finished image; a metric that can't be computed leaves its reason."""
     row = ImageRow(loaded.id)
     for metric in metrics:
-        key = metric.key
-        if metric.unavailable is None:  # a passing trouble has no version: it is tried again
-            row.versions[key] = metric.card.version
-        if key in loaded.reasons:
-            row.reasons[key] = loaded.reasons[key]
-            continue
-        try:
-            value = float(metric.per_image(sr, loaded.references.get(key)))
-        except MetricError as error:
-            row.reasons[key] = str(error)
-        except Exception as error:  # a stranger's metric may raise anything; it costs its own cell
-            row.reasons[key] = f"{type(error).__name__}: {error}"
-        else:
-            if math.isnan(value):
-                row.reasons[key] = f"{key} returned NaN"
-            else:
-                row.metrics[key] = value
+        if isinstance(metric, SetMetric) and metric.unavailable is not None:
+            continue  # the reason is the set's, see facesr_bench.sets
+        # A passing trouble has no version: it is tried again.
+        if metric.unavailable is None and metric.key not in loaded.passing:
+            row.versions[metric.key] = metric.card.version
+        _score_metric(sr, metric, loaded, result, row)
     return row
+
+
+def _score_metric(sr: Image8, metric: MetricBase, loaded: Loaded, result: Result, row: ImageRow) -> None:
+    """Put the value of one metric, or why there is none, into `row`."""
+    key = metric.key
+    if key in loaded.reasons:
+        row.reasons[key] = loaded.reasons[key]
+        if key in loaded.undetected:
+            row.undetected.append(key)
+        return
+    try:
+        if isinstance(metric, SetMetric):
+            _keep_features_of(sr, metric, result.features_path(metric.extractor, loaded.id))
+            return
+        value = _value(sr, metric, loaded, result)
+    except MetricError as error:
+        row.reasons[key] = str(error)
+        if isinstance(error, DetectionError):
+            row.undetected.append(key)
+    except ResultsError:
+        raise  # a run that can't save is a failed run
+    except Exception as error:  # a stranger's metric may raise anything; it costs its own cell
+        row.reasons[key] = f"{type(error).__name__}: {error}"
+    else:
+        if math.isnan(value):
+            row.reasons[key] = f"{key} returned NaN"
+        else:
+            row.metrics[key] = value
+
+
+def _value(sr: Image8, metric: MetricBase, loaded: Loaded, result: Result) -> float:
+    reference = loaded.references.get(metric.key)
+    if not metric.makes_map:
+        return float(metric.per_image(sr, reference))
+    value, error = metric.with_map(sr, reference)
+    if error is not None:
+        write_map(result.metric_map_path(metric.key, loaded.id), error)
+    return float(value)
+
+
+def _keep_features_of(sr: Image8, metric: SetMetric, path: Path) -> None:
+    # Two metrics may share an extractor: the second finds the file. One left by an earlier image of this name would be
+    # of another fingerprint, so elsewhere; `--resume never` clears it.
+    if read_array(path) is None:
+        write_array(path, checked_features(metric, sr))
 
 
 def saved_output(result: Result, image_id: str) -> Image8 | None:

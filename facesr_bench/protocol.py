@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,9 @@ from facesr_bench.cards import ProtocolCard
 from facesr_bench.dataset import Picture
 from facesr_bench.errors import DataError
 from facesr_bench.images import Image8
+
+Keep = Callable[[str, str, Callable[[], "NDArray[Any]"]], "NDArray[Any]"]
+"""Called with a name, a sample's id, and what computes the array if it isn't there yet."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,8 @@ class Sample:
         hr: HxWx3 uint8, or none for data without ground truth.
         landmarks: Nx2 float64, x then y in px of `hr`, or none.
         identity: who it is, or none.
+        aligned: `ffhq` where the face lies as in FFHQ (the protocol says so).
+        keep: where arrays that depend on this sample alone are kept between runs, or none.
     """
 
     id: str
@@ -31,6 +38,16 @@ class Sample:
     hr: Image8 | None = None
     landmarks: NDArray[np.float64] | None = None
     identity: str | None = None
+    aligned: Literal["none", "ffhq"] = "none"
+    keep: Keep | None = None
+
+    def once(self, name: str, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """What `compute` returns, computed once for this sample and kept on disk where there is a place for it.
+
+        Args:
+            name: what it is, with everything that could change it but the sample: `identity-w600k-r50-1a2b3c4d`.
+        """
+        return compute() if self.keep is None else self.keep(name, self.id, compute)
 
 
 def prepare(sample_id: str, picture: Picture, protocol: ProtocolCard) -> Sample:
@@ -60,7 +77,7 @@ def prepare(sample_id: str, picture: Picture, protocol: ProtocolCard) -> Sample:
     else:
         lr = picture.lr
     _check_sizes(sample_id, lr, hr, protocol)
-    return Sample(sample_id, lr, hr, landmarks, picture.identity)
+    return Sample(sample_id, lr, hr, landmarks, picture.identity, protocol.aligned)
 
 
 def _check_sizes(sample_id: str, lr: Image8, hr: Image8 | None, protocol: ProtocolCard) -> None:

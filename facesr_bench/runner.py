@@ -5,32 +5,34 @@ dataset -> protocol (crop, degrade) -> method -> quantise -> metrics -> store
 
 from __future__ import annotations
 
+import json
 import re
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from facesr_bench import provenance, weights
+from facesr_bench import attention, cost, provenance, sets, weights
 from facesr_bench.cards import DatasetCard, ProtocolCard
 from facesr_bench.data import check_names, expand_protocols, find_protocol, open_dataset
 from facesr_bench.dataset import DatasetBase, Item
+from facesr_bench.devices import torch_device
 from facesr_bench.errors import FaceSRBenchError, PluginError, ResultsError
 from facesr_bench.method import PRECISIONS, MethodBase, make_method
-from facesr_bench.metric import MetricBase
+from facesr_bench.metric import MetricBase, ReferenceSet, SetMetric
 from facesr_bench.metrics.profiles import Profile, get_profile
 from facesr_bench.pipeline import Loaded, load_item, saved_output, score_image, score_output, upscale
 from facesr_bench.plugins import Plugin
+from facesr_bench.references import References
 from facesr_bench.scoring import load_metric_or_reason, parse_metric
 from facesr_bench.selection import MethodSpec, parse_method
-from facesr_bench.store import MANIFEST, SCHEMA, ImageRow, Result, file_name, open_result
+from facesr_bench.store import LANDMARKS, MANIFEST, SCHEMA, ImageRow, Result, file_name, open_result, write_json
 
 Resume = Literal["only-missing", "never", "always"]
-LOADERS = 2
-"""Threads that read and prepare images, and as many that score and write."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ class Options:
             as final; `never` computes everything anew (the old lines are kept beside the new).
         profile: overrides the protocol's; metrics: likewise.
         batch_size: images per call of a method; none: 8 on a CPU, 16 on a GPU.
+        attention: keep the attention maps of so many images of each protocol, from methods that offer them.
+        workers: threads that read and prepare images, and as many that score and write; no number depends on it.
+        fid_reference: name and file of the statistics that FID compares with, in place of the protocol's own HR images.
     """
 
     methods: tuple[str, ...]
@@ -55,6 +60,9 @@ class Options:
     precision: str = "fp32"
     profile: str | None = None
     metrics: tuple[str, ...] | None = None
+    attention: int = attention.FIRST
+    workers: int = 2
+    fid_reference: tuple[str, Path] | None = None
 
 
 @dataclass
@@ -116,16 +124,19 @@ def run(options: Options, progress: Progress | None = None) -> Report:
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", options.device):
         raise FaceSRBenchError(f"device {options.device!r}: it must be auto, cpu, cuda, or cuda:N")
     if options.device.startswith("cuda"):
-        _torch_device(options.device)  # told before any work is done
+        torch_device(options.device)  # told before any work is done
     if options.limit is not None and options.limit < 1:
         raise FaceSRBenchError(f"limit {options.limit}: it must be at least 1")
+    if options.workers < 1:
+        raise FaceSRBenchError(f"workers {options.workers}: it must be at least 1")
+    reference = sets.read_reference(*options.fid_reference) if options.fid_reference else None
     if options.batch_size is not None and options.batch_size < 1:
         raise FaceSRBenchError(f"batch size {options.batch_size}: it must be at least 1")
     _check_writable(options.out)
     report = Report()
     for plugin, card in found:
         try:
-            _ProtocolRun(options, specs, plugin, card, progress or Progress(), report).run()
+            _ProtocolRun(options, specs, plugin, card, progress or Progress(), report, reference).run()
         except ResultsError:
             raise  # a run that can't save is a failed run
         except FaceSRBenchError as error:
@@ -144,26 +155,36 @@ class _ProtocolRun:
         card: ProtocolCard,
         progress: Progress,
         report: Report,
+        reference: ReferenceSet | None,
     ) -> None:
         self.options, self.specs, self.progress, self.report = options, specs, progress, report
         self.plugin, self.card = plugin, card
         self.profile: Profile = get_profile(options.profile or card.profile)
         names = options.metrics or card.metrics
         self.metrics: list[MetricBase] = [load_metric_or_reason(name, self.profile, card.scale) for name in names]
+        for metric in self.metrics:
+            metric.device = self._device()
+            if isinstance(metric, SetMetric):
+                sets.compare_with(metric, reference)
         self.root = options.out / file_name(card.name)
 
     def run(self) -> None:
         try:
             dataset, _ = open_dataset(self.card.name, self.options.data)
             items = dataset.items(self.card)
-            self.data = {"hash": dataset.content_hash(items), "count": len(items)}
+            content = dataset.content_hash(items)
+            inputs = provenance.fingerprint({"data": content, **self._inputs()})
+            self.data = {"hash": content, "count": len(items), "inputs": inputs}
         except FaceSRBenchError:
             raise
         except Exception as error:  # a stranger's dataset may raise anything; it costs its own protocols
             message = f"dataset {self.plugin.name} can't list its images: {type(error).__name__}: {error}"
             raise PluginError(message, traceback.format_exc()) from error
         chosen = list(items[: self.options.limit])
+        self.attended = {item.id for item in chosen[: max(0, self.options.attention)]}
         entries = [entry for spec in self.specs if (entry := self._open(spec, chosen)) is not None]
+        if not entries:
+            return
         wanted = {image_id for entry in entries for image_id in entry.todo}
         self.progress.start(self.card.name, sum(len(entry.todo) for entry in entries))
         try:
@@ -178,9 +199,16 @@ class _ProtocolRun:
                         "updated": _now(),
                         "environment": provenance.environment(self._device()),
                         "command": provenance.command_line(),
+                        # Some know more of themselves once their networks are open.
+                        "metrics": _merged(
+                            entry.result.manifest["metrics"], {metric.key: metric.describe() for metric in self.metrics}
+                        ),
                     }
                     entry.result.manifest.update(computed_by)
                     entry.result.save_manifest()
+        set_metrics = [metric for metric in self.metrics if isinstance(metric, SetMetric)]
+        for entry in entries:
+            sets.update(entry.result, set_metrics, self._references(entry.result))
 
     # -- opening results ---------------------------------------------------------------------------------------------
 
@@ -207,9 +235,14 @@ class _ProtocolRun:
         device = self._device()
         try:
             method = make_method(entry.spec.plugin.load_class(), card)
-            method.load(
-                weights=entry.weights_path, device=device, precision=self.options.precision, scale=self.card.scale
+            load = partial(
+                method.load,
+                weights=entry.weights_path,
+                device=device,
+                precision=self.options.precision,
+                scale=self.card.scale,
             )
+            entry.result.manifest["method"]["cost"] = cost.load_measured(method, load, self.card, device)
         except FaceSRBenchError:
             raise
         except Exception as error:  # a stranger's method may raise anything
@@ -218,7 +251,7 @@ class _ProtocolRun:
         return method
 
     def _device(self) -> str:
-        return _torch_device(self.options.device)
+        return torch_device(self.options.device)
 
     def _result(self, spec: MethodSpec, found: weights.Weights | None, label: str) -> Result:
         """Open or create the result folder of this exact configuration."""
@@ -228,7 +261,7 @@ class _ProtocolRun:
         if (folder / MANIFEST).exists():
             # What computed the numbers stays on record until this run computes some itself.
             earlier = open_result(folder).manifest
-            metrics = {**earlier["metrics"], **manifest["metrics"]}
+            metrics = _merged(earlier["metrics"], manifest["metrics"])
             manifest = {**earlier, "metrics": metrics, "updated": manifest["updated"]}
         result = Result(folder, manifest)
         _make_folders(folder / "sr", folder / "maps", result.inputs_folder / "lr", result.inputs_folder / "hr")
@@ -236,6 +269,17 @@ class _ProtocolRun:
             result.clear()
         result.save_manifest()
         return result
+
+    def _inputs(self) -> dict[str, Any]:
+        """What decides the images that methods get, beside the data itself."""
+        prose = {"metrics", "summary", "expected_count", "profile"}
+        return {
+            "protocol": self.card.model_dump(mode="json", exclude=prose),
+            "dataset_code": self.plugin.code_hash(),
+        }
+
+    def _references(self, result: Result) -> References:
+        return References(result.inputs_folder / "references")
 
     def _fingerprint(self, spec: MethodSpec, found: weights.Weights | None) -> str:
         # The metrics are not part of it: each line carries the version of each of its values, so that a metric added
@@ -247,10 +291,7 @@ class _ProtocolRun:
                 "code": spec.plugin.code_hash(),
                 "weights": found.sha256 if found else None,
                 "precision": self.options.precision,
-                "protocol": self.card.model_dump(
-                    mode="json", exclude={"metrics", "summary", "expected_count", "profile"}
-                ),
-                "dataset_code": self.plugin.code_hash(),
+                **self._inputs(),
                 "data": self.data["hash"],
                 "profile": self.profile.model_dump(mode="json", exclude={"summary", "source"}),
             }
@@ -286,15 +327,7 @@ class _ProtocolRun:
             },
             "environment": provenance.environment(self.options.device),
             "command": provenance.command_line(),
-            "metrics": {
-                metric.key: {
-                    **metric.card.model_dump(mode="json", include={"unit", "higher_is_better", "digits", "version"}),
-                    "title": _title(metric),
-                    "weights": metric.weights.name if metric.weights else None,
-                    "weights_sha256": metric.weights.sha256 if metric.weights else None,
-                }
-                for metric in self.metrics
-            },
+            "metrics": {metric.key: metric.describe() for metric in self.metrics},
             "error": None,
             "error_details": None,
         }
@@ -309,15 +342,22 @@ class _ProtocolRun:
             elif row.error is not None:
                 if self.options.resume != "always":
                     todo[item.id] = "run"
-            elif any(self._is_missing(row, metric) for metric in self.metrics):
+            elif any(self._is_missing(result, row, metric) for metric in self.metrics):
                 todo[item.id] = "score" if result.sr_path(item.id).is_file() else "run"
         return todo
 
-    def _is_missing(self, row: ImageRow, metric: MetricBase) -> bool:
+    def _is_missing(self, result: Result, row: ImageRow, metric: MetricBase) -> bool:
         known = metric.key in row.metrics or metric.key in row.reasons
+        if isinstance(metric, SetMetric):
+            if metric.unavailable is not None:
+                return False  # its reason is the set's, not the image's
+            known = known or result.features_path(metric.extractor, row.id).is_file()
         if metric.unavailable is not None:
             return not known
-        return not known or row.versions.get(metric.key) != metric.card.version
+        version = row.versions.get(metric.key)
+        if known and version is None and metric.troubled():
+            return False
+        return not known or version != metric.card.version
 
     def _record_failure(self, spec: MethodSpec, label: str, error: FaceSRBenchError) -> None:
         """A method that can't run keeps its row in every table, with the reason."""
@@ -345,14 +385,24 @@ class _ProtocolRun:
     # -- computing ---------------------------------------------------------------------------------------------------
 
     def _compute(self, dataset: DatasetBase, items: Sequence[Item], entries: Sequence[_Entry]) -> None:
-        inputs = entries[0].result.inputs_folder
+        result = entries[0].result
+        place = self._references(result)
+
+        def load(item: Item) -> Loaded:
+            return load_item(dataset, item, self.card, self.metrics, result.inputs_folder, place)
+
+        landmarks: dict[str, Any] = {}
         # Beside a GPU, reading and scoring go on while it works. A network on the CPU needs the same cores: there the
         # three take turns, so that a method's milliseconds are its own.
         overlap = self._device().startswith("cuda")
         size = self.options.batch_size or (16 if overlap else 8)
-        with ThreadPoolExecutor(LOADERS) as loaders, ThreadPoolExecutor(LOADERS) as scorers:
+        workers = self.options.workers
+        with ThreadPoolExecutor(workers) as loaders, ThreadPoolExecutor(workers) as scorers:
             pending: list[tuple[_Entry, Future[ImageRow]]] = []
-            for batch in self._batches(loaders, dataset, items, inputs, size, ahead=2 if overlap else 0):
+            for batch in self._batches(loaders, load, items, size, ahead=2 if overlap else 0):
+                for loaded in batch:
+                    if loaded.sample is not None and loaded.sample.landmarks is not None:
+                        landmarks[loaded.id] = loaded.sample.landmarks.round(3).tolist()
                 started: list[tuple[_Entry, Future[ImageRow]]] = []
                 for entry in entries:
                     started += [(entry, future) for future in self._submit(scorers, entry, batch)]
@@ -362,23 +412,17 @@ class _ProtocolRun:
                 self._finish(pending)  # scored while this batch was upscaled
                 pending = started
             self._finish(pending)
+        if landmarks:
+            _save_landmarks(result.inputs_folder / LANDMARKS, landmarks)
 
     def _batches(
-        self,
-        loaders: ThreadPoolExecutor,
-        dataset: DatasetBase,
-        items: Sequence[Item],
-        inputs: Path,
-        size: int,
-        ahead: int,
+        self, loaders: ThreadPoolExecutor, load: Callable[[Item], Loaded], items: Sequence[Item], size: int, ahead: int
     ) -> Iterator[list[Loaded]]:
         """Prepared samples in batches of `size`, read `ahead` batches early and never more."""
         waiting: list[list[Future[Loaded]]] = []
         for start in range(0, len(items), size):
             chunk = items[start : start + size]
-            waiting.append(
-                [loaders.submit(load_item, dataset, item, self.card, self.metrics, inputs) for item in chunk]
-            )
+            waiting.append([loaders.submit(load, item) for item in chunk])
             if len(waiting) > ahead:
                 yield [future.result() for future in waiting.pop(0)]
         for futures in waiting:
@@ -396,7 +440,7 @@ class _ProtocolRun:
             if loaded.error is not None:
                 yield _done(ImageRow(loaded.id, error=loaded.error))
             elif state == "score" and (sr := saved_output(entry.result, loaded.id)) is not None:
-                yield scorers.submit(score_image, sr, loaded, self.metrics)
+                yield scorers.submit(score_image, sr, loaded, self.metrics, entry.result)
             else:
                 to_run.append(loaded)
         if to_run:
@@ -406,8 +450,24 @@ class _ProtocolRun:
                 yield from (_done(ImageRow(loaded.id, error=str(error))) for loaded in to_run)
                 return
             outputs = upscale(entry.method, to_run)
+            self._keep_attention(entry, entry.method, [loaded for loaded in to_run if loaded.id in self.attended])
             for output, loaded in zip(outputs, to_run, strict=True):
                 yield scorers.submit(score_output, output, loaded, self.metrics, entry.result, self.profile.quantise)
+
+    def _keep_attention(self, entry: _Entry, method: MethodBase, batch: Sequence[Loaded]) -> None:
+        """Where the method looked, for the first images; a failure here costs no number."""
+        folder = entry.result.folder / attention.FOLDER
+        for loaded in batch if attention.offers_maps(method) else ():
+            try:
+                attention.keep(method, loaded, folder / file_name(loaded.id))
+            except ResultsError:
+                raise
+            except Exception as error:  # a stranger's method may raise anything
+                label = f"{self.card.name}, {entry.result.label}, attention maps of {loaded.id}"
+                self.report.problems.append(f"{label}: {type(error).__name__}: {error}")
+                return
+        if batch and folder.is_dir():
+            attention.write_mean(folder)
 
     def _finish(self, pending: Sequence[tuple[_Entry, Future[ImageRow]]]) -> None:
         for entry, future in pending:
@@ -420,39 +480,28 @@ class _ProtocolRun:
             self.progress.advance(label)
 
 
+def _merged(earlier: Mapping[str, Any], described: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of each metric; what one does not know of itself now stays as it was known."""
+    metrics = dict(earlier)
+    for key, fields in described.items():
+        known = {name: value for name, value in fields.items() if value is not None}
+        metrics[key] = {**fields, **metrics.get(key, {}), **known}
+    return metrics
+
+
+def _save_landmarks(path: Path, landmarks: Mapping[str, Any]) -> None:
+    """Add images' points to those that earlier runs wrote."""
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        earlier = {}
+    write_json(path, {**(earlier if isinstance(earlier, dict) else {}), **landmarks})
+
+
 def _done(row: ImageRow) -> Future[ImageRow]:
     future: Future[ImageRow] = Future()
     future.set_result(row)
     return future
-
-
-def _torch_device(wanted: str) -> str:
-    """The device that `wanted` means, with torch set up so that a number does not depend on the device.
-
-    Raises:
-        FaceSRBenchError: torch can't use that device here.
-    """
-    import torch
-
-    # tf32 keeps only 10 bits of each factor.
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.benchmark = False
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted.startswith("cuda"):
-        number = int(wanted.partition(":")[2] or 0)
-        if number >= torch.cuda.device_count():
-            there = torch.cuda.device_count()
-            raise FaceSRBenchError(f"device {wanted}: torch sees {there} CUDA device(s) here; use --device cpu")
-    return wanted
-
-
-def _title(metric: MetricBase) -> str:
-    """What tables call the metric: its title, and its network where that is not the default."""
-    variant = metric.key.removeprefix(metric.card.name).removeprefix("@").partition(":")[0]
-    return f"{metric.card.title} ({variant})" if variant else metric.card.title
 
 
 def _label(spec: MethodSpec, weights_name: str | None, precision: str) -> str:

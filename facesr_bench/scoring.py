@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,10 +14,11 @@ from facesr_bench import plugins
 from facesr_bench.cards import MetricCard
 from facesr_bench.errors import MetricError, PluginError, WeightsError
 from facesr_bench.images import Image8
-from facesr_bench.metric import MetricBase
+from facesr_bench.metric import MetricBase, SetMetric
 from facesr_bench.metrics.convert import quantise
 from facesr_bench.metrics.profiles import Profile, get_profile
-from facesr_bench.plugins import Plugin, unknown
+from facesr_bench.plugins import Plugin, is_path, unknown
+from facesr_bench.protocol import Sample
 from facesr_bench.weights import for_metrics
 
 
@@ -32,17 +35,25 @@ def load_metric(name: str, profile: str | Profile, scale: int) -> MetricBase:
     """
     if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
         raise MetricError(f"scale must be a whole number from 1 up, not {scale!r}")
-    plugin, given = parse_metric(name)
-    card = plugin.require_card()
-    metric = plugin.load_class()(card, get_profile(profile) if isinstance(profile, str) else profile, scale)
-    if not isinstance(metric, MetricBase):
-        raise MetricError(f"{name}: class Metric must derive from facesr_bench.metric.MetricBase")
-    if card.weights or given is not None:
+    spec = parse_metric(name)
+    card = spec.plugin.require_card()
+    profile = get_profile(profile) if isinstance(profile, str) else profile
+    cls = spec.plugin.load_class()
+    try:
+        metric = cls(card, profile, scale)
+    except Exception as error:  # a stranger's class may raise anything
+        raise MetricError(f"{name} can't be made: {type(error).__name__}: {error}") from error
+    if not isinstance(metric, SetMetric if card.of == "set" else MetricBase):
+        due = "SetMetric, since its card says of = 'set'" if card.of == "set" else "MetricBase"
+        raise MetricError(f"{name}: class Metric must derive from facesr_bench.metric.{due}")
+    metric.variant, metric.key = spec.variant, spec.column
+    if card.weights or spec.network is not None:
         try:
-            metric.weights = for_metrics.resolve(card, given)
-            metric.key = metric.weights.key
+            metric.weights = for_metrics.resolve(card, spec.network)
+            metric.key = spec.base + metric.weights.suffix
         except WeightsError as error:
-            metric.key, metric.unavailable = for_metrics.column(card, given), str(error)
+            metric.unavailable = str(error)
+    metric.unavailable = metric.unavailable or metric.why_unavailable()
     return metric
 
 
@@ -59,29 +70,71 @@ def load_metric_or_reason(name: str, profile: Profile, scale: int) -> MetricBase
     Raises:
         PluginError, WeightsError: no metric, or none of its networks, has that name.
     """
-    plugin, given = parse_metric(name)
+    spec = parse_metric(name)
     try:
         return load_metric(name, profile, scale)
     except (PluginError, MetricError) as error:
-        card = plugin.require_card()
-        broken = BrokenMetric(card, profile, scale)
-        broken.key, broken.unavailable = for_metrics.column(card, given), str(error)
+        broken = BrokenMetric(spec.plugin.require_card(), profile, scale)
+        broken.variant, broken.key, broken.unavailable = spec.variant, spec.column, str(error)
         return broken
 
 
-def parse_metric(spec: str) -> tuple[Plugin[MetricCard], str | None]:
-    """The metric that `name`, `name@weights`, `name@weights=FILE` or a plug-in's folder means, and its weights.
+@dataclass(frozen=True)
+class MetricChoice:
+    """One metric as a user asked for it: `name`, `name[variant]`, `name:variant`, `name@network`, `name@network=FILE`.
+
+    Attributes:
+        variant: one of the card's variants (its default where none was given), or whatever followed the colon of a
+            metric that takes any.
+        network: what followed the @, or none.
+    """
+
+    plugin: Plugin[MetricCard]
+    variant: str | None
+    network: str | None
+
+    @property
+    def base(self) -> str:
+        """The column's name less its network."""
+        card = self.plugin.require_card()
+        if self.variant is None:
+            return card.name
+        return f"{card.name}:{self.variant}" if card.open_variants else f"{card.name}[{self.variant}]"
+
+    @property
+    def column(self) -> str:
+        """What the column is called where the network's file is missing."""
+        return self.base + for_metrics.suffix(self.plugin.require_card(), self.network)
+
+
+def parse_metric(text: str) -> MetricChoice:
+    """The metric that a user's text means; a plug-in's folder is added to the registry.
 
     Raises:
         PluginError: unknown or ambiguous name, or a folder that holds no metric.
+        MetricError: the metric has no variant of that name, or needs one.
         WeightsError: the metric has no network of that name.
     """
-    name, at, given = spec.partition("@")
-    plugin = plugins.metrics().find(name)
-    known = plugin.require_card().weights
-    if at and given.partition("=")[0] not in known:
-        raise WeightsError(unknown(f"network of {plugin.name}", given.partition("=")[0], known))
-    return plugin, given if at else None
+    named, at, network = text.partition("@")
+    if is_path(named):
+        plugin, variant = plugins.metrics().find(named), None
+    else:
+        found = re.fullmatch(r"([^\[\]:]+)(?:\[([^\[\]]*)\]|:(.*))?", named)
+        if found is None:
+            raise MetricError(f"{text!r}: write a metric as name, name[variant], name:variant or name@network")
+        plugin, variant = plugins.metrics().find(found[1]), found[2] if found[2] is not None else found[3]
+    card = plugin.require_card()
+    if card.variants:
+        variant = card.default_variant if variant is None else variant
+        if variant not in card.variants:
+            raise MetricError(unknown(f"variant of {plugin.name}", str(variant), card.variants))
+    elif card.open_variants and not variant:
+        raise MetricError(f"{plugin.name} stands for many metrics: write {plugin.name}:NAME, as in {card.title}")
+    elif variant is not None and not card.open_variants:
+        raise MetricError(f"{plugin.name} has no variants, so {text!r} means nothing; write {plugin.name}")
+    if at and network.partition("=")[0] not in card.weights:
+        raise WeightsError(unknown(f"network of {plugin.name}", network.partition("=")[0], card.weights))
+    return MetricChoice(plugin, variant, network if at else None)
 
 
 def score(
@@ -117,8 +170,10 @@ def score(
         metric = load_metric(name, chosen, scale)
         if metric.unavailable is not None:
             raise MetricError(f"{metric.key}: {metric.unavailable}")
-        if "landmarks" in metric.card.needs:
-            raise MetricError(f"{metric.key} needs landmarks; run it on a protocol that has them")
+        if isinstance(metric, SetMetric):
+            raise MetricError(f"{metric.key} has a value for a set of images only; use `facesr-bench score` on folders")
+        if missing := {"landmarks", "input"} & set(metric.card.needs):
+            raise MetricError(f"{metric.key} needs {missing.pop()} too; run it on a protocol that has it")
         metric.load()
-        values[metric.key] = metric.per_image(image, metric.prepare(hr))
+        values[metric.key] = metric.per_image(image, metric.prepare_sample(Sample("image", lr=hr, hr=hr)))
     return values

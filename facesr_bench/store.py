@@ -1,10 +1,15 @@
 """Results on disk: one folder per (protocol, method, fingerprint).
 
-    results/<protocol>/inputs/<data hash>/{lr,hr}/<id>.png       what every method was given, once
+    results/<protocol>/inputs/<hash>/{lr,hr}/<id>.png             what every method was given, once
+                                    /references/<what>/<id>.npy   what depends on the ground truth alone
+                                    /landmarks.json               the dataset's points, in px of HR
     results/<protocol>/<method>/<fingerprint>/manifest.json       provenance
                                              /images.jsonl        append-only, one line per image
                                              /sr/<id>.png         the image that was scored
                                              /maps/<id>.png       its error heatmap
+                                             /maps/<metric>/<id>.png   where a metric's value comes from
+                                             /features/<what>/<id>.npy   for metrics of the whole set
+                                             /sets.json           the values of those
 
 Everything else (tables, pages) is derived and can be rebuilt.
 """
@@ -15,6 +20,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +34,8 @@ SCHEMA = 1
 
 MANIFEST = "manifest.json"
 IMAGES = "images.jsonl"
+SETS = "sets.json"
+LANDMARKS = "landmarks.json"
 
 
 def file_name(image_id: str) -> str:
@@ -51,6 +59,7 @@ class ImageRow:
         metrics: value by metric name; may be infinite, never NaN.
         versions: the version of each metric when its value, or its lasting lack of one, was found.
         reasons: why a metric has no value, by metric name.
+        undetected: the metrics among them whose detector found no face.
         ms: milliseconds the method took for it, or none where the image was read from disk.
         error: why the method has no image, or none.
     """
@@ -59,6 +68,7 @@ class ImageRow:
     metrics: dict[str, float] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
+    undetected: list[str] = field(default_factory=list)
     ms: float | None = None
     error: str | None = None
 
@@ -73,6 +83,8 @@ class ImageRow:
             data["versions"] = self.versions
         if self.reasons:
             data["reasons"] = self.reasons
+        if self.undetected:
+            data["undetected"] = self.undetected
         if self.ms is not None:
             data["ms"] = round(self.ms, 4)
         return json.dumps(data, allow_nan=False, ensure_ascii=False)
@@ -84,6 +96,7 @@ class ImageRow:
             metrics={k: float(v) for k, v in data.get("metrics", {}).items()},
             versions=dict(data.get("versions", {})),
             reasons=dict(data.get("reasons", {})),
+            undetected=list(data.get("undetected", [])),
             ms=data.get("ms"),
             error=data.get("error"),
         )
@@ -129,13 +142,41 @@ class Result:
     @property
     def inputs_folder(self) -> Path:
         """Where the LR and HR images of this result are: `lr/<id>.png`, `hr/<id>.png`."""
-        return self.folder.parent.parent / "inputs" / str(self.manifest["data"]["hash"])[:16]
+        data = self.manifest["data"]
+        return self.folder.parent.parent / "inputs" / str(data.get("inputs") or data["hash"])[:16]
 
     def sr_path(self, image_id: str) -> Path:
         return self.folder / "sr" / f"{file_name(image_id)}.png"
 
     def map_path(self, image_id: str) -> Path:
         return self.folder / "maps" / f"{file_name(image_id)}.png"
+
+    def metric_map_path(self, key: str, image_id: str) -> Path:
+        """Where the map of one metric's value is: 16-bit gray, see `images.write_map`."""
+        return self.folder / "maps" / file_name(key) / f"{file_name(image_id)}.png"
+
+    def features_path(self, extractor: str, image_id: str) -> Path:
+        return self.folder / "features" / file_name(extractor) / f"{file_name(image_id)}.npy"
+
+    def sets(self) -> dict[str, dict[str, Any]]:
+        """What the metrics of the whole set came to, by metric: see `facesr_bench.sets`.
+
+        Raises:
+            ResultsError: the file is damaged.
+        """
+        path = self.folder / SETS
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise ResultsError(f"{path}: can't be read ({error}); remove it and run again") from error
+        if not isinstance(found, dict):
+            raise ResultsError(f"{path}: damaged; remove it and run again")
+        return found
+
+    def save_sets(self, sets: Mapping[str, Mapping[str, Any]]) -> None:
+        write_json(self.folder / SETS, sets)
 
     def rows(self) -> dict[str, ImageRow]:
         """Every image, by id, in the order first written; later lines of an image complete or replace earlier ones."""
@@ -181,6 +222,8 @@ class Result:
         path = self.folder / IMAGES
         if path.exists():
             os.replace(path, path.with_name(IMAGES + ".previous"))
+        shutil.rmtree(self.folder / "features", ignore_errors=True)
+        (self.folder / SETS).unlink(missing_ok=True)
 
     def close(self) -> None:
         if self._stream is not None:
@@ -196,6 +239,7 @@ def _merge(old: ImageRow, new: ImageRow) -> ImageRow:
         metrics={**kept, **new.metrics},
         versions={**old.versions, **new.versions},
         reasons=reasons,
+        undetected=[key for key in reasons if key in {*old.undetected, *new.undetected}],
         ms=new.ms if new.ms is not None else old.ms,
         error=new.error,
     )

@@ -35,6 +35,12 @@ class MetricInfo:
         higher_is_better: none where the manifest doesn't say; such a metric is shown but never ranked.
         digits: decimals in tables.
         version: raised by the metric's author whenever a number could change.
+        of: `image`: the mean of one value per image; `set`: one value of all images together.
+        minimum_count: of a set: with fewer images the number stands with its count.
+        aggregates: columns made of all its values, such as `auc-8`.
+        leave_out_below: values below it don't enter the mean.
+        aggregate_of: the metric whose values this column is made of, or none.
+        summary: what it tells, in a sentence.
     """
 
     name: str
@@ -43,6 +49,17 @@ class MetricInfo:
     higher_is_better: bool | None = None
     digits: int = 4
     version: int = 0
+    of: str = "image"
+    minimum_count: int = 0
+    aggregates: tuple[str, ...] = ()
+    leave_out_below: float | None = None
+    aggregate_of: str | None = None
+    summary: str = ""
+
+    @property
+    def has_values(self) -> bool:
+        """Whether each image has a value of its own, so that methods can be compared image by image."""
+        return self.of == "image" and self.aggregate_of is None
 
     @property
     def header(self) -> str:
@@ -71,6 +88,8 @@ class RowSummary:
         error: why the method could not be loaded at all, or none.
         means: mean by metric, over the images that have a value; may be infinite, never NaN.
         counts: how many images each mean is over.
+        standard_errors: of values of a set, where the metric knows.
+        left_out: how many values each mean leaves out by the metric's own rule.
         reasons: metric -> why it has no value -> the ids of the images it has none for.
         ms_per_image: median milliseconds, or none where nothing was timed.
         metrics: what the manifest says of each metric that has a mean or a reason.
@@ -94,6 +113,12 @@ class RowSummary:
     unranked: str = ""
     best: set[str] = field(default_factory=set)
     second: set[str] = field(default_factory=set)
+    standard_errors: dict[str, float] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def qualifier(self, metric: MetricInfo) -> str:
+        """What must stand right behind the value of a set: its standard error, its count where that is too small."""
+        return Totals(self.means, self.counts, self.reasons, self.standard_errors, self.left_out).qualifier(metric)
 
     @property
     def protocol(self) -> str:
@@ -128,6 +153,25 @@ class RowSummary:
         return str(self.result.manifest["fingerprint"])
 
     @property
+    def parameters(self) -> int | None:
+        found: int | None = self.result.manifest["method"].get("parameters")
+        return found
+
+    @property
+    def flops(self) -> int | None:
+        """Operations per image (`facesr_bench.cost`), or none where they were not counted."""
+        return self._cost("flops")
+
+    @property
+    def peak_memory(self) -> int | None:
+        """Bytes on the GPU for one image (`facesr_bench.cost`), or none where they were not measured."""
+        return self._cost("peak_memory")
+
+    def _cost(self, name: str) -> int | None:
+        found: int | None = (self.result.manifest["method"].get("cost") or {}).get(name)
+        return found
+
+    @property
     def failed(self) -> int:
         return len(self.failures)
 
@@ -143,6 +187,10 @@ class RowSummary:
             notes.append(f"not ranked: {self.unranked}")
         if not self.n:
             return notes
+        for name, count in self.left_out.items():
+            info = self.metrics[name]
+            below = f"{info.leave_out_below:g}{info.unit and ' ' + info.unit}"
+            notes.append(f"{info.title}: {count} of {self.counts[name]} values below {below} left out of the mean")
         for name in ordered_metrics(self.reasons):
             for reason, ids in self.reasons[name].items():
                 where = "" if name not in self.means else f" ({len(ids)} of {self.n} images left out of the mean)"
@@ -226,7 +274,7 @@ def groups(rows: Sequence[RowSummary]) -> list[Group]:
 def columns(rows: Sequence[RowSummary]) -> list[str]:
     """The columns of the machine-readable table; their names and order are a stable interface."""
     metrics = ordered_metrics({*FIRST_METRICS, *(name for row in rows for name in row.metrics)})
-    tail = ["failed", "total", "ms_per_image", "precision", "device", "fingerprint"]
+    tail = ["failed", "total", "ms_per_image", "precision", "device", "fingerprint", *_COST]
     return ["protocol", "method", "weights", "profile", "n", *metrics, *tail]
 
 
@@ -236,9 +284,10 @@ def records(rows: Sequence[RowSummary]) -> list[dict[str, Any]]:
     return [{name: getattr(row, name) if name in _FIELDS else row.means.get(name) for name in names} for row in rows]
 
 
+_COST = ("parameters", "flops", "peak_memory")
 _FIELDS = frozenset(
     {"protocol", "method", "weights", "profile", "n", "failed", "total", "ms_per_image", "precision", "device"}
-    | {"fingerprint"}
+    | {"fingerprint", *_COST}
 )
 
 
@@ -247,7 +296,7 @@ def to_frame(rows: Sequence[RowSummary]) -> pandas.DataFrame:
     import pandas
 
     frame = pandas.DataFrame(records(rows), columns=columns(rows))
-    numbers = [name for name in frame.columns if name not in _FIELDS or name == "ms_per_image"]
+    numbers = [name for name in frame.columns if name not in _FIELDS or name in {"ms_per_image", *_COST}]
     return frame.astype(dict.fromkeys(numbers, "float64"))
 
 
@@ -255,23 +304,9 @@ def _summarise_one(result: Result) -> tuple[RowSummary, frozenset[str]]:
     manifest = result.manifest
     images = result.rows()
     good = [row for row in images.values() if row.error is None]
-    infos = _metric_infos(manifest, images.values())
-    means: dict[str, float] = {}
-    counts: dict[str, int] = {}
-    reasons: dict[str, dict[str, list[str]]] = {}
-    for name, info in infos.items():
-        values = []
-        for row in good:
-            reason = _why_missing(row, name, info)
-            if reason is None:
-                values.append(row.metrics[name])
-            else:
-                reasons.setdefault(name, {}).setdefault(reason, []).append(row.id)
-        if math.inf in values and -math.inf in values:
-            reasons.setdefault(name, {})["no mean: both +inf and -inf among the values"] = [row.id for row in good]
-        elif values:
-            means[name] = math.fsum(values) / len(values)
-            counts[name] = len(values)
+    infos = metric_infos(manifest["metrics"], images.values())
+    sets = result.sets() if any(info.of == "set" for info in infos.values()) else {}
+    totals = total(infos, good, sets)
     times = [row.ms for row in good if row.ms is not None]
     summary = RowSummary(
         result=result,
@@ -279,16 +314,142 @@ def _summarise_one(result: Result) -> tuple[RowSummary, frozenset[str]]:
         total=int(manifest["data"]["count"]),
         failures=tuple((row.id, row.error) for row in images.values() if row.error is not None),
         error=manifest.get("error"),
-        means=means,
-        counts=counts,
-        reasons=reasons,
+        means=totals.means,
+        counts=totals.counts,
+        reasons=totals.reasons,
         ms_per_image=statistics.median(times) if times else None,
         metrics=infos,
+        standard_errors=totals.standard_errors,
+        left_out=totals.left_out,
     )
     return summary, frozenset(row.id for row in good)
 
 
-def _metric_infos(manifest: Mapping[str, Any], images: Iterable[ImageRow]) -> dict[str, MetricInfo]:
+@dataclass
+class Totals:
+    """What many images come to; the fields are those of RowSummary."""
+
+    means: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    standard_errors: dict[str, float] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def qualifier(self, metric: MetricInfo) -> str:
+        """As `RowSummary.qualifier`."""
+        if metric.of != "set" or metric.name not in self.means:
+            return ""
+        error = self.standard_errors.get(metric.name)
+        spread = "" if error is None else f" \N{PLUS-MINUS SIGN} {metric.format(error)}"
+        count = self.counts[metric.name]
+        return f"{spread} (n = {count})" if count < metric.minimum_count else spread
+
+
+def total(infos: Mapping[str, MetricInfo], images: Sequence[ImageRow], sets: Mapping[str, Mapping[str, Any]]) -> Totals:
+    """Every column's number, or why it has none.
+
+    Args:
+        images: those that have an output.
+        sets: the values of metrics of the whole set, as in sets.json.
+    """
+    totals = Totals()
+    for name, info in infos.items():
+        if info.aggregate_of is not None:
+            _add_aggregate(totals, info, images)
+        elif info.of == "set":
+            _add_set(totals, info, images, sets.get(name, {}))
+        else:
+            _add_mean(totals, info, images)
+    return totals
+
+
+def _add_mean(totals: Totals, info: MetricInfo, images: Sequence[ImageRow]) -> None:
+    name = info.name
+    values = []
+    reasons = totals.reasons
+    for row in images:
+        reason = _why_missing(row, name, info)
+        if reason is None:
+            values.append(row.metrics[name])
+        else:
+            reasons.setdefault(name, {}).setdefault(reason, []).append(row.id)
+    ids = [row.id for row in images]
+    if math.inf in values and -math.inf in values:
+        reasons.setdefault(name, {})["no mean: both +inf and -inf among the values"] = ids
+    elif values:
+        kept = values if info.leave_out_below is None else [v for v in values if v >= info.leave_out_below]
+        if not kept:
+            reasons.setdefault(name, {})["every value is left out of the mean by this metric's rule"] = ids
+            return
+        totals.means[name], totals.counts[name] = math.fsum(kept) / len(kept), len(values)
+        if len(kept) < len(values):
+            totals.left_out[name] = len(values) - len(kept)
+
+
+def _add_set(totals: Totals, info: MetricInfo, images: Sequence[ImageRow], entry: Mapping[str, Any]) -> None:
+    if "value" in entry and entry.get("n") == len(images):
+        totals.means[info.name], totals.counts[info.name] = float(entry["value"]), int(entry["n"])
+        if entry.get("standard_error") is not None:
+            totals.standard_errors[info.name] = float(entry["standard_error"])
+        return
+    stale = "made of other images; run again" if "value" in entry else "not computed in this run"
+    totals.reasons[info.name] = {str(entry.get("reason", stale)): [row.id for row in images]}
+
+
+def _add_aggregate(totals: Totals, info: MetricInfo, images: Sequence[ImageRow]) -> None:
+    """The area under the curve of a metric's errors, or the share of errors above a limit; both in percent.
+
+    An image whose face was not found counts as an error without bound; any other without a value is a reason.
+    """
+    from facesr_bench.faces.nme import auc, failure_rate
+
+    base = str(info.aggregate_of)
+    missing = [row.id for row in images if base not in row.metrics and base not in row.undetected]
+    errors = [row.metrics.get(base, math.inf) for row in images]
+    if missing or not images or all(math.isinf(error) for error in errors):
+        if images:
+            everyone = [row.id for row in images]
+            totals.reasons[info.name] = {f"needs a value of {base} for every image": missing or everyone}
+        return
+    kind, _, limit = info.name.rpartition(":")[2].partition("-")
+    compute = auc if kind == "auc" else failure_rate
+    totals.means[info.name], totals.counts[info.name] = 100 * compute(errors, float(limit)), len(errors)
+
+
+def aggregates_of(info: MetricInfo) -> list[MetricInfo]:
+    """The columns made of all values of a metric."""
+    found = []
+    for aggregate in info.aggregates:
+        kind, _, limit = aggregate.partition("-")
+        area = kind == "auc"
+        what = f"AUC at {limit} {info.unit}" if area else f"above {limit} {info.unit}"
+        meaning = (
+            f"Area under the cumulative curve of {info.title} up to {limit} {info.unit}, in percent of the whole."
+            if area
+            else f"Share of images whose {info.title} is above {limit} {info.unit}, or whose face was not found."
+        )
+        found.append(
+            MetricInfo(
+                name=f"{info.name}:{aggregate}",
+                title=f"{info.title} {what}",
+                unit="%",
+                higher_is_better=area,
+                digits=2,
+                version=info.version,
+                aggregate_of=info.name,
+                summary=meaning,
+            )
+        )
+    return found
+
+
+def metric_infos(described: Mapping[str, Mapping[str, Any]], images: Iterable[ImageRow]) -> dict[str, MetricInfo]:
+    """Every column, in order.
+
+    Args:
+        described: what `MetricBase.describe` said of each metric.
+        images: may have values of metrics that nothing is known of; they get a column too.
+    """
     infos = {
         name: MetricInfo(
             name=name,
@@ -297,9 +458,15 @@ def _metric_infos(manifest: Mapping[str, Any], images: Iterable[ImageRow]) -> di
             higher_is_better=card["higher_is_better"],
             digits=card.get("digits", 4),
             version=card.get("version", 0),
+            of=card.get("of", "image"),
+            minimum_count=card.get("minimum_count", 0),
+            aggregates=tuple(card.get("aggregates", ())),
+            leave_out_below=card.get("leave_out_below"),
+            summary=card.get("summary", ""),
         )
-        for name, card in manifest["metrics"].items()
+        for name, card in described.items()
     }
+    infos.update({derived.name: derived for info in list(infos.values()) for derived in aggregates_of(info)})
     for row in images:
         for name in (*row.metrics, *row.reasons):
             infos.setdefault(name, MetricInfo(name, name))
@@ -387,3 +554,24 @@ def _order(row: RowSummary, metrics: Sequence[MetricInfo]) -> tuple[bool, bool, 
         return (not row.comparable, True, 0.0, row.label)
     value = row.means[first.name]
     return (not row.comparable, False, value if first.higher_is_better is False else -value, row.label)
+
+
+def per_image_values(row: RowSummary) -> dict[str, dict[str, float]]:
+    """The values that a row's means are made of: metric -> image id -> value; may be infinite, never NaN.
+
+    What a metric's own rule leaves out of its mean (`left_out`) is not among them.
+
+    Raises:
+        ResultsError: the images of the result can't be read.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for image in row.result.rows().values():
+        if image.error is None:
+            for name, info in row.metrics.items():
+                if _why_missing(image, name, info) is None and not _is_left_out(image.metrics[name], info):
+                    found.setdefault(name, {})[image.id] = image.metrics[name]
+    return found
+
+
+def _is_left_out(value: float, info: MetricInfo) -> bool:
+    return info.leave_out_below is not None and value < info.leave_out_below

@@ -220,6 +220,10 @@ def _validate_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]:
 
     hr, sr = _faces(64, 2)
 
+    if plugin.require_card().of == "set":
+        yield from _validate_set_metric(plugin, cls)
+        return
+
     def value(a: Any, b: Any) -> float:
         metric = cls(plugin.require_card(), get_profile("sparnet"), 8)
         return float(metric.per_image(a, metric.prepare(b)))
@@ -239,3 +243,38 @@ def _validate_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]:
 
     for name, function in {"per_image": runs, "determinism": repeats, "direction": direction}.items():
         yield _attempt(name, function)
+
+
+def _validate_set_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]:
+    """Features of one picture, twice; then a set against itself and against another."""
+    from facesr_bench.metric import SetMetric
+    from facesr_bench.metrics.profiles import get_profile
+    from facesr_bench.pipeline import checked_features
+
+    card = plugin.require_card()
+    if not issubclass(cls, SetMetric):
+        yield Check("class", "its card says of = 'set', so class Metric must derive from facesr_bench.metric.SetMetric")
+        return
+    metric = cls(card, get_profile("sparnet"), 8)
+    metric.variant = card.default_variant
+    pictures = _faces(64, 6)
+
+    def features() -> str | None:
+        first, again = (checked_features(metric, pictures[0]) for _ in range(2))
+        return None if np.array_equal(first, again) else "the same picture gave two feature vectors"
+
+    def direction() -> str | None:
+        rows = np.stack([checked_features(metric, picture) for picture in pictures])
+        same, other = metric.of_set(rows[:3], rows[:3]).value, metric.of_set(rows[:3], rows[3:]).value
+        right = same > other if card.higher_is_better else same < other
+        return None if right else f"a set scores {same} with itself and {other} with another: the direction is wrong"
+
+    def load() -> str | None:
+        metric.load()
+        return None
+
+    check = _attempt("load", load)
+    yield check
+    if check.problem is None:
+        yield _attempt("features", features)
+        yield _attempt("direction", direction)

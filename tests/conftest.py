@@ -27,3 +27,30 @@ def astronaut() -> NDArray[np.uint8]:
 
     picture: NDArray[np.uint8] = data.astronaut()  # type: ignore[no-untyped-call]
     return np.ascontiguousarray(picture[0:192, 128:320])
+
+
+@pytest.fixture(scope="session")
+def inception_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """FID's Inception, random weights: activations neither vanish nor explode; half precision spares the disk."""
+    import torch
+
+    from facesr_bench.metrics.inception import _architecture
+
+    random = torch.Generator().manual_seed(5)
+    tensors = {}
+    for name, tensor in _architecture().state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        w = torch.randn(tensor.shape, generator=random)
+        if tensor.ndim > 1:
+            w *= (2 / tensor[0].numel()) ** 0.5
+        elif name.endswith("running_var"):
+            w = 1 + 0.25 * w.tanh()
+        elif name.endswith("bn.weight"):
+            w = 1 + 0.2 * w
+        else:
+            w *= 0.1
+        tensors[name] = w.half()
+    path = tmp_path_factory.mktemp("inception") / "random.pth"
+    torch.save(tensors, path)
+    return path

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from facesr_bench.images import Image8, resize, write_png
-from facesr_bench.report.heatmap import error_map
+from facesr_bench.report.heatmap import write_error_map
 from facesr_bench.store import ImageRow, Result, file_name
 
 DATA_HASH = "d" * 64
@@ -110,8 +110,14 @@ def manifest(
     }
 
 
-def write_result(root: Path, card: dict[str, Any], rows: Iterable[ImageRow], *, pictures: bool = False) -> Result:
-    """Write one result folder, with its pictures if asked for, where the runner would."""
+def write_result(
+    root: Path, card: dict[str, Any], rows: Iterable[ImageRow], *, pictures: bool = False, noise: int = 0
+) -> Result:
+    """Write one result folder, with its pictures if asked for, where the runner would.
+
+    Args:
+        noise: levels added to or taken from each pixel of the method's pictures, at random.
+    """
     method = card["method"]
     folder = root / file_name(card["protocol"]["name"]) / file_name(method["label"]) / card["fingerprint"][-16:]
     result = Result(folder, card)
@@ -120,18 +126,20 @@ def write_result(root: Path, card: dict[str, Any], rows: Iterable[ImageRow], *, 
     for seed, row in enumerate(rows):
         result.append(row)
         if pictures:
-            _draw(result, row, seed, has_truth)
+            _draw(result, row, seed, has_truth, noise)
     result.close()
     return result
 
 
-def _draw(result: Result, row: ImageRow, seed: int, has_truth: bool) -> None:
+def _draw(result: Result, row: ImageRow, seed: int, has_truth: bool, noise: int) -> None:
     inputs, outputs = result.inputs_folder, result.folder
     for folder in (inputs / "lr", inputs / "hr", outputs / "sr", outputs / "maps"):
         folder.mkdir(parents=True, exist_ok=True)
     hr = drawing(seed)
     lr = resize(hr, (4, 4))
     sr = resize(lr, hr.shape[:2])
+    off = np.random.default_rng(seed).integers(-noise, noise + 1, sr.shape)
+    sr = np.clip(sr + off, 0, 255).astype(np.uint8)
     name = f"{file_name(row.id)}.png"
     write_png(result.inputs_folder / "lr" / name, lr)
     if has_truth:
@@ -139,7 +147,7 @@ def _draw(result: Result, row: ImageRow, seed: int, has_truth: bool) -> None:
     if row.error is None:
         write_png(result.sr_path(row.id), sr)
         if has_truth:
-            write_png(result.map_path(row.id), error_map(sr, hr))
+            write_error_map(result.map_path(row.id), sr, hr)
 
 
 def scored(values: Mapping[str, Mapping[str, float]], ms: float = 2.5) -> list[ImageRow]:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from facesr_bench import images
 from facesr_bench.cards import ProtocolCard
 from facesr_bench.dataset import DatasetBase, Item, Picture, file_sha256
@@ -20,20 +22,22 @@ class Dataset(DatasetBase):
 
     def items(self, protocol: ProtocolCard) -> Sequence[Item]:
         del protocol
+        points = json.loads((Path(__file__).parent / "landmarks.json").read_text(encoding="utf-8"))
         found = {name: _locate(**picture) for name, picture in self.card.options["pictures"].items()}
         return [
-            Item(face["id"], (found[face["picture"]],), {"box": tuple(face["box"])})
+            Item(face["id"], (found[face["picture"]],), {"box": tuple(face["box"]), "landmarks": points[face["id"]]})
             for face in self.card.options["faces"]
         ]
 
     def read(self, item: Item, protocol: ProtocolCard) -> Picture:
         del protocol
-        return Picture(hr=images.read_image(item.files[0]), box=item.meta["box"])
+        landmarks = np.array(item.meta["landmarks"], dtype=np.float64)
+        return Picture(hr=images.read_image(item.files[0]), landmarks=landmarks, box=item.meta["box"])
 
     def content_hash(self, items: Sequence[Item]) -> str:
-        """As for every dataset, and over the boxes."""
-        boxes: dict[str, Any] = {item.id: item.meta["box"] for item in items}
-        return hashlib.sha256(f"{super().content_hash(items)} {json.dumps(boxes)}".encode()).hexdigest()
+        """As for every dataset, and over the boxes and landmarks."""
+        places: dict[str, Any] = {item.id: [item.meta["box"], item.meta["landmarks"]] for item in items}
+        return hashlib.sha256(f"{super().content_hash(items)} {json.dumps(places)}".encode()).hexdigest()
 
 
 def _locate(package: str, file: str, sha256: str) -> Path:

@@ -12,7 +12,8 @@ from facesr_bench.errors import FaceSRBenchError
 COMMANDS = {
     "run": "run methods on protocols, then show and save the numbers",
     "score": "score a folder of finished pictures against another",
-    "table": "print results as csv, markdown or LaTeX",
+    "table": "print results as csv, markdown, LaTeX or HTML",
+    "figure": "draw a figure for a paper: comparison grid, distributions, trade-off ...",
     "report": "rebuild the HTML page of a results folder",
     "train": "train a method on your own faces",
     "weights": "fetch, import and verify the networks that methods and metrics need",

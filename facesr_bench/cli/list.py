@@ -11,9 +11,10 @@ from facesr_bench.cli.run import parse_data
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from facesr_bench.cards import MethodCard
+    from facesr_bench.cards import MethodCard, MetricCard
     from facesr_bench.plugins import Plugin, Registry
 
+_DIRECTIONS = {True: "higher is better", False: "lower is better", None: "direction by variant"}
 WHAT = ("methods", "protocols", "datasets", "metrics", "profiles")
 
 
@@ -127,13 +128,29 @@ def _datasets(found: list[Any]) -> Table:
     return table
 
 
-def _metrics(found: list[Any]) -> Table:
-    table = _table("metric", "better", "unit", "range", "needs", "what it is")
+def _metrics(found: list[Plugin[MetricCard]]) -> Table:
+    from facesr_bench.weights.catalogue import find
+
+    table = _table("metric", "what it is")
     for plugin in found:
-        card = plugin.card
-        better = "higher" if card.higher_is_better else "lower"
+        card = plugin.require_card()
         low, high = card.range
-        _row(table, plugin.name, better, card.unit, f"{low:g} to {high:g}", ", ".join(card.needs), card.summary)
+        better = {True: "higher is better", False: "lower is better", None: "direction by variant"}[
+            card.higher_is_better
+        ]
+        facts = [better, f"{low:g} to {high:g}{card.unit and ' ' + card.unit}"]
+        facts += ["one value per set"] if card.of == "set" else []
+        facts += [f"needs {', '.join(card.needs)}"] if card.needs else []
+        for name in card.variants:
+            facts.append(f"{card.name}[{name}]" + (" (default)" if name == card.default_variant else ""))
+        for name, network in card.weights.items():
+            notes = ["default"] * (name == card.default_weights)
+            if network.store is None:
+                notes.append(f"give its file: @{name}=FILE")
+            elif not find(network.store).path.is_file():
+                notes.append(f"not on this machine: facesr-bench weights fetch {network.store}")
+            facts.append(f"@{name}" + (f" ({', '.join(notes)})" if notes else ""))
+        _described(table, plugin.name, card.summary, facts)
     return table
 
 

@@ -52,9 +52,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "always: earlier failures are final too; never: compute everything anew",
     )
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of networks (default: fp32)")
-    parser.add_argument("--profile", help="compute metrics by this convention instead of the protocol's own")
+    parser.add_argument(
+        "--profile", help="compute metrics by this convention (a name, or ./FILE.toml) instead of the protocol's own"
+    )
     parser.add_argument(
         "--metrics", action="append", metavar="M,N", help="instead of the protocol's own; names or folders"
+    )
+    parser.add_argument(
+        "--attention",
+        type=int,
+        default=8,
+        metavar="N",
+        help="keep the attention maps of the first N images, from methods that have them (default: 8; 0: none)",
+    )
+    parser.add_argument("--fid-reference", metavar="NAME=FILE", help="statistics that FID compares with instead of HR")
+    parser.add_argument(
+        "--workers", type=int, default=2, metavar="N", help="threads that read, and that score; changes no number"
     )
     parser.add_argument("--no-report", action="store_true", help="don't write the HTML page")
     parser.set_defaults(handler=run)
@@ -79,6 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     from facesr_bench.report.site import build
     from facesr_bench.report.terminal import print_tables
     from facesr_bench.selection import split_list
+    from facesr_bench.sets import parse_reference
     from facesr_bench.summary import summarise
 
     console, notes = Console(), Console(stderr=True, soft_wrap=True)  # paths and commands stay whole
@@ -94,6 +108,9 @@ def run(arguments: argparse.Namespace) -> int:
         precision=arguments.precision,
         profile=arguments.profile,
         metrics=tuple(split_list(arguments.metrics)) if arguments.metrics else None,
+        attention=arguments.attention,
+        workers=arguments.workers,
+        fid_reference=parse_reference(arguments.fid_reference),
     )
     with bar(notes) as progress:
         report = runner.run(options, progress)

@@ -14,6 +14,7 @@ from facesr_bench.errors import MetricError
 from facesr_bench.faces.landmarks import Box, check_box, square_box
 from facesr_bench.faces.points import Points, check_points
 
+NOT_INSTALLED = "dlib is not installed: pip install 'facesr-bench[dlib]'"
 LANDMARK_FILE = "shape_predictor_68_face_landmarks.dat"
 RECOGNITION_FILE = "dlib_face_recognition_resnet_model_v1.dat"
 
@@ -40,11 +41,23 @@ def model_file(name: str) -> Path:
     return path
 
 
+def why_missing() -> str | None:
+    """Why dlib's networks can't be used here, without importing dlib; none if they can."""
+    if importlib.util.find_spec("dlib") is None:
+        return NOT_INSTALLED
+    try:
+        for name in (LANDMARK_FILE, RECOGNITION_FILE):
+            model_file(name)
+    except MetricError as error:
+        return str(error)
+    return None
+
+
 def _dlib() -> Any:
     try:
         import dlib
     except ImportError as error:
-        raise MetricError("dlib is not installed: pip install 'facesr-bench[dlib]'") from error
+        raise MetricError(NOT_INSTALLED) from error
     return dlib
 
 

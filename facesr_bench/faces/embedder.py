@@ -14,7 +14,7 @@ from pydantic import model_validator
 from facesr_bench.cards import validate
 from facesr_bench.errors import MetricError
 from facesr_bench.faces.alignment import TEMPLATES
-from facesr_bench.faces.network import NetworkSpec, OnnxNetwork
+from facesr_bench.faces.network import OWN, NetworkSpec, OnnxNetwork, own_spec
 from facesr_bench.locate import read_toml
 from facesr_bench.plugins import unknown
 
@@ -60,6 +60,17 @@ def get_embedder(name: str) -> EmbedderSpec:
     if name not in embedders():
         raise MetricError(unknown("embedder", name, embedders()))
     return embedders()[name]
+
+
+def embedder_for(name: str, path: Path) -> EmbedderSpec:
+    """What the network in `path` wants: the preset called `name`, or for `onnx` the user's own (see `own_spec`).
+
+    Raises:
+        MetricError: no such preset.
+        WeightsError, CardError: the user's own file, or the FILE.toml beside it, is wrong.
+    """
+    preset = get_embedder(name)
+    return own_spec(EmbedderSpec, preset, path) if name == OWN else preset
 
 
 class Embedder:

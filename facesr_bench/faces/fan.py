@@ -39,17 +39,21 @@ class FanLandmarks:
             places before they are cut off, carried back through the crop's own whole-pixel frame. Cutting off
             alone moves a point by up to a pixel each way, which shows on small faces.
         mirror: average the heatmaps of the picture and its mirror image, the package's default.
+        device: a torch device (`cpu`, `cuda`, `cuda:1`).
 
     Raises:
         WeightsError: no such file, or not a 2DFAN4.
     """
 
-    def __init__(self, path: Path, *, decoding: Decoding = "face-alignment", mirror: bool = True) -> None:
+    def __init__(
+        self, path: Path, *, decoding: Decoding = "face-alignment", mirror: bool = True, device: str = "cpu"
+    ) -> None:
         if not path.is_file():
             raise WeightsError(f"{path}: no such file; it should be face-alignment's 2DFAN4")
         self.decoding = decoding
         self.mirror = mirror
-        self._network: Any = _load(path)
+        self.device = device
+        self._network: Any = _load(path).to(device)
 
     @property
     def name(self) -> str:
@@ -80,12 +84,12 @@ class FanLandmarks:
         if (past <= 0).any() or (first >= image.shape[1::-1]).any():
             raise MetricError("the face's box is so small and so near the edge that its crop lies beside the picture")
         crop = utils.crop(image, centre, scale).transpose(2, 0, 1).astype(np.float32) / 255.0
-        inputs = torch.from_numpy(crop)[None]
+        inputs = torch.from_numpy(crop)[None].to(self.device)
         with torch.inference_mode():
             heatmaps = self._heatmaps(inputs)
             if self.mirror:
                 heatmaps = heatmaps + utils.flip(self._heatmaps(utils.flip(inputs)), is_label=True)
-        maps = heatmaps.numpy()
+        maps = heatmaps.cpu().numpy()
         if not np.isfinite(maps).all():
             raise MetricError("2DFAN4 gave NaN or infinity")
         in_heatmap, in_image, _ = utils.get_preds_fromhm(maps, centre, scale)

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from facesr_bench.cards import validate
 from facesr_bench.errors import MetricError
-from facesr_bench.faces.network import NetworkSpec, OnnxNetwork
+from facesr_bench.faces.network import OWN, NetworkSpec, OnnxNetwork, own_spec
 from facesr_bench.faces.points import Points, check_points
 from facesr_bench.locate import read_toml
 from facesr_bench.plugins import unknown
@@ -138,6 +138,17 @@ def get_landmark_network(name: str) -> LandmarkSpec:
     if name not in landmark_networks():
         raise MetricError(unknown("landmark network", name, landmark_networks()))
     return landmark_networks()[name]
+
+
+def landmarks_for(name: str, path: Path) -> LandmarkSpec:
+    """What the network in `path` wants: the preset called `name`, or for `onnx` the user's own (see `own_spec`).
+
+    Raises:
+        MetricError: no such preset.
+        WeightsError, CardError: the user's own file, or the FILE.toml beside it, is wrong.
+    """
+    preset = get_landmark_network(name)
+    return own_spec(LandmarkSpec, preset, path) if name == OWN else preset
 
 
 class OnnxLandmarks:

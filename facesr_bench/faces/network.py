@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from facesr_bench.cards import Name
-from facesr_bench.errors import MetricError, WeightsError
+from facesr_bench.cards import Name, validate
+from facesr_bench.errors import CardError, MetricError, WeightsError
+from facesr_bench.locate import read_toml
 
 LARGEST_BATCH = 16
+OWN = "onnx"
+"""The preset for a network that a user brings along."""
+
+
+_Spec = TypeVar("_Spec", bound="NetworkSpec")
 
 
 class NetworkSpec(BaseModel):
@@ -76,6 +82,54 @@ class NetworkSpec(BaseModel):
         return np.ascontiguousarray((values - mean) / std, dtype=np.float32)
 
 
+def open_session(path: Path) -> Any:
+    """An ONNX file as an onnxruntime.InferenceSession on the CPU, one thread.
+
+    Raises:
+        WeightsError: not an ONNX network that can be run.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # Sums split among threads are added in another order on another machine.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.use_deterministic_compute = True
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has a class of its own for each cause, all of them Exception
+        reason = str(error).strip().splitlines()[0]
+        raise WeightsError(f"{path}: not an ONNX network that can be run: {reason}") from error
+
+
+def own_spec(model: type[_Spec], preset: _Spec, path: Path) -> _Spec:
+    """The description of a user's own ONNX file: `preset`, changed by what the file itself says and by `FILE.toml`.
+
+    Of the file are taken its input's height and width and whether it takes one picture at a time, where it fixes them.
+    `FILE.toml` (`net.onnx.toml` beside `net.onnx`) is optional and has the last word. Its fields are those of a table
+    in embedders.toml or landmarks.toml.
+
+    Raises:
+        WeightsError: no such file, or not an ONNX network of one picture-shaped input.
+        CardError: FILE.toml has wrong fields, or what comes out of all three contradicts itself; says which.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file; it should be an ONNX network")
+    inputs = open_session(path).get_inputs()
+    if len(inputs) != 1 or len(inputs[0].shape) != 4:
+        given = "; ".join(f"{i.name} {i.shape}" for i in inputs)
+        raise WeightsError(f"{path}: its input is {given}, where one of [N, channels, height, width] is due")
+    count, _, height, width = inputs[0].shape
+    found = {key: size for key, size in (("height", height), ("width", width)) if isinstance(size, int)}
+    said = path.with_name(f"{path.name}.toml")
+    table = read_toml(said) if said.is_file() else {}
+    if "name" in table:
+        raise CardError(f"{said}: name: not a field here; the network is called {preset.name}")
+    file = {"file": path.name, **found, "batch_of_one": isinstance(count, int) and count == 1}
+    return validate(model, {**preset.model_dump(), **file, **table}, said)
+
+
 class OnnxNetwork:
     """An ONNX file opened once, run on the CPU by a single thread: the same input gives the same bits every time.
 
@@ -94,19 +148,7 @@ class OnnxNetwork:
 
     @cached_property
     def _session(self) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        # Sums split among threads are added in another order on another machine.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.use_deterministic_compute = True
-        options.log_severity_level = 3
-        try:
-            return onnxruntime.InferenceSession(str(self.path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime has a class of its own for each cause, all of them Exception
-            reason = str(error).strip().splitlines()[0]
-            raise WeightsError(f"{self.path}: not an ONNX network that can be run: {reason}") from error
+        return open_session(self.path)
 
     def _check_input(self) -> None:
         inputs = self._session.get_inputs()

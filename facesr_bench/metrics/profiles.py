@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from facesr_bench.cards import Name, validate
 from facesr_bench.errors import MetricError
 from facesr_bench.locate import read_toml
-from facesr_bench.plugins import unknown
+from facesr_bench.plugins import is_path, unknown
 
 Rounding = Literal["floor", "round", "none"]
 Quantise = Literal["round", "truncate"]
@@ -50,6 +50,25 @@ class Profile(BaseModel):
         default=False, description="a negative contrast-structure term counts as 0, so that SSIM is never negative"
     )
     ssim_negative: bool = Field(default=False, description="SSIM on 256 - Y (DIC's uint8 overflow), kept as a witness")
+    lpips_range: Literal["minus-one-one", "zero-one"] = Field(
+        default="minus-one-one", description="what levels 0 and 255 become for LPIPS; its definition is -1 and 1"
+    )
+    lpips_size: int | None = Field(
+        default=None, ge=32, description="side that both images are resized to before LPIPS (Pillow bicubic), px"
+    )
+    identity_alignment: Literal["hr", "each"] = Field(
+        default="hr", description="`hr`: HR's five points align both faces; `each`: a detector finds them on each"
+    )
+    face_detector: Literal["scrfd", "yunet", "dlib"] = Field(
+        default="scrfd", description="where points are detected: on each face, or where a dataset brings none"
+    )
+    nme_normaliser: Literal["inter-ocular", "inter-pupil", "box-diagonal", "dic"] = Field(
+        default="inter-ocular", description="what landmark errors are divided by"
+    )
+    nme_average: Literal["mean", "rms"] = Field(default="mean", description="of a face's 68 distances")
+    fan_decoding: Literal["face-alignment", "exact"] = Field(
+        default="face-alignment", description="of 2DFAN4's heatmaps: cut off to whole px as the package does, or not"
+    )
     match_statistics: bool = Field(
         default=False, description="force mean and standard deviation of SR's channels to HR's (VQFR), a witness"
     )
@@ -68,6 +87,16 @@ class Profile(BaseModel):
         return scale if self.border == "scale" else self.border
 
 
+def _profile_of_file(path: Path) -> Profile:
+    tables = read_toml(path)
+    if len(tables) != 1 or not all(isinstance(table, dict) for table in tables.values()):
+        raise MetricError(f"{path}: a profile's file holds one table, [name-of-the-profile], with its fields")
+    ((name, table),) = tables.items()
+    if name in profiles():
+        raise MetricError(f"{path}: there is a profile {name!r} already; two conventions can't share a name")
+    return validate(Profile, {"name": name, "source": [path.name], **table}, path)
+
+
 @cache
 def profiles() -> dict[str, Profile]:
     """Every profile, by name."""
@@ -76,11 +105,14 @@ def profiles() -> dict[str, Profile]:
 
 
 def get_profile(name: str) -> Profile:
-    """The profile called `name`.
+    """The profile called `name`, or the only one in a TOML file given by path (`./mine.toml`).
 
     Raises:
-        MetricError: there is none; suggests one.
+        MetricError: there is none (suggests one), or the file holds none, several, or one whose name is taken.
+        CardError: the file or the profile in it is not valid.
     """
+    if is_path(name):
+        return _profile_of_file(Path(name).expanduser())
     if name not in profiles():
         raise MetricError(unknown("profile", name, profiles()))
     return profiles()[name]

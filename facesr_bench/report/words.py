@@ -90,11 +90,50 @@ def profile_in_words(profile: Mapping[str, Any]) -> list[tuple[str, str]]:
         known.add("match_statistics")
         if profile["match_statistics"]:
             pairs.append(("Caution", "Mean and deviation of each channel are first forced to those of the truth."))
+    if "lpips_range" in profile:
+        known |= {"lpips_range", "lpips_size"}
+        pairs.append(("LPIPS", _lpips(profile)))
+    if "identity_alignment" in profile:
+        known |= {"identity_alignment", "face_detector"}
+        pairs.append(("Identity", _identity(profile)))
+    if "nme_normaliser" in profile:
+        known |= {"nme_normaliser", "nme_average", "fan_decoding"}
+        pairs.append(("Landmarks", _landmarks(profile)))
     pairs += [(key, str(value)) for key, value in profile.items() if key not in known]
     sources = profile.get("source") or ()
     if sources:
         pairs.append(("As in", "; ".join([sources] if isinstance(sources, str) else sources)))
     return pairs
+
+
+def _lpips(profile: Mapping[str, Any]) -> str:
+    span = {"minus-one-one": "[-1, 1], as it was trained", "zero-one": "[0, 1], a known deviation"}
+    size = profile.get("lpips_size")
+    where = f"resized to {size} px" if size else "at the picture's own size"
+    return f"Input in {span.get(profile['lpips_range'], profile['lpips_range'])}, {where}."
+
+
+def _identity(profile: Mapping[str, Any]) -> str:
+    how = {
+        "hr": "Both faces are aligned by the ground truth's points",
+        "each": "Each face is aligned by the points that a detector finds on it",
+    }
+    aligned = how.get(profile["identity_alignment"], profile["identity_alignment"])
+    return f"{aligned}; where there are none, by those that {profile.get('face_detector')} finds."
+
+
+def _landmarks(profile: Mapping[str, Any]) -> str:
+    sizes = {
+        "inter-ocular": "the distance of the outer eye corners",
+        "inter-pupil": "the distance of the eye centres",
+        "box-diagonal": "the diagonal of the landmarks' box",
+        "dic": "DIC's eye width, with point numbers off by one (a known bug, kept as a witness)",
+    }
+    average = {"mean": "Mean distance", "rms": "Root mean square distance"}
+    decoding = {"face-alignment": "cut off to whole px, as face-alignment returns them", "exact": "not cut off"}
+    what = average.get(str(profile.get("nme_average")), str(profile.get("nme_average")))
+    size = sizes.get(profile["nme_normaliser"], profile["nme_normaliser"])
+    return f"{what} over {size}; 2DFAN4's points are {decoding.get(str(profile.get('fan_decoding')), 'as decoded')}."
 
 
 def _ssim(profile: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,24 +20,24 @@ class MetricWeights:
 
     Attributes:
         name: the card's name for it.
-        key: what the metric's column is called with it: `lpips`, `lpips@vgg`, `identity@mobilefacenet-ms1m:1a2b3c4d`
-            (the hash's first digits, for a file that the user gave).
+        suffix: what it adds to the column's name: nothing for the default, `@vgg`, `@mobilefacenet-ms1m:1a2b3c4d` (the
+            hash's first digits, for a file that the user gave).
         path: the file.
-        sha256: of the file.
+        sha256: of the file, and of the FILE.toml beside one that the user gave.
         options: what the card says of it, for the metric's class.
     """
 
     name: str
-    key: str
+    suffix: str
     path: Path
     sha256: str
     options: dict[str, Any] = field(default_factory=dict)
 
 
-def column(card: MetricCard, given: str | None) -> str:
-    """What the column of `metric@given` is called where the network itself is missing."""
+def suffix(card: MetricCard, given: str | None) -> str:
+    """What `@given` adds to the column's name where the file itself is missing."""
     name = (given or "").partition("=")[0] or card.default_weights
-    return card.name if name == card.default_weights else f"{card.name}@{name}"
+    return "" if name == card.default_weights else f"@{name}"
 
 
 def resolve(card: MetricCard, given: str | None) -> MetricWeights:
@@ -51,14 +52,16 @@ def resolve(card: MetricCard, given: str | None) -> MetricWeights:
     if name not in card.weights:
         raise WeightsError(unknown(f"network of {card.name}", name, card.weights))
     entry = card.weights[name]
-    key = column(card, given)
     if file:
         path = Path(file).expanduser()
         if not path.is_file():
             raise WeightsError(f"{card.name}@{given}: no such file: {path}")
         sha256 = digest(path)
-        return MetricWeights(name, f"{card.name}@{name}:{sha256[:8]}", path, sha256, entry.options)
+        beside = path.with_name(path.name + ".toml")  # says how the network wants its input, see facesr_bench.faces
+        if beside.is_file():
+            sha256 = hashlib.sha256(f"{sha256} {digest(beside)}".encode()).hexdigest()
+        return MetricWeights(name, f"@{name}:{sha256[:8]}", path, sha256, entry.options)
     if entry.store is None:
         raise WeightsError(f"{card.name}@{name} needs its file: write {card.name}@{name}=/path/to/file")
     path = require(entry.store)
-    return MetricWeights(name, key, path, digest(path), entry.options)
+    return MetricWeights(name, suffix(card, given), path, digest(path), entry.options)

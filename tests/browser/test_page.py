@@ -1,121 +1,91 @@
-"""The page in a real browser, opened from disk."""
+"""The first page, the method and provenance pages and the gallery in a real browser, opened from disk."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from facesr_bench.report.site import build
-from tests.report_fixtures import manifest, scored, write_result
+from tests.browser.conftest import HOSTILE, Visit
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-HOSTILE = ["<img src=x onerror=alert(1)>", '"><script>alert(2)</script>', "50% #1?.png"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("needs chromium")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=flags)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("results #1 100%")
-    for label, base in {"bicubic": 20.0, "perfect": float("inf"), HOSTILE[0]: 9.5, HOSTILE[1]: 24.0}.items():
-        values = {image_id: {"psnr": base + i, "ssim": 0.5} for i, image_id in enumerate(HOSTILE)}
-        write_result(root, manifest(label), scored(values), pictures=True)
-    write_result(root, manifest("broken", error="no weights"), [])
-    return build(root)
-
-
-class Visit:
-    """A page and all that went wrong on it."""
-
-    def __init__(self, browser: Any, **options: Any) -> None:
-        self.page = browser.new_page(**options)
-        self.page.set_default_timeout(120_000)  # a busy machine is not a fault of the page either
-        self.problems: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda message: self.problems.append(message.text))
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("dialog", self._dismiss)
-        self.page.on("requestfailed", self._note_failure)
-        self.page.on("request", lambda request: self.requests.append(request.url))
-
-    def _note_failure(self, request: Any) -> None:
-        # Leaving a page aborts the pictures it was still loading: no fault of the page.
-        if "ERR_ABORTED" not in (request.failure or ""):
-            self.problems.append(f"failed: {request.url}: {request.failure}")
-
-    def _dismiss(self, dialog: Any) -> None:
-        self.problems.append(dialog.message)
-        dialog.dismiss()
-
-    def check(self) -> None:
-        assert self.problems == []
-        assert [url for url in self.requests if not url.startswith(("file:", "data:"))] == []
-
-
-@pytest.fixture
-def visit(browser: Any, index: Path) -> Iterator[Visit]:
-    visit = Visit(browser, viewport={"width": 1280, "height": 900})
-    visit.page.goto(index.as_uri())
-    yield visit
-    visit.check()
-    visit.page.close()
+RANKING = ["perfect", HOSTILE[1], "bicubic", HOSTILE[0], "broken"]
 
 
 def labels(page: Any) -> list[str]:
-    return [text.strip() for text in page.locator("table tbody th .label").all_inner_texts()]
+    return [text.strip() for text in page.locator("table.leaderboard tbody th .label").all_inner_texts()]
+
+
+def header(page: Any, title: str) -> Any:
+    return page.locator("table.leaderboard thead th", has_text=title)
 
 
 def test_sorting(visit: Visit) -> None:
     page = visit.page
-    header = page.locator("thead th", has_text="PSNR")
-    ranking = ["perfect", HOSTILE[1], "bicubic", HOSTILE[0], "broken"]
-    assert labels(page) == ranking
-    assert header.get_attribute("aria-sort") == "descending"
-    header.get_by_role("button").click()
-    assert header.get_attribute("aria-sort") == "ascending"
-    assert labels(page) == [HOSTILE[0], "bicubic", HOSTILE[1], "perfect", "broken"], "no value stays last"
-    header.get_by_role("button").focus()
+    psnr = header(page, "PSNR")
+    # Images of `bicubic` are fewer: it comes after those that ran on all.
+    assert labels(page)[0] == "perfect" and labels(page)[-1] == "broken"
+    assert psnr.get_attribute("aria-sort") == "descending"
+    psnr.click()
+    assert psnr.get_attribute("aria-sort") == "ascending"
+    assert labels(page) == [*RANKING[3::-1], "broken"], "no value stays last"
+    psnr.get_by_role("button").focus()
     page.keyboard.press("Enter")
-    assert labels(page) == ranking
-    method = page.locator("thead th", has_text="Method")
-    method.get_by_role("button").click()
-    assert method.get_attribute("aria-sort") == "ascending" and header.get_attribute("aria-sort") is None
+    assert psnr.get_attribute("aria-sort") == "descending" and labels(page) == RANKING
+    header(page, "Method").click()
+    assert header(page, "Method").get_attribute("aria-sort") == "ascending" and not psnr.get_attribute("aria-sort")
     assert labels(page)[-3:] == ["bicubic", "broken", "perfect"]
 
 
-def test_provenance_opens_and_moves_with_its_row(visit: Visit) -> None:
+def test_search(visit: Visit) -> None:
     page = visit.page
-    button = page.locator("button.more").first
-    row = page.locator(f"[id='{button.get_attribute('aria-controls')}']")
-    assert not row.is_visible() and button.get_attribute("aria-expanded") == "false"
-    button.focus()
-    page.keyboard.press("Enter")
-    assert row.is_visible() and button.get_attribute("aria-expanded") == "true"
-    page.locator("thead th", has_text="PSNR").get_by_role("button").click()
-    assert row.evaluate("row => row.previousElementSibling.querySelector('.label').textContent") == "perfect"
+    search = page.get_by_label("Search")
+    search.fill("perf")
+    assert labels(page) == ["perfect"]
+    search.fill("<img")
+    assert labels(page) == [HOSTILE[0]]
+    search.fill("nothing of that name")
+    assert labels(page) == [] and page.get_by_text("No method is called so").is_visible()
+    search.fill("")
+    assert len(labels(page)) == 5
+
+
+def test_columns_can_be_hidden_and_shown(visit: Visit) -> None:
+    page = visit.page
+    assert header(page, "LPIPS").count() == 0, "no method has a value: it begins hidden, and that is said"
+    assert page.get_by_text(re.compile("more columns? to choose from")).count() == 1
+    page.locator("summary", has_text="Columns").click()
+    page.get_by_role("checkbox", name="SSIM").uncheck()
+    assert header(page, "SSIM").count() == 0 and header(page, "PSNR").count() == 1
+    page.get_by_role("checkbox", name="SSIM").check()
+    page.get_by_role("checkbox", name="LPIPS").check()
+    assert header(page, "SSIM").is_visible() and header(page, "LPIPS").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.get_by_role("checkbox", name="SSIM").is_visible()
 
 
 def test_hostile_names_are_text(visit: Visit) -> None:
-    assert set(HOSTILE[:2]) <= set(labels(visit.page))
-    assert visit.page.locator("img:not(article img)").count() == 0
-    assert visit.page.locator("article img").count() == 3 * (1 + 2 * 4 + 1)
-    assert set(visit.page.locator("article h3 .label").all_inner_texts()) == set(HOSTILE)
-    assert visit.page.locator("script").count() == 1
+    page = visit.page
+    assert set(HOSTILE[:2]) <= set(labels(page))
+    assert page.locator("img:not(article img)").count() == 0
+    assert set(page.locator("article h3 .label").all_inner_texts()) == set(HOSTILE)
+    assert page.locator("script:not([src])").count() == 0
+    page.get_by_role("link", name=HOSTILE[1], exact=True).first.click()
+    assert page.locator("h1").inner_text() == HOSTILE[1]
+    assert page.locator(".units").count() == 4, "the mean, and three images"
+
+
+def test_a_row_leads_to_its_provenance(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_role("link", name="manifest of perfect").click()
+    target = page.locator(":target")
+    assert target.locator("h3").inner_text() == "perfect"
+    assert "facesr-bench run --methods perfect --protocols toy-x8" in target.inner_text()
+    copy = target.locator(".copy button").first
+    copy.click()
+    sync_api.expect(copy).to_have_text(re.compile("Copied|Selected"))
 
 
 def test_images_load_from_disk(visit: Visit) -> None:
@@ -127,30 +97,67 @@ def test_images_load_from_disk(visit: Visit) -> None:
         picture.scroll_into_view_if_needed()
         picture.evaluate("async image => { await image.decode(); }")
         assert picture.evaluate("image => image.naturalWidth") in {4, 32}
-    assert page.locator("img").count() == 3 * (1 + 2 * 4 + 1)
+    assert page.locator("img").count() == 3 * (1 + 2 * 4 + 1) - 2, "one image failed with one method"
     shown = page.locator("img").first
     assert shown.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
     assert shown.bounding_box()["width"] == 32
     page.locator("input[name=zoom][value='2']").check()
     assert shown.bounding_box()["width"] == 64
     page.get_by_role("link", name="facesr-bench").click()
-    assert page.locator("table").count() == 1
+    assert page.locator("table.leaderboard").count() == 1
+
+
+def order(page: Any) -> list[str]:
+    names: list[str] = page.locator("article h2 .label").all_text_contents()
+    return names
+
+
+def test_the_gallery_sorts_and_filters(visit: Visit, board: Path) -> None:
+    page = visit.page
+    page.goto((board / "1.html").as_uri())
+    written = order(page)
+    page.get_by_label("Sort by").select_option("PSNR")
+    page.get_by_label("Method", exact=True).select_option("bicubic")
+    assert order(page) == [HOSTILE[0], HOSTILE[1], HOSTILE[2]], "worst first; the image without a value last"
+    page.get_by_label("Order").select_option("largest first")
+    assert order(page) == [HOSTILE[1], HOSTILE[0], HOSTILE[2]]
+    page.get_by_label("Sort by").select_option("PSNR, difference of two methods")
+    page.get_by_label("Method A").select_option(HOSTILE[1])
+    page.get_by_label("less method B").select_option("bicubic")
+    assert order(page)[-1] == HOSTILE[2] and "4.00" in page.locator("article h2").first.inner_text()
+    page.get_by_label("Show").select_option("failed with some method")
+    assert order(page) == [HOSTILE[2]] and page.get_by_text("failed: no such <face>").is_visible()
+    assert page.locator("#found").inner_text() == "1 image"
+    page.get_by_label("Show").select_option("all images")
+    page.get_by_label("Name contains").fill("script")
+    assert order(page) == [HOSTILE[1]]
+    for picture in page.locator("article img").all():
+        picture.evaluate("async image => { await image.decode(); }")
+    page.get_by_label("Name contains").fill("")
+    page.get_by_label("Sort by").select_option("their order in the set")
+    assert order(page) == written
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_scrolls_the_tables_and_not_the_page(browser: Any, index: Path, scheme: str) -> None:
     visit = Visit(browser, viewport={"width": 360, "height": 740}, color_scheme=scheme)
-    for path in (index, next(index.parent.glob("_pages/*/*/1.html"))):
+    for path in (index, *sorted((index.parent / "_site").rglob("*.html"))):
         visit.page.goto(path.as_uri())
-        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360, path
     ground = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == ("rgb(252, 251, 248)" if scheme == "light" else "rgb(20, 21, 22)")
     visit.check()
     visit.page.close()
 
 
-def test_without_script_everything_is_there(browser: Any, index: Path) -> None:
+def test_without_script_everything_is_there(browser: Any, index: Path, board: Path) -> None:
     visit = Visit(browser, java_script_enabled=False)
     visit.page.goto(index.as_uri())
-    assert visit.page.locator(".provenance").first.is_visible()
+    assert visit.page.locator("table.leaderboard tbody tr").count() == 5
+    assert visit.page.locator("thead th", has_text="LPIPS").is_visible()
+    visit.page.goto((board / "1.html").as_uri())
+    assert visit.page.locator("article").count() == 3
+    visit.page.goto((board / "mean.html").as_uri())
+    assert visit.page.locator("noscript img, main img").count() >= 4
+    visit.check()
     visit.page.close()

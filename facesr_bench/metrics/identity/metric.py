@@ -1,49 +1,96 @@
-"""Identity similarity: both faces aligned to the network's template by HR's own landmarks, then embedded."""
+"""Is it still the same person? The embeddings of SR and of HR (or of the low-quality input), compared.
+
+Options of the card:
+    judge = "onnx" (the network of the weights), "dlib", "vqfr";
+    against = "hr", "lq": the input at SR's size, for pictures without ground truth;
+    measure = "cosine", "degrees" (the angle), "distance" (Euclidean, as dlib means it).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.errors import MetricError
-from facesr_bench.faces.alignment import TEMPLATES, align
-from facesr_bench.faces.embedder import Embedder, cosine, get_embedder
-from facesr_bench.faces.points import five_points
-from facesr_bench.images import Image8
+from facesr_bench.faces import dlib_models
+from facesr_bench.faces.embedder import Embedder, cosine, degrees, embedder_for
+from facesr_bench.faces.judge import AlignedJudge, DlibJudge, Judge, WholePictureJudge
+from facesr_bench.faces.location import Locator
+from facesr_bench.faces.points import Points
+from facesr_bench.images import Image8, resize
 from facesr_bench.metric import MetricBase
+from facesr_bench.metrics.shared import Recent, pixels_key, shared
 from facesr_bench.protocol import Sample
 
 
 @dataclass(frozen=True)
 class Reference:
-    """HR's five points (5x2, px) and embedding (1xD)."""
+    """Of the picture that SR is compared with: where the face is, and its embedding."""
 
-    points: NDArray[np.float64]
-    embedding: NDArray[np.float32]
+    points: Points
+    embedding: NDArray[Any]
 
 
 class Metric(MetricBase):
-    """Cosine of the two embeddings, 1 for identical images.
+    """By default the same warp, from HR's points, is applied to both: whether a face is found again is not measured."""
 
-    The same warp, from HR's landmarks, is applied to both: whether a detector finds the face again is not measured.
-    """
+    def why_unavailable(self) -> str | None:
+        return dlib_models.why_missing() if self.card.options.get("judge") == "dlib" else None
 
     def load(self) -> None:
-        assert self.weights is not None  # load_metric has seen to it
-        self._embedder = Embedder(get_embedder(self.weights.name), self.weights.path)
+        options = self.card.options
+        self._locator = Locator(options.get("detector", self.profile.face_detector))
+        self._judge: Judge = shared(("judge", self._network), self._open)
+        self._recent: Recent[NDArray[Any]] = shared(("embeddings", self._network), Recent)
+
+    def troubled(self) -> bool:
+        """Whether a picture without known points would find no detector."""
+        return Locator(self.card.options.get("detector", self.profile.face_detector)).missing()
 
     def prepare_sample(self, sample: Sample) -> Reference:
-        if sample.hr is None or sample.landmarks is None:
-            raise MetricError("needs an HR image with landmarks")
-        points = five_points(sample.landmarks)
-        return Reference(points, self._embed(sample.hr, points))
+        image = self._compared(sample)
+        if self.profile.identity_alignment == "hr" or not self._judge.needs_points:
+            points, source = self._judge.points(sample, image, self._locator), self._locator.source(sample)
+        else:
+            source = f"detected-{self._locator.detector}"
+            points = self._judge.detect(image, self._locator)
+        against = self.card.options.get("against", "hr")
+        name = f"identity-{self._network}-v{self.card.version}-{against}-{source}"
+        return Reference(points, sample.once(name, lambda: self._judge.embed(image, points)))
 
     def per_image(self, sr: Image8, reference: Reference) -> float:
-        return float(cosine(self._embed(sr, reference.points), reference.embedding)[0])
+        points = reference.points
+        if self.profile.identity_alignment == "each" and self._judge.needs_points:
+            points = self._judge.detect(sr, self._locator)
+        embedding = self._recent.get(pixels_key(sr, points), lambda: self._judge.embed(sr, points))
+        measure = self.card.options.get("measure", "cosine")
+        if measure == "distance":
+            return float(np.linalg.norm(embedding.astype(np.float64) - reference.embedding.astype(np.float64)))
+        similarity = cosine(embedding, reference.embedding)
+        return float(degrees(similarity) if measure == "degrees" else similarity)
 
-    def _embed(self, image: Image8, points: NDArray[np.float64]) -> NDArray[np.float32]:
-        template = TEMPLATES.get(self._embedder.spec.alignment)
-        face = image if template is None else align(image, points, template)
-        return self._embedder.embed(face[None])
+    def _compared(self, sample: Sample) -> Image8:
+        if self.card.options.get("against", "hr") == "lq":
+            height, width = sample.lr.shape[:2]
+            return resize(sample.lr, (height * self.scale, width * self.scale))
+        assert sample.hr is not None  # the card needs a reference
+        return sample.hr
+
+    @property
+    def _network(self) -> str:
+        judge = self.card.options.get("judge", "onnx")
+        return judge if self.weights is None else f"{judge}-{self.weights.name}-{self.weights.sha256[:16]}"
+
+    def _open(self) -> Judge:
+        judge = self.card.options.get("judge", "onnx")
+        if judge == "dlib":
+            return DlibJudge()
+        assert self.weights is not None  # load_metric has seen to it
+        if judge == "vqfr":
+            from facesr_bench.faces.vqfr_network import VqfrEmbedder
+
+            return WholePictureJudge(VqfrEmbedder(self.weights.path))
+        path = self.weights.path
+        return AlignedJudge(Embedder(embedder_for(self.weights.name, path), path))

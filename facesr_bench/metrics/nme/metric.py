@@ -1,37 +1,91 @@
-"""Normalised mean error of 68 landmarks (iBUG), inter-ocular."""
+"""Normalised mean error of 68 landmarks (iBUG) found on SR.
+
+Options of the card:
+    truth = "annotation" (the dataset's own points), "hr" (what the same detector finds on HR);
+    detector = "dlib-68"; without it, the network of the weights.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from numpy.typing import NDArray
 
 from facesr_bench.errors import MetricError
-from facesr_bench.faces.landmarks import LandmarkDetector, OnnxLandmarks, get_landmark_network, landmark_networks
+from facesr_bench.faces import dlib_models
+from facesr_bench.faces.landmarks import Box, LandmarkDetector, OnnxLandmarks, landmarks_for
+from facesr_bench.faces.location import Locator
 from facesr_bench.faces.nme import nme
+from facesr_bench.faces.points import Points
 from facesr_bench.images import Image8
 from facesr_bench.metric import MetricBase
+from facesr_bench.metrics.shared import Recent, pixels_key, shared
 from facesr_bench.protocol import Sample
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The true points (68x2, px of HR), and the box that the detector gets."""
+
+    truth: Points
+    box: Box
 
 
 class Metric(MetricBase):
     """In percent. The detector's box comes from HR's landmarks: finding the face again is not what is measured."""
 
     def load(self) -> None:
+        self._locator = Locator("dlib" if self._is_dlib else self.profile.face_detector)
+        self._detector: LandmarkDetector = shared(("landmarks", self._network), self._open)
+        self._recent: Recent[Points] = shared(("found landmarks", self._network), Recent)
+
+    def why_unavailable(self) -> str | None:
+        return dlib_models.why_missing() if self._is_dlib else None
+
+    def troubled(self) -> bool:
+        """Whether a picture without known points would find no detector."""
+        from_hr = self.card.options.get("truth") == "hr"
+        return from_hr and Locator("dlib" if self._is_dlib else self.profile.face_detector).missing()
+
+    def prepare_sample(self, sample: Sample) -> Reference:
+        if self.card.options.get("truth") != "hr":
+            if sample.landmarks is None or len(sample.landmarks) != 68:
+                count = 0 if sample.landmarks is None else len(sample.landmarks)
+                raise MetricError(f"needs 68 annotated landmarks; there are {count}")
+            return Reference(sample.landmarks, self._detector.box(sample.landmarks))
+        hr = sample.hr
+        assert hr is not None  # the card needs a reference
+        box = self._detector.box(self._locator.sixty_eight(sample, hr))
+        name = f"landmarks-{self._network}-v{self.card.version}-{self._locator.source(sample)}"
+        return Reference(np.asarray(sample.once(name, lambda: self._detector.detect(hr, box)), np.float64), box)
+
+    def per_image(self, sr: Image8, reference: Reference) -> float:
+        question = pixels_key(sr, np.array(reference.box))
+        found = self._recent.get(question, lambda: self._detector.detect(sr, reference.box))
+        return nme(found, reference.truth, self.profile.nme_normaliser, self.profile.nme_average)
+
+    @property
+    def _is_dlib(self) -> bool:
+        return self.card.options.get("detector") == "dlib-68"
+
+    @property
+    def _network(self) -> str:
+        if self.weights is None:
+            return "dlib-68"
+        decoding = f"-{self.profile.fan_decoding}" if self._is_fan else ""
+        return f"{self.weights.name}-{self.weights.sha256[:16]}{decoding}"
+
+    @property
+    def _is_fan(self) -> bool:
+        return self.weights is not None and self.weights.name == "2dfan4"
+
+    def _open(self) -> LandmarkDetector:
+        if self._is_dlib:
+            return dlib_models.DlibLandmarks()
         assert self.weights is not None  # load_metric has seen to it
-        self._detector: LandmarkDetector
-        if self.weights.name in landmark_networks():
-            self._detector = OnnxLandmarks(get_landmark_network(self.weights.name), self.weights.path)
-        else:
+        path = self.weights.path
+        if self._is_fan:
             from facesr_bench.faces.fan import FanLandmarks
 
-            self._detector = FanLandmarks(self.weights.path)
-
-    def prepare_sample(self, sample: Sample) -> NDArray[np.float64]:
-        if sample.landmarks is None or len(sample.landmarks) != 68:
-            count = 0 if sample.landmarks is None else len(sample.landmarks)
-            raise MetricError(f"needs 68 annotated landmarks; there are {count}")
-        return sample.landmarks
-
-    def per_image(self, sr: Image8, reference: NDArray[np.float64]) -> float:
-        found = self._detector.detect(sr, self._detector.box(reference))
-        return nme(found, reference)
+            return FanLandmarks(path, decoding=self.profile.fan_decoding, device=self.device)
+        return OnnxLandmarks(landmarks_for(self.weights.name, path), path)

@@ -49,6 +49,12 @@ class Metric(MetricBase):
             return math.inf
         return -10 * math.log10(mean_square + self.profile.psnr_epsilon)
 
+    def squared_errors(self, sr: Image8, reference: Reference) -> Planes:
+        """hxw: the squared error of each scored pixel, levels squared, averaged over the channels; as `per_image`."""
+        sr = check_pair(sr, reference.shape)
+        squares = np.square(self._planes(sr, reference.statistics) - reference.planes)
+        return squares if squares.ndim == 2 else squares.mean(axis=2)
+
     def _planes(self, image: Image8, matched_to: Statistics | None = None) -> Planes:
         rounding = self.profile.psnr_luma_rounding
         return scored_channels(image, self.profile, self.scale, rounding=rounding, matched_to=matched_to)

@@ -1,4 +1,4 @@
-"""Embeddings: insightface's preprocessing, batches, colours, angles; and real faces where the data is at hand."""
+"""Embeddings: insightface's preprocessing, batches, colours, angles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from PIL import Image
 from pydantic import ValidationError
 
 from facesr_bench.errors import MetricError, WeightsError
-from facesr_bench.faces.alignment import align
 from facesr_bench.faces.embedder import (
     Embedder,
     EmbedderSpec,
@@ -27,7 +26,7 @@ from facesr_bench.faces.embedder import (
     mean_degrees_vqfr,
     vqfr_face,
 )
-from facesr_bench.images import Image8, read_image
+from facesr_bench.images import Image8
 from tests.unit.faces.conftest import MakeNetwork
 
 VQFR = {
@@ -218,36 +217,6 @@ def test_a_spec_that_contradicts_itself(changes: dict[str, Any], message: str) -
 
 
 def test_presets() -> None:
-    assert set(embedders()) == {"w600k-r50", "w600k-mbf", "mobilefacenet-ms1m"}
+    assert set(embedders()) == {"w600k-r50", "w600k-mbf", "mobilefacenet-ms1m", "onnx"}
     with pytest.raises(MetricError, match="did you mean 'w600k-r50'"):
         get_embedder("w600k_r50")
-
-
-def _yunet_points(detector: Any, image: Image8) -> NDArray[np.float64]:
-    """The five points of the face nearest to the picture's centre."""
-    found = np.asarray(detector.detect(np.ascontiguousarray(image[:, :, ::-1]))[1])
-    centre = np.array(image.shape[1::-1]) / 2
-    face = min(found, key=lambda row: float(np.linalg.norm(row[:2] + row[2:4] / 2 - centre)))
-    return np.asarray(face[4:14], np.float64).reshape(5, 2)
-
-
-def test_real_faces_of_one_person_are_closer_than_of_two(shared: Path) -> None:
-    weights = shared / "weights"
-    embedder = Embedder(get_embedder("mobilefacenet-ms1m"), weights / "mobilefacenet_arcface_ms1m.onnx")
-    detector = cv2.FaceDetectorYN.create(str(weights / "yunet_n_640_640.onnx"), "", (250, 250), 0.6)
-    people = [files for d in sorted((shared / "faces/lfw_heldout").iterdir()) if len(files := sorted(d.iterdir())) == 2]
-    assert len(people) == 250
-    photos = [[read_image(file) for file in files] for files in people[::8]]
-    aligned = np.array([[align(photo, _yunet_points(detector, photo)) for photo in pair] for pair in photos])
-    first, second = embedder.embed(aligned[:, 0]), embedder.embed(aligned[:, 1])
-    assert first.shape == (32, 128)
-    same = cosine(first, second)
-    others = ~np.eye(32, dtype=bool)
-    different = (first.astype(np.float64) @ second.astype(np.float64).T)[others]
-    assert same.mean() > 0.5
-    assert abs(different.mean()) < 0.1
-    assert (same[:, None] > different[None]).mean() > 0.98  # the area under the ROC curve
-    assert (cosine(first, embedder.embed(aligned[:, 0])) == 1).all()
-    small = [cv2.resize(face, (14, 14), interpolation=cv2.INTER_AREA) for face in aligned[:, 0]]
-    blurred = np.array([cv2.resize(face, (112, 112)) for face in small], np.uint8)
-    assert cosine(first, embedder.embed(blurred)).mean() < 0.8

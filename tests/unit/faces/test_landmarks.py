@@ -104,7 +104,7 @@ def test_networks_that_find_no_points(make_network: MakeNetwork, tmp_path: Path)
 
 
 def test_presets() -> None:
-    assert set(landmark_networks()) == {"pfld-68"}
+    assert set(landmark_networks()) == {"pfld-68", "onnx"}
     with pytest.raises(MetricError, match="did you mean 'pfld-68'"):
         get_landmark_network("pfld68")
 

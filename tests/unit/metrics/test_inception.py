@@ -17,26 +17,8 @@ RESIZERS: tuple[Resizer, ...] = get_args(Resizer)
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights under which activations neither vanish nor explode, in half precision to spare the disk."""
-    random = torch.Generator().manual_seed(5)
-    tensors = {}
-    for name, tensor in _architecture().state_dict().items():
-        if name.endswith("num_batches_tracked"):
-            continue
-        w = torch.randn(tensor.shape, generator=random)
-        if tensor.ndim > 1:
-            w *= (2 / tensor[0].numel()) ** 0.5
-        elif name.endswith("running_var"):
-            w = 1 + 0.25 * w.tanh()
-        elif name.endswith("bn.weight"):
-            w = 1 + 0.2 * w
-        else:
-            w *= 0.1
-        tensors[name] = w.half()
-    path = tmp_path_factory.mktemp("inception") / "random.pth"
-    torch.save(tensors, path)
-    return path
+def weights(inception_weights: Path) -> Path:
+    return inception_weights
 
 
 @pytest.fixture(scope="module")

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import pytest
 
 from facesr_bench.errors import ResultsError
 from facesr_bench.plugins import bundled_folder
 from facesr_bench.report import site
-from facesr_bench.store import ImageRow, Result
+from facesr_bench.report.site.provenance import command, method_bibtex, run_bibtex
+from facesr_bench.report.tables import render
+from facesr_bench.stats import compare
+from facesr_bench.store import ImageRow, Result, newest_results
+from facesr_bench.summary import groups, summarise, to_frame
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
 
 HOSTILE = ["<img src=x onerror=alert(1)>", '"><script>alert(2)</script>', "a/../b %2e?#&'\"{{ 7*7 }}", "plain 1"]
@@ -58,44 +66,62 @@ def hostile_results(root: Path) -> None:
 
 
 def pages(root: Path) -> list[Page]:
-    return [Page(path) for path in [root / "index.html", *sorted((root / "_pages").glob("*/*/*.html"))]]
+    """The first page and the galleries."""
+    return [Page(path) for path in [root / "index.html", *sorted((root / "_site/boards").glob("*/*/[0-9]*.html"))]]
+
+
+def all_pages(root: Path) -> list[Page]:
+    return [Page(path) for path in [root / "index.html", *sorted((root / "_site").rglob("*.html"))]]
 
 
 def test_every_reference_is_relative_and_exists(tmp_path: Path) -> None:
     hostile_results(tmp_path)
     assert site.build(tmp_path) == tmp_path / "index.html"
+    kinds = {page.path.name for page in all_pages(tmp_path)}
+    assert kinds >= {"index.html", "1.html", "image.html", "mean.html", "plots.html", "provenance.html", "bicubic.html"}
+    assert check_references(tmp_path) >= 4 * (1 + 1 + 2 * 3)
+
+
+def check_references(root: Path) -> int:
+    """How many files the pages point at, all of them there."""
     seen = 0
-    for page in pages(tmp_path):
+    for page in all_pages(root):
         for _, url in page.references():
             if url.startswith(("data:,", "https://example.org/")) or url == "#main":
                 continue
             parts = urlsplit(url)
             assert not parts.scheme and not parts.netloc and not parts.path.startswith("/"), url
             if parts.path:
-                assert page.file_of(url).exists(), url
+                assert page.file_of(url).is_file(), url
+                assert page.file_of(url).is_relative_to(root.resolve()), url
+                if parts.fragment and page.file_of(url).name in {"index.html", "provenance.html"}:
+                    target = Page(page.file_of(url))
+                    assert unquote(parts.fragment) in {a.get("id") for _, a in target.elements}, url
                 seen += 1
-    assert seen >= 4 * (1 + 1 + 2 * 3)
+    return seen
 
 
 def test_nothing_is_fetched_from_elsewhere(tmp_path: Path) -> None:
     hostile_results(tmp_path)
     site.build(tmp_path)
-    for page in pages(tmp_path):
+    for page in all_pages(tmp_path):
         assert not [url for name, url in page.references() if name == "src" and "//" in url]
-        assert all(link["href"] == "data:," for link in page.all("link"))
-        source = page.path.read_text()
-        assert "@import" not in source and "url(" not in source
+        assert {link["rel"] for link in page.all("link")} == {"icon", "stylesheet"}
+        assert all(not urlsplit(link["href"]).netloc for link in page.all("link"))
         [policy] = [m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
-        assert "default-src 'none'" in policy
+        assert "default-src 'none'" in policy and "'unsafe-inline'" not in policy.partition("script-src")[2]
+    css = (tmp_path / "_site/assets/site.css").read_text()
+    assert "@import" not in css and "url(" not in css
 
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:
     hostile_results(tmp_path)
     site.build(tmp_path)
-    for page in pages(tmp_path):
-        assert len(page.all("script")) == 1
+    for page in all_pages(tmp_path):
+        assert page.all("script") and all(script.get("src") for script in page.all("script")), "no inline script"
         assert not [a for _, a in page.elements if any(key.startswith("on") for key in a)]
-        assert "{{ 7*7 }}" in page.text or page.path.name == "index.html"
+    for page in pages(tmp_path):
+        assert "{{ 7*7 }}" in page.text
         assert HOSTILE[0] in page.text and HOSTILE[1] in page.text
 
 
@@ -104,9 +130,10 @@ def test_a_link_in_a_card_is_a_link_only_if_it_is_one_of_the_web(tmp_path: Path)
     card["method"]["code"] = "javascript:alert(1)"
     card["method"]["paper"] = None
     write_result(tmp_path, card, scored({"a": {"psnr": 1.0, "ssim": 0.5}}))
-    page = Page(site.build(tmp_path))
-    assert "javascript:alert(1)" in page.text
-    assert not [url for _, url in page.references() if url.startswith("javascript")]
+    site.build(tmp_path)
+    for page in (Page(tmp_path / "_site/provenance.html"), Page(tmp_path / "_site/methods/evil.html")):
+        assert "javascript:alert(1)" in page.text
+        assert not [url for _, url in page.references() if url.startswith("javascript")]
 
 
 def test_image_rows_show_input_methods_maps_and_truth(tmp_path: Path) -> None:
@@ -144,7 +171,8 @@ def test_many_images_are_split_into_pages(tmp_path: Path) -> None:
     site.build(tmp_path)
     found = {int(page.path.stem): page for page in pages(tmp_path)[1:]}
     assert sorted(found) == [1, 2, 3]
-    headings = [text for n in (1, 2, 3) for text in re.findall(r"face \d+(?=</span></h2>)", found[n].path.read_text())]
+    sources = [found[number].path.read_text() for number in (1, 2, 3)]
+    headings = [text for source in sources for text in re.findall(r"face \d+(?=</span></a></h2>)", source)]
     assert headings == [f"face {i}" for i in range(1, 121)], "every image once, 2 before 10"
     assert 'rel="next"' in found[1].path.read_text() and 'rel="next"' not in found[3].path.read_text()
 
@@ -170,10 +198,12 @@ def test_failures_reasons_and_partial_rows_are_said(tmp_path: Path) -> None:
     broken["error_details"] = "Traceback (most recent call last): here"
     write_result(tmp_path, broken, [])
     page = Page(site.build(tmp_path))
+    assert "needs weights `lpips`" in page.text and "first error" in page.text
+    sources = Page(tmp_path / "_site/provenance.html")
     for text in ("first error", "second <error>", "needs weights `lpips`", "no module named basicsr", "Traceback"):
-        assert text in page.text
+        assert text in sources.text
     source = page.path.read_text()
-    assert source.count('<tbody class="unranked">') == 2 == source.count('class="tag"')
+    assert source.count('<tr class="unranked">') == 2 == source.count('class="tag"')
     images = pages(tmp_path)[1]
     assert "failed: first error" in images.text and "failed: second <error>" in images.text
     assert "Not shown: broken" in images.text
@@ -182,7 +212,8 @@ def test_failures_reasons_and_partial_rows_are_said(tmp_path: Path) -> None:
 def test_provenance_is_on_the_page(tmp_path: Path) -> None:
     card = manifest("sparnet", weights="bundled")
     write_result(tmp_path, card, scored({"a": {"psnr": float("inf"), "ssim": 1.0}}))
-    text = Page(site.build(tmp_path)).text
+    site.build(tmp_path)
+    text = Page(tmp_path / "_site/provenance.html").text
     for expected in (
         card["fingerprint"],
         card["command"],
@@ -190,9 +221,12 @@ def test_provenance_is_on_the_page(tmp_path: Path) -> None:
         *("numpy 2.0.0", "0123abc", "with uncommitted changes", "Linux-x86_64", "2 threads", "2026-11-22 09:47 UTC"),
         *("Toy drawings", "CC0", "1.5 times the longer side", "Ground truth 32 px, low resolution 4 px"),
         "pillow-bicubic",
-        *("on all three RGB channels", "Gaussian window of 11 px", "∞"),
+        *("on all three RGB channels", "Gaussian window of 11 px"),
+        "facesr-bench run --methods sparnet@bundled --protocols toy-x8 --profile sparnet --metrics psnr,ssim",
+        *("@misc{sparnet,", "title = {A paper}", f"fingerprint {card['fingerprint']}"),
     ):
         assert expected in text, expected
+    assert "∞" in pages(tmp_path)[0].text
 
 
 def test_results_of_other_data_are_not_put_beside_each_other(tmp_path: Path) -> None:
@@ -253,9 +287,107 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_the_contrast_that_wcag_asks_for(scheme: str) -> None:
     css = (bundled_folder("reports") / "site" / "site.css").read_text()
-    light, dark = re.findall(r":root \{(.*?)\}", css, re.S)
+    light, dark = re.findall(r":root \{(.*?)\}", css, re.S)[:2]
     colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", light if scheme == "light" else dark))
     for text in ("ink", "quiet", "accent", "trouble"):
         for ground in ("paper", "plate"):
             high, low = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
             assert (high + 0.05) / (low + 0.05) >= 4.5, (text, ground)
+
+
+def test_site_csv_latex_and_frame_carry_the_same_numbers(tmp_path: Path) -> None:
+    ids = [f"i{i}" for i in range(9)]
+    metrics = {"psnr": PSNR, "ssim": SSIM, "lpips": LPIPS}
+    for number, label in enumerate(("one", "two", "three")):
+        values = {
+            image_id: {"psnr": 20 + number + i / 7, "ssim": 0.5 + i / 70, "lpips": 0.3 - number / 30 + i / 90}
+            for i, image_id in enumerate(ids)
+        }
+        write_result(tmp_path, manifest(label, metrics=metrics, total=9), scored(values))
+    page = Page(site.build(tmp_path))
+    rows = summarise(newest_results(tmp_path))
+    frame = to_frame(rows).set_index("method")
+    table = list(csv.DictReader(io.StringIO(render(rows, "csv"))))
+    latex = render(rows, "latex")
+    cells = [a for tag, a in page.elements if tag == "td" and "num" in a.get("class", "") and a.get("data-order")]
+    for record in table:
+        for name, digits in (("psnr", 2), ("ssim", 4), ("lpips", 4)):
+            exact = float(record[name])
+            assert frame.loc[record["method"], name] == exact
+            assert any(cell["data-order"] == repr(exact) for cell in cells), "the page sorts by the exact mean"
+            text = f"{exact:.{digits}f}"
+            assert text in page.text and text in latex
+    method = Page(tmp_path / "_site/methods/three.html").text
+    assert f"{float(frame['psnr']['three']):.2f}" in method
+    data = (tmp_path / "_site/boards/toy-x8/sparnet/data.js").read_text()
+    stored = json.loads(data[data.index("facesr.section = ") + 17 :].rstrip(";\n"))
+    means = {m["label"]: sum(m["values"]["psnr"]) / len(ids) for m in stored["methods"]}
+    assert means == pytest.approx(frame["psnr"].to_dict(), abs=1e-8)
+
+
+def test_intervals_and_tests_stand_beside_the_means(tmp_path: Path) -> None:
+    ids = [f"i{i:02}" for i in range(30)]
+    spread = np.random.default_rng(0).normal(0, 1, (3, 30))
+    spread -= spread.mean(axis=1, keepdims=True)
+    for label, quality, own in (("best", 25.0, 0), ("alike", 24.9, 1), ("worse", 20.0, 2)):
+        values = {k: {"psnr": quality + spread[own][i], "ssim": 0.5} for i, k in enumerate(ids)}
+        write_result(tmp_path, manifest(label, total=30), scored(values))
+    page = Page(site.build(tmp_path))
+    cells = compare(groups(summarise(newest_results(tmp_path)))[0])
+    for label in ("best", "alike", "worse"):
+        low, high = cells[label, "psnr"].interval or (0, 0)
+        assert f"{low:.2f} to {high:.2f}" in page.text
+    titles = [a["title"] for tag, a in page.elements if tag == "td" and "title" in a]
+    low, high = cells["alike", "psnr"].interval or (0, 0)
+    (alike,) = [title for title in titles if f"95 % interval {low:.2f} to {high:.2f} over 30 images" in title]
+    assert "against best, not significant" in alike
+    assert f"effect size {cells['alike', 'psnr'].effect:.2f}".replace("-", "\N{MINUS SIGN}") in alike
+    assert [title for title in titles if "against best, significant: Wilcoxon p < 0.0001 after Holm" in title]
+    assert page.text.count("not significantly different from the best") >= 1
+
+
+def test_values_of_a_whole_set_have_no_interval_and_no_value_per_image(tmp_path: Path) -> None:
+    fid = {"title": "FID", "unit": "", "higher_is_better": False, "digits": 2, "version": 1, "of": "set"}
+    values = {"a": {"psnr": 20.0}, "b": {"psnr": 21.0}}
+    card = manifest(metrics={"psnr": PSNR, "fid": {**fid, "minimum_count": 100}}, total=2)
+    result = write_result(tmp_path, card, scored(values))
+    (result.folder / "sets.json").write_text(
+        json.dumps({"fid": {"value": 12.5, "n": 2, "standard_error": 0.75, "version": 1}})
+    )
+    site.build(tmp_path)
+    index, gallery = pages(tmp_path)
+    assert "12.50 ± 0.75 (n = 2)" in index.text
+    assert "FID" not in gallery.text
+
+
+def test_commands_compute_the_same_again() -> None:
+    card = manifest("sparnet", weights="official")
+    card["method"]["precision"] = "bf16"
+    card["command"] = "facesr-bench run --methods sparnet@official,bicubic --limit 5 --data helen=/my/data --out x"
+    assert command(card) == (
+        "facesr-bench run --methods sparnet@official --protocols toy-x8 --profile sparnet --metrics psnr,ssim "
+        "--precision bf16 --limit 5 --data toy=DIR"
+    )
+    card["method"]["name"] = "evil; rm -rf"
+    assert "'evil; rm -rf@official'" in command(card), "ready for a shell"
+
+
+def test_citations_are_the_papers_own_or_made_of_what_the_card_says() -> None:
+    card = manifest("sparnet")
+    assert method_bibtex({**card["method"], "paper": None}) == ""
+    assert method_bibtex({**card["method"], "paper": {"bibtex": "\n@article{x,}\n"}}) == "@article{x,}"
+    made = method_bibtex({**card["method"], "paper": {"title": "A {B} & 100 %", "url": "https://e.org/a_b", "year": 1}})
+    assert "title = {A (B) \\& 100 \\%}" in made and made.count("{") == made.count("}")
+    assert "commit 0123abc" in run_bibtex(card)
+
+
+def test_mean_landmarks_of_a_torn_file_are_an_error_that_names_it(tmp_path: Path) -> None:
+    result = write_result(tmp_path, manifest(total=1), scored({"a": {"psnr": 1.0, "ssim": 1.0}}), pictures=True)
+    path = result.inputs_folder / "landmarks.json"
+    path.write_text('{"a": [[1, 2')
+    with pytest.raises(ResultsError, match=r"landmarks\.json: can't be read"):
+        site.build(tmp_path)
+    path.write_text('{"a": [[8, 16], [24, 16]]}')
+    site.build(tmp_path)
+    page = Page(tmp_path / "_site/methods/bicubic.html")
+    assert [(c["cx"], c["cy"]) for c in page.all("circle")][:2] == [("25.0", "50.0"), ("75.0", "50.0")]

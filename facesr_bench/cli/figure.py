@@ -1,0 +1,142 @@
+"""`facesr-bench figure`"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from facesr_bench.cli import OK
+from facesr_bench.cli.table import add_selection, select
+from facesr_bench.errors import FaceSRBenchError, ResultsError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from facesr_bench.summary import Group
+
+NAMES = {
+    "comparison": "LR, methods and HR side by side with a part enlarged, and each picture's numbers",
+    "distribution": "how the values of each image spread, per metric",
+    "tradeoff": "distortion against perception, a point per method, its area by parameters",
+    "curve": "cumulative error curves of landmarks, with the area under them",
+    "parallel": "all metrics at once, up is better",
+    "heatmap": "where on the face each method is wrong, averaged over the set",
+}
+
+EXAMPLES = f"""figures:
+{chr(10).join(f"  {name:<13} {words}" for name, words in NAMES.items())}
+
+examples:
+  facesr-bench figure comparison --images 2988554491_2 --methods bicubic,sparnet --zoom 30,40,64,32
+  facesr-bench figure tradeoff --protocols helen-x8 --y lpips --format pdf
+  facesr-bench figure curve --metrics nme-dlib --format csv
+  facesr-bench figure distribution --metrics psnr,lpips --kind ecdf --out spread.svg"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = EXAMPLES
+    parser.add_argument("name", choices=tuple(NAMES), metavar="NAME", help=", ".join(NAMES))
+    add_selection(parser)
+    parser.add_argument("--profile", metavar="NAME", help="where there are results under several")
+    parser.add_argument(
+        "--format", choices=("pdf", "png", "svg", "csv"), help="default: that of --out, or pdf; csv: a curve's corners"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: NAME.pdf here")
+    parser.add_argument(
+        "--images", action="append", metavar="A,B", help="comparison: ids (default: three at quartiles)"
+    )
+    parser.add_argument(
+        "--zoom",
+        nargs="?",
+        const="auto",
+        default="auto",
+        metavar="X,Y,W,H",
+        help="comparison: the part to enlarge, px of HR; `none`; `auto` (default): where the methods differ most",
+    )
+    parser.add_argument("--kind", choices=("violin", "ecdf"), default="violin", help="distribution (default: violin)")
+    parser.add_argument("--x", default="psnr", metavar="METRIC", help="tradeoff (default: psnr)")
+    parser.add_argument("--y", default="lpips", metavar="METRIC", help="tradeoff (default: lpips)")
+    parser.add_argument("--limit", type=float, help="curve: the largest error drawn (default: that of the metric)")
+    parser.set_defaults(handler=figure)
+
+
+def figure(arguments: argparse.Namespace) -> int:
+    from facesr_bench.report.figures import save
+
+    form = arguments.format or (arguments.out.suffix[1:].lower() if arguments.out else "") or "pdf"
+    out = arguments.out or Path(f"{arguments.name}.{form}")
+    group = _group(arguments)
+    if form == "csv":
+        _write_curve(arguments, group, out)
+    else:
+        save(_draw(arguments, group), out, form)
+    for row in group.rows:
+        if not row.comparable:
+            sys.stderr.write(f"left out: {row.label}: {row.error or row.unranked}\n")
+    sys.stdout.write(f"{out}\n")
+    return OK
+
+
+def _group(arguments: argparse.Namespace) -> Group:
+    from facesr_bench.plugins import unknown
+    from facesr_bench.summary import groups, summarise
+
+    found = groups(summarise(select(arguments)))
+    if arguments.profile is not None:
+        profiles = [group.profile for group in found]
+        found = [group for group in found if group.profile == arguments.profile]
+        if not found:
+            raise ResultsError(unknown("profile of these results", arguments.profile, profiles))
+    if len(found) > 1:
+        lines = "\n".join(f"  --protocols {group.protocol} --profile {group.profile}" for group in found)
+        raise ResultsError(f"a figure shows one protocol and profile; choose:\n{lines}")
+    return found[0]
+
+
+def _draw(arguments: argparse.Namespace, group: Group) -> Figure:
+    from facesr_bench.report import figures, picture_figures
+    from facesr_bench.selection import split_list
+
+    metrics, methods = split_list(arguments.metrics or []), split_list(arguments.methods or [])
+    name = arguments.name
+    if name == "comparison":
+        images = split_list(arguments.images or [])
+        zoom = _zoom(arguments.zoom)
+        return picture_figures.comparison(group, images, methods, zoom=zoom, metrics=metrics)
+    if name == "heatmap":
+        return picture_figures.heatmap(group, methods)
+    if name == "distribution":
+        return figures.distribution(group, metrics, kind=arguments.kind)
+    if name == "tradeoff":
+        return figures.tradeoff(group, arguments.x, arguments.y)
+    if name == "curve":
+        return figures.curve(group, metrics[0] if metrics else "nme", limit=arguments.limit)
+    return figures.parallel(group, metrics)
+
+
+def _write_curve(arguments: argparse.Namespace, group: Group, out: Path) -> None:
+    from facesr_bench.report.figures import curve_table
+    from facesr_bench.selection import split_list
+
+    if arguments.name != "curve":
+        raise FaceSRBenchError("only `figure curve` has csv; the numbers behind the others are in `table --format csv`")
+    metrics = split_list(arguments.metrics or [])
+    text = curve_table(group, metrics[0] if metrics else "nme", limit=arguments.limit)
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ResultsError(f"{out}: can't be written: {error.strerror or error}") from error
+
+
+def _zoom(text: str) -> tuple[int, int, int, int] | Literal["auto"] | None:
+    if text == "auto":
+        return "auto"
+    if text == "none":
+        return None
+    try:
+        x, y, width, height = (int(part) for part in text.split(","))
+    except ValueError:
+        raise FaceSRBenchError(f"--zoom {text}: give x,y,width,height in px of HR, `auto` or `none`") from None
+    return x, y, width, height

@@ -1,0 +1,86 @@
+"""Where a sample's face is: the dataset's own points, FFHQ's template, or what a detector finds, in this order."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesr_bench.errors import FaceSRBenchError
+from facesr_bench.faces.alignment import FFHQ_512
+from facesr_bench.faces.detection import DlibDetector, FaceDetector, open_detector
+from facesr_bench.faces.mean_shape import landmarks_from_five
+from facesr_bench.faces.points import Points, five_points
+from facesr_bench.images import Image8
+from facesr_bench.metrics.shared import Recent, pixels_key, shared
+from facesr_bench.protocol import Sample
+
+
+class Locator:
+    """Finds faces, opening the detector's network only when a picture needs it.
+
+    Args:
+        detector: `scrfd`, `yunet` or `dlib`.
+    """
+
+    def __init__(self, detector: str) -> None:
+        self.detector = detector
+        self._recent: Recent[Points] = shared(("located", detector), Recent)
+
+    def five(self, sample: Sample, image: Image8) -> Points:
+        """5x2, px of `image`, the picture of the sample that everything is compared with.
+
+        Raises:
+            DetectionError: no face was found.
+            FaceSRBenchError: the detector's file or package is missing; says how to get it.
+        """
+        if sample.landmarks is not None:
+            return five_points(sample.landmarks)
+        if sample.aligned == "ffhq":
+            template = np.asarray(FFHQ_512.points, np.float64)
+            return np.asarray((template + 0.5) * (image.shape[1] / FFHQ_512.width) - 0.5)
+        return five_points(sample.once(self.source(sample), lambda: self.detect(image)))
+
+    def source(self, sample: Sample) -> str:
+        """Where `five` has its points from, as part of the name of what is computed with them."""
+        if sample.landmarks is not None:
+            return "annotated"
+        return "ffhq" if sample.aligned == "ffhq" else f"points-{self.detector}"
+
+    def sixty_eight(self, sample: Sample, image: Image8) -> Points:
+        """68x2, px: the dataset's own where it has 68, else the mean shape laid over the five, or dlib's own 68.
+
+        Raises: as `five`.
+        """
+        if sample.landmarks is not None and len(sample.landmarks) == 68:
+            return sample.landmarks
+        if self.source(sample).startswith("points-"):
+            return as_sixty_eight(sample.once(self.source(sample), lambda: self.detect(image)))
+        return landmarks_from_five(self.five(sample, image))
+
+    def detect(self, image: Image8) -> Points:
+        """The points that the detector finds on any picture, px: dlib's 68, the others' five.
+
+        Raises: as `five`.
+        """
+        return self._recent.get(pixels_key(image), lambda: self._find(image))
+
+    def _find(self, image: Image8) -> Points:
+        detector = self._open()
+        return detector.largest_68(image) if isinstance(detector, DlibDetector) else detector.five_points(image)
+
+    def missing(self) -> bool:
+        """Whether the detector can't be opened here: its file or package is missing."""
+        try:
+            self._open()
+        except FaceSRBenchError:
+            return True
+        return False
+
+    def _open(self) -> FaceDetector:
+        detector: FaceDetector = shared(("detector", self.detector), lambda: open_detector(self.detector))
+        return detector
+
+
+def as_sixty_eight(points: NDArray[np.float64]) -> Points:
+    """68 points as they are; five, as the mean shape laid over them."""
+    return points if len(points) == 68 else landmarks_from_five(points)

@@ -1,0 +1,44 @@
+"""FID and KID: Inception features per image, one distance per set; the resizer is part of the name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesr_bench.errors import MetricError
+from facesr_bench.images import Image8
+from facesr_bench.metric import SetMetric, SetValue
+from facesr_bench.metrics.frechet import Gaussian, frechet_distance
+from facesr_bench.metrics.inception import Inception, Resizer
+from facesr_bench.metrics.kernel import kid
+from facesr_bench.metrics.shared import shared
+
+
+class Metric(SetMetric):
+    """Which of the two is the card's name."""
+
+    def load(self) -> None:
+        assert self.weights is not None  # load_metric has seen to it
+        path, device = self.weights.path, self.device
+        self._network = shared(("inception", path, device), lambda: Inception(path, device))
+
+    @property
+    def extractor(self) -> str:
+        sha256 = self.weights.sha256[:16] if self.weights is not None else "none"
+        return f"inception-{self.variant}-{sha256}"
+
+    def features(self, image: Image8) -> NDArray[np.float32]:
+        resizer: Resizer = self.variant  # type: ignore[assignment]  # the card's variants are these
+        found: NDArray[np.float32] = self._network.features([image], resizer)[0]
+        return found
+
+    def of_set(self, sr: NDArray[np.float32], reference: NDArray[np.float32] | Path) -> SetValue:
+        if self.card.name == "fid":
+            known = Gaussian.from_file(reference) if isinstance(reference, Path) else reference
+            return SetValue(frechet_distance(sr, known))
+        if isinstance(reference, Path):
+            raise MetricError("KID needs features of the reference images; a statistics file has none")
+        found = kid(sr, reference)
+        return SetValue(found.value, found.standard_error)

@@ -1,0 +1,62 @@
+"""Arrays that depend on the ground truth alone (embeddings, landmarks, features), computed once and kept on disk."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesr_bench.errors import ResultsError
+from facesr_bench.store import file_name
+
+
+class References:
+    """One protocol's arrays: `<folder>/<name>/<image id>.npy`. Safe to use from several threads.
+
+    The folder must be of one set of inputs: nothing here looks at pixels.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, name: str, image_id: str, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """The array, read from disk or else computed and written."""
+        path = self.path(name, image_id)
+        kept = read_array(path)
+        if kept is None:
+            kept = compute()
+            write_array(path, kept)
+        return kept
+
+    def path(self, name: str, image_id: str) -> Path:
+        return self._folder / file_name(name) / f"{file_name(image_id)}.npy"
+
+
+def read_array(path: Path) -> NDArray[Any] | None:
+    """The array in an .npy file; none if there is no file, or a damaged one."""
+    try:
+        found: NDArray[Any] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return found
+
+
+def write_array(path: Path, array: NDArray[Any]) -> None:
+    """Write an .npy file so that a reader never sees half of it.
+
+    Raises:
+        ResultsError: it can't be written.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as stream:
+            np.save(stream, array, allow_pickle=False)
+        os.replace(partial, path)
+    except OSError as error:
+        raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error

@@ -1,0 +1,66 @@
+"""The pages that a person looks at, made from a results folder; they open from disk and need no network.
+
+    index.html                                       what ran, a leaderboard per protocol and profile, the first images
+    _site/assets/                                    style and scripts
+    _site/methods/<label>.html                       one method: card, numbers everywhere, its best and worst images
+    _site/provenance.html                            where every number comes from, and how to get it again
+    _site/boards/<protocol>/<profile>/<number>.html  every image side by side, `gallery.PER_PAGE` to a page
+                                     /image.html     one image: slider, heatmaps, one method against another
+                                     /mean.html      the same maps averaged over the set
+                                     /plots.html     distributions and curves
+                                     /data.js        the numbers behind these, for the scripts
+                                     /maps/          error maps, 64 levels each, read by the scripts
+
+Everything under `_site` is this package's own: a build removes there what it has not written. Protocol names can't
+begin with an underscore, so nothing clashes with results. Pages refer to pictures by relative links and never hold
+copies of them; a site written elsewhere than into the results folder gets the pictures it shows (`mirror`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from facesr_bench.report.site import assets, gallery, maps, methods, mirror, overview, plots, provenance
+from facesr_bench.report.site.pages import Pages
+from facesr_bench.report.site.section import Section
+from facesr_bench.store import newest_results
+from facesr_bench.summary import groups, summarise
+
+__all__ = ["build"]
+
+
+def build(results_root: Path, out: Path | None = None) -> Path:
+    """Write the site for every result in a results folder.
+
+    What an earlier build has made and nothing has changed since (error maps above all) is kept.
+
+    Args:
+        results_root: the results folder.
+        out: where the site goes; none: into the results folder itself.
+
+    Returns:
+        The path of index.html.
+
+    Raises:
+        ResultsError: the results folder doesn't exist or holds results that can't be read; the site can't be written,
+            or `out` holds another site.
+    """
+    root = out if out is not None and out.resolve() != results_root.resolve() else results_root
+    rows = summarise(newest_results(results_root))
+    if root is not results_root:
+        mirror.check_free(root)
+    pages = Pages(root)
+    sections = [Section(group, results_root, root) for group in groups(rows)]
+    assets.write(pages)
+    for section in sections:
+        section.maps = maps.write(pages, section)
+        gallery.write_data(pages, section)
+        gallery.write_pages(pages, section)
+        plots.write(pages, section)
+    method_pages = methods.write(pages, sections)
+    provenance.write(pages, sections)
+    index = overview.write(pages, sections, method_pages)
+    if root is not results_root:
+        mirror.write(pages, sections, results_root)
+    pages.remove_stale()
+    return index

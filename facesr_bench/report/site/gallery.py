@@ -1,0 +1,265 @@
+"""Images side by side: what the methods were given, what each made of it, the truth; and numbers for the scripts."""
+
+from __future__ import annotations
+
+import math
+import urllib.parse
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from facesr_bench.report.heatmap import DIVERGING_MAP, hex_colours
+from facesr_bench.report.site.pages import Pages, link, script_data, short_name
+from facesr_bench.report.site.section import PER_PAGE, Section
+from facesr_bench.store import ImageRow, file_name
+from facesr_bench.summary import MetricInfo, RowSummary
+
+LARGEST_SIDE = 192
+"""In the gallery a picture is shown at its own size up to this side, px, and larger ones at this size."""
+COLOUR_STOPS = 64
+
+
+@dataclass(frozen=True)
+class Number:
+    """One metric of one image."""
+
+    info: MetricInfo
+    value: float | None
+    reason: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One method's answer to one image."""
+
+    label: str
+    picture: str | None
+    map: str | None
+    numbers: list[Number]
+    trouble: str
+
+
+@dataclass(frozen=True)
+class Plate:
+    """One image: its low resolution, every method's answer, and the ground truth."""
+
+    id: str
+    position: int
+    link: str
+    lr: str | None
+    hr: str | None
+    lr_size: tuple[int, int] | None
+    size: tuple[int, int]
+    shown_size: tuple[int, int]
+    tiles: list[Tile]
+
+    @property
+    def true_pixels(self) -> bool:
+        return self.shown_size == self.size
+
+
+class Gallery:
+    """Hands out the images of a section one by one, for one page."""
+
+    def __init__(self, section: Section, page: Path) -> None:
+        self._section, self._page = section, page
+        self._folders: dict[Path, str] = {}
+        self.has_truth = section.has_truth
+
+    def first(self, count: int) -> Iterator[Plate]:
+        """The first images."""
+        return self.some(self._section.ids[:count])
+
+    def numbered(self, number: int) -> Iterator[Plate]:
+        """The images of one page of the gallery."""
+        start = (number - 1) * PER_PAGE
+        return self.some(self._section.ids[start : start + PER_PAGE], start + 1)
+
+    def some(self, ids: Iterable[str], first: int = 1, labels: Iterable[str] | None = None) -> Iterator[Plate]:
+        """These images, of all methods or of those with these labels."""
+        chosen = None if labels is None else set(labels)
+        for position, image_id in enumerate(ids, first):
+            yield self._plate(image_id, position, chosen)
+
+    def _plate(self, image_id: str, position: int, labels: set[str] | None) -> Plate:
+        section = self._section
+        inputs = section.lead.result.inputs_folder
+        name = f"{file_name(image_id)}.png"
+        lr, hr = inputs / "lr" / name, inputs / "hr" / name
+        lr_size = picture_size(lr)
+        size = _size(section, lr_size)
+        shrink = min(1.0, LARGEST_SIDE / max(size))
+        bests = _bests(section, image_id) if labels is None else {}
+        return Plate(
+            id=image_id,
+            position=position,
+            link=f"{link(section.image_path, self._page)}#{_fragment(image_id)}",
+            lr=self._link(lr) if lr_size else None,
+            hr=self._link(hr) if self.has_truth and hr.is_file() else None,
+            lr_size=lr_size,
+            size=size,
+            shown_size=(round(size[0] * shrink), round(size[1] * shrink)),
+            tiles=[
+                self._tile(row, rows.get(image_id), image_id, bests)
+                for row, rows in section.images
+                if labels is None or row.label in labels
+            ],
+        )
+
+    def _tile(self, row: RowSummary, image: ImageRow | None, image_id: str, bests: Mapping[str, float]) -> Tile:
+        if image is None or image.error is not None:
+            return Tile(row.label, None, None, [], "not run" if image is None else f"failed: {image.error}")
+        picture, error_map = row.result.sr_path(image_id), row.result.map_path(image_id)
+        numbers = []
+        for info in self._section.image_metrics:
+            value = image.metrics.get(info.name)
+            best = value is not None and bests.get(info.name) == value
+            numbers.append(Number(info, value, image.reasons.get(info.name, "not computed in this run"), best))
+        return Tile(
+            label=row.label,
+            picture=self._link(picture) if picture.is_file() else None,
+            map=self._link(error_map) if self.has_truth and error_map.is_file() else None,
+            numbers=numbers,
+            trouble="",
+        )
+
+    def _link(self, path: Path) -> str:
+        folder = path.parent
+        if folder not in self._folders:
+            self._folders[folder] = link(self._section.placed(folder), self._page)
+        return f"{self._folders[folder]}/{urllib.parse.quote(path.name)}"
+
+
+def _bests(section: Section, image_id: str) -> dict[str, float]:
+    """The best value of each metric for one image, where there is something to compare."""
+    bests = {}
+    found = [rows[image_id] for _, rows in section.images if image_id in rows]
+    for info in section.image_metrics:
+        values = [row.metrics[info.name] for row in found if info.name in row.metrics and row.error is None]
+        if len(values) > 1 and info.higher_is_better is not None:
+            bests[info.name] = max(values) if info.higher_is_better else min(values)
+    return bests
+
+
+def _size(section: Section, lr_size: tuple[int, int] | None) -> tuple[int, int]:
+    """Width and height of the ground truth, px."""
+    if lr_size is None:
+        return (LARGEST_SIDE, LARGEST_SIDE)
+    return (section.scale * lr_size[0], section.scale * lr_size[1])
+
+
+def _fragment(image_id: str) -> str:
+    """What image.html reads an image's id from."""
+    return urllib.parse.urlencode({"image": image_id})
+
+
+@cache
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """Width and height from the file's header; none if it is missing or no picture."""
+    try:
+        with Image.open(path) as picture:
+            return picture.size
+    except OSError:
+        return None
+
+
+def write_pages(pages: Pages, section: Section) -> None:
+    """The gallery, the page of one image, and that of the mean maps."""
+    for number in range(1, section.page_count + 1):
+        path = section.page_path(number)
+        gallery = Gallery(section, path)
+        pages.render(path, "images.html", section=section, number=number, gallery=gallery, page=path)
+    if not section.page_count:
+        return
+    pages.render(section.image_path, "image.html", section=section, page=section.image_path)
+    if section.maps.means:
+        path = section.folder / "mean.html"
+        pages.render(path, "mean.html", section=section, page=path)
+
+
+def write_data(pages: Pages, section: Section) -> None:
+    """The numbers behind the image pages, and where the pictures are."""
+    page = section.image_path
+    inputs = section.placed(section.lead.result.inputs_folder)
+    folder = section.lead.result.inputs_folder / "lr"
+    sizes = [_size(section, picture_size(folder / f"{file_name(image_id)}.png")) for image_id in section.ids]
+    pages.write(
+        section.folder / "data.js",
+        script_data(
+            "section",
+            {
+                "protocol": section.group.protocol,
+                "profile": section.group.profile,
+                "truth": section.has_truth,
+                "scale": section.scale,
+                "ids": section.ids,
+                "files": [file_name(image_id) for image_id in section.ids],
+                "sizes": sizes[0] if len(set(sizes)) == 1 else sizes,
+                "shown": LARGEST_SIDE,
+                "perPage": PER_PAGE,
+                "inputs": link(inputs, page),
+                "metrics": [_metric(info) for info in section.image_metrics],
+                "methods": [_method(section, row, rows, page) for row, rows in section.images],
+                "kinds": [{"name": kind.name, "title": kind.title, "words": kind.words} for kind in section.maps.kinds],
+                "colours": hex_colours(COLOUR_STOPS),
+                "versus": hex_colours(COLOUR_STOPS - 1, DIVERGING_MAP),
+                "landmarks": [[round(x, 2), round(y, 2)] for x, y in section.landmarks()],
+            },
+        ),
+    )
+
+
+def _metric(info: MetricInfo) -> dict[str, Any]:
+    return {
+        "name": info.name,
+        "title": info.title,
+        "unit": info.unit,
+        "higher": info.higher_is_better,
+        "digits": info.digits,
+    }
+
+
+def _method(section: Section, row: RowSummary, rows: Mapping[str, ImageRow], page: Path) -> dict[str, Any]:
+    """One method's numbers, image by image in the order of `ids`; null where there is none."""
+    found = [rows.get(image_id) for image_id in section.ids]
+    values: dict[str, list[float | str | None]] = {
+        info.name: [_value(image, info.name) for image in found] for info in section.image_metrics
+    }
+    reasons: dict[str, dict[int, str]] = {}
+    for place, image in enumerate(found):
+        for name, reason in (image.reasons if image is not None and image.error is None else {}).items():
+            reasons.setdefault(name, {})[place] = reason
+    folder = section.maps.folders.get(row.label)
+    means = section.folder / "means" / f"{short_name(row.label)}.js"
+    return {
+        "label": row.label,
+        "sr": link(section.placed(row.result.folder / "sr"), page),
+        "maps": link(folder, page) if folder else None,
+        "mean": link(means, page) if row.label in section.maps.means else None,
+        "values": values,
+        # A reason that holds for every image is said once.
+        "reasons": {name: _shortest(found) for name, found in reasons.items()},
+        "errors": {
+            place: "not run" if image is None else f"failed: {image.error}"
+            for place, image in enumerate(found)
+            if image is None or image.error is not None
+        },
+    }
+
+
+def _shortest(reasons: dict[int, str]) -> str | dict[int, str]:
+    different = set(reasons.values())
+    return different.pop() if len(different) == 1 else reasons
+
+
+def _value(image: ImageRow | None, name: str) -> float | str | None:
+    value = image.metrics.get(name) if image is not None and image.error is None else None
+    if value is None or math.isfinite(value):
+        # Ten digits: more than any table shows, and the file stays small.
+        return value if value is None else float(f"{value:.10g}")
+    return "inf" if value > 0 else "-inf"

@@ -1,0 +1,301 @@
+"""Error maps for the image pages, computed once per (method, image) and kept until something they are made of changes.
+
+A browser may not read the pixels of a picture opened from disk, so the maps are files that a page loads as scripts:
+
+    maps/<label>/<image>.js     every kind of map of one image, as one grayscale PNG of codes (heatmap.encode)
+    means/<label>.js            the same, averaged over the images
+    means/<label>-<number>.png  a mean map in colours, for pages without script
+    maps/<label>/cache.json     what each file was made of; sums.npz beside it: the sums behind the means
+
+One file per method and image, so that a page loads what it shows and a new method leaves the others' files alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from PIL import Image
+from pydantic import ValidationError
+
+from facesr_bench.errors import FaceSRBenchError, ResultsError
+from facesr_bench.images import read_image, read_map
+from facesr_bench.metrics.profiles import Profile
+from facesr_bench.report import heatmap
+from facesr_bench.report.heatmap import ERROR, STRUCTURE, Codes, Kind, Mapper, Values, metric_kind
+from facesr_bench.report.site.pages import Pages, short_name
+from facesr_bench.store import ImageRow, Result, file_name
+
+if TYPE_CHECKING:
+    from facesr_bench.report.site.section import Section
+
+VERSION = 1
+"""Raised whenever the files made here change."""
+LARGEST_SIDE = 256
+"""Maps of larger pictures are averaged over blocks of pixels down to this side."""
+WORKERS = 4
+_AHEAD = 32
+
+
+@dataclass
+class Means:
+    """The sums of one method's maps.
+
+    Attributes:
+        sums: by kind, HxW; counts: images in them; no sums where the images differ in size.
+    """
+
+    sums: dict[str, Values] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    sizes: set[tuple[int, ...]] = field(default_factory=set)
+
+    def add(self, values: Mapping[str, Values]) -> None:
+        for kind, found in values.items():
+            self.sizes.add(found.shape)
+            self.counts[kind] = self.counts.get(kind, 0) + 1
+            if len(self.sizes) > 1:
+                self.sums.clear()
+                continue
+            # Errors are averaged as squares: that is the mean whose logarithm PSNR is.
+            squared = np.square(found) if kind == "error" else found
+            self.sums[kind] = self.sums[kind] + squared if kind in self.sums else squared
+
+    def mean(self, kind: str) -> Values | None:
+        """The mean map, in the unit of the kind's maps; none where there is none."""
+        if kind not in self.sums:
+            return None
+        mean: Values = self.sums[kind] / self.counts[kind]
+        return np.sqrt(mean) if kind == "error" else mean
+
+
+@dataclass
+class SectionMaps:
+    """What there is of maps in one section.
+
+    Attributes:
+        folders: where each row's are, by label.
+        kinds: the kinds that some image has.
+        means: label -> kind -> (picture, images in it).
+        tops: the upper end of the colours of the mean maps, by kind; one for all methods.
+        size: height and width of the mean maps, px.
+        trouble: why there are none; empty where there are.
+    """
+
+    folders: dict[str, Path] = field(default_factory=dict)
+    kinds: list[Kind] = field(default_factory=list)
+    means: dict[str, dict[str, tuple[Path, int]]] = field(default_factory=dict)
+    tops: dict[str, float] = field(default_factory=dict)
+    size: tuple[int, int] = (0, 0)
+    trouble: str = ""
+
+
+def write(pages: Pages, section: Section) -> SectionMaps:
+    """Write the maps that are missing, for every image of a section.
+
+    Raises:
+        ResultsError: they can't be written.
+    """
+    made = SectionMaps()
+    if not section.has_truth:
+        made.trouble = "there is no ground truth"
+        return made
+    try:
+        profile = Profile.model_validate(section.manifest["profile"])
+        mapper = Mapper(profile, section.scale)
+    except (ValidationError, FaceSRBenchError) as error:
+        made.trouble = f"this release can't read the profile: {str(error).splitlines()[0]}"
+        return made
+    kinds = {kind.name: kind for kind in (ERROR, STRUCTURE, *_metric_kinds(section))}
+    key = f"{VERSION} {profile.model_dump_json()} {section.scale}"
+    means: dict[str, Means] = {}
+    for row, rows in section.images:
+        folder = section.folder / "maps" / short_name(row.label)
+        found = _Folder(pages, folder, key, kinds).update(row.result, rows, mapper)
+        if found is not None:
+            made.folders[row.label], means[row.label] = folder, found
+    made.kinds = [kind for kind in kinds.values() if any(kind.name in found.counts for found in means.values())]
+    _write_means(pages, made, means, section.folder / "means")
+    return made
+
+
+def _metric_kinds(section: Section) -> list[Kind]:
+    """Of the metrics whose maps some row has kept."""
+    found = {}
+    for row in section.shown:
+        for key, described in row.result.manifest["metrics"].items():
+            if (row.result.folder / "maps" / file_name(key)).is_dir():
+                found[key] = metric_kind(key, str(described.get("title", key)))
+    return list(found.values())
+
+
+class _Folder:
+    """The maps of one method in one section."""
+
+    def __init__(self, pages: Pages, folder: Path, key: str, kinds: Mapping[str, Kind]) -> None:
+        self._pages, self._folder, self._key = pages, folder, key
+        self._tops = {kind.name: kind.top for kind in kinds.values()}
+        self._cache, self._sums = folder / "cache.json", folder / "sums.npz"
+
+    def update(self, result: Result, rows: Mapping[str, ImageRow], mapper: Mapper) -> Means | None:
+        """Make what is missing; none if there is nothing to make a map of."""
+        wanted = {}
+        for image_id, row in rows.items():
+            sources = _sources(result, image_id, self._tops) if row.error is None else None
+            if sources is not None:
+                wanted[image_id] = sources
+        if not wanted:
+            return None
+        stamps = {image_id: _stamp(self._key, paths.values()) for image_id, paths in wanted.items()}
+        means, kept = self._read(stamps)
+        self._make_folder()
+        fresh = [image_id for image_id in wanted if image_id not in kept]
+        for image_id in kept:
+            self._pages.keep(self.path_of(image_id))
+        with ThreadPoolExecutor(WORKERS) as executor:
+            jobs = (lambda image_id=image_id: self._one(image_id, wanted[image_id], mapper) for image_id in fresh)
+            for values in _ahead(executor, jobs):
+                means.add(values)
+        if fresh:
+            self._save(stamps, means)
+        self._pages.keep(self._cache)
+        self._pages.keep(self._sums)
+        return means
+
+    def path_of(self, image_id: str) -> Path:
+        return self._folder / f"{file_name(image_id)}.js"
+
+    def _one(self, image_id: str, sources: Mapping[str, Path], mapper: Mapper) -> dict[str, Values]:
+        """Write one image's file; its maps, or nothing where a picture can't be read."""
+        values: dict[str, Values] = {}
+        try:
+            values = mapper.maps(read_image(sources["sr"]), mapper.reference(read_image(sources["hr"])))
+            for name in sources.keys() & self._tops.keys():
+                values[name] = read_map(sources[name]).astype(np.float64)
+        except FaceSRBenchError:
+            pass  # the page says that there is no map
+        values = {kind: _reduced(kind, found) for kind, found in values.items()}
+        codes = {kind: heatmap.encode(found, self._tops[kind]) for kind, found in values.items()}
+        self._pages.write(self.path_of(image_id), _script(image_id, codes, self._tops))
+        return values
+
+    def _read(self, stamps: Mapping[str, str]) -> tuple[Means, set[str]]:
+        """The sums and images of an earlier build, if all of them still stand."""
+        try:
+            cache = json.loads(self._cache.read_text(encoding="utf-8"))
+            old = cache["images"]
+            if any(stamps.get(image_id) != stamp for image_id, stamp in old.items()):
+                return Means(), set()
+            if not all(self.path_of(image_id).is_file() for image_id in old):
+                return Means(), set()
+            with np.load(self._sums, allow_pickle=False) as stored:
+                sums = {name: stored[name] for name in stored.files}
+            return Means(sums, dict(cache["counts"]), {tuple(size) for size in cache["sizes"]}), set(old)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return Means(), set()  # no earlier build, or a half-written one
+
+    def _save(self, stamps: Mapping[str, str], means: Means) -> None:
+        stream = io.BytesIO()
+        np.savez(stream, allow_pickle=False, **means.sums)
+        try:
+            self._cache.unlink(missing_ok=True)  # until it is back, the sums count for nothing
+            self._sums.write_bytes(stream.getvalue())
+        except OSError as error:
+            raise ResultsError(f"{self._sums}: can't be written: {error.strerror or error}") from error
+        cache = {"images": stamps, "counts": means.counts, "sizes": sorted(means.sizes)}
+        self._pages.write(self._cache, json.dumps(cache))
+
+    def _make_folder(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ResultsError(f"{self._folder}: can't be made: {error.strerror or error}") from error
+
+
+def _reduced(kind: str, values: Values) -> Values:
+    """At most about `LARGEST_SIDE` px wide; errors are averaged as squares."""
+    if kind == "error":
+        return np.sqrt(heatmap.pooled(np.square(values), LARGEST_SIDE))
+    return heatmap.pooled(values, LARGEST_SIDE)
+
+
+def _sources(result: Result, image_id: str, kinds: Iterable[str]) -> dict[str, Path] | None:
+    """`hr`, `sr`, and the maps that metrics have kept; none where one of the pictures is missing."""
+    name = f"{file_name(image_id)}.png"
+    paths = {"hr": result.inputs_folder / "hr" / name, "sr": result.sr_path(image_id)}
+    if not all(path.is_file() for path in paths.values()):
+        return None
+    for kind in kinds:
+        if kind.startswith("map:") and (path := result.metric_map_path(kind[4:], image_id)).is_file():
+            paths[kind] = path
+    return paths
+
+
+def _stamp(key: str, paths: Iterable[Path]) -> str:
+    """Changes when a file is written anew."""
+    parts = [key]
+    for path in paths:
+        status = path.stat()
+        parts.append(f"{path.parent.name} {status.st_mtime_ns} {status.st_size}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+_T = TypeVar("_T")
+
+
+def _ahead(executor: ThreadPoolExecutor, jobs: Iterator[Callable[[], _T]] | Iterable[Callable[[], _T]]) -> Iterator[_T]:
+    """The jobs' results in their order, never more than `_AHEAD` of them at work or waiting: memory stays flat."""
+    waiting: deque[Future[_T]] = deque()
+    for job in jobs:
+        waiting.append(executor.submit(job))
+        if len(waiting) >= _AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _script(image_id: str | None, codes: Mapping[str, Codes], tops: Mapping[str, float]) -> str:
+    """A call of the page's script with the maps of one image, one below the other in a PNG."""
+    data: dict[str, Any] = {"id": image_id, "kinds": list(codes), "tops": {kind: tops[kind] for kind in codes}}
+    if codes:
+        height, width = next(iter(codes.values())).shape
+        same = {kind: found for kind, found in codes.items() if found.shape == (height, width)}
+        stream = io.BytesIO()
+        Image.fromarray(np.concatenate(list(same.values()))).save(stream, format="PNG", compress_level=6)
+        data |= {"kinds": list(same), "width": width, "height": height}
+        data["png"] = base64.b64encode(stream.getvalue()).decode()
+    return f"facesr.map({json.dumps(data, separators=(',', ':'))});\n"
+
+
+def _write_means(pages: Pages, made: SectionMaps, means: Mapping[str, Means], folder: Path) -> None:
+    """Mean maps of every method, on one scale for all."""
+    names = [kind.name for kind in made.kinds]
+    found = {
+        label: {name: mean for name in names if (mean := sums.mean(name)) is not None} for label, sums in means.items()
+    }
+    sizes = {mean.shape for maps in found.values() for mean in maps.values()}
+    if len(sizes) != 1:
+        return
+    height, width = sizes.pop()
+    made.size = (height, width)
+    for name in names:
+        tops = [float(np.nanmax(maps[name])) for maps in found.values() if name in maps]
+        made.tops[name] = max([*tops, 1e-6])
+    for label, maps in found.items():
+        codes = {name: heatmap.encode(mean, made.tops[name]) for name, mean in maps.items()}
+        pages.write(folder / f"{short_name(label)}.js", _script(None, codes, made.tops))
+        for number, name in enumerate(names):
+            if name not in maps:
+                continue
+            path = folder / f"{short_name(label)}-{number}.png"
+            heatmap.write_mean_map(path, maps[name], made.tops[name])
+            pages.keep(path)
+            made.means.setdefault(label, {})[name] = (path, means[label].counts[name])

@@ -1,0 +1,160 @@
+"""One page per method: what it is, its numbers everywhere, where it is wrong, where it looked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from facesr_bench.report.site import attention, plots
+from facesr_bench.report.site.gallery import Gallery, Plate
+from facesr_bench.report.site.overview import Cell, anchor_of, cell_of, costs
+from facesr_bench.report.site.pages import Pages, format_value, link, short_name
+from facesr_bench.report.site.section import Section
+from facesr_bench.summary import MetricInfo, RowSummary
+
+
+@dataclass(frozen=True)
+class Mean:
+    """One mean error map.
+
+    Attributes:
+        top: the value at the bright end of its colours, as text.
+        landmarks: x and y in percent of the picture.
+    """
+
+    title: str
+    words: str
+    picture: str
+    count: int
+    top: str
+    landmarks: list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One metric's mean."""
+
+    info: MetricInfo
+    cell: Cell
+    count: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """A method in one section, for its page."""
+
+    section: Section
+    row: RowSummary
+    board: str
+    source: str
+    numbers: list[Figure]
+    examples: list[tuple[str, Plate]]
+    example_metric: MetricInfo | None
+    means: list[Mean]
+    mean_page: str | None
+    attention: list[attention.Shown]
+    attention_count: int
+    attention_tops: list[float]
+    plots: list[plots.Plot]
+
+
+def write(pages: Pages, sections: Sequence[Section]) -> dict[str, Path]:
+    """A page for each method's label; their paths."""
+    members: dict[str, list[tuple[Section, RowSummary]]] = {}
+    for section in sections:
+        for row in section.group.rows:
+            members.setdefault(row.label, []).append((section, row))
+    paths = {}
+    for label, found in members.items():
+        path = pages.folder / "methods" / f"{short_name(label)}.html"
+        parts = [_part(pages, section, row, path) for section, row in found]
+        newest = max(found, key=lambda pair: str(pair[1].result.manifest["updated"]))[1]
+        pages.render(
+            path,
+            "method.html",
+            label=label,
+            row=newest,
+            manifest=newest.result.manifest,
+            parts_of=parts,
+            page=path,
+            costs=dict(zip(("ms", "parameters", "gflops", "memory"), costs(newest), strict=True)),
+        )
+        paths[label] = path
+    return paths
+
+
+def _part(pages: Pages, section: Section, row: RowSummary, page: Path) -> Part:
+    metric, examples = _examples(section, row, page)
+    mean_page = section.folder / "mean.html"
+    shown = attention.shown(section, row, page)
+    return Part(
+        section=section,
+        row=row,
+        board=f"{link(pages.index, page)}#{section.anchor}",
+        source=f"{link(pages.provenance, page)}#{anchor_of(row)}",
+        numbers=[
+            Figure(info, cell_of(section, row, info), row.counts.get(info.name, 0)) for info in section.group.metrics
+        ],
+        examples=examples,
+        example_metric=metric,
+        means=_means(section, row, page),
+        mean_page=link(mean_page, page) if mean_page.is_file() and section.maps.means else None,
+        attention=shown,
+        attention_tops=attention.tops(row) if shown else [],
+        attention_count=sum(not each.is_mean for each in shown),
+        plots=plots.of_method(section, row),
+    )
+
+
+def _examples(section: Section, row: RowSummary, page: Path) -> tuple[MetricInfo | None, list[tuple[str, Plate]]]:
+    """The best, the median and the worst image by the first metric that has values."""
+    if row not in section.shown:
+        return None, []
+    images = next(rows for other, rows in section.images if other is row)
+    for info in section.image_metrics:
+        if info.higher_is_better is None:
+            continue
+        scored = [
+            (image.metrics[info.name], image_id)
+            for image_id, image in images.items()
+            if image.error is None and info.name in image.metrics and not math.isnan(image.metrics[info.name])
+        ]
+        if not scored:
+            continue
+        ordered = [image_id for _, image_id in sorted(scored, reverse=info.higher_is_better)]
+        names = dict(zip(("Best", "Median", "Worst"), (0, (len(ordered) - 1) // 2, len(ordered) - 1), strict=True))
+        gallery = Gallery(section, page)
+        chosen: list[tuple[str, Plate]] = []
+        seen: set[int] = set()
+        for name, place in names.items():
+            if place not in seen:
+                seen.add(place)
+                chosen += [(name, plate) for plate in gallery.some([ordered[place]], labels=[row.label])]
+        return info, chosen
+    return None, []
+
+
+def _means(section: Section, row: RowSummary, page: Path) -> list[Mean]:
+    means = section.maps.means.get(row.label, {})
+    width, height = (section.maps.size[1], section.maps.size[0])
+    side = section.manifest["protocol"].get("hr_size") or 0
+    points: list[tuple[float, float]] = []
+    if side and section.aligned:
+        points = [(100 * x / side, 100 * y / side) for x, y in section.landmarks()]
+    found: list[Mean] = []
+    if not width or not height:
+        return found
+    for kind in section.maps.kinds:
+        if kind.name in means:
+            picture, count = means[kind.name]
+            top = section.maps.tops[kind.name]
+            text = _decibels(top) if kind.name == "error" else format_value(top, 3)
+            found.append(Mean(kind.title, kind.words, link(picture, page), count, text, points))
+    return found
+
+
+def _decibels(levels: float) -> str:
+    """A root mean squared error in levels, with the PSNR that it is."""
+    return f"{levels:.1f} levels ({20 * math.log10(255 / levels):.1f} dB)" if levels else "0 levels"

@@ -1,0 +1,87 @@
+"""The pictures that a site shows, beside it, where it is not in the results folder itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from facesr_bench.errors import ResultsError
+from facesr_bench.report.site.pages import FOLDER, Pages
+from facesr_bench.report.site.section import Section
+from facesr_bench.store import IMAGES, MANIFEST, SETS, file_name
+
+LIST = "copied.txt"
+"""Names what an earlier build has put beside the site, so that what is no longer needed can go."""
+
+
+def check_free(root: Path) -> None:
+    """Raises: ResultsError: `root` is a file, or has an index.html that is not this package's."""
+    if root.is_dir() and (root / "index.html").exists() and not (root / FOLDER).is_dir():
+        raise ResultsError(f"{root}: it has an index.html that facesr-bench has not made; give another folder")
+    if root.exists() and not root.is_dir():
+        raise ResultsError(f"{root}: it is a file; give a folder")
+
+
+def write(pages: Pages, sections: Iterable[Section], results_root: Path) -> None:
+    """Put every picture and manifest of these results where the pages look for them.
+
+    Pictures are hard links where the file system can (a run never writes into one: it puts a new file in its place),
+    else copies; a picture that is there already is left alone.
+
+    Raises:
+        ResultsError: a file can't be written.
+    """
+    listed = pages.folder / LIST
+    old = set(listed.read_text(encoding="utf-8").splitlines()) if listed.is_file() else set()
+    new: set[str] = set()
+    for section in sections:
+        for source in _files(section):
+            name = source.relative_to(results_root).as_posix()
+            if name not in new:
+                new.add(name)
+                _place(source, pages.root / name)
+    for name in old - new:
+        if ".." not in name.split("/"):
+            (pages.root / name).unlink(missing_ok=True)
+    pages.write(listed, "".join(f"{name}\n" for name in sorted(new)))
+
+
+def _files(section: Section) -> Iterator[Path]:
+    for row in section.group.rows:
+        for name in (MANIFEST, IMAGES, SETS):
+            if (row.result.folder / name).is_file():
+                yield row.result.folder / name
+        yield from _pngs(row.result.folder / "attention")
+    names = [f"{file_name(image_id)}.png" for image_id in section.ids]
+    if not names:
+        return
+    folders = [section.lead.result.inputs_folder / part for part in ("lr", "hr")]
+    folders += [row.result.folder / part for row in section.shown for part in ("sr", "maps")]
+    for folder in folders:
+        there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        yield from (folder / name for name in names if name in there)
+
+
+def _pngs(folder: Path) -> Iterator[Path]:
+    yield from sorted(folder.rglob("*.png"))
+
+
+def _place(source: Path, target: Path) -> None:
+    try:
+        if target.is_file():
+            old, new = target.stat(), source.stat()
+            if (old.st_mtime_ns, old.st_size) == (new.st_mtime_ns, new.st_size):
+                return
+            target.unlink()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.suffix == ".png":
+            try:
+                os.link(source, target)
+                return
+            except OSError:
+                pass  # another file system, or one without links
+        shutil.copy2(source, target)
+    except OSError as error:
+        raise ResultsError(f"{target}: can't be written: {error.strerror or error}") from error

@@ -1,0 +1,202 @@
+"""The first page: what ran, and a leaderboard per protocol and profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facesr_bench import stats
+from facesr_bench.report.anchors import AnchorFile, read_anchors
+from facesr_bench.report.site.gallery import Gallery
+from facesr_bench.report.site.pages import Pages, format_value, link, thousands
+from facesr_bench.report.site.section import Section
+from facesr_bench.stats import Comparison
+from facesr_bench.summary import MetricInfo, RowSummary
+
+ON_INDEX = 4
+"""Images shown below each leaderboard; the others are a click away."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of a leaderboard.
+
+    Attributes:
+        text: none where there is no value.
+        qualifier: what must stand right behind a value of a whole set.
+        order: what the column is sorted by.
+        place: `best`, `second` or empty.
+        interval: `24.9 to 26.1`, or empty.
+        tied: the difference from the best is not significant.
+        words: all that is known of it, in a sentence or two.
+        against: how it stands against the best; empty for the best itself.
+    """
+
+    text: str | None
+    order: str
+    qualifier: str = ""
+    place: str = ""
+    interval: str = ""
+    tied: bool = False
+    words: str = ""
+    against: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a leaderboard."""
+
+    row: RowSummary
+    page: str | None
+    source: str
+    cells: list[Cell]
+    costs: list[Cell]
+
+
+class Board:
+    """The leaderboard of one section."""
+
+    COSTS = ("ms_per_image", "parameters", "gflops", "peak_memory")
+
+    def __init__(self, pages: Pages, section: Section, method_pages: Mapping[str, Path], anchors: AnchorFile) -> None:
+        self.section = section
+        self.gallery = Gallery(section, pages.index)
+        self._pages, self._method_pages = pages, method_pages
+        self.comparisons = section.comparisons
+        self.anchors = anchors.of(section.group)
+        self.lines = [self._line(row) for row in section.group.rows]
+        self.tied = any(cell.tied for line in self.lines for cell in line.cells)
+        self.costs = [name for i, name in enumerate(self.COSTS) if any(line.costs[i].text for line in self.lines)]
+
+    def link(self, name: str) -> str | None:
+        """To one of the section's pages, if it is there."""
+        path = self.section.folder / name
+        return link(path, self._pages.index) if path.is_file() else None
+
+    def plates(self) -> Any:
+        """The first images."""
+        return self.gallery.first(ON_INDEX)
+
+    def cost(self, line: Line, name: str) -> Cell:
+        return line.costs[self.COSTS.index(name)]
+
+    def _line(self, row: RowSummary) -> Line:
+        cells = [cell_of(self.section, row, info) for info in self.section.group.metrics]
+        page = self._method_pages.get(row.label)
+        source = f"{link(self._pages.provenance, self._pages.index)}#{anchor_of(row)}"
+        return Line(row, link(page, self._pages.index) if page else None, source, cells, costs(row))
+
+
+def cell_of(section: Section, row: RowSummary, info: MetricInfo) -> Cell:
+    """One metric of one row."""
+    value = row.means.get(info.name)
+    if value is None:
+        return Cell(None, "", words="; ".join(row.reasons.get(info.name, {})) or "not computed in this run")
+    found = section.comparisons.get((row.label, info.name))
+    against = comparison_words(found, info.digits)
+    return Cell(
+        text=format_value(value, info.digits),
+        order=repr(value),
+        qualifier=row.qualifier(info),
+        place="best" if info.name in row.best else "second" if info.name in row.second else "",
+        interval=interval_text(found, info.digits),
+        tied=found is not None and found.best is not None and not found.significant,
+        words="; ".join(part for part in (interval_words(found, info.digits), against) if part),
+        against=against,
+    )
+
+
+def interval_text(found: Comparison | None, digits: int) -> str:
+    """`24.91 to 26.10`; empty where there is no interval."""
+    if found is None or found.interval is None:
+        return ""
+    low, high = (format_value(end, digits) for end in found.interval)
+    return f"{low} to {high}"
+
+
+def interval_words(found: Comparison | None, digits: int) -> str:
+    """How sure a mean is."""
+    if found is not None and found.interval is not None:
+        return f"95 % interval {interval_text(found, digits)} over {found.n} images"
+    return f"no interval: {found.no_interval}" if found is not None and found.no_interval else ""
+
+
+def comparison_words(found: Comparison | None, digits: int) -> str:
+    """How a mean stands against the best; empty for the best itself."""
+    if found is None or found.best is None or found.p_holm is None or found.effect is None:
+        return ""
+    p = "p < 0.0001" if found.p_holm < 0.0001 else f"p = {found.p_holm:.2g}"
+    words = (
+        f"{'significant' if found.significant else 'not significant'}: Wilcoxon {p} after Holm, "
+        f"effect size {format_value(found.effect, 2)}"
+    )
+    if found.difference is not None:
+        words = f"{format_value(found.difference, digits)} against {found.best}, {words}"
+    return f"{words}; {found.note}" if found.note else words
+
+
+def costs(row: RowSummary) -> list[Cell]:
+    """What the method takes: ms/image, parameters, GFLOPs per image, peak memory; no text where it wasn't measured."""
+    method = row.result.manifest["method"]
+    cost = method.get("cost") or {}
+    flops, memory = cost.get("flops"), cost.get("peak_memory")
+    return [
+        _cost(row.ms_per_image, "" if row.ms_per_image is None else format_value(row.ms_per_image, 1)),
+        _cost(method.get("parameters"), thousands(int(method.get("parameters") or 0))),
+        _cost(flops, "" if flops is None else format_value(flops / 1e9, 2)),
+        _cost(memory, "" if memory is None else f"{thousands(round(float(memory) / 2**20))} MiB"),
+    ]
+
+
+def _cost(value: float | None, text: str) -> Cell:
+    return Cell(None, "") if value is None else Cell(text, repr(value))
+
+
+def anchor_of(row: RowSummary) -> str:
+    """Where a row is on the provenance page."""
+    return f"r-{row.fingerprint[-16:]}-{sum(row.label.encode()):x}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A machine, in words, and what ran there."""
+
+    words: str
+    labels: list[str]
+
+
+def where(section: Section) -> list[Place]:
+    """What of a section ran on which machine."""
+    found: dict[str, list[str]] = {}
+    for row in section.group.rows:
+        if row.error is not None:
+            continue
+        environment = row.result.manifest["environment"]
+        threads = environment.get("threads")
+        with_threads = f" with {threads} thread{'' if threads == 1 else 's'}" if threads else ""
+        system = str(environment.get("platform") or "").partition("-")[0]
+        words = f"{environment.get('device') or 'unknown device'}{with_threads}, {system}"
+        found.setdefault(words.rstrip(", "), []).append(row.label)
+    return [Place(words, labels) for words, labels in found.items()]
+
+
+def write(pages: Pages, sections: Sequence[Section], method_pages: Mapping[str, Path]) -> Path:
+    """Write index.html; its path."""
+    anchors = read_anchors()
+    boards = [Board(pages, section, method_pages, anchors) for section in sections]
+    rows = [row for section in sections for row in section.group.rows]
+    methods: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        methods.setdefault(row.label, row.result.manifest["method"])
+    return pages.render(
+        pages.index,
+        "index.html",
+        boards=boards,
+        methods=methods,
+        method_links={label: link(path, pages.index) for label, path in method_pages.items()},
+        places={board.section.anchor: where(board.section) for board in boards},
+        updated=max((str(row.result.manifest["updated"]) for row in rows), default=""),
+        few=stats.FEW,
+    )

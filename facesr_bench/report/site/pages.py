@@ -1,0 +1,148 @@
+"""The templates, and the writing of pages and files from them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import urllib.parse
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from facesr_bench.errors import ResultsError
+from facesr_bench.plugins import bundled_folder
+from facesr_bench.report import heatmap
+from facesr_bench.report.sheet import DASH, UNSURE
+
+FOLDER = "_site"
+MINUS = "\N{MINUS SIGN}"
+
+
+def template_folder() -> Path:
+    """Where the templates, style and scripts are."""
+    return bundled_folder("reports") / "site"
+
+
+class Pages:
+    """Writes files under a site's root and remembers which, so that those of earlier builds can go."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.folder = root / FOLDER
+        self.index = root / "index.html"
+        self.provenance = self.folder / "provenance.html"
+        self._written: set[Path] = set()
+        self._environment = Environment(
+            loader=FileSystemLoader(template_folder()),
+            autoescape=True,  # names and messages are strangers' text
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals.update(
+            colour_bar=heatmap.colour_bar_css(),
+            colour_stops=_filter_table(heatmap.colours()),
+            colour_scale=heatmap.SCALE,
+            dash=DASH,
+            unsure=UNSURE,
+        )
+        self._environment.filters.update(number=format_value, count=thousands, moment=moment)
+
+    def render(self, path: Path, template: str, **context: Any) -> Path:
+        """Render straight to disk, so that memory doesn't grow with the page; readers never see half of it.
+
+        Raises:
+            ResultsError: it can't be written.
+        """
+        partial = path.with_name(path.name + ".partial")
+        page = {"assets": link(self.folder / "assets", path), "home": link(self.index, path)}
+        page["sources"] = link(self.provenance, path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("w", encoding="utf-8", newline="\n", errors="backslashreplace") as stream:
+                stream.writelines(self._environment.get_template(template).generate(**page, **context))
+            os.replace(partial, path)
+        except OSError as error:
+            raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error
+        self._written.add(path)
+        return path
+
+    def write(self, path: Path, text: str) -> Path:
+        """Write a text file, unless it is there already with this content.
+
+        Raises:
+            ResultsError: it can't be written.
+        """
+        data = text.encode("utf-8", "backslashreplace")
+        partial = path.with_name(path.name + ".partial")
+        try:
+            if not path.is_file() or path.read_bytes() != data:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                partial.write_bytes(data)
+                os.replace(partial, path)
+        except OSError as error:
+            raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error
+        self._written.add(path)
+        return path
+
+    def keep(self, path: Path) -> None:
+        """A file that belongs to the site as it is now."""
+        self._written.add(path)
+
+    def remove_stale(self) -> None:
+        """Remove what this build has not written: it would show results that are gone."""
+        for folder, _, names in os.walk(self.folder, topdown=False):
+            for name in names:
+                path = Path(folder) / name
+                if path not in self._written:
+                    path.unlink(missing_ok=True)
+            if Path(folder) != self.folder and not any(Path(folder).iterdir()):
+                Path(folder).rmdir()
+
+
+def short_name(label: str) -> str:
+    """A file name for a method's label, of letters that need no quoting in a link."""
+    plain = re.sub(r"[^A-Za-z0-9._@-]", "_", label)
+    if plain == label and not label.startswith(".") and len(label) <= 80:
+        return label
+    return f"{plain[:40].lstrip('.')}-{hashlib.sha256(label.encode()).hexdigest()[:10]}"
+
+
+def link(target: Path, page: Path) -> str:
+    """A relative URL from a page to a file."""
+    relative = Path(os.path.relpath(target, page.parent)).as_posix()
+    return urllib.parse.quote(relative)
+
+
+def script_data(variable: str, data: Any) -> str:
+    """A script file that sets one field of `facesr`."""
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return f"window.facesr = window.facesr || {{}};\nfacesr.{variable} = {text};\n"
+
+
+def format_value(value: float, digits: int) -> str:
+    """A number for a person: `∞` for infinity."""
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    return f"{value:.{digits}f}".replace("-", MINUS)
+
+
+def thousands(value: int) -> str:
+    """`10 518 867`, with narrow spaces that don't break."""
+    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def moment(iso: str) -> str:
+    """`2026-11-22 09:47 UTC` from an ISO time; anything else as it is."""
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::[\d.]+)?(?:Z|\+00:00)", iso)
+    return f"{found[1]} {found[2]} UTC" if found else iso
+
+
+def _filter_table(table: Any) -> dict[str, str]:
+    """A colour map as the tables of an SVG filter, by channel."""
+    stops = table[[round(i * 255 / 32) for i in range(33)]] / 255
+    return {name: " ".join(f"{value:.3f}" for value in stops[:, i]) for i, name in enumerate("RGB")}

@@ -1,0 +1,166 @@
+"""Distributions and curves, drawn once and shown as SVG files beside the pages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facesr_bench.errors import ResultsError
+from facesr_bench.report.site.pages import Pages, link
+from facesr_bench.report.site.section import Section
+from facesr_bench.summary import MetricInfo, RowSummary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+VERSION = 1
+"""Raised whenever the plots change."""
+STAMP = "stamp.json"
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One picture of curves.
+
+    Attributes:
+        words: what it shows, for those who can't see it.
+        of_images: it shows how the values of the images spread.
+    """
+
+    title: str
+    words: str
+    path: Path
+    of_images: bool
+
+    def link(self, page: Path) -> str:
+        """The picture's address on a page."""
+        return link(self.path, page)
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    name: str
+    title: str
+    words: str
+    draw: Callable[[], Figure]
+    of_images: bool = False
+
+
+def write(pages: Pages, section: Section) -> None:
+    """Draw what has changed since an earlier build, and the page that shows it; fills `section.plots`."""
+    folder = section.folder / "plots"
+    stamp_path = folder / STAMP
+    stamp = _stamp(section)
+    drawn = _read(stamp_path, stamp)
+    if drawn is None:
+        drawn = _draw(pages, section, folder)
+        pages.write(stamp_path, json.dumps({"stamp": stamp, "plots": drawn}))
+    pages.keep(stamp_path)
+    section.plots = [
+        Plot(plot["title"], plot["words"], folder / plot["file"], plot["of_images"] == "yes") for plot in drawn
+    ]
+    for plot in section.plots:
+        pages.keep(plot.path)
+    if section.plots:
+        path = section.folder / "plots.html"
+        pages.render(path, "plots.html", section=section, page=path)
+
+
+def _draw(pages: Pages, section: Section, folder: Path) -> list[dict[str, str]]:
+    from facesr_bench.report.figures import save
+
+    drawn: list[dict[str, str]] = []
+    for drawing in _drawings(section):
+        path = folder / f"{drawing.name}.svg"
+        try:
+            save(drawing.draw(), path)
+        except ResultsError:
+            continue  # there is too little to draw: one method, one metric, no finite value
+        pages.keep(path)
+        of_images = "yes" if drawing.of_images else "no"
+        drawn.append({"title": drawing.title, "words": drawing.words, "file": path.name, "of_images": of_images})
+    return drawn
+
+
+def _drawings(section: Section) -> Iterator[_Drawing]:
+    from facesr_bench.report import figures
+
+    group = section.group
+    labels = ", ".join(row.label for row in group.rows if row.comparable)
+    for number, info in enumerate(_with_values(section), 1):
+
+        def distribution(name: str = info.name) -> Figure:
+            return figures.distribution(group, [name])
+
+        yield _Drawing(
+            f"distribution-{number}",
+            f"{info.title}: how the values of the images spread",
+            f"The {info.title} of every image, as one violin for each of {labels}. {_means(section, info)}",
+            distribution,
+            of_images=True,
+        )
+    yield _Drawing(
+        "tradeoff",
+        "Distortion against perception",
+        f"Mean PSNR against mean LPIPS of {labels}; a larger point has more parameters.",
+        lambda: figures.tradeoff(group),
+    )
+    for number, info in enumerate((info for info in _with_values(section) if info.aggregates), 1):
+
+        def curve(name: str = info.name) -> Figure:
+            return figures.curve(group, name)
+
+        words = f"Share of images whose {info.title} is at most so much, one curve for each of {labels}."
+        yield _Drawing(f"curve-{number}", f"{info.title}: cumulative error", words, curve)
+    yield _Drawing(
+        "parallel",
+        "All metrics side by side",
+        f"One line for each of {labels}, one axis for each metric, the best at the top.",
+        lambda: figures.parallel(group),
+    )
+
+
+def _with_values(section: Section) -> list[MetricInfo]:
+    return [info for info in section.image_metrics if any(info.name in row.means for row in section.group.rows)]
+
+
+def _means(section: Section, info: MetricInfo) -> str:
+    means = [
+        f"{row.label} {info.format(row.means[info.name])}"
+        for row in section.group.rows
+        if math.isfinite(row.means.get(info.name, math.nan))
+    ]
+    return f"Means: {', '.join(means)}."
+
+
+def _stamp(section: Section) -> str:
+    """Changes with any number that a plot shows."""
+    parts = [f"{VERSION} {section.group.protocol} {section.group.profile} {section.group.size}"]
+    parts += [
+        f"{row.label} {row.comparable} {row.means} {row.result.manifest['method'].get('parameters')}"
+        for row in section.group.rows
+    ]
+    data = section.folder / "data.js"
+    parts.append(hashlib.sha256(data.read_bytes()).hexdigest() if data.is_file() else "")
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _read(path: Path, stamp: str) -> list[dict[str, str]] | None:
+    """What an earlier build has drawn of the same numbers; none where there is none, or some of it is gone."""
+    try:
+        old = json.loads(path.read_text(encoding="utf-8"))
+        plots: list[dict[str, str]] = old["plots"]
+        there = old["stamp"] == stamp and all((path.parent / plot["file"]).is_file() for plot in plots)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return plots if there else None
+
+
+def of_method(section: Section, row: RowSummary) -> list[Plot]:
+    """The plots for a method's own page."""
+    return [plot for plot in section.plots if plot.of_images] if row.comparable else []

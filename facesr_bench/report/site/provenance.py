@@ -1,0 +1,118 @@
+"""Where every number comes from, how to cite it, and the command that makes it again."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from facesr_bench.report.site.overview import anchor_of
+from facesr_bench.report.site.pages import Pages, link
+from facesr_bench.report.site.section import Section
+from facesr_bench.store import IMAGES, MANIFEST
+from facesr_bench.summary import RowSummary
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the page says of one result."""
+
+    row: RowSummary
+    anchor: str
+    manifest: dict[str, Any]
+    manifest_link: str
+    images_link: str | None
+    command: str
+    bibtex: str
+    error_details: str
+
+
+def write(pages: Pages, sections: Sequence[Section]) -> None:
+    """Write provenance.html."""
+    records = [(section, [_record(pages, section, row) for row in section.group.rows]) for section in sections]
+    pages.render(pages.provenance, "provenance.html", records=records)
+
+
+def _record(pages: Pages, section: Section, row: RowSummary) -> Record:
+    manifest, folder = row.result.manifest, row.result.folder
+    there = (folder / IMAGES).is_file()
+    return Record(
+        row=row,
+        anchor=anchor_of(row),
+        manifest=manifest,
+        manifest_link=link(section.placed(folder / MANIFEST), pages.provenance),
+        images_link=link(section.placed(folder / IMAGES), pages.provenance) if there else None,
+        command=command(manifest),
+        bibtex="\n\n".join(part for part in (method_bibtex(manifest["method"]), run_bibtex(manifest)) if part),
+        error_details=str(manifest.get("error_details") or ""),
+    )
+
+
+def command(manifest: Mapping[str, Any]) -> str:
+    """The shortest command that computes a result's numbers: its method, protocol, profile and metrics alone.
+
+    A protocol whose files were given by hand needs them again: `NAME=DIR` stands for where they are.
+    """
+    method, protocol = manifest["method"], manifest["protocol"]["name"]
+    spec = f"{method['name']}@{method['weights']}" if method.get("weights") else str(method["name"])
+    parts = ["facesr-bench", "run", "--methods", spec, "--protocols", protocol]
+    parts += ["--profile", manifest["profile"]["name"]]
+    if manifest["metrics"]:
+        parts += ["--metrics", ",".join(manifest["metrics"])]
+    if method.get("precision") not in {None, "", "fp32"}:
+        parts += ["--precision", method["precision"]]
+    recorded = str(manifest.get("command") or "")
+    try:
+        words = shlex.split(recorded)
+    except ValueError:
+        words = []
+    for option in ("--limit",):
+        if option in words[:-1]:
+            parts += [option, words[words.index(option) + 1]]
+    text = shlex.join(parts)
+    if "--data" in words:
+        text += f" --data {shlex.quote(str(manifest['dataset']['name']))}=DIR"
+    return text
+
+
+def method_bibtex(method: Mapping[str, Any]) -> str:
+    """The card's own entry, or one made of its paper's title, year and address; empty without a paper."""
+    paper = method.get("paper")
+    if not paper:
+        return ""
+    if str(paper.get("bibtex") or "").strip():
+        return str(paper["bibtex"]).strip()
+    fields = {"title": paper.get("title"), "year": paper.get("year"), "url": paper.get("url")}
+    return _entry("misc", _key(str(method["name"])), fields)
+
+
+def run_bibtex(manifest: Mapping[str, Any]) -> str:
+    """An entry for these numbers: which release computed them, on what, how."""
+    environment = manifest["environment"]
+    commit = f", commit {environment['commit']}" if environment.get("commit") else ""
+    note = (
+        f"Protocol {manifest['protocol']['name']}, profile {manifest['profile']['name']}, "
+        f"fingerprint {manifest['fingerprint']}{commit}"
+    )
+    fields = {
+        "title": f"facesr-bench {environment.get('facesr_bench') or ''}".strip(),
+        "year": str(manifest["updated"])[:4],
+        "note": note,
+    }
+    return _entry("misc", f"facesr-bench-{manifest['fingerprint'][:8]}", fields)
+
+
+def _entry(kind: str, key: str, fields: Mapping[str, Any]) -> str:
+    lines = [f"  {name} = {{{_escaped(str(value))}}}," for name, value in fields.items() if value]
+    return "\n".join([f"@{kind}{{{key},", *lines, "}"])
+
+
+def _key(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "", text) or "method"
+
+
+def _escaped(text: str) -> str:
+    """Braces would end the field, and these mean something to LaTeX."""
+    return re.sub(r"([&%#_$])", r"\\\1", text.replace("{", "(").replace("}", ")"))

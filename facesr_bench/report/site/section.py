@@ -1,0 +1,153 @@
+"""One (protocol, profile) as the pages need it: which rows, which images, where everything is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facesr_bench import stats
+from facesr_bench.errors import ResultsError
+from facesr_bench.report.site.maps import SectionMaps
+from facesr_bench.report.site.pages import FOLDER, link
+from facesr_bench.report.words import profile_in_words, protocol_in_words
+from facesr_bench.store import LANDMARKS, ImageRow, file_name
+from facesr_bench.summary import Group, MetricInfo, RowSummary
+
+if TYPE_CHECKING:
+    from facesr_bench.report.site.plots import Plot
+
+PER_PAGE = 50
+"""Images on one page of the gallery."""
+
+
+class Section:
+    """One group of results.
+
+    Attributes:
+        maps: what `maps.write` has made; empty until then.
+        plots: likewise, of `plots.write`.
+    """
+
+    def __init__(self, group: Group, results_root: Path, root: Path) -> None:
+        self.group = group
+        self.maps = SectionMaps()
+        self.plots: list[Plot] = []
+        self._results, self._root = results_root, root
+        self.index = root / "index.html"
+        self.lead = next((row for row in group.rows if row.comparable), group.rows[0])
+        self.anchor = f"{file_name(group.protocol)}--{file_name(group.profile)}"
+        self.folder = root / FOLDER / "boards" / file_name(group.protocol) / file_name(group.profile)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        return self.lead.result.manifest
+
+    @property
+    def has_truth(self) -> bool:
+        return bool(self.manifest["protocol"].get("source") != "lr")
+
+    @property
+    def scale(self) -> int:
+        return int(self.manifest["protocol"]["scale"])
+
+    @property
+    def aligned(self) -> bool:
+        """Faces lie in the same place of every picture."""
+        protocol = self.manifest["protocol"]
+        crop = protocol.get("crop") or {}
+        return protocol.get("aligned", "none") != "none" or crop.get("rule") == "landmarks"
+
+    @property
+    def protocol_words(self) -> list[tuple[str, str]]:
+        return protocol_in_words(self.manifest)
+
+    @property
+    def profile_words(self) -> list[tuple[str, str]]:
+        return profile_in_words(self.manifest["profile"])
+
+    @cached_property
+    def shown(self) -> list[RowSummary]:
+        """The rows whose pictures belong beside each other: those that ran on the same data."""
+        data = self.manifest["data"]["hash"]
+        return [row for row in self.group.rows if row.result.manifest["data"]["hash"] == data and row.error is None]
+
+    @property
+    def left_out(self) -> list[RowSummary]:
+        return [row for row in self.group.rows if row not in self.shown]
+
+    @cached_property
+    def images(self) -> list[tuple[RowSummary, dict[str, ImageRow]]]:
+        """Each row shown, with its images by id."""
+        return [(row, row.result.rows()) for row in self.shown]
+
+    @cached_property
+    def ids(self) -> list[str]:
+        return in_reading_order({image_id for _, rows in self.images for image_id in rows})
+
+    @cached_property
+    def image_metrics(self) -> list[MetricInfo]:
+        """The metrics that have a value, or a reason for none, for each image."""
+        found = {name for _, rows in self.images for row in rows.values() for name in (*row.metrics, *row.reasons)}
+        return [info for info in self.group.metrics if info.has_values and info.name in found]
+
+    @cached_property
+    def comparisons(self) -> stats.Comparisons:
+        """How sure each mean is, and how it stands against the best."""
+        return stats.compare(self.group)
+
+    @property
+    def page_count(self) -> int:
+        return -(-len(self.ids) // PER_PAGE)
+
+    def page_path(self, number: int) -> Path:
+        return self.folder / f"{number}.html"
+
+    @property
+    def image_path(self) -> Path:
+        return self.folder / "image.html"
+
+    def placed(self, path: Path) -> Path:
+        """Where the site has a file of the results folder."""
+        if self._root == self._results:
+            return path
+        return self._root / path.relative_to(self._results)
+
+    def landmarks(self) -> list[tuple[float, float]]:
+        """The mean landmarks of the images shown, x then y in px of the ground truth; empty where none are stored.
+
+        Raises:
+            ResultsError: the file can't be read.
+        """
+        path = self.lead.result.inputs_folder / LANDMARKS
+        if not path.is_file():
+            return []
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            points = [stored[image_id] for image_id in self.ids if stored.get(image_id)]
+            count = len(points[0]) if points else 0
+            same = [face for face in points if len(face) == count]
+            return [
+                (
+                    sum(float(face[i][0]) for face in same) / len(same),
+                    sum(float(face[i][1]) for face in same) / len(same),
+                )
+                for i in range(count)
+            ]
+        except (OSError, ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
+            raise ResultsError(f"{path}: can't be read ({error}); remove it, and run again to make it anew") from error
+
+    def link(self, target: Path, page: Path) -> str:
+        """A relative URL from a page to a file of the site."""
+        return link(target, page)
+
+
+_PARTS = re.compile(r"\d+|\D+").findall
+
+
+def in_reading_order(ids: Iterable[str]) -> list[str]:
+    """Sorted with numbers by value: 2 before 10."""
+    return sorted(ids, key=lambda text: [(len(part), part) if part.isdecimal() else (0, part) for part in _PARTS(text)])

@@ -1,0 +1,211 @@
+"use strict";
+
+// Sorts and filters the images of all pages. Until a choice is made, the page stays as it was written.
+(() => {
+  const data = window.facesr && facesr.section;
+  if (!data || !data.methods.length) return;
+
+  const $ = (id) => document.getElementById(id);
+  const main = $("main");
+  const written = [...main.childNodes];
+  const above = $("pages-above");
+  const below = $("pages-below");
+  const pagesWritten = [above, below].map((place) => [...place.childNodes]);
+  const form = $("filters");
+  const found = $("found");
+
+  function make(tag, attributes = {}, ...children) {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    element.append(...children);
+    return element;
+  }
+
+  const number = (value) => (value === "inf" ? Infinity : value === "-inf" ? -Infinity : value);
+  const valueOf = (method, metric, i) => number(data.methods[method].values[metric][i]);
+  function text(value, digits) {
+    if (value === Infinity) return "∞";
+    return value === -Infinity ? "−∞" : value.toFixed(digits).replace("-", "−");
+  }
+
+  // -- the choices ---------------------------------------------------------------------------------------------------
+
+  const methodNames = data.methods.map((method) => method.label);
+  const options = (names) => names.map((name, i) => make("option", { value: i }, name));
+  const field = (title, control) => make("div", { class: "field" }, make("label", { for: control.id }, title), control);
+  const by = make("select", { id: "by" });
+  by.append(make("option", { value: "" }, "their order in the set"));
+  data.metrics.forEach((metric, i) => {
+    by.append(make("option", { value: `m${i}` }, metric.title));
+    if (data.methods.length > 1) by.append(make("option", { value: `d${i}` }, `${metric.title}, difference of two methods`));
+  });
+  const first = make("select", { id: "first" }, ...options(methodNames));
+  const second = make("select", { id: "second" }, ...options(methodNames));
+  if (data.methods.length > 1) second.value = "1";
+  const direction = make("select", { id: "direction" }, make("option", { value: "1" }, "smallest first"), make("option", { value: "-1" }, "largest first"));
+  const show = make("select", { id: "show" }, make("option", { value: "" }, "all images"), make("option", { value: "failed" }, "failed with some method"), make("option", { value: "missing" }, "without some number"));
+  const name = make("input", { type: "search", id: "name" });
+  const firstField = field("Method A", first);
+  const secondField = field("less method B", second);
+  const directionField = field("Order", direction);
+  form.append(field("Sort by", by), firstField, secondField, directionField, field("Show", show), field("Name contains", name));
+  form.hidden = false;
+  form.addEventListener("submit", (event) => event.preventDefault());
+
+  // -- which images, in which order ----------------------------------------------------------------------------------
+
+  function key(i) {
+    const metric = data.metrics[Number(by.value.slice(1))].name;
+    const a = valueOf(Number(first.value), metric, i);
+    if (by.value[0] === "m" || a === null) return a;
+    const b = valueOf(Number(second.value), metric, i);
+    if (b === null) return null;
+    return a === b ? 0 : a - b;
+  }
+
+  function isShown(i) {
+    if (name.value && !data.ids[i].toLowerCase().includes(name.value.toLowerCase())) return false;
+    if (show.value === "failed") return data.methods.some((method) => i in method.errors);
+    if (show.value === "missing") {
+      return data.methods.some((method) => data.metrics.some((metric) => method.values[metric.name][i] === null));
+    }
+    return true;
+  }
+
+  function chosen() {
+    const places = data.ids.map((_, i) => i).filter(isShown);
+    if (!by.value) return places.map((i) => ({ i, key: null }));
+    const sign = Number(direction.value);
+    const keyed = places.map((i) => ({ i, key: key(i) }));
+    keyed.sort((a, b) => {
+      if (a.key === null || b.key === null) return (a.key === null) - (b.key === null) || a.i - b.i;
+      return a.key === b.key ? a.i - b.i : sign * (a.key < b.key ? -1 : 1);
+    });
+    return keyed;
+  }
+
+  // -- plates, as the page has them ----------------------------------------------------------------------------------
+
+  const file = (i) => encodeURIComponent(data.files[i]);
+
+  function picture(source, alt, size, kind) {
+    const image = make("img", { src: source, alt, width: size[0], height: size[1], loading: "lazy", decoding: "async", class: kind });
+    image.style.setProperty("--w", size[0]);
+    image.style.setProperty("--h", size[1]);
+    return image;
+  }
+
+  function blank(words, size) {
+    const box = make("div", { class: "blank" }, make("span", {}, words));
+    box.style.setProperty("--w", size[0]);
+    box.style.setProperty("--h", size[1]);
+    return box;
+  }
+
+  function numbers(m, i) {
+    const list = make("dl");
+    for (const metric of data.metrics) {
+      const value = valueOf(m, metric.name, i);
+      const cell = make("dd");
+      if (value === null) {
+        const reasons = data.methods[m].reasons[metric.name];
+        const reason = typeof reasons === "object" ? reasons[i] : reasons;
+        cell.append(make("span", { title: reason || "not computed in this run" }, "–"));
+      } else {
+        const all = data.methods.map((_, other) => valueOf(other, metric.name, i)).filter((each) => each !== null);
+        const best = metric.higher === null || all.length < 2 ? null : metric.higher ? Math.max(...all) : Math.min(...all);
+        cell.append(value === best ? make("b", {}, text(value, metric.digits)) : text(value, metric.digits));
+      }
+      list.append(make("dt", {}, metric.title), cell);
+    }
+    return list;
+  }
+
+  function plate({ i, key: sorted }) {
+    const full = typeof data.sizes[0] === "number" ? data.sizes : data.sizes[i];
+    const shrink = Math.min(1, data.shown / Math.max(...full));
+    const size = full.map((side) => Math.round(side * shrink));
+    const kind = shrink === 1 ? "px" : "";
+    const id = data.ids[i];
+    const article = make("article", { class: "plate", "aria-labelledby": `i${i + 1}` });
+    const note = sorted === null ? "" : ` ${text(sorted, data.metrics[Number(by.value.slice(1))].digits)}`;
+    const link = make("a", { href: `image.html#${new URLSearchParams({ image: id })}` }, make("span", { class: "label" }, id));
+    article.append(make("h2", { id: `i${i + 1}` }, make("span", { class: "quiet" }, String(i + 1)), " ", link, make("span", { class: "quiet" }, note)));
+    const strip = make("div", { class: "strip" });
+    strip.append(make("figure", {}, picture(`${data.inputs}/lr/${file(i)}.png`, `${id}, low resolution`, size, "px"), make("figcaption", {}, make("span", { class: "label" }, "Input"))));
+    data.methods.forEach((method, m) => {
+      const caption = make("figcaption", {}, make("span", { class: "label" }, method.label));
+      const figure = make("figure");
+      if (i in method.errors) figure.append(blank(method.errors[i], size));
+      else {
+        figure.append(picture(`${method.sr}/${file(i)}.png`, `${id}, by ${method.label}`, size, kind));
+        if (data.truth) figure.append(picture(`${method.sr}/../maps/${file(i)}.png`, `error of ${method.label} on ${id}`, size, `map ${kind}`));
+        caption.append(numbers(m, i));
+      }
+      figure.append(caption);
+      strip.append(figure);
+    });
+    if (data.truth) {
+      strip.append(make("figure", { class: "truth" }, picture(`${data.inputs}/hr/${file(i)}.png`, `${id}, ground truth`, size, kind), make("figcaption", {}, make("span", { class: "label" }, "Ground truth"))));
+    }
+    article.append(make("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": `Pictures of ${id}` }, strip));
+    return article;
+  }
+
+  // -- the page ------------------------------------------------------------------------------------------------------
+
+  let page = 0;
+
+  function pager(count) {
+    const nav = make("nav", { class: "pages", "aria-label": "Pages" });
+    const step = (words, to, enabled) => {
+      const button = make("button", { type: "button" }, words);
+      button.disabled = !enabled;
+      button.addEventListener("click", () => {
+        page = to;
+        draw();
+        main.focus();
+        scrollTo(0, 0);
+      });
+      return button;
+    };
+    if (count > 1) nav.append(step("← Previous", page - 1, page > 0), `page ${page + 1} of ${count}`, step("Next →", page + 1, page + 1 < count));
+    return nav;
+  }
+
+  function draw() {
+    const differ = by.value[0] === "d";
+    firstField.hidden = !by.value;
+    secondField.hidden = !differ;
+    directionField.hidden = !by.value;
+    firstField.querySelector("label").textContent = differ ? "Method A" : "Method";
+    if (!by.value && !show.value && !name.value) {
+      main.replaceChildren(...written);
+      above.replaceChildren(...pagesWritten[0]);
+      below.replaceChildren(...pagesWritten[1]);
+      found.textContent = "";
+      return;
+    }
+    const images = chosen();
+    const count = Math.max(1, Math.ceil(images.length / data.perPage));
+    page = Math.min(page, count - 1);
+    main.replaceChildren(...images.slice(page * data.perPage, (page + 1) * data.perPage).map(plate));
+    found.textContent = images.length === 1 ? "1 image" : images.length ? `${images.length} images` : "No image is like that.";
+    above.replaceChildren(pager(count));
+    below.replaceChildren(pager(count));
+  }
+
+  for (const control of [by, first, second, direction, show, name]) {
+    control.addEventListener("input", () => {
+      page = 0;
+      draw();
+    });
+  }
+  // The largest error first is what people look for.
+  by.addEventListener("input", () => {
+    if (!by.value) return;
+    direction.value = by.value[0] === "d" ? "-1" : data.metrics[Number(by.value.slice(1))].higher === false ? "-1" : "1";
+    draw();
+  });
+  draw();
+})();

@@ -1,0 +1,173 @@
+"""FID and KID in a run and for two folders, on Inception with random weights: one value per set, of kept features."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import facesr_bench
+from facesr_bench import runner
+from facesr_bench.cli import main
+from facesr_bench.errors import MetricError
+from facesr_bench.images import Image8, read_image
+from facesr_bench.metrics.frechet import frechet_distance
+from facesr_bench.metrics.inception import Inception
+from facesr_bench.metrics.kernel import kid
+from facesr_bench.report.tables import render
+from facesr_bench.store import Result, newest_results
+from facesr_bench.summary import summarise
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACESR_BENCH_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def options(inception_weights: Path, faces: Path, tmp_path: Path) -> runner.Options:
+    network = f"@inception-2015={inception_weights}"
+    return runner.Options(
+        methods=("bicubic",),
+        protocols=("folder-x8",),
+        data={"folder": faces},
+        out=tmp_path / "out",
+        limit=3,
+        metrics=("psnr", f"fid[clean]{network}", f"kid[clean]{network}"),
+    )
+
+
+def only(report: runner.Report) -> Result:
+    assert report.problems == []
+    return report.results[0]
+
+
+def entry(result: Result, start: str) -> dict[str, Any]:
+    return next(value for key, value in result.sets().items() if key.startswith(start))
+
+
+def pictures(folder: Path) -> list[Image8]:
+    return [read_image(path) for path in sorted(folder.glob("*.png"))]
+
+
+def test_values_equal_those_by_hand(options: runner.Options, inception_weights: Path) -> None:
+    result = only(runner.run(options))
+    network = Inception(inception_weights)
+    sr = network.features(pictures(result.folder / "sr"), "clean")
+    hr = network.features(pictures(result.inputs_folder / "hr"), "clean")
+    found = entry(result, "fid[clean]")
+    assert found["value"] == pytest.approx(frechet_distance(sr, hr), rel=1e-6)
+    assert (found["n"], found["reference"]) == (3, "HR")
+    by_hand = kid(sr, hr)
+    assert entry(result, "kid[clean]")["value"] == pytest.approx(by_hand.value, rel=1e-6)
+    assert entry(result, "kid[clean]")["standard_error"] == pytest.approx(by_hand.standard_error, rel=1e-6)
+    assert len(list((result.folder / "features").iterdir())) == 1, "both read the same features"
+
+
+def test_batch_workers_and_interruption_change_nothing(options: runner.Options, tmp_path: Path) -> None:
+    expected = only(runner.run(options)).sets()
+    for name, change in {
+        "batch of one": {"batch_size": 1},
+        "batch of sixteen": {"batch_size": 16, "workers": 1},
+        "many workers": {"workers": 4},
+    }.items():
+        other = dataclasses.replace(options, out=tmp_path / name, **change)  # type: ignore[arg-type]
+        assert only(runner.run(other)).sets() == expected, name
+    stopped = dataclasses.replace(options, out=tmp_path / "stopped", limit=2)
+    assert entry(only(runner.run(stopped)), "fid")["n"] == 2
+    assert only(runner.run(dataclasses.replace(stopped, limit=3))).sets() == expected
+
+
+def test_small_sets_are_not_bare_numbers(options: runner.Options, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = summarise([only(runner.run(options))])
+    fid = next(info for name, info in rows[0].metrics.items() if name.startswith("fid"))
+    kid_info = next(info for name, info in rows[0].metrics.items() if name.startswith("kid"))
+    assert rows[0].qualifier(fid) == " (n = 3)"
+    assert rows[0].qualifier(kid_info).startswith(" ± ") and rows[0].qualifier(kid_info).endswith("(n = 3)")
+    for text in (render(rows, "markdown"), render(rows, "latex")):
+        assert " (n = 3)" in text or "~(n = 3)" in text
+    from rich.console import Console
+
+    from facesr_bench.report.terminal import print_tables
+
+    print_tables(rows, Console(width=120))
+    assert "(n = 3)" in capsys.readouterr().out
+
+
+def test_named_reference(options: runner.Options, inception_weights: Path, tmp_path: Path) -> None:
+    """Statistics of another set name the column; KID says why it can't use them; without HR they are all there is."""
+    result = only(runner.run(options))
+    network = Inception(inception_weights)
+    hr = network.features(pictures(result.inputs_folder / "hr"), "clean").astype(np.float64)
+    file = tmp_path / "ours.npz"
+    np.savez(file, mu=hr.mean(axis=0), sigma=np.cov(hr, rowvar=False))
+    again = dataclasses.replace(options, fid_reference=("ours", file))
+    sets = only(runner.run(again)).sets()
+    key = next(key for key in sets if key.startswith("fid[clean:ours]"))
+    assert sets[key]["value"] == pytest.approx(entry(result, "fid[clean]@")["value"], rel=1e-6)
+    assert sets[key]["reference_sha256"]
+    assert "features of the reference" in next(v["reason"] for k, v in sets.items() if k.startswith("kid[clean:ours]"))
+    blind = dataclasses.replace(again, protocols=("folder-lr-x8",), out=tmp_path / "blind")
+    assert entry(only(runner.run(blind)), "fid[clean:ours]")["n"] == 3
+    unnamed = dataclasses.replace(blind, fid_reference=None, out=tmp_path / "unnamed")
+    assert "--fid-reference NAME=FILE" in entry(only(runner.run(unnamed)), "fid[clean]")["reason"]
+
+
+def test_missing_network_is_a_reason_that_a_later_run_mends(options: runner.Options) -> None:
+    without = dataclasses.replace(options, metrics=("psnr", "fid"))
+    report = runner.run(without)
+    reason = only(report).sets()["fid[pytorch-fid]"]["reason"]
+    assert reason == "needs weights `fid-inception`: facesr-bench weights fetch fid-inception"
+    assert runner.run(without).computed == 0
+    row = summarise(report.results)[0]
+    assert "fid[pytorch-fid]" not in row.means and any(reason in note for note in row.notes())
+    assert entry(only(runner.run(options)), "fid[clean]")["value"] > 0
+
+
+def test_wrong_names_are_told(options: runner.Options, tmp_path: Path) -> None:
+    with pytest.raises(MetricError, match="did you mean 'clean'"):
+        runner.run(dataclasses.replace(options, metrics=("fid[cleam]",)))
+    with pytest.raises(MetricError, match="psnr has no variants"):
+        runner.run(dataclasses.replace(options, metrics=("psnr[clean]",)))
+    with pytest.raises(MetricError, match="no such file"):
+        runner.run(dataclasses.replace(options, fid_reference=("ours", tmp_path / "none.npz")))
+    assert main(["run", "--methods", "bicubic", "--fid-reference", "nonsense", "--out", str(tmp_path / "x")]) == 2
+
+
+def test_two_folders(
+    options: runner.Options, inception_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`score` gives what a run gives, and goes on where one metric can't be computed."""
+    result = only(runner.run(options))
+    folders = ["score", "--sr", str(result.folder / "sr"), "--hr", str(result.inputs_folder / "hr")]
+    spec = f"fid[clean]@inception-2015={inception_weights}"
+    assert main([*folders, "--metrics", f"psnr,{spec},lpips", "--out", str(tmp_path / "scores.csv")]) == 1
+    told = capsys.readouterr()
+    assert f"{entry(result, 'fid[clean]')['value']:.2f} (n = 3)" in told.out
+    assert "weights fetch lpips-alex" in told.err
+    frame_mean = np.mean([row.metrics["psnr"] for row in result.rows().values()])
+    assert f"{frame_mean:.2f} dB" in told.out
+    assert (tmp_path / "scores.csv").read_text().splitlines()[0] == "image,psnr,lpips"
+
+
+def test_api_takes_a_reference(options: runner.Options, faces: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(50, 2048))
+    file = tmp_path / "noise.npz"
+    np.savez(file, mu=features.mean(axis=0), sigma=np.cov(features, rowvar=False))
+    frame = facesr_bench.run(
+        ["bicubic"],
+        ["folder-x8"],
+        data={"folder": faces},
+        out=tmp_path / "api",
+        metrics=options.metrics,
+        fid_reference=("noise", file),
+        limit=3,
+    )
+    assert any(column.startswith("fid[clean:noise]@inception-2015:") for column in frame.columns)
+    manifest = newest_results(tmp_path / "api")[0].manifest
+    assert json.dumps(manifest["metrics"]).count('"of": "set"') == 2

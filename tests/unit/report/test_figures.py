@@ -1,0 +1,401 @@
+"""Figures: what they draw, read back from their lines, files and pixels."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from facesr_bench.errors import ResultsError
+from facesr_bench.faces.nme import auc, cumulative_curve
+from facesr_bench.images import read_image, write_png
+from facesr_bench.report import figures
+from facesr_bench.report.figures import curve, curve_table, distribution, parallel, save, to_bytes, tradeoff
+from facesr_bench.report.picture_figures import auto_zoom, comparison, heatmap, mean_error
+from facesr_bench.stats import compare
+from facesr_bench.store import ImageRow, newest_results
+from facesr_bench.summary import Group, groups, summarise
+from tests.report_fixtures import LPIPS, PSNR, SSIM, drawing, manifest, scored, write_result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HOSTILE = "<b>$\\frac{x$_^%&\"'"
+NME = {"title": "NME", "unit": "%", "higher_is_better": False, "digits": 2, "version": 1}
+METRICS = {"psnr": PSNR, "ssim": SSIM, "lpips": LPIPS, "nme@pfld-68:0123abcd": NME}
+IDS = [f"face {i}" for i in range(24)]
+
+
+def value_table(base: float, seed: int) -> dict[str, dict[str, float]]:
+    psnr = base + np.random.default_rng(seed).normal(0, 1, len(IDS))
+    return {
+        i: {"psnr": p, "ssim": p / 50, "lpips": 4 / p, "nme@pfld-68:0123abcd": 150 / p}
+        for i, p in zip(IDS, psnr.tolist(), strict=True)
+    }
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Group:
+    """Two ranked methods and a hostile third, 24 images with pictures; and one that has too few images."""
+    for name, base, weights in (("good", 26.0, "w"), ("poor", 22.0, None), (HOSTILE, 24.0, None)):
+        card = manifest(name, weights=weights, metrics=METRICS, total=len(IDS))
+        write_result(tmp_path, card, scored(value_table(base, len(name))), pictures=True)
+    few = dict(list(value_table(30, 9).items())[:2])
+    write_result(tmp_path, manifest("few", metrics=METRICS, total=len(IDS)), scored(few))
+    (found,) = groups(summarise(newest_results(tmp_path)))
+    return found
+
+
+def single(tmp_path: Path, *tables: dict[str, dict[str, float]], **card: Any) -> Group:
+    for number, values in enumerate(tables):
+        write_result(tmp_path, manifest(f"m{number}", metrics=METRICS, **card), scored(values), pictures=True)
+    return groups(summarise(newest_results(tmp_path)))[0]
+
+
+def texts(svg: bytes) -> list[str]:
+    return ["".join(e.itertext()) for e in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+
+
+DRAWN: dict[str, Callable[[Group], Figure]] = {
+    "distribution": distribution,
+    "ecdf": lambda g: distribution(g, kind="ecdf"),
+    "tradeoff": tradeoff,
+    "curve": curve,
+    "parallel": parallel,
+    "comparison": comparison,
+    "heatmap": heatmap,
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_same_numbers_same_bytes_and_hostile_names_are_text(group: Group, name: str) -> None:
+    one, two = DRAWN[name](group), DRAWN[name](group)
+    svg = to_bytes(one, "svg")
+    assert svg == to_bytes(two, "svg") and b"<dc:date>" not in svg
+    words = "\n".join(texts(svg))
+    assert HOSTILE in words and "good@w" in words and "toy-x8" in words
+    assert "few" not in words, "it ran on other images"
+
+
+def test_what_a_figure_was_written_as_before_leaves_no_trace(group: Group) -> None:
+    one, two = parallel(group), parallel(group)
+    to_bytes(two, "png")
+    assert to_bytes(one, "svg") == to_bytes(two, "svg") and to_bytes(one, "pdf") == to_bytes(two, "pdf")
+
+
+def test_save_chooses_by_suffix_and_refuses_others(group: Group, tmp_path: Path) -> None:
+    figure = parallel(group)
+    for suffix, start in (("pdf", b"%PDF"), ("png", b"\x89PNG"), ("svg", b"<?xml")):
+        save(figure, tmp_path / "new" / f"f.{suffix}")
+        assert (tmp_path / "new" / f"f.{suffix}").read_bytes().startswith(start)
+    with pytest.raises(ResultsError, match="'gif'; known: pdf, png, svg"):
+        save(figure, tmp_path / "f.gif")
+    (tmp_path / "file").touch()
+    with pytest.raises(ResultsError, match="can't be written"):
+        save(figure, tmp_path / "file" / "f.pdf")
+
+
+def test_a_method_looks_the_same_in_every_plot_and_unlike_the_others(group: Group) -> None:
+    looks = figures.looks(group)
+    assert len({(look.colour, look.marker) for look in looks.values()}) == len(group.rows)
+    line = next(line for line in curve(group).axes[0].lines if str(line.get_label()).startswith("good@w"))
+    other = next(line for line in parallel(group).axes[0].lines if line.get_label() == "good@w")
+    assert line.get_color() == other.get_color() == looks["good@w"].colour
+
+
+# -- plots -------------------------------------------------------------------------------------------------------------
+
+
+def test_distribution_shows_every_image_and_the_interval(group: Group) -> None:
+    figure = distribution(group, ["psnr", "lpips"])
+    assert [axis.get_xlabel() for axis in figure.axes] == ["PSNR (dB) ↑", "LPIPS ↓"]
+    axis = figure.axes[0]
+    assert [tick.get_text() for tick in axis.get_yticklabels()] == ["good@w", figures.plain(HOSTILE), "poor"]
+    dots = [c for c in axis.collections if len(np.asarray(c.get_offsets())) == len(IDS)]
+    assert sorted(np.asarray(dots[0].get_offsets())[:, 0]) == sorted(v["psnr"] for v in value_table(26, 4).values())
+    cell = compare(group)["good@w", "psnr"]
+    ends = [tuple(np.asarray(line.get_xdata())) for line in axis.lines]
+    assert cell.interval in ends and (cell.mean,) in ends
+
+
+def test_distribution_of_few_images_invents_no_shape(tmp_path: Path) -> None:
+    from matplotlib.collections import PathCollection
+
+    values = dict(list(value_table(25, 1).items())[:5])
+    axis = distribution(single(tmp_path, values), ["psnr"]).axes[0]
+    assert [type(c) for c in axis.collections] == [PathCollection], "five dots and no violin"
+
+
+def test_infinite_values_are_counted_not_drawn(tmp_path: Path) -> None:
+    values = value_table(25, 1)
+    values[IDS[0]]["psnr"] = math.inf
+    figure = distribution(single(tmp_path, values), ["psnr"])
+    assert figure.axes[0].get_title() == "1 infinite not drawn"
+    assert len(np.asarray(figure.axes[0].collections[-1].get_offsets())) == len(IDS) - 1
+
+
+def test_ecdf_ends_at_one(group: Group) -> None:
+    for line in distribution(group, ["psnr"], kind="ecdf").axes[0].lines:
+        shares = np.asarray(line.get_ydata())
+        assert shares[-1] == 1 and (np.diff(shares) >= 0).all()
+
+
+def test_tradeoff_is_better_up_and_right(group: Group) -> None:
+    axis = tradeoff(group).axes[0]
+    assert axis.yaxis.get_inverted() and not axis.xaxis.get_inverted()
+    points = {c.get_label(): np.asarray(c.get_offsets())[0] for c in axis.collections}
+    good = points["good@w (10.6 M)"]
+    row = next(row for row in group.rows if row.label == "good@w")
+    assert good.tolist() == [row.means["psnr"], row.means["lpips"]]
+    areas = {c.get_label(): float(np.asarray(c.get_sizes())[0]) for c in axis.collections}  # type: ignore[attr-defined]
+    assert areas["good@w (10.6 M)"] > areas["poor"]
+
+
+def test_tradeoff_names_the_metrics_there_are(tmp_path: Path) -> None:
+    psnr = manifest("a", metrics={"psnr": PSNR, "ssim": SSIM})
+    values = {i: {"psnr": 20.0 + n, "ssim": 0.5} for n, i in enumerate(IDS)}
+    found = groups(summarise([write_result(tmp_path, psnr, scored(values))]))[0]
+    with pytest.raises(ResultsError, match=r"(?s)'lpips'.*known: psnr, ssim.*--x and --y"):
+        tradeoff(found)
+    assert tradeoff(found, y="ssim").axes[0].get_ylabel() == "SSIM ↑"
+
+
+def test_tradeoff_without_finite_means(tmp_path: Path) -> None:
+    values = {i: {"psnr": math.inf, "ssim": 1.0, "lpips": 0.0} for i in IDS}
+    with pytest.raises(ResultsError, match="no method has a finite mean of both PSNR and LPIPS"):
+        tradeoff(single(tmp_path, values))
+
+
+def test_curve_is_the_cumulative_curve(group: Group) -> None:
+    figure = curve(group, limit=7.0)
+    line = next(line for line in figure.axes[0].lines if str(line.get_label()).startswith("good@w"))
+    errors = [v["nme@pfld-68:0123abcd"] for v in value_table(26, 4).values()]
+    x, y = cumulative_curve(errors, 7.0)
+    assert np.array_equal(np.asarray(line.get_xdata()), x) and np.array_equal(np.asarray(line.get_ydata()), y)
+    assert f"AUC {100 * auc(errors, 7.0):.2f} %" in str(line.get_label())
+
+
+def test_lost_faces_count_and_missing_values_do_not(tmp_path: Path) -> None:
+    key = "nme@pfld-68:0123abcd"
+    lost, found = scored(value_table(25, 1)), scored(value_table(25, 1))
+    for row in lost[:6]:
+        del row.metrics[key]
+        row.reasons[key], row.undetected = "no face found", [key]
+    for rows in (lost, found):
+        del rows[23].metrics[key]  # nobody has it: no annotation
+        rows[23].reasons[key] = "needs landmarks"
+    for name, rows in (("lost", lost), ("found", found)):
+        write_result(tmp_path, manifest(name, metrics=METRICS, total=len(IDS)), rows)
+    (group,) = groups(summarise(newest_results(tmp_path)))
+    figure = curve(group, limit=50)
+    labels = [str(line.get_label()) for line in figure.axes[0].lines]
+    assert "failures 26.1 %" in next(label for label in labels if label.startswith("lost"))  # 6 of 23
+    assert "failures 0.0 %" in next(label for label in labels if label.startswith("found"))
+    assert "n = 23 of 24" in "".join(texts(to_bytes(figure, "svg")))
+
+
+def test_curve_as_data(group: Group) -> None:
+    """The csv holds the corners that are drawn, at full precision, for every method."""
+    rows = list(csv.DictReader(io.StringIO(curve_table(group, limit=7.0))))
+    drawn = {
+        str(line.get_label()).rpartition(": AUC")[0].replace("\\$", "$"): line
+        for line in curve(group, limit=7.0).axes[0].lines
+    }
+    assert drawn and {row["method"] for row in rows} == set(drawn)
+    for label, line in drawn.items():
+        given = [(float(row["error"]), float(row["share"])) for row in rows if row["method"] == label]
+        assert np.array_equal(np.array(given), np.column_stack([line.get_xdata(), line.get_ydata()]))
+
+
+def test_curve_agrees_with_the_tables_area(tmp_path: Path) -> None:
+    nme = {**NME, "aggregates": ["auc-8", "auc-10"]}
+    rows = scored(value_table(25, 1))
+    rows[0].reasons["nme"], rows[0].undetected = "no face found", ["nme"]
+    for row in rows:
+        value = row.metrics.pop("nme@pfld-68:0123abcd")
+        if row is not rows[0]:
+            row.metrics["nme"] = value
+    card = manifest("m", metrics={"psnr": PSNR, "nme": nme}, total=len(IDS))
+    (group,) = groups(summarise([write_result(tmp_path, card, rows)]))
+    (line,) = curve(group).axes[0].lines
+    assert f"AUC {group.rows[0].means['nme:auc-10']:.2f} %" in str(line.get_label()), "the greatest limit it has"
+    assert 0 < group.rows[0].means["nme:auc-10"] < 100
+
+
+def test_curve_needs_an_error_per_image(group: Group) -> None:
+    with pytest.raises(ResultsError, match=r"lower values better.*there is: lpips, nme@pfld-68"):
+        curve(group, "psnr")
+    with pytest.raises(ResultsError, match="limit 0"):
+        curve(group, limit=0)
+
+
+def test_parallel_turns_every_axis_up(group: Group) -> None:
+    figure = parallel(group)
+    heights = {line.get_label(): list(np.asarray(line.get_ydata())) for line in figure.axes[0].lines}
+    assert heights["good@w"] == [1, 1, 1, 1] and heights["poor"] == [0, 0, 0, 0]
+    words = texts(to_bytes(figure, "svg"))
+    rows = {row.label: row for row in group.rows}
+    for name, digits in (("psnr", 2), ("lpips", 4)):
+        for label in ("good@w", "poor"):
+            assert f"{rows[label].means[name]:.{digits}f}" in words
+
+
+def test_parallel_needs_something_to_compare(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="at least two methods and two metrics"):
+        parallel(single(tmp_path, value_table(25, 1)))
+
+
+def test_nothing_scored_is_nothing_to_draw(tmp_path: Path) -> None:
+    broken = write_result(tmp_path, manifest("broken", error="no such file"), [])
+    found = groups(summarise([broken]))[0]
+    for draw in DRAWN.values():
+        with pytest.raises(ResultsError, match="no image was scored"):
+            draw(found)
+
+
+# -- pictures ----------------------------------------------------------------------------------------------------------
+
+
+def pixels(figure: Figure) -> NDArray[np.uint8]:
+    return np.asarray(Image.open(io.BytesIO(to_bytes(figure, "png"))).convert("RGB"))
+
+
+def drawn_in(figure: Figure, picture: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
+    """What the PNG holds where the axes of this number are."""
+    high, wide = picture.shape[:2]
+    box = figure.axes[number].get_position()
+    left, right = round(box.x0 * wide), round(box.x1 * wide)
+    top, bottom = round((1 - box.y1) * high), round((1 - box.y0) * high)
+    return picture[top:bottom, left:right]
+
+
+def test_comparison_is_pixel_exact(group: Group) -> None:
+    figure = comparison(group, ["face 3", "face 1"], ["poor", "good"], zoom=None)
+    assert len(figure.axes) == 8, "LR, two methods and HR of two images"
+    picture = pixels(figure)
+    rows = {row.method: row.result for row in group.rows}
+    inputs = rows["good"].inputs_folder
+    expected = []
+    for name in ("face 3", "face 1"):
+        lr, hr = (read_image(inputs / kind / f"{name}.png") for kind in ("lr", "hr"))
+        lr = lr.repeat(8, axis=0).repeat(8, axis=1)
+        expected += [lr, read_image(rows["poor"].sr_path(name)), read_image(rows["good"].sr_path(name)), hr]
+    assert not np.array_equal(expected[0], expected[3])
+    for number, image in enumerate(expected):
+        shown = drawn_in(figure, picture, number)
+        times = shown.shape[0] // 32
+        assert times == 10 and np.array_equal(shown, image.repeat(times, axis=0).repeat(times, axis=1))
+
+
+def test_zoom_is_pixel_exact_inside_its_frame(group: Group) -> None:
+    figure = comparison(group, ["face 3"], ["good"], zoom=(4, 8, 16, 10))
+    picture = pixels(figure)
+    part = read_image(next(r for r in group.rows if r.method == "good").result.sr_path("face 3"))[8:18, 4:20]
+    shown = drawn_in(figure, picture, 3)
+    times = shown.shape[1] // 16
+    assert shown.shape[0] == 10 * times and times == 20
+    rim = 2 * times
+    exact = part.repeat(times, axis=0).repeat(times, axis=1)
+    assert np.array_equal(shown[rim:-rim, rim:-rim], exact[rim:-rim, rim:-rim])
+
+
+def test_comparison_says_whose_and_how_good(group: Group) -> None:
+    figure = comparison(group, ["face 3"], ["good", "poor"])
+    words = texts(to_bytes(figure, "svg"))
+    values = value_table(26, 4)["face 3"]
+    below = f"{values['psnr']:.2f} / {values['ssim']:.4f}"
+    assert {"LR", "good@w", "poor", "HR", "face 3", below, "PSNR (dB) / SSIM", "4\N{MULTIPLICATION SIGN}4"} <= set(
+        words
+    )
+    bold = [t.get_text() for t in figure.texts if t.get_fontweight() == "bold"]
+    assert bold == [below], "the better of the two"
+    assert f"{values['lpips']:.4f}" in texts(to_bytes(comparison(group, ["face 3"], metrics=["lpips"]), "svg"))
+
+
+def test_images_not_chosen_by_hand_are_the_quartiles(group: Group) -> None:
+    rows = [row for row in group.rows if row.comparable]
+    mean = {i: np.mean([row.result.rows()[i].metrics["psnr"] for row in rows]) for i in IDS}
+    ordered = sorted(IDS, key=lambda i: mean[i])
+    words = texts(to_bytes(comparison(group), "svg"))
+    assert [word for word in words if word in IDS] == [ordered[17], ordered[12], ordered[6]]
+
+
+@pytest.mark.parametrize(
+    ("images", "methods", "zoom", "message"),
+    [
+        (["fase 3"], [], "auto", "no image is called 'fase 3'; did you mean 'face 3'"),
+        ([], ["goo"], "auto", "no method with results is called 'goo'"),
+        ([], ["few"], "auto", "few: 2 of the 24 images of the largest run"),
+        ([], [], (20, 20, 16, 16), "zoom 20,20,16,16: it must lie inside the picture of 32x32 px"),
+        ([], [], (0, 0, 0, 5), "it must lie inside"),
+    ],
+)
+def test_wrong_wishes_are_told(group: Group, images: list[str], methods: list[str], zoom: Any, message: str) -> None:
+    with pytest.raises(ResultsError, match=re.escape(message)):
+        comparison(group, images, methods, zoom=zoom)
+
+
+def test_missing_pictures_are_told(group: Group) -> None:
+    next(row for row in group.rows if row.method == "poor").result.sr_path("face 3").unlink()
+    with pytest.raises(ResultsError, match=r"face 3.png.*(?s:.)*run again"):
+        comparison(group, ["face 3"])
+    with pytest.raises(ResultsError, match=r"face 3.png"):
+        heatmap(group)
+
+
+def test_without_ground_truth_there_is_no_hr_and_no_error(tmp_path: Path) -> None:
+    rows = [ImageRow(i) for i in ("a", "b")]
+    write_result(tmp_path, manifest("m", source="lr", metrics={}), rows, pictures=True)
+    found = groups(summarise(newest_results(tmp_path)))[0]
+    words = texts(to_bytes(comparison(found), "svg"))
+    assert "LR" in words and "HR" not in words and "a" in words
+    with pytest.raises(ResultsError, match="without ground truth"):
+        heatmap(found)
+
+
+def test_auto_zoom_finds_the_difference_and_starts_where_an_lr_pixel_does() -> None:
+    one = np.full((64, 64, 3), 90, np.uint8)
+    other = one.copy()
+    other[27:35, 14:24] = 200
+    x, y, w, h = auto_zoom([one, other], step=8)
+    assert (w, h) == (24, 24) and x % 8 == y % 8 == 0
+    assert x <= 14 and x + w >= 24 and y <= 27 and y + h >= 35
+    other[0:8, 0:8] = 255  # a corner is not the face
+    assert auto_zoom([one, other], step=8) == (x, y, w, h)
+    assert auto_zoom([one]), "one picture has a window too"
+
+
+def test_mean_error_by_hand(tmp_path: Path) -> None:
+    result = write_result(tmp_path, manifest("m"), scored({i: {"psnr": 20.0} for i in "ab"}), pictures=True)
+    grey = np.full((32, 32, 3), 100, np.uint8)
+    for image, level in (("a", 110), ("b", 80)):
+        write_png(result.inputs_folder / "hr" / f"{image}.png", grey)
+        off = grey.copy()
+        off[:16] = level
+        write_png(result.sr_path(image), off)
+    (found,) = groups(summarise([result]))
+    error = mean_error(found.rows[0])
+    assert error[:16] == pytest.approx(15) and (error[16:] == 0).all()
+    drawn = np.asarray(heatmap(found).axes[0].images[0].get_array())
+    assert np.array_equal(drawn, error)
+    write_png(result.inputs_folder / "hr" / "b.png", drawing(1, 24))
+    write_png(result.sr_path("b"), drawing(2, 24))
+    with pytest.raises(ResultsError, match="several sizes"):
+        mean_error(found.rows[0])
+
+
+def test_heatmaps_share_one_scale(group: Group) -> None:
+    images = [axis.images[0] for axis in heatmap(group).axes if axis.images]
+    assert len({image.get_clim() for image in images[:3]}) == 1 and images[0].get_clim()[0] == 0
+    top = max(mean_error(row).max() for row in figures.ranked(group))
+    assert images[0].get_clim()[1] == top

@@ -1,0 +1,122 @@
+"""What a method costs: counted by hand, and without a trace on its outputs."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from facesr_bench.cards import CropCard, MethodCard, ProtocolCard
+from facesr_bench.cost import load_measured
+from facesr_bench.data import find_protocol
+from facesr_bench.errors import WeightsError
+from facesr_bench.method import MethodBase
+
+LOAD: dict[str, Any] = {"weights": None, "device": "cpu", "precision": "fp32", "scale": 8}
+
+
+def card(**more: Any) -> MethodCard:
+    fields = {"name": "toy", "title": "Toy", "summary": "For tests.", "input": "bicubic", "licence": "MIT", **more}
+    return MethodCard.model_validate({"schema_version": 1, "kind": "method", **fields})
+
+
+class OneConvolution(MethodBase):
+    sizes: list[tuple[int, ...]]
+
+    def load(self, *, weights: Path | None, device: str, precision: str, scale: int) -> None:
+        super().load(weights=weights, device=device, precision=precision, scale=scale)
+        self.layer = torch.nn.Conv2d(3, 3, 3, padding=1, bias=False)
+        self.sizes = []
+
+    @torch.inference_mode()
+    def upscale(self, lr: Tensor) -> Tensor:
+        self.sizes.append(tuple(lr.shape))
+        grown: Tensor = self.layer(lr)
+        return grown
+
+
+class Interpolation(OneConvolution):
+    def upscale(self, lr: Tensor) -> Tensor:
+        return torch.nn.functional.interpolate(lr, scale_factor=self.scale)
+
+
+class Broken(OneConvolution):
+    def upscale(self, lr: Tensor) -> Tensor:
+        raise RuntimeError("out of paper")
+
+
+class Random(OneConvolution):
+    def upscale(self, lr: Tensor) -> Tensor:
+        return lr + torch.rand(1)
+
+
+def measure(cls: type[OneConvolution], protocol: str = "demo-x8", **more: Any) -> tuple[dict[str, Any], OneConvolution]:
+    method = cls(card(**more))
+    return load_measured(method, partial(method.load, **LOAD), find_protocol(protocol)[1], "cpu"), method
+
+
+def test_a_convolution_by_hand() -> None:
+    cost, method = measure(OneConvolution)
+    # 3x3 window, 3 channels in, 3 out, 128x128 places, two operations each.
+    assert cost == {"image": 128, "flops": 2 * 9 * 3 * 3 * 128 * 128, "peak_memory": None}
+    assert method.sizes == [(1, 3, 128, 128)]
+
+
+def test_the_input_is_what_the_card_says() -> None:
+    cost, method = measure(OneConvolution, input="lr")
+    assert method.sizes == [(1, 3, 16, 16)] and cost["flops"] == 2 * 9 * 3 * 3 * 16 * 16
+    assert measure(OneConvolution, "helen-dic-x8")[1].sizes == [(1, 3, 128, 128)]
+
+
+def test_interpolation_has_no_count_rather_than_none_to_do() -> None:
+    assert measure(Interpolation, input="lr")[0] == {"image": 128, "flops": None, "peak_memory": None}
+
+
+def test_no_common_size_no_measurement() -> None:
+    cost, method = measure(OneConvolution, "folder-x8")
+    assert cost == {"image": None, "flops": None, "peak_memory": None} and not method.sizes
+    assert measure(OneConvolution, "folder-x8", output_size=64)[0]["image"] == 64
+
+
+def test_a_method_that_fails_is_left_to_fail_later() -> None:
+    assert measure(Broken)[0]["flops"] is None
+
+
+def test_loading_errors_pass() -> None:
+    def load() -> None:
+        raise WeightsError("not a checkpoint")
+
+    protocol = ProtocolCard(
+        name="p", summary="", crop=CropCard(rule="none"), scale=8, source="lr", profile="sparnet", metrics=()
+    )
+    with pytest.raises(WeightsError):
+        load_measured(OneConvolution(card()), load, protocol, "cpu")
+
+
+def test_random_numbers_are_not_used_up() -> None:
+    torch.manual_seed(5)
+    _, method = measure(Random)
+    drawn = torch.rand(3)
+    torch.manual_seed(5)
+    method.load(**LOAD)
+    assert torch.equal(torch.rand(3), drawn)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_memory_on_a_gpu() -> None:
+    class OnGpu(OneConvolution):
+        def load(self, **options: Any) -> None:
+            super().load(**options)
+            self.layer.to("cuda")
+
+    held = torch.zeros(1 << 20, device="cuda")
+    method = OnGpu(card())
+    protocol = find_protocol("demo-x8")[1]
+    cost = load_measured(method, partial(method.load, **{**LOAD, "device": "cuda"}), protocol, "cuda")
+    # Input and output are 3 x 128 x 128 float32 each; what lay there before doesn't count.
+    assert 2 * 3 * 128 * 128 * 4 <= cost["peak_memory"] < 64 * 2**20
+    del held
