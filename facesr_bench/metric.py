@@ -35,6 +35,7 @@ class MetricBase(ABC):
     Attributes:
         variant: which of the card's variants, or what follows the colon where any may; set after construction.
         key: what its column is called: the name, its variant, and its network where that is not the default.
+        typed: how a user asks for it, with the bare name of a file of theirs: `lpips@squeeze=squeeze.pth`.
         weights: the network's verified file, for metrics that have one.
         unavailable: why it can't be computed here at all (a file that is missing, say), or none.
         device: where its networks run: a torch device (`cpu`, `cuda`, `cuda:1`).
@@ -49,6 +50,7 @@ class MetricBase(ABC):
         self.scale = scale
         self.variant: str | None = None
         self.key: str = card.name
+        self.typed: str = card.name
         self.weights: MetricWeights | None = None
         self.unavailable: str | None = None
         self.device = "cpu"
@@ -71,6 +73,7 @@ class MetricBase(ABC):
             **self.card.model_dump(mode="json", include=DESCRIBED),
             "higher_is_better": self.higher_is_better,
             "title": self.title,
+            "typed": self.typed,
             "weights": self.weights.name if self.weights else None,
             "weights_sha256": self.weights.sha256 if self.weights else None,
         }
@@ -167,6 +170,11 @@ class SetMetric(MetricBase):
     def title(self) -> str:
         other = self.reference_set
         return super().title if other is None else f"{super().title} vs {other.name}"
+
+    def describe(self) -> dict[str, Any]:
+        other = self.reference_set
+        reference = None if other is None else f"{other.name}={other.path.name}"
+        return {**super().describe(), "fid_reference": reference}
 
     @property
     @abstractmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def load_metric(name: str, profile: str | Profile, scale: int) -> MetricBase:
     if not isinstance(metric, SetMetric if card.of == "set" else MetricBase):
         due = "SetMetric, since its card says of = 'set'" if card.of == "set" else "MetricBase"
         raise MetricError(f"{name}: class Metric must derive from facesr_bench.metric.{due}")
-    metric.variant, metric.key = spec.variant, spec.column
+    metric.variant, metric.key, metric.typed = spec.variant, spec.column, spec.typed
     if card.weights or spec.network is not None:
         try:
             metric.weights = for_metrics.resolve(card, spec.network)
@@ -75,7 +76,7 @@ def load_metric_or_reason(name: str, profile: Profile, scale: int) -> MetricBase
         return load_metric(name, profile, scale)
     except (PluginError, MetricError) as error:
         broken = BrokenMetric(spec.plugin.require_card(), profile, scale)
-        broken.variant, broken.key, broken.unavailable = spec.variant, spec.column, str(error)
+        broken.variant, broken.key, broken.typed, broken.unavailable = spec.variant, spec.column, spec.typed, str(error)
         return broken
 
 
@@ -105,6 +106,14 @@ class MetricChoice:
     def column(self) -> str:
         """What the column is called where the network's file is missing."""
         return self.base + for_metrics.suffix(self.plugin.require_card(), self.network)
+
+    @property
+    def typed(self) -> str:
+        """The shortest way to ask for it, with the bare name of a file of the user's."""
+        name, equals, file = (self.network or "").partition("=")
+        if equals:
+            return f"{self.base}@{name}={Path(file).name}"
+        return self.column
 
 
 def parse_metric(text: str) -> MetricChoice:

@@ -422,7 +422,7 @@ def aggregates_of(info: MetricInfo) -> list[MetricInfo]:
     for aggregate in info.aggregates:
         kind, _, limit = aggregate.partition("-")
         area = kind == "auc"
-        what = f"AUC at {limit} {info.unit}" if area else f"above {limit} {info.unit}"
+        what = f"AUC@{limit}" if area else f"failures@{limit}"
         meaning = (
             f"Area under the cumulative curve of {info.title} up to {limit} {info.unit}, in percent of the whole."
             if area

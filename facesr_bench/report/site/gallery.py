@@ -116,7 +116,7 @@ class Gallery:
             return Tile(row.label, None, None, [], "not run" if image is None else f"failed: {image.error}")
         picture, error_map = row.result.sr_path(image_id), row.result.map_path(image_id)
         numbers = []
-        for info in self._section.image_metrics:
+        for info in self._section.shown_metrics:
             value = image.metrics.get(info.name)
             best = value is not None and bests.get(info.name) == value
             numbers.append(Number(info, value, image.reasons.get(info.name, "not computed in this run"), best))

@@ -59,8 +59,12 @@ def command(manifest: Mapping[str, Any]) -> str:
     spec = f"{method['name']}@{method['weights']}" if method.get("weights") else str(method["name"])
     parts = ["facesr-bench", "run", "--methods", spec, "--protocols", protocol]
     parts += ["--profile", manifest["profile"]["name"]]
-    if manifest["metrics"]:
-        parts += ["--metrics", ",".join(manifest["metrics"])]
+    described = manifest["metrics"]
+    if described:
+        parts += ["--metrics", ",".join(str(fields.get("typed") or key) for key, fields in described.items())]
+    references = {str(fields["fid_reference"]) for fields in described.values() if fields.get("fid_reference")}
+    for reference in sorted(references):
+        parts += ["--fid-reference", reference]
     if method.get("precision") not in {None, "", "fp32"}:
         parts += ["--precision", method["precision"]]
     recorded = str(manifest.get("command") or "")

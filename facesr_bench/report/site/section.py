@@ -95,6 +95,12 @@ class Section:
         return [info for info in self.group.metrics if info.has_values and info.name in found]
 
     @cached_property
+    def shown_metrics(self) -> list[MetricInfo]:
+        """Those of `image_metrics` that some method has a number of; the leaderboard says why the others have none."""
+        some = [info for info in self.image_metrics if any(info.name in row.means for row in self.group.rows)]
+        return some or self.image_metrics
+
+    @cached_property
     def comparisons(self) -> stats.Comparisons:
         """How sure each mean is, and how it stands against the best."""
         return stats.compare(self.group)

@@ -368,6 +368,10 @@ def test_commands_compute_the_same_again() -> None:
         "facesr-bench run --methods sparnet@official --protocols toy-x8 --profile sparnet --metrics psnr,ssim "
         "--precision bf16 --limit 5 --data toy=DIR"
     )
+    card["metrics"]["lpips@squeeze:0123abcd"] = {"typed": "lpips@squeeze=squeeze.pth"}
+    card["metrics"]["fid[clean:ours]"] = {"typed": "fid[clean]", "fid_reference": "ours=ours.npz"}
+    typed = "--metrics 'psnr,ssim,lpips@squeeze=squeeze.pth,fid[clean]' --fid-reference ours=ours.npz"
+    assert typed in command(card), "as a user would type them"
     card["method"]["name"] = "evil; rm -rf"
     assert "'evil; rm -rf@official'" in command(card), "ready for a shell"
 

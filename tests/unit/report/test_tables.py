@@ -338,7 +338,7 @@ def test_columns_made_of_all_values_come_when_asked_for(tmp_path: Path) -> None:
     assert rows[0].means["fid"] == 31.25
     plain, chosen = render(rows, "markdown"), render(rows, "markdown", Options(metrics=("nme:auc-10", "fid")))
     assert "AUC" not in plain and "| NME (%) ↓ |" in plain
-    assert "| Method | n | NME AUC at 10 % (%) ↑ | FID ↓ |" in chosen
+    assert "| Method | n | NME AUC@10 (%) ↑ | FID ↓ |" in chosen
     qualifier = "31.2500 ± 0.5000 (n = 30)"
     assert qualifier in plain and qualifier in render(rows, "html")
     assert r"31.2500 $\pm$ 0.5000 (n = 30) &" in render(rows, "latex")
