@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from facesr_bench.errors import CardError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from facesr_bench.locate import read_toml
 
 SCHEMA = 1
 """Version of the card format; a card of another version is refused."""
@@ -240,20 +235,6 @@ CARD_TYPES: dict[str, type[MethodCard | DatasetCard | MetricCard]] = {
 }
 
 _Model = TypeVar("_Model", bound=BaseModel)
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Parse a TOML file.
-
-    Raises:
-        CardError: unreadable or not TOML; names the file and line.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise CardError(f"{path}: can't be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise CardError(f"{path}: not valid TOML: {error}") from error
 
 
 def validate(model: type[_Model], data: Any, path: Path) -> _Model:

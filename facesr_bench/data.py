@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from facesr_bench import plugins
-from facesr_bench.cards import DatasetCard, ProtocolCard, read_toml
+from facesr_bench.cards import DatasetCard, ProtocolCard
 from facesr_bench.dataset import DatasetBase
 from facesr_bench.errors import DataError, FaceSRBenchError, PluginError
+from facesr_bench.locate import read_toml
 from facesr_bench.plugins import Plugin, unknown
 
 CONFIG_FILE = "facesr-bench.toml"

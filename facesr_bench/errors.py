@@ -41,3 +41,7 @@ class DetectionError(MetricError):
 
 class ResultsError(FaceSRBenchError):
     """Results on disk that can't be read or written."""
+
+
+class TrainingError(FaceSRBenchError):
+    """A training that can't start or go on: a wrong setting, another run's folder, a loss that is not finite."""

@@ -7,39 +7,40 @@ the folder's files), and a path that the user gives. Listing reads cards only; c
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import importlib
 import importlib.util
-import os
-import sys
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from facesr_bench.cards import DatasetCard, MethodCard, MetricCard, read_card
 from facesr_bench.errors import CardError, FaceSRBenchError, PluginError
+from facesr_bench.locate import CARD_FILE, bundled_folder, import_from, is_path, unknown
+
+__all__ = [
+    "CARD_FILE",
+    "Kind",
+    "Plugin",
+    "Registry",
+    "bundled_folder",
+    "datasets",
+    "discover",
+    "is_path",
+    "methods",
+    "metrics",
+    "read_plugin",
+    "unknown",
+]
 
 Kind = Literal["method", "dataset", "metric"]
-CARD_FILE = "card.toml"
 MODULES: dict[Kind, str] = {"method": "method", "dataset": "dataset", "metric": "metric"}
 CLASSES: dict[Kind, str] = {"method": "Method", "dataset": "Dataset", "metric": "Metric"}
 
-_PACKAGE = "_facesr_bench_plugins"
 _CardT = TypeVar("_CardT", MethodCard, DatasetCard, MetricCard)
-
-
-def bundled_folder(name: str) -> Path:
-    """The folder `methods`, `datasets` or `reports`: the checkout's own, or the copy inside an installed package."""
-    package = Path(__file__).resolve().parent
-    if (package.parent / "pyproject.toml").is_file() and (package.parent / name).is_dir():
-        return package.parent / name
-    return package / "_bundled" / name
 
 
 def _builtin_root(kind: Kind) -> Path:
@@ -101,7 +102,7 @@ class Plugin(Generic[_CardT]):
         if not (self.code_folder / f"{module_name}.py").is_file():
             raise PluginError(f"{self.code_folder}: {module_name}.py is missing (it must define class {class_name})")
         try:
-            module = _import_from(self.code_folder, module_name)
+            module = import_from(self.code_folder, module_name)
         except Exception as error:
             details = traceback.format_exc()
             where = f"{self.code_folder / module_name}.py"
@@ -118,20 +119,6 @@ def _python_files(folder: Path) -> Iterable[Path]:
             yield from _python_files(path)
         elif path.suffix == ".py":
             yield path
-
-
-def _import_from(folder: Path, module: str) -> ModuleType:
-    """Import `folder/module.py` under a private package name, so that `from .other import x` works inside it.
-
-    A plug-in's folder is never put on sys.path: a folder called `datasets` must not shadow another library.
-    """
-    folder = folder.resolve()
-    package_name = f"{_PACKAGE}_{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
-    if package_name not in sys.modules:
-        package = ModuleType(package_name)
-        package.__path__ = [str(folder)]
-        sys.modules[package_name] = package
-    return importlib.import_module(f"{package_name}.{module}")
 
 
 def read_plugin(kind: Kind, folder: Path, source: str) -> Plugin[Any]:
@@ -188,19 +175,6 @@ class Registry(Generic[_CardT]):
         plugin.require_card()
         self.plugins.append(plugin)
         return plugin
-
-
-def is_path(spec: str) -> bool:
-    """Whether a user's word means a folder rather than a name."""
-    return os.sep in spec or spec.startswith((".", "~"))
-
-
-def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """The message for an unknown name: did you mean, and what there is."""
-    known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"no {kind} is called {name!r}{hint}\n  known: {', '.join(known)}"
 
 
 def _entry_point_folder(value: str) -> Path:

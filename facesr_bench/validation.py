@@ -42,7 +42,7 @@ def kind_of(folder: Path) -> Kind:
     for kind, module in plugins.MODULES.items():
         if (folder / f"{module}.py").is_file():
             return kind
-    from facesr_bench.cards import read_toml
+    from facesr_bench.locate import read_toml
 
     stated = read_toml(folder / CARD_FILE).get("kind")
     if stated in plugins.MODULES:

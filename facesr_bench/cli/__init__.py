@@ -15,6 +15,7 @@ COMMANDS = {
     "table": "print results as csv, markdown, LaTeX or HTML",
     "figure": "draw a figure for a paper: comparison grid, distributions, trade-off ...",
     "report": "rebuild the HTML page of a results folder",
+    "train": "train a method on your own faces",
     "weights": "fetch, import and verify the networks that methods and metrics need",
     "list": "list methods, protocols, datasets, metrics, profiles",
     "new": "write a working plug-in folder to start from",
@@ -26,6 +27,7 @@ EXAMPLES = """examples:
   facesr-bench run --methods sparnet,./mynet --protocols helen-x8 --data helen=~/data/helen
   facesr-bench list protocols
   facesr-bench weights fetch arcface sparnet@official
+  facesr-bench train sparnet --data ~/faces --out runs/sparnet
   facesr-bench table --results results --format latex
   facesr-bench new method mynet && facesr-bench validate ./mynet
 
@@ -62,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"facesr-bench: error: {error}", file=sys.stderr)  # noqa: T201
         return MISUSED
     except KeyboardInterrupt:
-        print("\nstopped; finished images are kept: the same command goes on from there", file=sys.stderr)  # noqa: T201
+        print("\nstopped; what is finished is kept: the same command goes on (train: with --resume)", file=sys.stderr)  # noqa: T201
         return 130
     except BrokenPipeError:
         sys.stderr.close()

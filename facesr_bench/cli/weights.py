@@ -22,6 +22,7 @@ EPILOG = """examples:
   facesr-bench weights import ~/Downloads/buffalo_l.zip      on a machine without internet
   facesr-bench weights verify                                read every file again
   facesr-bench weights path arcface
+  facesr-bench weights export runs/sparnet/best.safetensors --out sparnet.safetensors --licence "research use only"
 
 environment:
   FACESR_BENCH_CACHE    where files go (default: $XDG_CACHE_HOME/facesr-bench, ~/.cache/facesr-bench)
@@ -54,6 +55,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     path = actions.add_parser("path", help="print where a verified file is")
     path.add_argument("name", metavar="NAME")
     path.set_defaults(handler=show_path)
+
+    exporting = actions.add_parser("export", help="a training's checkpoint as the file to ship: fp16, with its history")
+    exporting.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="best.safetensors or last.safetensors")
+    exporting.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .safetensors file to write")
+    exporting.add_argument("--licence", required=True, metavar="TEXT", help="of the weights")
+    exporting.add_argument("--data", metavar="TEXT", help="what they were trained on (default: what the file says)")
+    exporting.add_argument("--max-mb", type=float, default=25.0, metavar="MB", help="refuse a larger one (default: 25)")
+    exporting.set_defaults(handler=export)
 
 
 def show_list(_arguments: argparse.Namespace) -> int:
@@ -154,6 +163,24 @@ def show_path(arguments: argparse.Namespace) -> int:
     except WeightsError as error:
         _complain(error)
         return FAILED
+    return OK
+
+
+def export(arguments: argparse.Namespace) -> int:
+    from facesr_bench.training.export import export as write
+
+    written = write(
+        arguments.checkpoint.expanduser(),
+        arguments.out.expanduser(),
+        licence=arguments.licence,
+        data=arguments.data,
+        max_megabytes=arguments.max_mb,
+    )
+    out = _console()
+    out.print(
+        f"{written.path}: {_bytes(written.size)}; for card.toml:\n", markup=False, highlight=False, soft_wrap=True
+    )
+    out.print(written.card(), markup=False, highlight=False, soft_wrap=True)
     return OK
 
 

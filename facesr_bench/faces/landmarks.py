@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from facesr_bench.cards import read_toml, validate
+from facesr_bench.cards import validate
 from facesr_bench.errors import MetricError
 from facesr_bench.faces.network import OWN, NetworkSpec, OnnxNetwork, own_spec
 from facesr_bench.faces.points import Points, check_points
+from facesr_bench.locate import read_toml
 from facesr_bench.plugins import unknown
 
 Box = tuple[float, float, float, float]

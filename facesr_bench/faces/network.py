@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from facesr_bench.cards import Name, read_toml, validate
+from facesr_bench.cards import Name, validate
 from facesr_bench.errors import CardError, MetricError, WeightsError
+from facesr_bench.locate import read_toml
 
 LARGEST_BATCH = 16
 OWN = "onnx"

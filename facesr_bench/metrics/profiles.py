@@ -12,8 +12,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from facesr_bench.cards import Name, read_toml, validate
+from facesr_bench.cards import Name, validate
 from facesr_bench.errors import MetricError
+from facesr_bench.locate import read_toml
 from facesr_bench.plugins import is_path, unknown
 
 Rounding = Literal["floor", "round", "none"]

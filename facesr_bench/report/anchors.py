@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from facesr_bench.cards import Name, read_toml, validate
+from facesr_bench.cards import Name, validate
+from facesr_bench.locate import read_toml
 from facesr_bench.plugins import bundled_folder
 from facesr_bench.summary import Group
 

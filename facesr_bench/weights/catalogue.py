@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 from facesr_bench import plugins
-from facesr_bench.cards import FileUrl, MethodCard, Name, Sha256, read_toml, validate
+from facesr_bench.cards import FileUrl, MethodCard, Name, Sha256, validate
 from facesr_bench.errors import WeightsError
+from facesr_bench.locate import read_toml
 from facesr_bench.plugins import Plugin, unknown
 from facesr_bench.selection import parse_method
 from facesr_bench.weights.cache import weights_folder

@@ -41,7 +41,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
                 f"{path}: refused, because it is not a plain PyTorch checkpoint: it is damaged, another kind of file, "
                 f"or holds Python objects that could run code when loaded.\n  {_first_line(error)}"
             ) from error
-        except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, OSError, zipfile.BadZipFile) as error:
+        except (RuntimeError, EOFError, ValueError, LookupError, AttributeError, OSError, zipfile.BadZipFile) as error:
             raise WeightsError(f"{path}: not a PyTorch checkpoint, or damaged: {_first_line(error)}") from error
     for key in ("state_dict", "params_ema", "params", "model"):
         if isinstance(tensors, Mapping) and isinstance(tensors.get(key), Mapping):

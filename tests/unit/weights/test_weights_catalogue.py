@@ -27,6 +27,7 @@ def test_urls_are_those_of_the_libraries() -> None:
 
     assert evaluators()["lpips-alex"].urls[0] == models.AlexNet_Weights.IMAGENET1K_V1.url
     assert evaluators()["lpips-vgg"].urls[0] == models.VGG16_Weights.IMAGENET1K_V1.url
+    assert evaluators()["vgg19"].urls[0] == models.VGG19_Weights.IMAGENET1K_V1.url
     assert evaluators()["lpips-squeeze"].urls[0] == models.SqueezeNet1_1_Weights.IMAGENET1K_V1.url
     assert evaluators()["fid-inception"].urls[0] == FID_WEIGHTS_URL
     assert evaluators()["s3fd"].urls[0] == models_urls["s3fd"]

@@ -1,0 +1,18 @@
+"""Training: one loop for every method that brings a network and a recipe (`training/recipe.toml` in its folder).
+
+    recipe         a method's network and defaults
+    config         the settings, typed and checked
+    plan           what the user asked for, made definite
+    data           faces decoded once; the samples of a step; threads that keep ahead
+    degradation    how LR is made
+    losses, discriminator, objective    what is minimised
+    schedule, ema  the learning rate; the average of the weights
+    parallel       several devices
+    checkpoints    what lies on disk
+    log            what is told
+    trainer        the loop
+    export         a checkpoint as the file that ships
+
+Needs torch, numpy, Pillow and safetensors alone: a GPU machine can run a checkout with
+`python -m facesr_bench.training`, without installing anything else.
+"""

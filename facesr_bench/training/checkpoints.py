@@ -1,0 +1,140 @@
+"""A training on disk: `last.pt` to go on from, and weights files that can be run at once. All writes are atomic."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
+
+from facesr_bench.errors import TrainingError
+
+STATE_FILE, LAST_FILE, BEST_FILE, LOG_FILE = "last.pt", "last.safetensors", "best.safetensors", "log.jsonl"
+VERSION = 2
+"""Of last.pt. A file without one is of version 1: network, average, optimizer, step and seconds alone."""
+UNREADABLE = (
+    *(OSError, RuntimeError, EOFError, ValueError, LookupError, AttributeError, TypeError),
+    *(pickle.UnpicklingError, zipfile.BadZipFile),
+)
+"""What torch.load raises at a file that is no checkpoint, or half of one."""
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file so that a reader, and whoever comes after a power cut, finds the old one or the new one.
+
+    Raises:
+        TrainingError: the disk is full or not writable.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise TrainingError(f"{path}: can't be written: {error.strerror or error}") from error
+
+
+def write_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write `last.pt`."""
+    write_atomically(path, lambda file: torch.save({"version": VERSION, **state}, file))
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Read `last.pt`, tensors and plain values only.
+
+    Raises:
+        TrainingError: damaged, another file, or written by a later release.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except UNREADABLE as error:
+        raise TrainingError(f"{path}: not a training state, or damaged: {_first_line(error)}") from error
+    if not isinstance(state, dict) or not {"network", "average", "optimizer", "step", "seconds"} <= state.keys():
+        raise TrainingError(f"{path}: not a training state")
+    if state.get("version", 1) > VERSION:
+        raise TrainingError(f"{path}: written by a later release (version {state['version']}); use that one")
+    return state
+
+
+def write_weights(path: Path, network: nn.Module, metadata: Mapping[str, str]) -> None:
+    """Write a network's weights as safetensors, float32."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    data = to_bytes(tensors, metadata=dict(metadata))
+    write_atomically(path, lambda file: file.write(data))
+
+
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the metadata of a safetensors file.
+
+    Raises:
+        TrainingError: missing, damaged or another kind of file.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+        return load_file(path), metadata
+    except FileNotFoundError as error:
+        raise TrainingError(f"{path}: no such file") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise TrainingError(f"{path}: not a safetensors file, or damaged: {_first_line(error)}") from error
+
+
+def start_from(network: nn.Module, path: Path) -> None:
+    """Load a safetensors file (`--init`) into a network whose every name and shape must agree.
+
+    Raises:
+        TrainingError: unreadable, or of another network.
+    """
+    load(network, read_weights(path)[0], path)
+
+
+def load(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """`load_state_dict`, with an error that names the file.
+
+    Raises:
+        TrainingError: the tensors are another network's.
+    """
+    try:
+        module.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in tensors.items()})
+    except RuntimeError as error:
+        lines = str(error).splitlines()
+        raise TrainingError(f"{path}: these are weights of another network: {' '.join(lines[:2])[:300]}") from error
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The lines of a log; none if there is no file. A last line that a kill cut short is left out."""
+    if not path.is_file():
+        return []
+    found = []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for i, line in enumerate(lines):
+        try:
+            found.append(json.loads(line))
+        except ValueError as error:
+            if i < len(lines) - 1:
+                raise TrainingError(f"{path}: line {i + 1} is not JSON; mend or remove it") from error
+    return found
+
+
+def rewind_log(path: Path, step: int) -> None:
+    """Take out what was logged after `step`: the steps that a resumed training does again."""
+    kept = [line for line in read_log(path) if line["step"] <= step]
+    if path.is_file():
+        text = "".join(json.dumps(line) + "\n" for line in kept)
+        write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,248 @@
+"""Faces on disk, decoded once; the samples of a step, from the seed and the step alone; threads that keep ahead."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from facesr_bench.errors import DataError
+from facesr_bench.images import SUFFIXES, Image8, read_image
+from facesr_bench.training.config import BicubicSettings, BlindSettings
+from facesr_bench.training.degradation import bicubic, blind
+
+Batch: TypeAlias = tuple[Tensor, Tensor]
+"""(input, target), each Bx3xSxS in [-1, 1], channels-last."""
+
+DECODED_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The training pictures.
+
+    Attributes:
+        names: paths below the folder, sorted.
+        pixels: NxSxSx3, memory-mapped.
+        train: indexes to train on.
+        held_out: indexes to validate on.
+    """
+
+    names: list[str]
+    pixels: NDArray[np.uint8]
+    train: list[int]
+    held_out: list[int]
+
+    @property
+    def side(self) -> int:
+        return int(self.pixels.shape[1])
+
+    def names_hash(self) -> str:
+        """sha256 over the names: whether a resumed training sees the same faces."""
+        return hashlib.sha256("\n".join(self.names).encode()).hexdigest()
+
+
+def split(names: list[str], held_out: int) -> tuple[list[int], list[int]]:
+    """Training and validation indexes, from the names alone; at most a tenth (but at least one) is held out."""
+    order = sorted(range(len(names)), key=lambda i: hashlib.sha256(names[i].encode()).digest())
+    count = min(held_out, max(1, len(names) // 10))
+    return order[count:], order[:count]
+
+
+def read_faces(folder: Path, cache: Path, side: int, held_out: int, say: Callable[[str], None]) -> Faces:
+    """Every picture in `folder` and below, decoded once into a file in `cache`.
+
+    Args:
+        side: size that the central square of each is brought to (Pillow bicubic), px; 0: pictures are squares of one
+            size and kept as they are.
+        held_out: for validation.
+        say: told when decoding starts.
+
+    Raises:
+        DataError: no folder, fewer than two pictures, an unreadable picture, or sizes that differ.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder")
+    paths = [p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
+    by_name = {p.relative_to(folder).as_posix(): p for p in paths}
+    names = sorted(by_name)
+    if len(names) < 2:
+        raise DataError(f"{folder}: {len(names)} picture(s); training needs at least 2 (one to train on, one to watch)")
+    stats = [by_name[name].stat() for name in names]
+    identity = "\n".join(f"{n} {s.st_size} {s.st_mtime_ns}" for n, s in zip(names, stats, strict=True))
+    key = hashlib.sha256(f"1 {side}\n{identity}".encode()).hexdigest()[:16]
+    file = cache / f"faces-{key}.npy"
+    if not file.is_file():
+        say(f"decoding {len(names):,} pictures once, into {file}")
+        _decode_all([by_name[name] for name in names], side, file)
+    train, held = split(names, held_out)
+    return Faces(names, np.load(file, mmap_mode="r"), train, held)
+
+
+def _decode_all(paths: list[Path], side: int, file: Path) -> None:
+    """Write the pictures as one .npy, atomically; a plain write, since a full disk kills who writes to a mapping."""
+    first = _square(paths[0], side)
+    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(paths), *first.shape)}
+    try:
+        with partial.open("wb") as out, ThreadPoolExecutor(processors()) as pool:
+            np.lib.format.write_array_header_1_0(out, header)
+            for start in range(0, len(paths), DECODED_AT_ONCE):
+                chunk = paths[start : start + DECODED_AT_ONCE]
+                for path, face in zip(chunk, pool.map(lambda p: _square(p, side), chunk), strict=True):
+                    if face.shape != first.shape:
+                        raise DataError(
+                            f"{path}: {face.shape[1]}x{face.shape[0]} px, but {paths[0].name} has "
+                            f"{first.shape[1]}x{first.shape[0]}; --set face_size=144 cuts and resizes each to 144x144"
+                        )
+                    out.write(face.tobytes())
+        os.replace(partial, file)
+    except OSError as error:
+        raise DataError(f"{file}: can't be written: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _square(path: Path, side: int) -> Image8:
+    face = read_image(path)
+    height, width = face.shape[:2]
+    if not side:
+        if height != width:
+            raise DataError(
+                f"{path}: {width}x{height} px is not a square; --set face_size=144 cuts and resizes each to 144x144"
+            )
+        return face
+    edge = min(height, width)
+    top, left = (height - edge) // 2, (width - edge) // 2
+    face = face[top : top + edge, left : left + edge]
+    if edge == side:
+        return face
+    return np.asarray(Image.fromarray(face).resize((side, side), Image.Resampling.BICUBIC))
+
+
+def to_tensor(images: list[Image.Image] | list[Image8]) -> Tensor:
+    """Bx3xHxW in [-1, 1], channels-last."""
+    pixels = np.stack([np.asarray(image) for image in images]).astype(np.float32)
+    return torch.from_numpy(pixels / 127.5 - 1.0).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """The samples of each step. A step's are the same however often training was stopped before it.
+
+    Within an epoch no face comes twice; what is left over when the batches are full waits for another epoch.
+    """
+
+    faces: Faces
+    settings: BicubicSettings | BlindSettings
+    batch_size: int
+    seed: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return len(self.faces.train) // self.batch_size
+
+    def batch(self, step: int, rank: int = 0, world: int = 1) -> Batch:
+        """This process' share of the batch of `step` (counted from 0): every `world`-th sample from `rank` on."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng([self.seed, 1, epoch]).permutation(len(self.faces.train))
+        chosen = order[position * self.batch_size : (position + 1) * self.batch_size]
+        rng = np.random.default_rng([self.seed, 2, step])
+        # Drawn for all samples, made for ours: the share of a process does not change what a sample is.
+        plans = [self._plan(self.faces.train[k], step, i, rng) for i, k in enumerate(chosen)]
+        pairs = [plan() for plan in plans[rank::world]]
+        return to_tensor([lr for lr, _ in pairs]), to_tensor([hr for _, hr in pairs])
+
+    def _plan(self, index: int, step: int, place: int, rng: np.random.Generator) -> Callable[[], Pair]:
+        side, settings = self.faces.side, self.settings
+        if isinstance(settings, BlindSettings):
+            flip, grey = rng.random() < settings.flip, rng.random() < settings.grey
+            own = np.random.default_rng([self.seed, 3, step, place])
+            return lambda: _blind_pair(self.faces.pixels[index], own, flip=flip, grey=grey)
+        edge = int(rng.integers(round(side * settings.smallest_crop), side + 1))
+        left, top = (int(rng.integers(0, side - edge + 1)) for _ in range(2))
+        flip = rng.random() < settings.flip
+        return lambda: _bicubic_pair(
+            self.faces.pixels[index], (left, top, left + edge, top + edge), settings, flip=flip
+        )
+
+    def validation(self) -> Batch:
+        """The held-out faces: whole, not flipped, with degradations that never change."""
+        pairs: list[Pair] = []
+        for k, index in enumerate(self.faces.held_out):
+            face, settings = self.faces.pixels[index], self.settings
+            if isinstance(settings, BlindSettings):
+                pairs.append(_blind_pair(face, np.random.default_rng([4, k]), flip=False, grey=False))
+            else:
+                pairs.append(_bicubic_pair(face, (0, 0, self.faces.side, self.faces.side), settings, flip=False))
+        return to_tensor([lr for lr, _ in pairs]), to_tensor([hr for _, hr in pairs])
+
+
+Pair: TypeAlias = tuple[Image.Image, Image.Image]
+"""(input, target)"""
+
+
+def _bicubic_pair(face: Image8, box: tuple[int, int, int, int], settings: BicubicSettings, *, flip: bool) -> Pair:
+    size = settings.image_size, settings.image_size
+    hr = Image.fromarray(face).resize(size, Image.Resampling.BICUBIC, box=box)
+    if flip:
+        hr = hr.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return bicubic(hr, settings.scale), hr
+
+
+def _blind_pair(face: Image8, rng: np.random.Generator, *, flip: bool, grey: bool) -> Pair:
+    hr = Image.fromarray(face)
+    if flip:
+        hr = hr.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if grey:
+        hr = hr.convert("L").convert("RGB")
+    return Image.fromarray(blind(np.asarray(hr), rng)), hr
+
+
+def processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_workers() -> int:
+    return max(1, min(8, processors() // 2))
+
+
+@contextmanager
+def prefetch(make: Callable[[int], Batch], start: int, stop: int | None, workers: int) -> Iterator[Callable[[], Batch]]:
+    """Batches of the steps `start`, `start + 1`, ... below `stop`, made ahead by `workers` threads.
+
+    Yields:
+        A function that returns the next batch; one more than there are workers lie ready or in the making.
+    """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="samples")
+    ahead: list[Future[Batch]] = []
+    following = start
+
+    def fill() -> None:
+        nonlocal following
+        while len(ahead) <= workers and (stop is None or following < stop):
+            ahead.append(pool.submit(make, following))
+            following += 1
+
+    def take() -> Batch:
+        fill()
+        batch = ahead.pop(0).result()
+        fill()
+        return batch
+
+    try:
+        yield take
+    finally:
+        pool.shutdown(cancel_futures=True)
