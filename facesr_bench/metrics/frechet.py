@@ -33,6 +33,9 @@ Float = NDArray[np.float64]
 
 OVERFLOW = "the features are so large that their squares overflow float64"
 
+BLOCK = 1024
+"""Rows of features converted to float64 at a time."""
+
 SYMMETRY_SLACK = 1e-4
 """How far, relative to the largest entry, a covariance may be from its transpose: float32 files are not exact."""
 
@@ -75,8 +78,8 @@ class Gaussian:
         Raises:
             MetricError: not NxD finite floats with N >= 2.
         """
-        mean, centred = _centred(features, "the set")
-        return cls(mean, _covariance(centred), len(centred))
+        mean, cov, n = _statistics(features, "the set")
+        return cls(mean, cov, n)
 
     @classmethod
     def from_file(cls, path: Path) -> Gaussian:
@@ -151,25 +154,33 @@ def _moments(given: Features | Gaussian, what: str) -> tuple[Float, Float]:
     """The mean, and a factor F with F'F = the covariance."""
     if isinstance(given, Gaussian):
         return given.mean, given.factor
-    mean, centred = _centred(given, what)
-    n, d = centred.shape
-    if n < d:
-        return mean, centred / np.sqrt(n - 1)
-    return mean, Gaussian(mean, _covariance(centred), n).factor
+    shape = np.shape(given)
+    if len(shape) == 2 and shape[0] < shape[1]:
+        values = as_float64(given, what, minimum=2)
+        mean = values.mean(axis=0)
+        return mean, (values - mean) / np.sqrt(len(values) - 1)
+    mean, cov, n = _statistics(given, what)
+    return mean, Gaussian(mean, cov, n).factor
 
 
-def _centred(features: Features, what: str) -> tuple[Float, Float]:
-    values = as_float64(features, what, minimum=2)
-    mean = values.mean(axis=0)
-    return mean, values - mean
-
-
-def _covariance(centred: Float) -> Float:
+def _statistics(features: Features, what: str) -> tuple[Float, Float, int]:
+    """Mean, sample covariance and count, in float64 a block at a time: large sets are not copied."""
+    given = np.asarray(features)
+    as_float64(given[:2] if given.ndim == 2 else given, what, minimum=2)  # says what is wrong with shape or type
+    n, d = given.shape
+    mean, cov = np.zeros(d), np.zeros((d, d))
+    starts = range(0, n, BLOCK)
     with np.errstate(over="ignore", invalid="ignore"):
-        cov: Float = centred.T @ centred / (len(centred) - 1)
+        for start in starts:
+            mean += as_float64(given[start : start + BLOCK], what, minimum=1).sum(axis=0)
+        mean /= n
+        for start in starts:
+            centred = given[start : start + BLOCK].astype(np.float64) - mean
+            cov += centred.T @ centred
+        cov /= n - 1
     if not np.isfinite(cov).all():
         raise MetricError(OVERFLOW)
-    return cov
+    return mean, cov, n
 
 
 def _nuclear_norm(matrix: Float) -> float:

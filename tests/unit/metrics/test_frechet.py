@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 import facesr_bench
 from facesr_bench.errors import MetricError
-from facesr_bench.metrics.frechet import Gaussian, frechet_distance
+from facesr_bench.metrics.frechet import BLOCK, Gaussian, frechet_distance
 
 Float = NDArray[np.float64]
 
@@ -276,3 +276,18 @@ def test_files_that_are_no_statistics_are_refused(tmp_path: Path) -> None:
     for name in [*names, "absent.npz"]:
         with pytest.raises(MetricError, match=name):
             Gaussian.from_file(tmp_path / name)
+
+
+def test_large_sets_are_taken_in_blocks() -> None:
+    """More rows than a block, not a multiple of it, far from zero: the statistics are numpy's, in any float type."""
+    rng = np.random.default_rng(3)
+    features = (rng.normal(size=(2 * BLOCK + 77, 12)) * rng.uniform(0.1, 3, 12) + 50).astype(np.float32)
+    found = Gaussian.from_features(features)
+    exact = features.astype(np.float64)
+    assert found.n == len(features)
+    np.testing.assert_allclose(found.mean, exact.mean(axis=0), rtol=1e-13)
+    np.testing.assert_allclose(found.cov, np.cov(exact, rowvar=False), rtol=1e-9, atol=1e-12)
+    bad = features.copy()
+    bad[-1, 3] = np.nan
+    with pytest.raises(MetricError, match="NaN or infinity"):
+        Gaussian.from_features(bad)
