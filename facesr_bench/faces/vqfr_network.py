@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from facesr_bench.errors import MetricError, WeightsError
 from facesr_bench.faces.embedder import VQFR_SIDE, vqfr_face
-from facesr_bench.weights import load_tensors, read_state_dict
+from facesr_bench.weights import add_batch_counts, load_tensors, read_state_dict
 
 DIMENSIONS = 512
 STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))
@@ -89,10 +89,7 @@ class VqfrEmbedder:
             raise WeightsError(f"{path}: no such file; it should be resnet18_110.pth or arcface_resnet18.pth")
         network = VqfrNetwork()
         tensors = read_state_dict(path)
-        # Batch norm counts the batches of its training; older files leave the counts out, and nothing here reads them.
-        for name, tensor in network.state_dict().items():
-            if name.endswith(".num_batches_tracked"):
-                tensors.setdefault(name, tensor)
+        add_batch_counts(network, tensors)
         load_tensors(network, tensors, path, "VQFR's identity network (resnet_face18 without SE)")
         self._network = network.eval()
 

@@ -28,7 +28,7 @@ from facesr_bench.errors import MetricError
 from facesr_bench.images import Image8
 from facesr_bench.metrics.convert import check_image
 from facesr_bench.plugins import unknown
-from facesr_bench.weights import load_tensors, read_state_dict
+from facesr_bench.weights import add_batch_counts, load_tensors, read_state_dict
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -54,10 +54,7 @@ class Inception:
 
         network = _architecture()
         tensors = read_state_dict(weights)
-        # Batch norm counts the batches of its training; older files leave the counts out, and nothing here reads them.
-        for name, tensor in network.state_dict().items():
-            if name.endswith(".num_batches_tracked"):
-                tensors.setdefault(name, tensor)
+        add_batch_counts(network, tensors)
         load_tensors(network, tensors, weights, "FID's Inception v3")
         network.fc = nn.Identity()
         self._network = network.eval().requires_grad_(False).to(device)

@@ -15,12 +15,13 @@ Nothing here downloads unless the user asked for it with `facesr-bench weights f
 from __future__ import annotations
 
 from facesr_bench.weights.cache import cache_folder
-from facesr_bench.weights.checkpoints import load_strictly, load_tensors, read_state_dict
+from facesr_bench.weights.checkpoints import add_batch_counts, load_strictly, load_tensors, read_state_dict
 from facesr_bench.weights.chosen import Weights, location, resolve
 from facesr_bench.weights.store import require
 
 __all__ = [
     "Weights",
+    "add_batch_counts",
     "cache_folder",
     "load_strictly",
     "load_tensors",

@@ -67,6 +67,13 @@ def load_strictly(network: nn.Module, path: Path, what: str) -> None:
     load_tensors(network, read_state_dict(path), path, what)
 
 
+def add_batch_counts(network: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Give a state dict the counts of batches that older files leave out; batch norm in eval mode never reads them."""
+    for name, tensor in network.state_dict().items():
+        if name.endswith(".num_batches_tracked"):
+            tensors.setdefault(name, tensor)
+
+
 def load_tensors(network: nn.Module, given: Mapping[str, Tensor], path: Path, what: str) -> None:
     """`load_strictly` for tensors that were read from `path` and then renamed, cut or added to.
 

@@ -14,10 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -119,14 +117,8 @@ def somewhere_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def data(tmp_path: Path, astronaut: NDArray[np.uint8]) -> Path:
-    """24 crops of a face, 40x40 px."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for i in range(24):
-        top, left = 20 + 5 * i, 100 - 3 * i
-        Image.fromarray(astronaut[top : top + 40, left : left + 40]).save(folder / f"face{i:02d}.png")
-    return folder
+def data(pictures: Path) -> Path:
+    return pictures
 
 
 MakeTiny = Callable[..., str]
