@@ -1,9 +1,12 @@
-"""A 3x3 convolution whose backward pass is quicker on CPUs.
+"""3x3 convolutions that train quicker on CPUs than `torch.nn.Conv2d`, one kind for each precision.
 
-On the machine it was written on (AVX2), oneDNN computed the gradient of the weights up to 2.4 times faster in NCHW than
-in channels-last at the larger maps, and most else faster in channels-last, so the two gradients are taken in different
-layouts: a tenth to a seventh off a training step. The numbers are those of
-`torch.nn.Conv2d` up to the order of summation.
+fp32: on the machine it was written on (AVX2), oneDNN computed the gradient of the weights up to 2.4 times faster in
+NCHW than in channels-last at the larger maps, and most else faster in channels-last, so the two gradients are taken in
+different layouts: a tenth to a seventh off a training step. The numbers are those of `torch.nn.Conv2d` up to the order
+of summation.
+
+bf16: autocast pads in fp32, so each map is widened, padded, and rounded back. Padding copies values, so to pad the
+rounded map gives the same output, a seventh to a fifth of a training step sooner (measured with AVX-512's bf16).
 """
 
 from __future__ import annotations
@@ -45,8 +48,18 @@ class SplitLayoutConv2d(nn.Conv2d):
         return y
 
 
-def use_split_layout(network: nn.Module) -> None:
-    """Switch every plain 3x3 convolution of `network` to the split backward pass, in place."""
+class HalfPaddingConv2d(nn.Conv2d):
+    """`nn.Conv2d` (3x3, reflection padding 1) that pads in bf16, for use under bf16 autocast."""
+
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            padded = functional.pad(x.bfloat16(), (1, 1, 1, 1), mode="reflect")
+        return functional.conv2d(padded, weight, bias, self.stride)
+
+
+def quicken(network: nn.Module, precision: str) -> None:
+    """Switch every plain 3x3 convolution of `network` to the quicker kind for `precision` (fp32 or bf16), in place."""
+    quicker = HalfPaddingConv2d if precision == "bf16" else SplitLayoutConv2d
     for module in network.modules():
         if type(module) is nn.Conv2d and module.kernel_size == (3, 3) and module.padding_mode == "reflect":
-            module.__class__ = SplitLayoutConv2d
+            module.__class__ = quicker

@@ -22,7 +22,7 @@ from facesr_bench.errors import FaceSRBenchError, TrainingError
 from facesr_bench.training import checkpoints, ema
 from facesr_bench.training.checkpoints import BEST_FILE, LAST_FILE, STATE_FILE
 from facesr_bench.training.config import AdversarialSettings
-from facesr_bench.training.cpu_convolution import use_split_layout
+from facesr_bench.training.cpu_convolution import quicken
 from facesr_bench.training.data import Batch, Faces, Sampler, default_workers, prefetch
 from facesr_bench.training.log import Log, Say, machine, progress_line
 from facesr_bench.training.objective import make_objective
@@ -139,8 +139,8 @@ class _Trainer:
         if plan.job.init is not None:
             checkpoints.start_from(self.network, plan.job.init)
         self.average = deepcopy(self.network).requires_grad_(False)
-        if self.device.type == "cpu" and plan.precision == "fp32":
-            use_split_layout(self.network)
+        if self.device.type == "cpu":
+            quicken(self.network, plan.precision)
         if processes.world > 1 and self.device.type == "cuda":
             self.network = nn.SyncBatchNorm.convert_sync_batchnorm(self.network)  # type: ignore[no-untyped-call]
         betas = schedule.beta1, schedule.beta2
