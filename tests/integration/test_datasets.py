@@ -76,7 +76,7 @@ def write_pairs(root: Path, faces: Sequence[Image8]) -> None:
 
 
 class TestCards:
-    @pytest.mark.parametrize("name", ["demo", "helen", "celeba", "realworld", "folder"])
+    @pytest.mark.parametrize("name", ["demo", "helen", "celeba", "lfw", "realworld", "folder"])
     def test_says_what_a_person_needs(self, name: str) -> None:
         card = plugins.datasets().get(name).require_card()
         assert all(len(text) > 5 for text in (card.licence, card.obtain, card.layout, card.summary))
@@ -89,6 +89,7 @@ class TestCards:
             "helen-dic-x8": 50,
             "celeba-x8": 19962,
             "celeba-dic-x8": 1000,
+            "lfw-x8": 750,
             "realworld-lfw-test": 1711,
             "realworld-webphoto-test": 407,
             "realworld-wider-test": 970,
@@ -386,6 +387,41 @@ class TestCelebA:
         before = content_hash("celeba-dic-x8", tmp_path / "dic")
         write_png(tmp_path / "dic" / "LR" / "face0.png", imresize(faces[1], (16, 16)))
         assert content_hash("celeba-dic-x8", tmp_path / "dic") != before
+
+
+class TestLFW:
+    @pytest.fixture
+    def tree(self, tmp_path: Path, astronaut: NDArray[np.uint8]) -> Path:
+        """Two held-out photographs of one person, and one of somebody who is not on the list."""
+        picture = np.zeros((250, 250, 3), np.uint8)
+        picture[29:221, 29:221] = astronaut
+        for name in ("Abdullah_Gul_0001", "Abdullah_Gul_0002", "Nobody_Known_0001"):
+            folder = tmp_path / "lfw" / name.rpartition("_")[0]
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.roll(picture, int(name[-1]), axis=1)).save(folder / f"{name}.jpg", quality=95)
+        return tmp_path / "lfw"
+
+    def test_samples(self, tree: Path) -> None:
+        found = samples("lfw-x8", tree)
+        assert ids(found) == ["Abdullah_Gul_0001", "Abdullah_Gul_0002"]
+        assert {sample.identity for sample in found} == {"Abdullah_Gul"}
+        picture = read_image(tree / "Abdullah_Gul" / "Abdullah_Gul_0001.jpg")
+        hr = resize(np.ascontiguousarray(picture[53:197, 53:197]), (128, 128))
+        np.testing.assert_array_equal(found[0].hr, hr)
+        np.testing.assert_array_equal(found[0].lr, resize(hr, (16, 16)))
+
+    def test_as_the_archive_unpacks(self, tree: Path, tmp_path: Path) -> None:
+        shutil.copytree(tree, tmp_path / "unpacked" / "lfw-deepfunneled")
+        assert content_hash("lfw-x8", tmp_path / "unpacked") == content_hash("lfw-x8", tree)
+
+    def test_another_folder(self, tree: Path) -> None:
+        shutil.rmtree(tree / "Abdullah_Gul")
+        message = problem("lfw-x8", tree)
+        assert "none of the 750 photographs of lfw-x8 is in it" in message and str(tree) in message
+
+    def test_all_of_them(self, shared: Path) -> None:
+        found = samples("lfw-x8", shared / "faces" / "lfw_heldout")
+        assert len(found) == 750 and len({sample.identity for sample in found}) == 500
 
 
 class TestRealWorld:
