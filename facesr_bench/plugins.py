@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -79,15 +80,16 @@ class Plugin(Generic[_CardT]):
         return self.folder
 
     def code_hash(self) -> str:
-        """sha256 over its Python files and card: what, beside the weights, can change its output.
+        """sha256 over its Python files and what its card decides: what, beside the weights, can change its output.
 
-        Code that the folder imports from elsewhere is not covered.
+        Code that the folder imports from elsewhere is not covered. Of the card, what only people read is left out, so
+        that a better summary, or one more checkpoint, throws no result away.
         """
-        digest = hashlib.sha256()
+        card = self.require_card()
+        decides = cast(Any, card).model_dump(mode="json", exclude=set(card.FOR_PEOPLE))
+        digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode() + b"\0")
         for place in dict.fromkeys([self.folder, self.code_folder]):
-            files: list[Path] = [place / CARD_FILE]
-            files += sorted(_python_files(place))
-            for path in files:
+            for path in sorted(_python_files(place)):
                 name = path.relative_to(place).as_posix()
                 digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
         return digest.hexdigest()
