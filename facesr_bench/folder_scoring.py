@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.errors import DetectionError, FaceSRBenchError, MetricError
-from facesr_bench.images import Image8, by_stem, list_images, pair_by_stem, read_image
+from facesr_bench.images import Image8, by_stem, list_images, pair_by_stem, read_image, read_only
 from facesr_bench.metric import MetricBase, SetMetric
 from facesr_bench.pipeline import checked_features
 from facesr_bench.protocol import Sample
@@ -62,7 +62,8 @@ def score_folders(pairs: Iterable[Pair], metrics: Sequence[MetricBase], has_trut
     features: dict[str, list[tuple[NDArray[np.float32], ...]]] = {}
     for name, sr_path, hr_path in pairs:
         try:
-            sr, hr = read_image(sr_path), read_image(hr_path) if hr_path is not None else None
+            sr = read_only(read_image(sr_path))
+            hr = read_only(read_image(hr_path)) if hr_path is not None else None
             if hr is not None and sr.shape != hr.shape:
                 sizes = f"SR is {sr.shape[1]}x{sr.shape[0]} and HR {hr.shape[1]}x{hr.shape[0]}"
                 raise MetricError(f"{sizes}; only images of one size can be compared")

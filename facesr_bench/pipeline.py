@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from facesr_bench.cards import ProtocolCard
 from facesr_bench.dataset import DatasetBase, Item
 from facesr_bench.errors import DetectionError, FaceSRBenchError, MethodError, MetricError, ResultsError, WeightsError
-from facesr_bench.images import Image8, read_image, resize, write_map, write_png
+from facesr_bench.images import Image8, read_image, read_only, resize, write_map, write_png
 from facesr_bench.method import MethodBase
 from facesr_bench.metric import MetricBase, SetMetric
 from facesr_bench.metrics.convert import quantise
@@ -248,6 +248,7 @@ def score_output(
 
 def score_image(sr: Image8, loaded: Loaded, metrics: Sequence[MetricBase], result: Result) -> ImageRow:
     """Every metric of one finished image; a metric that can't be computed leaves its reason."""
+    sr = read_only(sr)
     row = ImageRow(loaded.id)
     for metric in metrics:
         if isinstance(metric, SetMetric) and metric.unavailable is not None:

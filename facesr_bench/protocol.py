@@ -13,7 +13,7 @@ from facesr_bench import crops, degradation
 from facesr_bench.cards import ProtocolCard
 from facesr_bench.dataset import Picture
 from facesr_bench.errors import DataError
-from facesr_bench.images import Image8
+from facesr_bench.images import Image8, read_only
 
 Keep = Callable[[str, str, Callable[[], "NDArray[Any]"]], "NDArray[Any]"]
 """Called with a name, a sample's id, and what computes the array if it isn't there yet."""
@@ -21,7 +21,7 @@ Keep = Callable[[str, str, Callable[[], "NDArray[Any]"]], "NDArray[Any]"]
 
 @dataclass(frozen=True)
 class Sample:
-    """One image of a protocol, ready for every method and metric.
+    """One image of a protocol, ready for every method and metric; all of them share its arrays, so these are read-only.
 
     Attributes:
         id: names the image in results.
@@ -40,6 +40,11 @@ class Sample:
     identity: str | None = None
     aligned: Literal["none", "ffhq"] = "none"
     keep: Keep | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "hr", "landmarks"):
+            if (array := getattr(self, name)) is not None:
+                object.__setattr__(self, name, read_only(array))
 
     def once(self, name: str, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         """What `compute` returns, computed once for this sample and kept on disk where there is a place for it.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from facesr_bench import plugins
 from facesr_bench.cards import MetricCard
 from facesr_bench.errors import MetricError, PluginError, WeightsError
-from facesr_bench.images import Image8
+from facesr_bench.images import Image8, read_only
 from facesr_bench.metric import MetricBase, SetMetric
 from facesr_bench.metrics.convert import quantise
 from facesr_bench.metrics.profiles import Profile, get_profile
@@ -173,7 +173,7 @@ def score(
         raise MetricError(f"metrics must be a list of names, such as [{metrics!r}], not one string")
     sr, hr = np.asarray(sr), np.asarray(hr)
     chosen = get_profile(profile)
-    image = sr if sr.dtype == np.uint8 else quantise(sr, chosen.quantise)
+    image = read_only(sr if sr.dtype == np.uint8 else quantise(sr, chosen.quantise))
     values = {}
     for name in metrics:
         metric = load_metric(name, chosen, scale)

@@ -10,7 +10,10 @@ import pytest
 import facesr_bench
 from facesr_bench import runner
 from facesr_bench.errors import PluginError
+from facesr_bench.folder_scoring import pairs_of, score_folders
 from facesr_bench.images import read_image
+from facesr_bench.metric import MetricBase
+from facesr_bench.scoring import load_metric
 from facesr_bench.store import all_results
 
 from .test_run import only, options
@@ -126,6 +129,34 @@ def test_broken_metric_costs_its_own_cell(faces: Path, tmp_path: Path) -> None:
     result = only(runner.run(options(faces, tmp_path / "out", "nearest", metrics=("psnr", str(folder)))))
     for row in result.rows().values():
         assert row.reasons == {"mae": "ZeroDivisionError: oops"} and "psnr" in row.metrics
+
+
+def test_metric_that_writes_to_the_pictures_changes_no_other_number(faces: Path, tmp_path: Path) -> None:
+    """It fails on its own, in a run, on folders and from Python; PSNR after it is what it is alone."""
+    alone = only(runner.run(options(faces, tmp_path / "alone", "nearest")))
+    expected = {image_id: row.metrics["psnr"] for image_id, row in alone.rows().items()}
+    folders = alone.folder / "sr", alone.inputs_folder / "hr"
+    for name, code in (
+        ("sr", METRIC_CODE.replace("return float", "sr[:] = 0\n        return float")),
+        ("hr", METRIC_CODE + "\n    def prepare(self, hr):\n        hr //= 2\n        return hr\n"),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "card.toml").write_text(METRIC_CARD.replace('"mae"', f'"mae-{name}"'))
+        (folder / "metric.py").write_text(code)
+        result = only(runner.run(options(faces, tmp_path / "out", "nearest", metrics=(str(folder), "psnr"))))
+        assert {image_id: row.metrics["psnr"] for image_id, row in result.rows().items()} == expected
+        assert all("read-only" in row.reasons[f"mae-{name}"] for row in result.rows().values())
+        found = score_folders(pairs_of(*folders), [load_metric(str(folder), "sparnet", 8), psnr()], has_truth=True)
+        assert {row.id: row.metrics["psnr"] for row in found.rows} == expected
+        pictures = [read_image(path / "face0.png") for path in folders]
+        with pytest.raises(ValueError, match="read-only"):
+            facesr_bench.score(*pictures, metrics=[str(folder), "psnr"])
+        assert all(picture.flags.writeable for picture in pictures), "the caller's own arrays stay as they were"
+
+
+def psnr() -> MetricBase:
+    return load_metric("psnr", "sparnet", 8)
 
 
 def test_metric_that_cannot_be_imported_costs_its_own_column(faces: Path, tmp_path: Path) -> None:
