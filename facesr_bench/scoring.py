@@ -34,8 +34,7 @@ def load_metric(name: str, profile: str | Profile, scale: int) -> MetricBase:
         MetricError: no profile has that name (suggests one), the scale is not a positive whole number, or the class
             is not a metric.
     """
-    if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
-        raise MetricError(f"scale must be a whole number from 1 up, not {scale!r}")
+    _check_scale(scale)
     spec = parse_metric(name)
     card = spec.plugin.require_card()
     profile = get_profile(profile) if isinstance(profile, str) else profile
@@ -54,8 +53,19 @@ def load_metric(name: str, profile: str | Profile, scale: int) -> MetricBase:
             metric.key = spec.base + metric.weights.suffix
         except WeightsError as error:
             metric.unavailable = str(error)
-    metric.unavailable = metric.unavailable or metric.why_unavailable()
+    try:
+        metric.unavailable = metric.unavailable or metric.why_unavailable()
+        metric.describe()
+        if isinstance(metric, SetMetric) and metric.unavailable is None:
+            str(metric.extractor)
+    except Exception as error:  # a stranger's class may raise anything; better here than in the middle of a run
+        raise MetricError(f"{name} can't tell of itself: {type(error).__name__}: {error}") from error
     return metric
+
+
+def _check_scale(scale: int) -> None:
+    if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
+        raise MetricError(f"scale must be a whole number from 1 up, not {scale!r}")
 
 
 class BrokenMetric(MetricBase):
@@ -66,11 +76,13 @@ class BrokenMetric(MetricBase):
 
 
 def load_metric_or_reason(name: str, profile: Profile, scale: int) -> MetricBase:
-    """As `load_metric`, but a plug-in that fails to import costs its own column and not the run.
+    """As `load_metric`, but a broken plug-in costs its own column and nothing else.
 
     Raises:
         PluginError, WeightsError: no metric, or none of its networks, has that name.
+        MetricError: the scale is not a positive whole number.
     """
+    _check_scale(scale)
     spec = parse_metric(name)
     try:
         return load_metric(name, profile, scale)

@@ -139,7 +139,11 @@ def test_wrong_names_are_told(options: runner.Options, tmp_path: Path) -> None:
 
 
 def test_two_folders(
-    options: runner.Options, inception_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options: runner.Options,
+    inception_weights: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """`score` gives what a run gives, and goes on where one metric can't be computed."""
     result = only(runner.run(options))
@@ -152,6 +156,11 @@ def test_two_folders(
     frame_mean = np.mean([row.metrics["psnr"] for row in result.rows().values()])
     assert f"{frame_mean:.2f} dB" in told.out
     assert (tmp_path / "scores.csv").read_text().splitlines()[0] == "image,psnr,lpips"
+    calls = []
+    features = Inception.features
+    monkeypatch.setattr(Inception, "features", lambda self, *given: calls.append(1) or features(self, *given))
+    assert main([*folders, "--metrics", f"{spec},{spec.replace('fid', 'kid', 1)}"]) == 0
+    assert len(calls) == 6, "FID and KID read the same features"
 
 
 def test_api_takes_a_reference(options: runner.Options, faces: Path, tmp_path: Path) -> None:
