@@ -40,7 +40,7 @@ def load_metric(name: str, profile: str | Profile, scale: int) -> MetricBase:
     profile = get_profile(profile) if isinstance(profile, str) else profile
     cls = spec.plugin.load_class()
     try:
-        metric = cls(card, profile, scale)
+        metric: MetricBase = cls(card, profile, scale)
     except Exception as error:  # a stranger's class may raise anything
         raise MetricError(f"{name} can't be made: {type(error).__name__}: {error}") from error
     if not isinstance(metric, SetMetric if card.of == "set" else MetricBase):

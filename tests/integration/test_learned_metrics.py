@@ -76,6 +76,25 @@ def test_real_networks_in_a_run(shared: Path, tmp_path: Path) -> None:
     assert float(cosine(*embeddings)[0]) == pytest.approx(row.metrics[keys["identity"]], abs=1e-6)
 
 
+def test_each_picture_is_embedded_once(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the cosine and the angle together, of SR and of HR; a second method embeds its own pictures only."""
+    calls: list[int] = []
+    embed = Embedder.embed
+    monkeypatch.setattr(Embedder, "embed", lambda self, faces: calls.append(1) or embed(self, faces))
+    network = f"@mobilefacenet-ms1m={shared / 'weights' / 'mobilefacenet_arcface_ms1m.onnx'}"
+    options = runner.Options(
+        ("bicubic",),
+        ("demo-x8",),
+        limit=2,
+        out=tmp_path / "out",
+        metrics=(f"identity{network}", f"identity-degrees{network}"),
+    )
+    assert runner.run(options).problems == []
+    assert len(calls) == 4
+    assert runner.run(runner.Options(**{**vars(options), "methods": ("nearest",)})).problems == []
+    assert len(calls) == 6
+
+
 def test_missing_network_is_a_reason_and_not_a_failure(tmp_path: Path) -> None:
     """The run goes on; a second one computes nothing; nothing is downloaded."""
     options = runner.Options(

@@ -156,22 +156,24 @@ def test_metric_that_writes_to_the_pictures_changes_no_other_number(faces: Path,
         assert all("read-only" in row.reasons[f"mae-{name}"] for row in result.rows().values())
         found = score_folders(pairs_of(*folders), [load_metric(str(folder), "sparnet", 8), psnr()], has_truth=True)
         assert {row.id: row.metrics["psnr"] for row in found.rows} == expected
-        pictures = [read_image(path / "face0.png") for path in folders]
+        sr, hr = (read_image(path / "face0.png") for path in folders)
         with pytest.raises(ValueError, match="read-only"):
-            facesr_bench.score(*pictures, metrics=[str(folder), "psnr"])
-        assert all(picture.flags.writeable for picture in pictures), "the caller's own arrays stay as they were"
+            facesr_bench.score(sr, hr, metrics=[str(folder), "psnr"])
+        assert sr.flags.writeable and hr.flags.writeable, "the caller's own arrays stay as they were"
 
 
 def test_validate_opens_a_metric_and_finds_one_that_writes(tmp_path: Path) -> None:
     from facesr_bench import plugins, validation
 
-    (tmp_path / "card.toml").write_text(METRIC_CARD)
-    for code, problem in (
-        (METRIC_CODE.replace("return float(", "return self.factor * float(") + LOAD, None),
-        (METRIC_CODE.replace("return float", "sr[:] = 0\n        return float"), "read-only"),
+    for name, code, problem in (
+        ("loads", METRIC_CODE.replace("return float(", "return self.factor * float(") + LOAD, None),
+        ("writes", METRIC_CODE.replace("return float", "sr[:] = 0\n        return float"), "read-only"),
     ):
-        (tmp_path / "metric.py").write_text(code)
-        plugin = plugins.read_plugin("metric", tmp_path, "path")
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "card.toml").write_text(METRIC_CARD)
+        (folder / "metric.py").write_text(code)
+        plugin = plugins.read_plugin("metric", folder, "path")
         found = [check.problem for check in validation.validate(plugin) if check.problem]
         assert found == [] if problem is None else problem in found[0]
 

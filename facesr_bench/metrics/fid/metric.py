@@ -27,7 +27,7 @@ class Metric(SetMetric):
     @property
     def extractor(self) -> str:
         sha256 = self.weights.sha256[:16] if self.weights is not None else "none"
-        return f"inception-{self.variant}-{sha256}"
+        return f"inception-{self.variant}-{sha256}-v{self.card.version}"
 
     def features(self, image: Image8) -> NDArray[np.float32]:
         resizer: Resizer = self.variant  # type: ignore[assignment]  # the card's variants are these

@@ -58,18 +58,22 @@ class Metric(MetricBase):
             points = self._judge.detect(image, self._locator)
         against = self.card.options.get("against", "hr")
         name = f"identity-{self._network}-v{self.card.version}-{against}-{source}"
-        return Reference(points, sample.once(name, lambda: self._judge.embed(image, points)))
+        return Reference(points, sample.once(name, lambda: self._embed(image, points)))
 
     def per_image(self, sr: Image8, reference: Reference) -> float:
         points = reference.points
         if self.profile.identity_alignment == "each" and self._judge.needs_points:
             points = self._judge.detect(sr, self._locator)
-        embedding = self._recent.get(pixels_key(sr, points), lambda: self._judge.embed(sr, points))
+        embedding = self._embed(sr, points)
         measure = self.card.options.get("measure", "cosine")
         if measure == "distance":
             return float(np.linalg.norm(embedding.astype(np.float64) - reference.embedding.astype(np.float64)))
         similarity = cosine(embedding, reference.embedding)
         return float(degrees(similarity) if measure == "degrees" else similarity)
+
+    def _embed(self, image: Image8, points: Points) -> NDArray[Any]:
+        """The cosine and the angle of one picture share its embedding."""
+        return self._recent.get(pixels_key(image, points), lambda: self._judge.embed(image, points))
 
     def _compared(self, sample: Sample) -> Image8:
         if self.card.options.get("against", "hr") == "lq":
