@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,12 @@ from facesr_bench.cards import validate
 from facesr_bench.cli import main
 from facesr_bench.errors import CardError, MetricError
 from facesr_bench.faces import dlib_models
-from facesr_bench.faces.embedder import mean_degrees_vqfr
 from facesr_bench.faces.nme import auc, failure_rate
 from facesr_bench.images import read_image
 from facesr_bench.metrics.profiles import Profile, get_profile
-from facesr_bench.store import Result
-from facesr_bench.summary import summarise
+from facesr_bench.scoring import load_metric
+from facesr_bench.store import ImageRow, Result
+from facesr_bench.summary import metric_infos, summarise, total
 
 needs_dlib = pytest.mark.skipif(dlib_models.why_missing() is not None, reason="needs the extra `dlib`")
 
@@ -184,19 +183,18 @@ def test_missing_detector_is_told_and_mended(shared: Path, tmp_path: Path) -> No
         assert not row.reasons and -1 <= next(v for k, v in row.metrics.items() if k != "psnr") <= 1
 
 
-def test_vqfr_witness_leaves_small_angles_out(tmp_path: Path) -> None:
-    """The mean of the column is VQFR's own, and what it leaves out is counted."""
-    from facesr_bench.store import ImageRow
-    from facesr_bench.summary import metric_infos, total
-
-    card = json.loads(json.dumps({"leave_out_below": 1.0, "higher_is_better": False, "unit": "°", "title": "Degrees"}))
-    infos = metric_infos({"identity-vqfr": card}, [])
-    angles = [0.2, 30.0, 40.0, 0.99]
-    totals = total(infos, [ImageRow(str(i), {"identity-vqfr": a}) for i, a in enumerate(angles)], {})
-    mean, left_out = mean_degrees_vqfr(angles)
-    assert totals.means["identity-vqfr"] == mean == 35.0
-    assert totals.left_out["identity-vqfr"] == left_out == 2
-    assert totals.counts["identity-vqfr"] == 4
+@pytest.mark.parametrize(
+    ("angles", "mean", "left_out"),
+    [([10.0, 20.0], 15.0, 0), ([0.2, 30.0, 40.0, 0.99], 35.0, 2), ([1.0], 1.0, 0), ([0.2, 0.0], None, 0)],
+)
+def test_vqfr_witness_leaves_small_angles_out(angles: list[float], mean: float | None, left_out: int) -> None:
+    """TencentARC/VQFR@1245d42:metric_paper/calculate_cos_dist.py: pairs under 1 degree; here they are counted."""
+    key = "identity-vqfr"
+    infos = metric_infos({key: load_metric(key, "sparnet", 8).describe()}, [])
+    totals = total(infos, [ImageRow(str(i), {key: angle}) for i, angle in enumerate(angles)], {})
+    assert totals.means.get(key) == mean
+    assert totals.left_out.get(key, 0) == left_out
+    assert (key in totals.reasons) == (mean is None)
 
 
 def test_vqfr_network_in_a_run(tmp_path: Path) -> None:

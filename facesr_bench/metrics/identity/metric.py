@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.faces import dlib_models
-from facesr_bench.faces.embedder import Embedder, cosine, degrees, embedder_for
+from facesr_bench.faces.embedder import EMBEDDERS, Embedder, cosine, degrees
 from facesr_bench.faces.judge import AlignedJudge, DlibJudge, Judge, WholePictureJudge
 from facesr_bench.faces.location import Locator
 from facesr_bench.faces.points import Points
@@ -97,4 +97,4 @@ class Metric(MetricBase):
 
             return WholePictureJudge(VqfrEmbedder(self.weights.path))
         path = self.weights.path
-        return AlignedJudge(Embedder(embedder_for(self.weights.name, path), path))
+        return AlignedJudge(Embedder(EMBEDDERS.for_file(self.weights.name, path), path))

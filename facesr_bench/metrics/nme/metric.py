@@ -13,7 +13,7 @@ import numpy as np
 
 from facesr_bench.errors import MetricError
 from facesr_bench.faces import dlib_models
-from facesr_bench.faces.landmarks import Box, LandmarkDetector, OnnxLandmarks, landmarks_for
+from facesr_bench.faces.landmarks import LANDMARK_NETWORKS, Box, LandmarkDetector, OnnxLandmarks
 from facesr_bench.faces.location import Locator
 from facesr_bench.faces.nme import nme
 from facesr_bench.faces.points import Points
@@ -88,4 +88,4 @@ class Metric(MetricBase):
             from facesr_bench.faces.fan import FanLandmarks
 
             return FanLandmarks(path, decoding=self.profile.fan_decoding, device=self.device)
-        return OnnxLandmarks(landmarks_for(self.weights.name, path), path)
+        return OnnxLandmarks(LANDMARK_NETWORKS.for_file(self.weights.name, path), path)
