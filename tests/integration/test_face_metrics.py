@@ -154,6 +154,31 @@ def test_identity_in_every_measure(shared: Path, tmp_path: Path) -> None:
         assert cosine < 0.6
 
 
+def test_the_order_of_metrics_changes_no_number(shared: Path, tmp_path: Path) -> None:
+    """Where nothing is annotated, the points of HR and of the input are each found on that very picture."""
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for path in sorted((shared / "faces" / "lfw_heldout").rglob("*.jpg"))[:2]:
+        Image.open(path).crop((61, 61, 189, 189)).save(folder / f"{path.stem}.png")
+    file = tmp_path / "mine.toml"
+    file.write_text('[mine]\nsummary = "x"\nquantise = "round"\nchannel = "rgb"\nface_detector = "yunet"\n')
+    assert main(["weights", "import", str(shared / "weights" / "yunet_n_640_640.onnx")]) == 0
+    network = f"@mobilefacenet-ms1m={shared / 'weights' / 'mobilefacenet_arcface_ms1m.onnx'}"
+    specs = [f"identity{network}", f"identity-lq{network}"]
+    found = []
+    for number, metrics in enumerate((specs, specs[::-1])):
+        options = runner.Options(
+            ("bicubic",),
+            ("folder-face-x8",),
+            data={"folder": folder},
+            out=tmp_path / str(number),
+            metrics=tuple(metrics),
+            profile=str(file),
+        )
+        found.append({image_id: row.metrics for image_id, row in runner.run(options).results[0].rows().items()})
+    assert found[0] == found[1] and all(len(metrics) == 2 for metrics in found[0].values())
+
+
 def test_missing_detector_is_told_and_mended(shared: Path, tmp_path: Path) -> None:
     """A dataset without points asks for the detector's file; once it is imported, the same command goes on."""
     folder = tmp_path / "faces"

@@ -52,7 +52,7 @@ class Metric(MetricBase):
     def prepare_sample(self, sample: Sample) -> Reference:
         image = self._compared(sample)
         if self.profile.identity_alignment == "hr" or not self._judge.needs_points:
-            points, source = self._judge.points(sample, image, self._locator), self._locator.source(sample)
+            points, source = self._judge.points(sample, image, self._locator), self._locator.source(sample, image)
         else:
             source = f"detected-{self._locator.detector}"
             points = self._judge.detect(image, self._locator)

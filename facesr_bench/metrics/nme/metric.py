@@ -56,7 +56,7 @@ class Metric(MetricBase):
         hr = sample.hr
         assert hr is not None  # the card needs a reference
         box = self._detector.box(self._locator.sixty_eight(sample, hr))
-        name = f"landmarks-{self._network}-v{self.card.version}-{self._locator.source(sample)}"
+        name = f"landmarks-{self._network}-v{self.card.version}-{self._locator.source(sample, hr)}"
         return Reference(np.asarray(sample.once(name, lambda: self._detector.detect(hr, box)), np.float64), box)
 
     def per_image(self, sr: Image8, reference: Reference) -> float:
