@@ -18,7 +18,7 @@ from facesr_bench.faces import dlib_models
 from facesr_bench.faces.nme import auc, failure_rate
 from facesr_bench.images import read_image
 from facesr_bench.metrics.profiles import Profile, get_profile
-from facesr_bench.scoring import load_metric
+from facesr_bench.scoring import load_metric, score
 from facesr_bench.store import ImageRow, Result
 from facesr_bench.summary import metric_infos, summarise, total
 
@@ -348,3 +348,18 @@ def test_truth_against_itself_with_real_networks(
     for line in out.read_text().splitlines()[1:]:
         lpips, identity, nme = map(float, line.split(",")[1:])
         assert (lpips, nme) == (0.0, 0.0) and identity == pytest.approx(1.0, abs=1e-6)
+
+
+def test_another_file_under_the_same_name_is_another_network(tmp_path: Path) -> None:
+    """Within one process, as in a notebook: the column's hash and its number change together."""
+    import torch
+    from torchvision.models import squeezenet1_1
+
+    pair = np.random.default_rng(1).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    file = tmp_path / "squeeze.pth"
+    found: dict[str, float] = {}
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        torch.save({k: v for k, v in squeezenet1_1(weights=None).state_dict().items() if k[0] == "f"}, file)
+        found |= score(pair[0], pair[1], [f"lpips@squeeze={file}"])
+    assert len(set(found)) == len(set(found.values())) == 2

@@ -22,7 +22,7 @@ class Metric(SetMetric):
     def load(self) -> None:
         assert self.weights is not None  # load_metric has seen to it
         path, device = self.weights.path, self.device
-        self._network = shared(("inception", path, device), lambda: Inception(path, device))
+        self._network = shared(("inception", self.weights.sha256, device), lambda: Inception(path, device))
 
     @property
     def extractor(self) -> str:

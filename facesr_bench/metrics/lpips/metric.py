@@ -30,7 +30,7 @@ class Metric(MetricBase):
         assert self.weights is not None  # load_metric has seen to it
         net: Net = self.weights.name  # type: ignore[assignment]  # the card's names are lpips's own
         path, span, device = self.weights.path, RANGES[self.profile.lpips_range], self.device
-        key = ("lpips", net, path, span, device)
+        key = ("lpips", net, self.weights.sha256, span, device)
         self._lpips = shared(key, lambda: Lpips(net, path, input_range=span, device=device))
 
         self._name = f"lpips-{net}-{self.weights.sha256[:16]}-{self.profile.lpips_range}-{self.profile.lpips_size}"

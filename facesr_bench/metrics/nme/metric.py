@@ -36,8 +36,8 @@ class Metric(MetricBase):
 
     def load(self) -> None:
         self._locator = Locator("dlib" if self._is_dlib else self.profile.face_detector)
-        self._detector: LandmarkDetector = shared(("landmarks", self._network), self._open)
-        self._recent: Recent[Points] = shared(("found landmarks", self._network), Recent)
+        self._detector: LandmarkDetector = shared(("landmarks", self._network, self.device), self._open)
+        self._recent: Recent[Points] = shared(("found landmarks", self._network, self.device), Recent)
 
     def why_unavailable(self) -> str | None:
         return dlib_models.why_missing() if self._is_dlib else None
