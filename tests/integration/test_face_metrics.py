@@ -18,6 +18,7 @@ from facesr_bench.faces import dlib_models
 from facesr_bench.faces.nme import auc, failure_rate
 from facesr_bench.images import read_image
 from facesr_bench.metrics.profiles import Profile, get_profile
+from facesr_bench.metrics.shared import _Registry
 from facesr_bench.scoring import load_metric, score
 from facesr_bench.store import ImageRow, Result
 from facesr_bench.summary import metric_infos, summarise, total
@@ -27,7 +28,9 @@ needs_dlib = pytest.mark.skipif(dlib_models.why_missing() is not None, reason="n
 
 @pytest.fixture(autouse=True)
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No files in the store, and no network that another test has opened."""
     monkeypatch.setenv("FACESR_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("facesr_bench.metrics.shared._registry", _Registry())
 
 
 def demo(tmp_path: Path, *metrics: str, **others: Any) -> runner.Options:
