@@ -206,7 +206,7 @@ class _ProtocolRun:
                     }
                     entry.result.manifest.update(computed_by)
                     entry.result.save_manifest()
-        set_metrics = [metric for metric in self.metrics if isinstance(metric, SetMetric)]
+        set_metrics = [metric for metric in self.metrics if metric.card.of == "set"]
         for entry in entries:
             sets.update(entry.result, set_metrics, self._references(entry.result))
 
