@@ -15,7 +15,7 @@ from facesr_bench.metric import MetricBase, SetMetric
 from facesr_bench.pipeline import checked_features
 from facesr_bench.protocol import Sample
 from facesr_bench.store import ImageRow
-from facesr_bench.summary import MetricInfo, Totals, metric_infos, total
+from facesr_bench.totals import MetricInfo, Totals, metric_infos, total
 
 
 @dataclass

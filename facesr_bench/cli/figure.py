@@ -14,7 +14,7 @@ from facesr_bench.errors import FaceSRBenchError, ResultsError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from facesr_bench.summary import Group
+    from facesr_bench.ranking import Group
 
 NAMES = {
     "comparison": "LR, methods and HR side by side with a part enlarged, and each picture's numbers",
@@ -81,7 +81,8 @@ def figure(arguments: argparse.Namespace) -> int:
 
 def _group(arguments: argparse.Namespace) -> Group:
     from facesr_bench.plugins import unknown
-    from facesr_bench.summary import groups, summarise
+    from facesr_bench.ranking import groups
+    from facesr_bench.summary import summarise
 
     found = groups(summarise(select(arguments)))
     if arguments.profile is not None:

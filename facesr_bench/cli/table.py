@@ -108,11 +108,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def table(arguments: argparse.Namespace) -> int:
+    from facesr_bench.ranking import groups
     from facesr_bench.report.anchors import read_anchors
     from facesr_bench.report.bibtex import bibliography
     from facesr_bench.report.tables import Options, render
     from facesr_bench.selection import split_list
-    from facesr_bench.summary import groups, summarise
+    from facesr_bench.summary import summarise
 
     if arguments.bibtex == "-" and arguments.format != "latex":
         raise FaceSRBenchError("--bibtex needs a FILE unless the table is LaTeX, where it follows the table")

@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 
 from facesr_bench.errors import ResultsError
 from facesr_bench.faces.nme import auc, cumulative_curve, failure_rate
+from facesr_bench.ranking import Group
 from facesr_bench.report.sheet import chosen_metrics, one_line
 from facesr_bench.stats import FEW, Comparisons, compare
-from facesr_bench.summary import Group, MetricInfo, RowSummary, per_image_values
+from facesr_bench.summary import RowSummary, per_image_values
+from facesr_bench.totals import MetricInfo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,9 +9,11 @@ from typing import Any
 
 from facesr_bench.errors import ResultsError
 from facesr_bench.plugins import unknown
+from facesr_bench.ranking import Group, groups
 from facesr_bench.report.anchors import Anchor, AnchorFile, Source, read_anchors
 from facesr_bench.stats import ALPHA, FEW, RESAMPLES, Comparison, Comparisons, compare
-from facesr_bench.summary import Group, MetricInfo, RowSummary, columns, groups, ordered_metrics, records
+from facesr_bench.summary import RowSummary, columns, records
+from facesr_bench.totals import MetricInfo, ordered_metrics
 
 DASH = "\N{EN DASH}"
 """What a cell without a value shows."""

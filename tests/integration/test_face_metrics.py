@@ -187,7 +187,7 @@ def test_missing_detector_is_told_and_mended(shared: Path, tmp_path: Path) -> No
 def test_vqfr_witness_leaves_small_angles_out(tmp_path: Path) -> None:
     """The mean of the column is VQFR's own, and what it leaves out is counted."""
     from facesr_bench.store import ImageRow
-    from facesr_bench.summary import metric_infos, total
+    from facesr_bench.totals import metric_infos, total
 
     card = json.loads(json.dumps({"leave_out_below": 1.0, "higher_is_better": False, "unit": "°", "title": "Degrees"}))
     infos = metric_infos({"identity-vqfr": card}, [])

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from facesr_bench.errors import ResultsError
 from facesr_bench.report.site.pages import Pages, link
 from facesr_bench.report.site.section import Section
-from facesr_bench.summary import MetricInfo, RowSummary
+from facesr_bench.summary import RowSummary
+from facesr_bench.totals import MetricInfo
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

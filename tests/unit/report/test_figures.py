@@ -19,12 +19,13 @@ from PIL import Image
 from facesr_bench.errors import ResultsError
 from facesr_bench.faces.nme import auc, cumulative_curve
 from facesr_bench.images import read_image, write_png
+from facesr_bench.ranking import Group, groups
 from facesr_bench.report import figures
 from facesr_bench.report.figures import curve, curve_table, distribution, parallel, save, to_bytes, tradeoff
 from facesr_bench.report.picture_figures import auto_zoom, comparison, heatmap, mean_error
 from facesr_bench.stats import compare
 from facesr_bench.store import ImageRow, newest_results
-from facesr_bench.summary import Group, groups, summarise
+from facesr_bench.summary import summarise
 from tests.report_fixtures import LPIPS, PSNR, SSIM, drawing, manifest, scored, write_result
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ import pytest
 from rich.console import Console
 
 from facesr_bench.errors import ResultsError
+from facesr_bench.ranking import groups
 from facesr_bench.report.anchors import Source, read_anchors
 from facesr_bench.report.bibtex import bibliography
 from facesr_bench.report.site import build
@@ -25,7 +26,7 @@ from facesr_bench.report.tables import DASH, Options, render
 from facesr_bench.report.terminal import print_tables
 from facesr_bench.stats import compare
 from facesr_bench.store import ImageRow, newest_results, write_json
-from facesr_bench.summary import RowSummary, groups, summarise, to_frame
+from facesr_bench.summary import RowSummary, summarise, to_frame
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
 
 HOSTILE = "[red]50%_&#$~^\\{}|<b>*x*`--\"'"
