@@ -63,7 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def figure(arguments: argparse.Namespace) -> int:
-    from facesr_bench.report.figures import save
+    from facesr_bench.report.figure_style import save
 
     form = arguments.format or (arguments.out.suffix[1:].lower() if arguments.out else "") or "pdf"
     out = arguments.out or Path(f"{arguments.name}.{form}")
@@ -97,7 +97,7 @@ def _group(arguments: argparse.Namespace) -> Group:
 
 
 def _draw(arguments: argparse.Namespace, group: Group) -> Figure:
-    from facesr_bench.report import figures, picture_figures
+    from facesr_bench.report import error_curves, figures, picture_figures
     from facesr_bench.selection import split_list
 
     metrics, methods = split_list(arguments.metrics or []), split_list(arguments.methods or [])
@@ -113,12 +113,12 @@ def _draw(arguments: argparse.Namespace, group: Group) -> Figure:
     if name == "tradeoff":
         return figures.tradeoff(group, arguments.x, arguments.y)
     if name == "curve":
-        return figures.curve(group, metrics[0] if metrics else "nme", limit=arguments.limit)
+        return error_curves.curve(group, metrics[0] if metrics else "nme", limit=arguments.limit)
     return figures.parallel(group, metrics)
 
 
 def _write_curve(arguments: argparse.Namespace, group: Group, out: Path) -> None:
-    from facesr_bench.report.figures import curve_table
+    from facesr_bench.report.error_curves import curve_table
     from facesr_bench.selection import split_list
 
     if arguments.name != "curve":

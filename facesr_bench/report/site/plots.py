@@ -73,7 +73,7 @@ def write(pages: Pages, section: Section) -> None:
 
 
 def _draw(pages: Pages, section: Section, folder: Path) -> list[dict[str, str]]:
-    from facesr_bench.report.figures import save
+    from facesr_bench.report.figure_style import save
 
     drawn: list[dict[str, str]] = []
     for drawing in _drawings(section):
@@ -89,7 +89,7 @@ def _draw(pages: Pages, section: Section, folder: Path) -> list[dict[str, str]]:
 
 
 def _drawings(section: Section) -> Iterator[_Drawing]:
-    from facesr_bench.report import figures
+    from facesr_bench.report import error_curves, figures
 
     group = section.group
     labels = ", ".join(row.label for row in group.rows if row.comparable)
@@ -114,7 +114,7 @@ def _drawings(section: Section) -> Iterator[_Drawing]:
     for number, info in enumerate((info for info in _with_values(section) if info.aggregates), 1):
 
         def curve(name: str = info.name) -> Figure:
-            return figures.curve(group, name)
+            return error_curves.curve(group, name)
 
         words = f"Share of images whose {info.title} is at most so much, one curve for each of {labels}."
         yield _Drawing(f"curve-{number}", f"{info.title}: cumulative error", words, curve)
