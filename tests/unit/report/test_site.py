@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from fnmatch import fnmatch
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -375,6 +376,29 @@ def test_commands_compute_the_same_again() -> None:
     assert typed in command(card), "as a user would type them"
     card["method"]["name"] = "evil; rm -rf"
     assert "'evil; rm -rf@official'" in command(card), "ready for a shell"
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        (
+            "--methods mine --limit=5",
+            "--methods mine --protocols toy-x8 --profile sparnet --metrics psnr,ssim --limit 5",
+        ),
+        ("--methods bicubic,./nets/mine --data=toy=/d", "--methods ./nets/mine --protocols toy-x8 * --data toy=DIR"),
+        ("--methods ./nets/other", "--methods mine --protocols *"),
+        ("--methods mine@/w/best.pth", "--methods mine@/w/best.pth --protocols *"),
+        ("--methods ./mine,./mine@a,./mine@best.pth", "--methods ./mine@best.pth --protocols *"),
+        ("--protocols=./sets/toy:toy-x8 --profile ./my.toml", "* --protocols ./sets/toy:toy-x8 --profile ./my.toml *"),
+        ("--metrics ./psnr,ssim", "* --metrics ./psnr,ssim"),
+        ("--methods 'unbalanced", "--methods mine --protocols *"),
+    ],
+)
+def test_what_is_the_users_own_is_given_as_it_was_typed(typed: str, expected: str) -> None:
+    card = manifest("mine")
+    card["method"]["weights"] = "best.pth" if "best.pth" in typed else None
+    card["command"] = f"facesr-bench run {typed}"
+    assert fnmatch(command(card), f"facesr-bench run {expected}")
 
 
 def test_citations_are_the_papers_own_or_made_of_what_the_card_says() -> None:
