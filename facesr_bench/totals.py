@@ -204,7 +204,7 @@ def _add_aggregate(totals: Totals, info: MetricInfo, images: Sequence[ImageRow])
     from facesr_bench.faces.nme import auc, failure_rate
 
     base = str(info.aggregate_of)
-    missing = [row.id for row in images if base not in row.metrics and base not in row.undetected]
+    missing = [row.id for row in images if base not in row.undetected and why_missing(row, base, info) is not None]
     errors = [row.metrics.get(base, math.inf) for row in images]
     if missing or not images or all(math.isinf(error) for error in errors):
         if images:

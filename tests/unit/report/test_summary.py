@@ -141,6 +141,15 @@ def test_values_of_an_older_metric_version_do_not_enter_the_mean(tmp_path: Path)
     assert "version 1" in next(iter(summary.reasons["psnr"]))
 
 
+def test_values_of_an_older_metric_version_do_not_enter_areas_and_shares(tmp_path: Path) -> None:
+    nme = {**LPIPS, "title": "NME", "version": 2, "aggregates": ["auc-8", "failure-8"]}
+    rows = [ImageRow("a", {"nme": 4.0}, {"nme": 2}), ImageRow("b", {"nme": 6.0}, {"nme": 1})]
+    [row] = summarise([write_result(tmp_path, manifest(metrics={"nme": nme}), rows)])
+    assert row.means == {"nme": 4.0} and row.counts == {"nme": 1}
+    assert row.reasons["nme:auc-8"] == {"needs a value of nme for every image": ["b"]}
+    assert set(row.reasons) == {"nme", "nme:auc-8", "nme:failure-8"}
+
+
 def test_a_newer_metric_version_is_not_ranked_against_an_older(tmp_path: Path) -> None:
     old = write_result(tmp_path, manifest("old"), scored(shifted(9)))
     new = []
