@@ -187,12 +187,16 @@ def _add_mean(totals: Totals, info: MetricInfo, images: Sequence[ImageRow]) -> N
 
 
 def _add_set(totals: Totals, info: MetricInfo, images: Sequence[ImageRow], entry: Mapping[str, Any]) -> None:
-    if "value" in entry and entry.get("n") == len(images):
+    version = entry.get("version", info.version)
+    if "value" in entry and entry.get("n") == len(images) and version == info.version:
         totals.means[info.name], totals.counts[info.name] = float(entry["value"]), int(entry["n"])
         if entry.get("standard_error") is not None:
             totals.standard_errors[info.name] = float(entry["standard_error"])
         return
-    stale = "made of other images; run again" if "value" in entry else "not computed in this run"
+    if version != info.version:
+        stale = _other_version(version, info)
+    else:
+        stale = "made of other images; run again" if "value" in entry else "not computed in this run"
     totals.reasons[info.name] = {str(entry.get("reason", stale)): [row.id for row in images]}
 
 
@@ -224,8 +228,12 @@ def why_missing(row: ImageRow, name: str, info: MetricInfo) -> str | None:
         return "stored as NaN"
     version = row.versions.get(name, info.version)
     if info.version and version != info.version:
-        return f"computed by version {version} of the metric, not {info.version}; run again"
+        return _other_version(version, info)
     return None
+
+
+def _other_version(version: int, info: MetricInfo) -> str:
+    return f"computed by version {version} of the metric, not {info.version}; run again"
 
 
 def is_left_out(value: float, info: MetricInfo) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from facesr_bench.ranking import groups
-from facesr_bench.store import ImageRow, newest_results
+from facesr_bench.store import ImageRow, newest_results, write_json
 from facesr_bench.summary import records, summarise, to_frame
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
 
@@ -148,6 +148,17 @@ def test_values_of_an_older_metric_version_do_not_enter_areas_and_shares(tmp_pat
     assert row.means == {"nme": 4.0} and row.counts == {"nme": 1}
     assert row.reasons["nme:auc-8"] == {"needs a value of nme for every image": ["b"]}
     assert set(row.reasons) == {"nme", "nme:auc-8", "nme:failure-8"}
+
+
+def test_a_value_of_the_set_of_an_older_metric_version_is_not_shown(tmp_path: Path) -> None:
+    fid = {**LPIPS, "title": "FID", "of": "set", "version": 2}
+    result = write_result(tmp_path, manifest(metrics={"fid": fid}), scored({"a": {}, "b": {}}))
+    for version, shown in ((1, {}), (2, {"fid": 30.0})):
+        write_json(result.folder / "sets.json", {"fid": {"value": 30.0, "n": 2, "version": version}})
+        [row] = summarise([result])
+        assert row.means == shown
+        assert list(row.reasons) == ([] if shown else ["fid"])
+        assert shown or "version 1 of the metric, not 2" in row.notes()[0]
 
 
 def test_a_newer_metric_version_is_not_ranked_against_an_older(tmp_path: Path) -> None:
