@@ -96,7 +96,10 @@ def _part(pages: Pages, section: Section, row: RowSummary, page: Path) -> Part:
         board=f"{link(pages.index, page)}#{section.anchor}",
         source=f"{link(pages.provenance, page)}#{anchor_of(row)}",
         numbers=[
-            Figure(info, cell_of(section, row, info), row.counts.get(info.name, 0)) for info in section.group.metrics
+            Figure(info, cell_of(section, row, info), row.counts.get(info.name, 0))
+            for info in section.group.metrics
+            # The reason of the metric that a column is made of stands above it already.
+            if info.name in row.means or info.aggregate_of is None or info.aggregate_of in row.means
         ],
         examples=examples,
         example_metric=metric,
