@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,11 +43,15 @@ class Group:
         """`330`, or `10 of 330` for a part of the set."""
         return str(self.n) if self.n == self.total else f"{self.n} of {self.total}"
 
-    def notes(self) -> list[tuple[str, str]]:
-        """(labels of rows, what must be known of them): the notes of all rows, equal ones said once."""
+    def notes(self, metrics: Collection[str] | None = None) -> list[tuple[str, str]]:
+        """(labels of rows, what must be known of them): the notes of all rows, equal ones said once.
+
+        Args:
+            metrics: only of these, where no others are shown; none: of all.
+        """
         labels: dict[str, list[str]] = {}
         for row in self.rows:
-            for note in row.notes():
+            for note in row.notes(metrics):
                 labels.setdefault(note, []).append(row.label)
         return [(", ".join(names), note) for note, names in labels.items()]
 

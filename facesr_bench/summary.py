@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -123,8 +123,12 @@ class RowSummary:
     def failed(self) -> int:
         return len(self.failures)
 
-    def notes(self) -> list[str]:
-        """What a reader of the numbers must know beside them, one sentence each; never empty if a cell is."""
+    def notes(self, metrics: Collection[str] | None = None) -> list[str]:
+        """What a reader of the numbers must know beside them, one sentence each; never empty if a cell is.
+
+        Args:
+            metrics: only of these, where no others are shown; none: of all.
+        """
         notes = []
         if self.error is not None:
             notes.append(f"did not run: {self.error}")
@@ -135,12 +139,16 @@ class RowSummary:
             notes.append(f"not ranked: {self.unranked}")
         if not self.n:
             return notes
+        shown = self.metrics.keys() if metrics is None else metrics
         for name, count in self.left_out.items():
+            if name not in shown:
+                continue
             info = self.metrics[name]
             below = f"{info.leave_out_below:g}{info.unit and ' ' + info.unit}"
             notes.append(f"{info.title}: {count} of {self.counts[name]} values below {below} left out of the mean")
-        for name in ordered_metrics(self.reasons):
-            if self.metrics[name].aggregate_of in self.reasons:
+        for name in ordered_metrics(name for name in self.reasons if name in shown):
+            base = self.metrics[name].aggregate_of
+            if base in self.reasons and base in shown:
                 continue  # the reason is that of the metric it is made of
             for reason, ids in self.reasons[name].items():
                 where = "" if name not in self.means else f" ({len(ids)} of {self.n} images left out of the mean)"

@@ -216,6 +216,7 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
         )
         for anchor, _ in published
     )
+    shown = {metric.name for metric in metrics} if options.metrics else None
     dataset = one_line(str(group.rows[0].result.manifest["dataset"].get("title", "")))
     return Sheet(
         head=f"{group.protocol}, profile {group.profile}, n = {group.size}" + (f" images of {dataset}" * bool(dataset)),
@@ -224,7 +225,7 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
         costs=tuple(costs),
         lines=lines,
         published=read,
-        notes=(*group.notes(), *_statistical_notes(group, metrics, cells), *_published_notes(published)),
+        notes=(*group.notes(shown), *_statistical_notes(group, metrics, cells), *_published_notes(published)),
     )
 
 
