@@ -36,12 +36,15 @@ class Errors:
     values: dict[str, list[float]]
 
 
-def landmark_errors(group: Group, metric: str = "nme", limit: float | None = None) -> Errors:
+def landmark_errors(group: Group, metric: str | None = None, limit: float | None = None) -> Errors:
     """The errors behind `curve`; arguments and errors are its own."""
     rows = ranked(group)
     values = {row.label: per_image_values(row) for row in rows}
     names = [m.name for m in group.metrics if any(values[row.label].get(m.name) for row in rows)]
     lower = [m.name for m in group.metrics if m.name in names and m.higher_is_better is False]
+    if metric is None:
+        with_areas = [m.name for m in group.metrics if m.name in lower and m.aggregates]
+        metric = with_areas[0] if with_areas else "nme"
     try:
         info = pick(group, [metric], lower)[0]
     except ResultsError as error:
@@ -63,7 +66,7 @@ def landmark_errors(group: Group, metric: str = "nme", limit: float | None = Non
     return Errors(info, limit, ids, {label: [found[i] for i in ids] for label, found in errors.items()})
 
 
-def curve_table(group: Group, metric: str = "nme", *, limit: float | None = None) -> str:
+def curve_table(group: Group, metric: str | None = None, *, limit: float | None = None) -> str:
     """The cumulative error curves as csv: method, error, share of images; the corners of the exact step curves.
 
     Args and errors: as `curve`.
@@ -80,13 +83,14 @@ def curve_table(group: Group, metric: str = "nme", *, limit: float | None = None
     return stream.getvalue()
 
 
-def curve(group: Group, metric: str = "nme", *, limit: float | None = None) -> Figure:
+def curve(group: Group, metric: str | None = None, *, limit: float | None = None) -> Figure:
     """Cumulative error curves: the share of images whose error is at most x; area under it and failures in the legend.
 
     An image whose face was not found counts as an infinite error. Images that a method has neither a value nor a lost
     face of are left out for all; the title counts the others.
 
     Args:
+        metric: as in `table --metrics`; none: the first that has areas under its curve.
         limit: where the curves end, in the metric's unit; above it an image is a failure; none: the greatest limit that
             the metric's own areas have, or 10.
 

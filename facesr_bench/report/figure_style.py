@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from facesr_bench.errors import ResultsError
 from facesr_bench.ranking import Group
-from facesr_bench.report.sheet import chosen_metrics, one_line
+from facesr_bench.report.sheet import chosen_metrics, one_line, short_names
 from facesr_bench.summary import RowSummary
 from facesr_bench.totals import MetricInfo
 
@@ -148,14 +148,21 @@ def pick(group: Group, wanted: Sequence[str], names: Sequence[str] | None = None
         names: only these can be drawn; none: every metric that a row has a mean of.
 
     Raises:
-        ResultsError: a word means none; the message names those there are.
+        ResultsError: a word means none; the message names those there are, and why the one meant has no value.
     """
     infos = {metric.name: metric for metric in group.metrics}
     if names is None:
         names = [name for name in infos if any(name in row.means for row in group.rows)]
     if not wanted:
         return [infos[name] for name in names if infos[name].aggregate_of is None]
-    return [infos[name] for name in chosen_metrics(wanted, names)]
+    try:
+        return [infos[name] for name in chosen_metrics(wanted, names)]
+    except ResultsError as error:
+        meant = [info for word in wanted for info in infos.values() if word in short_names(info.name)]
+        reasons = {
+            f"{info.title}: {why}" for info in meant for row in group.rows for why in row.reasons.get(info.name, ())
+        }
+        raise ResultsError("\n  ".join([str(error), *sorted(reasons)])) from error
 
 
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:

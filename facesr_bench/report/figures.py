@@ -42,12 +42,21 @@ MOST_POINTS = 400
 # -- distributions -----------------------------------------------------------------------------------------------------
 
 
-def distribution(group: Group, metrics: Sequence[str] = (), *, kind: Literal["violin", "ecdf"] = "violin") -> Figure:
+def distribution(
+    group: Group,
+    metrics: Sequence[str] = (),
+    *,
+    kind: Literal["violin", "ecdf"] = "violin",
+    comparisons: Comparisons | None = None,
+) -> Figure:
     """How the values of each image spread: one panel per metric, one violin or step curve per method.
 
     Violins end at the least and greatest value and hold a dot for each image (up to `MOST_POINTS`); of fewer than
     `stats.FEW` images there are only the dots. The mean stands in black, with its 95 % bootstrap interval. Infinite
     values are left out, and counted in the panel's title.
+
+    Args:
+        comparisons: what `stats.compare` has found for the group; none: it is found here.
 
     Raises:
         ResultsError: nothing to draw, an unknown metric, or one that has no values per image.
@@ -65,7 +74,9 @@ def distribution(group: Group, metrics: Sequence[str] = (), *, kind: Literal["vi
         figure, axes = new_figure(
             WIDTH * (columns / 3 if columns < 3 else 1) + (1.2 if columns < 3 else 0), height * lines, lines, columns
         )
-        statistics: Comparisons = compare(group) if kind == "violin" else {}
+        statistics: Comparisons = {}
+        if kind == "violin":
+            statistics = compare(group) if comparisons is None else comparisons
         for axis, metric in zip(axes, chosen, strict=False):
             given = {row.label: _finite(values[row.label].get(metric.name, {})) for row in rows}
             infinite = sum(len(values[row.label].get(metric.name, {})) - len(given[row.label]) for row in rows)
@@ -130,10 +141,13 @@ def _steps(axis: Axes, group: Group, given: Mapping[str, NDArray[np.float64]]) -
 # -- trade-off ---------------------------------------------------------------------------------------------------------
 
 
-def tradeoff(group: Group, x: str = "psnr", y: str = "lpips") -> Figure:
+def tradeoff(group: Group, x: str = "psnr", y: str = "lpips", *, comparisons: Comparisons | None = None) -> Figure:
     """Means of two metrics against each other, the area of a point by the method's parameters; up and right is better.
 
     Bars are 95 % bootstrap intervals. A hollow point has no parameters (interpolation) or none that its card states.
+
+    Args:
+        comparisons: what `stats.compare` has found for the group; none: it is found here.
 
     Raises:
         ResultsError: nothing to draw, or no method has a finite mean of both metrics; names the metrics there are.
@@ -142,7 +156,7 @@ def tradeoff(group: Group, x: str = "psnr", y: str = "lpips") -> Figure:
     try:
         (across,), (up,) = pick(group, [x])[:1], pick(group, [y])[:1]
     except ResultsError as error:
-        raise ResultsError(f"{error}\n  choose with --x and --y") from error
+        raise ResultsError(f"{error}\n  choose with --x and --y of `facesr-bench figure tradeoff`") from error
     points = {
         row.label: (row.means[across.name], row.means[up.name], row.parameters)
         for row in rows
@@ -150,7 +164,7 @@ def tradeoff(group: Group, x: str = "psnr", y: str = "lpips") -> Figure:
     }
     if not points:
         raise ResultsError(f"{group.protocol}: no method has a finite mean of both {across.title} and {up.title}")
-    statistics, look = compare(group), looks(group)
+    statistics, look = compare(group) if comparisons is None else comparisons, looks(group)
     with style():
         figure, (axis,) = new_figure(5.2, 3.4)
         for label, (horizontal, vertical, parameters) in points.items():

@@ -170,6 +170,12 @@ def test_tradeoff_names_the_metrics_there_are(tmp_path: Path) -> None:
     found = groups(summarise([write_result(tmp_path, psnr, scored(values))]))[0]
     with pytest.raises(ResultsError, match=r"(?s)'lpips'.*known: psnr, ssim.*--x and --y"):
         tradeoff(found)
+    for image in (rows := scored(values)):
+        image.reasons["lpips"] = "needs weights `lpips-alex`"
+    card = manifest("b", metrics={"psnr": PSNR, "lpips": LPIPS})
+    without = groups(summarise([write_result(tmp_path, card, rows)]))[0]
+    with pytest.raises(ResultsError, match=r"(?s)known: psnr, ssim\n  LPIPS: needs weights `lpips-alex`\n"):
+        tradeoff(without)
     assert tradeoff(found, y="ssim").axes[0].get_ylabel() == "SSIM ↑"
 
 
@@ -205,6 +211,15 @@ def test_lost_faces_count_and_missing_values_do_not(tmp_path: Path) -> None:
     assert "failures 26.1 %" in next(label for label in labels if label.startswith("lost"))  # 6 of 23
     assert "failures 0.0 %" in next(label for label in labels if label.startswith("found"))
     assert "n = 23 of 24" in "".join(texts(to_bytes(figure, "svg")))
+
+
+def test_a_curve_not_chosen_is_the_first_with_areas(tmp_path: Path) -> None:
+    nme = {**LPIPS, "title": "NME", "unit": "%", "aggregates": ["auc-8"]}
+    card = manifest(metrics={"lpips": LPIPS, "nme-own": nme})
+    values = {i: {"lpips": 0.5, "nme-own": 3.0 + n} for n, i in enumerate(IDS)}
+    found = groups(summarise([write_result(tmp_path, card, scored(values))]))[0]
+    assert curve(found).axes[0].get_xlabel() == "NME (%) ↓"
+    assert curve_table(found).splitlines()[1].startswith("toy-x8,sparnet,nme-own,")
 
 
 def test_curve_as_data(group: Group) -> None:
