@@ -211,6 +211,42 @@ def test_failures_reasons_and_partial_rows_are_said(tmp_path: Path) -> None:
     assert "Not shown: broken" in images.text
 
 
+def test_plots_that_are_not_drawn_say_why(tmp_path: Path) -> None:
+    metrics = {"psnr": PSNR, "lpips": LPIPS}
+    rows = scored({k: {"psnr": 20.0 + i} for i, k in enumerate("abc")})
+    for row in rows:
+        row.reasons["lpips"] = "needs weights `lpips-alex`"
+    write_result(tmp_path, manifest(metrics=metrics), rows)
+    for _ in range(2):  # the second build draws nothing anew
+        site.build(tmp_path)
+        page = Page(next(tmp_path.glob("_site/boards/*/*/plots.html")))
+        assert len(page.all("img")) == 1, "the distribution of PSNR"
+        assert "Distortion against perception" in page.text and "LPIPS: needs weights `lpips-alex`" in page.text
+        assert "needs at least two methods and two metrics" in page.text
+
+
+def test_a_plot_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    write_result(tmp_path, manifest(), scored({k: {"psnr": 20.0 + i} for i, k in enumerate("abc")}))
+    site.build(tmp_path)
+    plot = next(tmp_path.glob("_site/boards/*/*/plots/*.svg"))
+    plot.unlink()
+    plot.mkdir()
+    with pytest.raises(ResultsError, match=f"{plot.name}: can't be written"):
+        site.build(tmp_path)
+
+
+def test_a_reason_is_given_once_for_a_metric_and_what_is_made_of_it(tmp_path: Path) -> None:
+    nme = {**LPIPS, "title": "NME", "aggregates": ["auc-8"]}
+    rows = scored({k: {"psnr": 20.0 + i, "lpips": 1.0} for i, k in enumerate("abc")})
+    for row in rows:
+        row.reasons["nme"] = "needs weights `2dfan4`"
+    lpips = {**LPIPS, "aggregates": ["auc-8"]}
+    write_result(tmp_path, manifest(metrics={"psnr": PSNR, "lpips": lpips, "nme": nme}), rows)
+    site.build(tmp_path)
+    text = Page(tmp_path / "_site/methods/bicubic.html").text
+    assert "needs weights `2dfan4`" in text and "LPIPS AUC@8" in text and "NME AUC@8" not in text
+
+
 def test_provenance_is_on_the_page(tmp_path: Path) -> None:
     card = manifest("sparnet", weights="bundled")
     write_result(tmp_path, card, scored({"a": {"psnr": float("inf"), "ssim": 1.0}}))
