@@ -59,3 +59,9 @@ def test_what_no_method_has_a_number_of_is_not_missed_on_every_image(visit: Visi
     page.goto((board / "image.html").as_uri())
     wait(page, "error")
     assert "LPIPS" not in page.locator("#all").inner_text()
+
+
+def test_a_leaderboard_is_set_tighter_on_paper(visit: Visit) -> None:
+    visit.page.emulate_media(media="print")
+    cell = visit.page.locator("table.leaderboard tbody td").first
+    assert cell.evaluate("cell => getComputedStyle(cell).paddingLeft") == "9.6px"
