@@ -17,7 +17,7 @@ from facesr_bench.pipeline import checked_features, put_value
 from facesr_bench.protocol import Sample
 from facesr_bench.sets import value_of_set
 from facesr_bench.store import ImageRow
-from facesr_bench.summary import MetricInfo, Totals, metric_infos, total
+from facesr_bench.totals import MetricInfo, Totals, metric_infos, total
 
 
 @dataclass

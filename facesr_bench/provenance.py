@@ -74,4 +74,6 @@ def environment(device: str) -> dict[str, Any]:
 
 def command_line() -> str:
     """The command that is running, ready to be pasted into a shell."""
-    return shlex.join([Path(sys.argv[0]).name or "python", *sys.argv[1:]])
+    name = Path(sys.argv[0]).name or "python"
+    program = ["python", "-m", "facesr_bench"] if name == "__main__.py" else [name]
+    return shlex.join([*program, *sys.argv[1:]])

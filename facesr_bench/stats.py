@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facesr_bench.errors import ResultsError
-from facesr_bench.summary import Group, RowSummary, per_image_values
+from facesr_bench.ranking import Group
+from facesr_bench.summary import RowSummary, per_image_values
 
 LEVEL = 0.95
 """Confidence level of every interval."""

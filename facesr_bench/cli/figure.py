@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from facesr_bench.cli import OK
-from facesr_bench.cli.table import add_selection, select
+from facesr_bench.cli.table import add_selection, select, write_text
 from facesr_bench.errors import FaceSRBenchError, ResultsError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from facesr_bench.summary import Group
+    from facesr_bench.ranking import Group
 
 NAMES = {
     "comparison": "LR, methods and HR side by side with a part enlarged, and each picture's numbers",
@@ -39,7 +39,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("name", choices=tuple(NAMES), metavar="NAME", help=", ".join(NAMES))
     add_selection(parser)
-    parser.add_argument("--profile", metavar="NAME", help="where there are results under several")
     parser.add_argument(
         "--format", choices=("pdf", "png", "svg", "csv"), help="default: that of --out, or pdf; csv: a curve's corners"
     )
@@ -63,7 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def figure(arguments: argparse.Namespace) -> int:
-    from facesr_bench.report.figures import save
+    from facesr_bench.report.figure_style import save
 
     form = arguments.format or (arguments.out.suffix[1:].lower() if arguments.out else "") or "pdf"
     out = arguments.out or Path(f"{arguments.name}.{form}")
@@ -80,15 +79,10 @@ def figure(arguments: argparse.Namespace) -> int:
 
 
 def _group(arguments: argparse.Namespace) -> Group:
-    from facesr_bench.plugins import unknown
-    from facesr_bench.summary import groups, summarise
+    from facesr_bench.ranking import groups
+    from facesr_bench.summary import summarise
 
     found = groups(summarise(select(arguments)))
-    if arguments.profile is not None:
-        profiles = [group.profile for group in found]
-        found = [group for group in found if group.profile == arguments.profile]
-        if not found:
-            raise ResultsError(unknown("profile of these results", arguments.profile, profiles))
     if len(found) > 1:
         lines = "\n".join(f"  --protocols {group.protocol} --profile {group.profile}" for group in found)
         raise ResultsError(f"a figure shows one protocol and profile; choose:\n{lines}")
@@ -96,11 +90,14 @@ def _group(arguments: argparse.Namespace) -> Group:
 
 
 def _draw(arguments: argparse.Namespace, group: Group) -> Figure:
-    from facesr_bench.report import figures, picture_figures
+    from facesr_bench.report import error_curves, figures, picture_figures
     from facesr_bench.selection import split_list
 
     metrics, methods = split_list(arguments.metrics or []), split_list(arguments.methods or [])
     name = arguments.name
+    if metrics and name in {"tradeoff", "heatmap"}:
+        instead = "choose with --x and --y" if name == "tradeoff" else "it is of the error of luma"
+        raise FaceSRBenchError(f"a {name} has no --metrics: {instead}")
     if name == "comparison":
         images = split_list(arguments.images or [])
         zoom = _zoom(arguments.zoom)
@@ -112,22 +109,26 @@ def _draw(arguments: argparse.Namespace, group: Group) -> Figure:
     if name == "tradeoff":
         return figures.tradeoff(group, arguments.x, arguments.y)
     if name == "curve":
-        return figures.curve(group, metrics[0] if metrics else "nme", limit=arguments.limit)
+        return error_curves.curve(group, _one_metric(arguments), limit=arguments.limit)
     return figures.parallel(group, metrics)
 
 
-def _write_curve(arguments: argparse.Namespace, group: Group, out: Path) -> None:
-    from facesr_bench.report.figures import curve_table
+def _one_metric(arguments: argparse.Namespace) -> str | None:
     from facesr_bench.selection import split_list
+
+    metrics = split_list(arguments.metrics or [])
+    if len(metrics) > 1:
+        raise FaceSRBenchError(f"a curve is of one metric; give --metrics one of {', '.join(metrics)}")
+    return metrics[0] if metrics else None
+
+
+def _write_curve(arguments: argparse.Namespace, group: Group, out: Path) -> None:
+    from facesr_bench.report.error_curves import curve_table
 
     if arguments.name != "curve":
         raise FaceSRBenchError("only `figure curve` has csv; the numbers behind the others are in `table --format csv`")
-    metrics = split_list(arguments.metrics or [])
-    text = curve_table(group, metrics[0] if metrics else "nme", limit=arguments.limit)
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ResultsError(f"{out}: can't be written: {error.strerror or error}") from error
+    text = curve_table(group, _one_metric(arguments), limit=arguments.limit)
+    write_text(out, text)
 
 
 def _zoom(text: str) -> tuple[int, int, int, int] | Literal["auto"] | None:

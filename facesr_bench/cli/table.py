@@ -54,6 +54,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     """The options that choose results, shared with `figure`."""
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     parser.add_argument("--protocols", action="append", metavar="P,Q", help="only these")
+    parser.add_argument("--profile", metavar="NAME", help="only under this one, where there are results under several")
     parser.add_argument("--methods", action="append", metavar="A,B", help="only these (name or name@weights)")
     parser.add_argument("--metrics", action="append", metavar="M,N", help="only these, in this order")
 
@@ -62,23 +63,27 @@ def select(arguments: argparse.Namespace) -> list[Result]:
     """The newest results that the options choose.
 
     Raises:
-        ResultsError: no such folder or method or protocol in it (with a suggestion), or none of both at once.
+        ResultsError: no such folder, or no such method, protocol or profile in it (with a suggestion), or none of all
+            at once.
     """
     from facesr_bench.selection import split_list
     from facesr_bench.store import newest_results
 
     protocols, methods = split_list(arguments.protocols or []), split_list(arguments.methods or [])
+    profiles = [] if arguments.profile is None else [arguments.profile]
     found = newest_results(arguments.results)
     _check("protocol with results", protocols, {r.protocol for r in found}, arguments.results)
     _check("method with results", methods, {n for r in found for n in (r.label, r.method)}, arguments.results)
+    _check("profile with results", profiles, {r.profile for r in found}, arguments.results)
     chosen = [
         result
         for result in found
         if (not protocols or result.protocol in protocols)
+        and (not profiles or result.profile in profiles)
         and (not methods or result.label in methods or result.method in methods)
     ]
     if not chosen:
-        kind = " of that kind" if protocols or methods else ""
+        kind = " of that kind" if protocols or profiles or methods else ""
         raise ResultsError(f"{arguments.results}: no results{kind}; make some with `facesr-bench run`")
     return chosen
 
@@ -108,11 +113,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def table(arguments: argparse.Namespace) -> int:
+    from facesr_bench.ranking import groups
     from facesr_bench.report.anchors import read_anchors
     from facesr_bench.report.bibtex import bibliography
     from facesr_bench.report.tables import Options, render
     from facesr_bench.selection import split_list
-    from facesr_bench.summary import groups, summarise
+    from facesr_bench.summary import summarise
 
     if arguments.bibtex == "-" and arguments.format != "latex":
         raise FaceSRBenchError("--bibtex needs a FILE unless the table is LaTeX, where it follows the table")

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from facesr_bench.cards import Name, validate
 from facesr_bench.locate import read_toml
 from facesr_bench.plugins import bundled_folder
-from facesr_bench.summary import Group
+from facesr_bench.ranking import Group
 
 
 class _Card(BaseModel):

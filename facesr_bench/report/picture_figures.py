@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from facesr_bench.errors import FaceSRBenchError, ResultsError
 from facesr_bench.images import Image8, read_image
 from facesr_bench.plugins import unknown
-from facesr_bench.report.figures import WIDTH, pick, plain, ranked, style
+from facesr_bench.ranking import Group
+from facesr_bench.report.figure_style import WIDTH, pick, plain, ranked, style
 from facesr_bench.report.heatmap import COLOUR_MAP
 from facesr_bench.store import file_name
-from facesr_bench.summary import Group, MetricInfo, RowSummary, per_image_values
+from facesr_bench.summary import RowSummary, per_image_values
+from facesr_bench.totals import MetricInfo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,9 +9,11 @@ from typing import Any
 
 from facesr_bench.errors import ResultsError
 from facesr_bench.plugins import unknown
+from facesr_bench.ranking import Group, groups
 from facesr_bench.report.anchors import Anchor, AnchorFile, Source, read_anchors
 from facesr_bench.stats import ALPHA, FEW, RESAMPLES, Comparison, Comparisons, compare
-from facesr_bench.summary import Group, MetricInfo, RowSummary, columns, groups, ordered_metrics, records
+from facesr_bench.summary import RowSummary, columns, records
+from facesr_bench.totals import MetricInfo, ordered_metrics
 
 DASH = "\N{EN DASH}"
 """What a cell without a value shows."""
@@ -214,6 +216,7 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
         )
         for anchor, _ in published
     )
+    shown = {metric.name for metric in metrics} if options.metrics else None
     dataset = one_line(str(group.rows[0].result.manifest["dataset"].get("title", "")))
     return Sheet(
         head=f"{group.protocol}, profile {group.profile}, n = {group.size}" + (f" images of {dataset}" * bool(dataset)),
@@ -222,7 +225,7 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
         costs=tuple(costs),
         lines=lines,
         published=read,
-        notes=(*group.notes(), *_statistical_notes(group, metrics, cells), *_published_notes(published)),
+        notes=(*group.notes(shown), *_statistical_notes(group, metrics, cells), *_published_notes(published)),
     )
 
 

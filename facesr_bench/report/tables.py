@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
 
 from facesr_bench.errors import ResultsError
+from facesr_bench.ranking import groups
 from facesr_bench.report.anchors import read_anchors
 from facesr_bench.report.sheet import (
     DASH,
@@ -29,7 +30,7 @@ from facesr_bench.report.sheet import (
     one_line,
     table_records,
 )
-from facesr_bench.summary import RowSummary, groups
+from facesr_bench.summary import RowSummary
 
 __all__ = ["DASH", "FORMATS", "Options", "one_line", "render", "tex"]
 

@@ -10,8 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from facesr_bench.ranking import Group, groups
 from facesr_bench.report.tables import DASH, one_line
-from facesr_bench.summary import Group, MetricInfo, RowSummary, groups
+from facesr_bench.summary import RowSummary
+from facesr_bench.totals import MetricInfo
 
 GAP = 2
 """Blanks between columns."""

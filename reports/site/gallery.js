@@ -5,6 +5,7 @@
   const data = window.facesr && facesr.section;
   if (!data || !data.methods.length) return;
 
+  const { make, number, text, numbers } = facesr;
   const $ = (id) => document.getElementById(id);
   const main = $("main");
   const written = [...main.childNodes];
@@ -14,19 +15,7 @@
   const form = $("filters");
   const found = $("found");
 
-  function make(tag, attributes = {}, ...children) {
-    const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    element.append(...children);
-    return element;
-  }
-
-  const number = (value) => (value === "inf" ? Infinity : value === "-inf" ? -Infinity : value);
   const valueOf = (method, metric, i) => number(data.methods[method].values[metric][i]);
-  function text(value, digits) {
-    if (value === Infinity) return "∞";
-    return value === -Infinity ? "−∞" : value.toFixed(digits).replace("-", "−");
-  }
 
   // -- the choices ---------------------------------------------------------------------------------------------------
 
@@ -100,25 +89,6 @@
     box.style.setProperty("--w", size[0]);
     box.style.setProperty("--h", size[1]);
     return box;
-  }
-
-  function numbers(m, i) {
-    const list = make("dl");
-    for (const metric of data.metrics) {
-      const value = valueOf(m, metric.name, i);
-      const cell = make("dd");
-      if (value === null) {
-        const reasons = data.methods[m].reasons[metric.name];
-        const reason = typeof reasons === "object" ? reasons[i] : reasons;
-        cell.append(make("span", { title: reason || "not computed in this run" }, "–"));
-      } else {
-        const all = data.methods.map((_, other) => valueOf(other, metric.name, i)).filter((each) => each !== null);
-        const best = metric.higher === null || all.length < 2 ? null : metric.higher ? Math.max(...all) : Math.min(...all);
-        cell.append(value === best ? make("b", {}, text(value, metric.digits)) : text(value, metric.digits));
-      }
-      list.append(make("dt", {}, metric.title), cell);
-    }
-    return list;
   }
 
   function plate({ i, key: sorted }) {

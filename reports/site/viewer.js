@@ -5,23 +5,11 @@
   const data = window.facesr && facesr.section;
   if (!data) return;
 
+  const { make, text, numbers } = facesr;
   const $ = (id) => document.getElementById(id);
   const isMean = document.body.classList.contains("mean");
   const LAST = 63;
   const NONE = 255;
-
-  function make(tag, attributes = {}, ...children) {
-    const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    element.append(...children);
-    return element;
-  }
-
-  const number = (value) => (value === "inf" ? Infinity : value === "-inf" ? -Infinity : value);
-  function text(value, digits) {
-    if (value === Infinity) return "∞";
-    return value === -Infinity ? "−∞" : value.toFixed(digits).replace("-", "−");
-  }
 
   // -- what the page shows: kept in its address ----------------------------------------------------------------------
 
@@ -198,22 +186,6 @@
     return [svg];
   }
 
-  function numbers(m) {
-    const list = make("dl");
-    for (const metric of data.metrics) {
-      const value = number(data.methods[m].values[metric.name][state.i]);
-      const cell = make("dd");
-      if (value === null) cell.append("–");
-      else {
-        const all = data.methods.map((method) => number(method.values[metric.name][state.i])).filter((each) => each !== null);
-        const best = metric.higher === null || all.length < 2 ? null : metric.higher ? Math.max(...all) : Math.min(...all);
-        cell.append(value === best ? make("b", {}, text(value, metric.digits)) : text(value, metric.digits));
-      }
-      list.append(make("dt", {}, metric.title), cell);
-    }
-    return list;
-  }
-
   function drawAll() {
     const size = sizeNow();
     const figures = [];
@@ -232,7 +204,7 @@
           const canvas = sized(make("canvas", { class: "px map", role: "img", "data-method": side.m, width: 1, height: 1 }), size);
           figure.append(isMean ? make("div", { class: "stack" }, canvas, ...overlay()) : canvas);
         }
-        if (side.m !== null && !isMean) caption.append(numbers(side.m));
+        if (side.m !== null && !isMean) caption.append(numbers(side.m, state.i));
       }
       figure.append(caption);
       figures.push(figure);
@@ -309,10 +281,12 @@
   function drawPair() {
     const size = sizeNow();
     const zoom = Number(getComputedStyle(document.documentElement).getPropertyValue("--zoom")) || 1;
-    // Whole multiples, so that pixels stay square; at least as large as a face can be judged by.
-    const times = Math.max(zoom, Math.floor(384 / Math.max(...size)), 1);
-    document.documentElement.style.setProperty("--pair-zoom", times);
     $("pair-section").hidden = sides.length < 2;
+    // Whole multiples, so that pixels stay square; at least as large as a face can be judged by, and never wider than
+    // the page: what was cut off there could not be compared.
+    const room = $("pair-section").clientWidth / size[0];
+    const times = Math.min(Math.max(zoom, Math.floor(384 / Math.max(...size)), 1), room < 1 ? room : Math.floor(room));
+    document.documentElement.style.setProperty("--pair-zoom", times || 1);
     $("a").value = String(state.a);
     $("b").value = String(state.b);
     if (isMean) return;
@@ -400,5 +374,6 @@
     draw();
   });
   document.addEventListener("zoomed", drawPair);
+  addEventListener("resize", drawPair);
   draw();
 })();

@@ -61,6 +61,7 @@ def test_out_and_bibtex_files(results: Path, tmp_path: Path, capsys: pytest.Capt
         (["--methods", "sparnt"], "did you mean 'sparnet'"),
         (["--protocols", "demo"], "did you mean 'demo-x8'"),
         (["--metrics", "pnsr"], "did you mean 'psnr'"),
+        (["--profile", "sparnett"], "did you mean 'sparnet'"),
         (["--bibtex"], "--bibtex needs a FILE"),
         (["--out", "/dev/null/t.md"], "can't be written"),
     ],
@@ -100,6 +101,9 @@ def test_figure_takes_its_format_from_the_file(results: Path, tmp_path: Path) ->
         (["tradeoff"], "known: psnr, ssim"),
         (["curve"], "an error curve needs a metric like `nme`"),
         (["heatmap", "--profile", "sfmnet"], "known: sparnet"),
+        (["heatmap", "--metrics", "psnr"], "a heatmap has no --metrics"),
+        (["tradeoff", "--metrics", "psnr"], "choose with --x and --y"),
+        (["curve", "--metrics", "psnr,ssim"], "a curve is of one metric"),
         (["parallel", "--out", "a.gif"], "known: pdf, png, svg"),
     ],
 )
@@ -120,6 +124,9 @@ def test_a_figure_of_two_protocols_asks_which(
     assert "--protocols demo-x8 --profile dic" in capsys.readouterr().err
     assert main(["table", "--results", str(results)]) == 0
     assert "profile dic" in capsys.readouterr().out
+    assert main(["table", "--results", str(results), "--profile", "dic"]) == 0
+    printed = capsys.readouterr().out
+    assert "profile dic" in printed and "profile sparnet" not in printed
 
 
 @pytest.mark.parametrize("command", [["--help"], ["table", "--help"], ["figure", "--help"]])

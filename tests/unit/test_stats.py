@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from facesr_bench import stats
 from facesr_bench.errors import ResultsError
+from facesr_bench.ranking import groups
 from facesr_bench.stats import Comparison, compare, holm, mean_intervals, paired_test
 from facesr_bench.store import Result
-from facesr_bench.summary import groups, summarise
+from facesr_bench.summary import summarise
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
 
 IDS = [f"face-{i}" for i in range(40)]

@@ -9,7 +9,7 @@ from importlib.resources import files
 from facesr_bench.errors import ResultsError
 from facesr_bench.report.site.pages import Pages, template_folder
 
-OWN = ("site.css", "site.js", "gallery.js", "viewer.js")
+OWN = ("site.css", "dark.css", "theme.js", "site.js", "common.js", "gallery.js", "viewer.js")
 
 
 def write(pages: Pages) -> None:

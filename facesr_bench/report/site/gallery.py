@@ -16,7 +16,8 @@ from facesr_bench.report.heatmap import DIVERGING_MAP, hex_colours
 from facesr_bench.report.site.pages import Pages, link, script_data, short_name
 from facesr_bench.report.site.section import PER_PAGE, Section
 from facesr_bench.store import ImageRow, file_name
-from facesr_bench.summary import MetricInfo, RowSummary
+from facesr_bench.summary import RowSummary
+from facesr_bench.totals import MetricInfo
 
 LARGEST_SIDE = 192
 """In the gallery a picture is shown at its own size up to this side, px, and larger ones at this size."""
@@ -203,7 +204,7 @@ def write_data(pages: Pages, section: Section) -> None:
                 "shown": LARGEST_SIDE,
                 "perPage": PER_PAGE,
                 "inputs": link(inputs, page),
-                "metrics": [_metric(info) for info in section.image_metrics],
+                "metrics": [_metric(info) for info in section.shown_metrics],
                 "methods": [_method(section, row, rows, page) for row, rows in section.images],
                 "kinds": [{"name": kind.name, "title": kind.title, "words": kind.words} for kind in section.maps.kinds],
                 "colours": hex_colours(COLOUR_STOPS),
@@ -228,7 +229,7 @@ def _method(section: Section, row: RowSummary, rows: Mapping[str, ImageRow], pag
     """One method's numbers, image by image in the order of `ids`; null where there is none."""
     found = [rows.get(image_id) for image_id in section.ids]
     values: dict[str, list[float | str | None]] = {
-        info.name: [_value(image, info.name) for image in found] for info in section.image_metrics
+        info.name: [_value(image, info.name) for image in found] for info in section.shown_metrics
     }
     reasons: dict[str, dict[int, str]] = {}
     for place, image in enumerate(found):
@@ -243,7 +244,7 @@ def _method(section: Section, row: RowSummary, rows: Mapping[str, ImageRow], pag
         "mean": link(means, page) if row.label in section.maps.means else None,
         "values": values,
         # A reason that holds for every image is said once.
-        "reasons": {name: _shortest(found) for name, found in reasons.items()},
+        "reasons": {name: _shortest(found) for name, found in reasons.items() if name in values},
         "errors": {
             place: "not run" if image is None else f"failed: {image.error}"
             for place, image in enumerate(found)

@@ -12,7 +12,8 @@ from facesr_bench.report.site.gallery import Gallery, Plate
 from facesr_bench.report.site.overview import Cell, anchor_of, cell_of, costs
 from facesr_bench.report.site.pages import Pages, format_value, link, short_name
 from facesr_bench.report.site.section import Section
-from facesr_bench.summary import MetricInfo, RowSummary
+from facesr_bench.summary import RowSummary
+from facesr_bench.totals import MetricInfo
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,10 @@ def _part(pages: Pages, section: Section, row: RowSummary, page: Path) -> Part:
         board=f"{link(pages.index, page)}#{section.anchor}",
         source=f"{link(pages.provenance, page)}#{anchor_of(row)}",
         numbers=[
-            Figure(info, cell_of(section, row, info), row.counts.get(info.name, 0)) for info in section.group.metrics
+            Figure(info, cell_of(section, row, info), row.counts.get(info.name, 0))
+            for info in section.group.metrics
+            # The reason of the metric that a column is made of stands above it already.
+            if info.name in row.means or info.aggregate_of is None or info.aggregate_of in row.means
         ],
         examples=examples,
         example_metric=metric,

@@ -13,7 +13,8 @@ from facesr_bench.report.site.gallery import Gallery
 from facesr_bench.report.site.pages import Pages, format_value, link, thousands
 from facesr_bench.report.site.section import Section
 from facesr_bench.stats import Comparison
-from facesr_bench.summary import MetricInfo, RowSummary
+from facesr_bench.summary import RowSummary
+from facesr_bench.totals import MetricInfo
 
 ON_INDEX = 4
 """Images shown below each leaderboard; the others are a click away."""

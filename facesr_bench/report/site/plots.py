@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING
 from facesr_bench.errors import ResultsError
 from facesr_bench.report.site.pages import Pages, link
 from facesr_bench.report.site.section import Section
-from facesr_bench.summary import MetricInfo, RowSummary
+from facesr_bench.summary import RowSummary
+from facesr_bench.totals import MetricInfo
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the plots change."""
 STAMP = "stamp.json"
+_Drawn = tuple[list[dict[str, str]], dict[str, str]]
+"""The plots that were drawn, and why others could not be, by their titles."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,19 @@ class _Drawing:
 
 
 def write(pages: Pages, section: Section) -> None:
-    """Draw what has changed since an earlier build, and the page that shows it; fills `section.plots`."""
+    """Draw what has changed since an earlier build, and the page that shows it; fills `section.plots`.
+
+    Raises:
+        ResultsError: a plot or the page can't be written.
+    """
     folder = section.folder / "plots"
     stamp_path = folder / STAMP
     stamp = _stamp(section)
-    drawn = _read(stamp_path, stamp)
-    if drawn is None:
-        drawn = _draw(pages, section, folder)
-        pages.write(stamp_path, json.dumps({"stamp": stamp, "plots": drawn}))
+    found = _read(stamp_path, stamp)
+    if found is None:
+        found = _draw(pages, section, folder)
+        pages.write(stamp_path, json.dumps({"stamp": stamp, "plots": found[0], "missing": found[1]}))
+    drawn, missing = found
     pages.keep(stamp_path)
     section.plots = [
         Plot(plot["title"], plot["words"], folder / plot["file"], plot["of_images"] == "yes") for plot in drawn
@@ -68,34 +76,37 @@ def write(pages: Pages, section: Section) -> None:
         pages.keep(plot.path)
     if section.plots:
         path = section.folder / "plots.html"
-        pages.render(path, "plots.html", section=section, page=path)
+        pages.render(path, "plots.html", section=section, page=path, missing=missing)
 
 
-def _draw(pages: Pages, section: Section, folder: Path) -> list[dict[str, str]]:
-    from facesr_bench.report.figures import save
+def _draw(pages: Pages, section: Section, folder: Path) -> _Drawn:
+    from facesr_bench.report.figure_style import save
 
     drawn: list[dict[str, str]] = []
+    missing: dict[str, str] = {}
     for drawing in _drawings(section):
         path = folder / f"{drawing.name}.svg"
         try:
-            save(drawing.draw(), path)
-        except ResultsError:
-            continue  # there is too little to draw: one method, one metric, no finite value
+            figure = drawing.draw()
+        except ResultsError as error:  # there is too little to draw: one method, one metric, no finite value
+            missing[drawing.title] = str(error)
+            continue
+        save(figure, path)
         pages.keep(path)
         of_images = "yes" if drawing.of_images else "no"
         drawn.append({"title": drawing.title, "words": drawing.words, "file": path.name, "of_images": of_images})
-    return drawn
+    return drawn, missing
 
 
 def _drawings(section: Section) -> Iterator[_Drawing]:
-    from facesr_bench.report import figures
+    from facesr_bench.report import error_curves, figures
 
     group = section.group
     labels = ", ".join(row.label for row in group.rows if row.comparable)
     for number, info in enumerate(_with_values(section), 1):
 
         def distribution(name: str = info.name) -> Figure:
-            return figures.distribution(group, [name])
+            return figures.distribution(group, [name], comparisons=section.comparisons)
 
         yield _Drawing(
             f"distribution-{number}",
@@ -108,12 +119,12 @@ def _drawings(section: Section) -> Iterator[_Drawing]:
         "tradeoff",
         "Distortion against perception",
         f"Mean PSNR against mean LPIPS of {labels}; a larger point has more parameters.",
-        lambda: figures.tradeoff(group),
+        lambda: figures.tradeoff(group, comparisons=section.comparisons),
     )
     for number, info in enumerate((info for info in _with_values(section) if info.aggregates), 1):
 
         def curve(name: str = info.name) -> Figure:
-            return figures.curve(group, name)
+            return error_curves.curve(group, name)
 
         words = f"Share of images whose {info.title} is at most so much, one curve for each of {labels}."
         yield _Drawing(f"curve-{number}", f"{info.title}: cumulative error", words, curve)
@@ -150,15 +161,16 @@ def _stamp(section: Section) -> str:
     return hashlib.sha256("\n".join(parts).encode("utf-8", "backslashreplace")).hexdigest()
 
 
-def _read(path: Path, stamp: str) -> list[dict[str, str]] | None:
+def _read(path: Path, stamp: str) -> _Drawn | None:
     """What an earlier build has drawn of the same numbers; none where there is none, or some of it is gone."""
     try:
         old = json.loads(path.read_text(encoding="utf-8"))
         plots: list[dict[str, str]] = old["plots"]
+        missing: dict[str, str] = old["missing"]
         there = old["stamp"] == stamp and all((path.parent / plot["file"]).is_file() for plot in plots)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return plots if there else None
+    return (plots, missing) if there else None
 
 
 def of_method(section: Section, row: RowSummary) -> list[Plot]:

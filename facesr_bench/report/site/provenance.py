@@ -6,11 +6,14 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from facesr_bench.locate import is_path
 from facesr_bench.report.site.overview import anchor_of
 from facesr_bench.report.site.pages import Pages, link
 from facesr_bench.report.site.section import Section
+from facesr_bench.selection import split_list
 from facesr_bench.store import IMAGES, MANIFEST
 from facesr_bench.summary import RowSummary
 
@@ -53,32 +56,59 @@ def _record(pages: Pages, section: Section, row: RowSummary) -> Record:
 def command(manifest: Mapping[str, Any]) -> str:
     """The shortest command that computes a result's numbers: its method, protocol, profile and metrics alone.
 
-    A protocol whose files were given by hand needs them again: `NAME=DIR` stands for where they are.
+    What was given as a folder or file of the user's is given as it was typed. A protocol whose files were given by
+    hand needs them again: `NAME=DIR` stands for where they are.
     """
+    typed = _typed(str(manifest.get("command") or ""))
     method, protocol = manifest["method"], manifest["protocol"]["name"]
     spec = f"{method['name']}@{method['weights']}" if method.get("weights") else str(method["name"])
-    parts = ["facesr-bench", "run", "--methods", spec, "--protocols", protocol]
-    parts += ["--profile", manifest["profile"]["name"]]
+    parts = ["facesr-bench", "run", "--methods", _own(typed, "methods", method["name"], method.get("weights")) or spec]
+    parts += ["--protocols", _own(typed, "protocols", manifest["dataset"]["name"]) or protocol]
+    profile = typed.get("profile", [""])[-1]
+    parts += ["--profile", profile if is_path(profile) else manifest["profile"]["name"]]
     described = manifest["metrics"]
     if described:
-        parts += ["--metrics", ",".join(str(fields.get("typed") or key) for key, fields in described.items())]
+        names = [str(fields.get("typed") or key) for key, fields in described.items()]
+        parts += ["--metrics", ",".join(_own(typed, "metrics", name) or name for name in names)]
     references = {str(fields["fid_reference"]) for fields in described.values() if fields.get("fid_reference")}
     for reference in sorted(references):
         parts += ["--fid-reference", reference]
     if method.get("precision") not in {None, "", "fp32"}:
         parts += ["--precision", method["precision"]]
-    recorded = str(manifest.get("command") or "")
-    try:
-        words = shlex.split(recorded)
-    except ValueError:
-        words = []
-    for option in ("--limit",):
-        if option in words[:-1]:
-            parts += [option, words[words.index(option) + 1]]
+    if "limit" in typed:
+        parts += ["--limit", typed["limit"][-1]]
     text = shlex.join(parts)
-    if "--data" in words:
+    if "data" in typed:
         text += f" --data {shlex.quote(str(manifest['dataset']['name']))}=DIR"
     return text
+
+
+def _typed(command: str) -> dict[str, list[str]]:
+    """The options of a command with their values: `--limit 5`, `--limit=5`; lists are not taken apart."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return {}
+    found: dict[str, list[str]] = {}
+    for word, behind in zip(words, [*words[1:], ""], strict=True):
+        if word.startswith("--"):
+            name, equals, value = word[2:].partition("=")
+            found.setdefault(name, []).append(value if equals else behind)
+    return found
+
+
+def _own(typed: Mapping[str, list[str]], option: str, name: str, weights: str | None = None) -> str | None:
+    """What was typed for a plug-in or weights that are the user's own files; none where a name was typed."""
+    without = None
+    for item in split_list(typed.get(option, [])):
+        folder, _, file = item.partition("@")
+        plugin = Path(folder.partition(":")[0]).name if is_path(folder) else folder
+        if plugin != name or not is_path(item):
+            continue
+        if file and Path(file).name == weights:
+            return item
+        without = without or (item if not file else None)
+    return without
 
 
 def method_bibtex(method: Mapping[str, Any]) -> str:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from facesr_bench import stats
 from facesr_bench.errors import ResultsError
+from facesr_bench.ranking import Group
 from facesr_bench.report.site.maps import SectionMaps
 from facesr_bench.report.site.pages import FOLDER, link
 from facesr_bench.report.words import profile_in_words, protocol_in_words
 from facesr_bench.store import LANDMARKS, ImageRow, file_name
-from facesr_bench.summary import Group, MetricInfo, RowSummary
+from facesr_bench.summary import RowSummary
+from facesr_bench.totals import MetricInfo
 
 if TYPE_CHECKING:
     from facesr_bench.report.site.plots import Plot

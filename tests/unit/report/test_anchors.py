@@ -10,8 +10,9 @@ from facesr_bench.data import find_protocol
 from facesr_bench.errors import CardError
 from facesr_bench.metrics.profiles import get_profile
 from facesr_bench.plugins import metrics
+from facesr_bench.ranking import Group, groups
 from facesr_bench.report.anchors import read_anchors
-from facesr_bench.summary import Group, groups, summarise
+from facesr_bench.summary import summarise
 from tests.report_fixtures import manifest, scored, write_result
 
 SOURCE = """

@@ -19,12 +19,15 @@ from PIL import Image
 from facesr_bench.errors import ResultsError
 from facesr_bench.faces.nme import auc, cumulative_curve
 from facesr_bench.images import read_image, write_png
-from facesr_bench.report import figures
-from facesr_bench.report.figures import curve, curve_table, distribution, parallel, save, to_bytes, tradeoff
+from facesr_bench.ranking import Group, groups
+from facesr_bench.report import figure_style
+from facesr_bench.report.error_curves import curve, curve_table
+from facesr_bench.report.figure_style import save, to_bytes
+from facesr_bench.report.figures import distribution, parallel, tradeoff
 from facesr_bench.report.picture_figures import auto_zoom, comparison, heatmap, mean_error
 from facesr_bench.stats import compare
 from facesr_bench.store import ImageRow, newest_results
-from facesr_bench.summary import Group, groups, summarise
+from facesr_bench.summary import summarise
 from tests.report_fixtures import LPIPS, PSNR, SSIM, drawing, manifest, scored, write_result
 
 if TYPE_CHECKING:
@@ -106,7 +109,7 @@ def test_save_chooses_by_suffix_and_refuses_others(group: Group, tmp_path: Path)
 
 
 def test_a_method_looks_the_same_in_every_plot_and_unlike_the_others(group: Group) -> None:
-    looks = figures.looks(group)
+    looks = figure_style.looks(group)
     assert len({(look.colour, look.marker) for look in looks.values()}) == len(group.rows)
     line = next(line for line in curve(group).axes[0].lines if str(line.get_label()).startswith("good@w"))
     other = next(line for line in parallel(group).axes[0].lines if line.get_label() == "good@w")
@@ -120,7 +123,7 @@ def test_distribution_shows_every_image_and_the_interval(group: Group) -> None:
     figure = distribution(group, ["psnr", "lpips"])
     assert [axis.get_xlabel() for axis in figure.axes] == ["PSNR (dB) ↑", "LPIPS ↓"]
     axis = figure.axes[0]
-    assert [tick.get_text() for tick in axis.get_yticklabels()] == ["good@w", figures.plain(HOSTILE), "poor"]
+    assert [tick.get_text() for tick in axis.get_yticklabels()] == ["good@w", figure_style.plain(HOSTILE), "poor"]
     dots = [c for c in axis.collections if len(np.asarray(c.get_offsets())) == len(IDS)]
     assert sorted(np.asarray(dots[0].get_offsets())[:, 0]) == sorted(v["psnr"] for v in value_table(26, 4).values())
     cell = compare(group)["good@w", "psnr"]
@@ -167,6 +170,12 @@ def test_tradeoff_names_the_metrics_there_are(tmp_path: Path) -> None:
     found = groups(summarise([write_result(tmp_path, psnr, scored(values))]))[0]
     with pytest.raises(ResultsError, match=r"(?s)'lpips'.*known: psnr, ssim.*--x and --y"):
         tradeoff(found)
+    for image in (rows := scored(values)):
+        image.reasons["lpips"] = "needs weights `lpips-alex`"
+    card = manifest("b", metrics={"psnr": PSNR, "lpips": LPIPS})
+    without = groups(summarise([write_result(tmp_path, card, rows)]))[0]
+    with pytest.raises(ResultsError, match=r"(?s)known: psnr, ssim\n  LPIPS: needs weights `lpips-alex`\n"):
+        tradeoff(without)
     assert tradeoff(found, y="ssim").axes[0].get_ylabel() == "SSIM ↑"
 
 
@@ -202,6 +211,15 @@ def test_lost_faces_count_and_missing_values_do_not(tmp_path: Path) -> None:
     assert "failures 26.1 %" in next(label for label in labels if label.startswith("lost"))  # 6 of 23
     assert "failures 0.0 %" in next(label for label in labels if label.startswith("found"))
     assert "n = 23 of 24" in "".join(texts(to_bytes(figure, "svg")))
+
+
+def test_a_curve_not_chosen_is_the_first_with_areas(tmp_path: Path) -> None:
+    nme = {**LPIPS, "title": "NME", "unit": "%", "aggregates": ["auc-8"]}
+    card = manifest(metrics={"lpips": LPIPS, "nme-own": nme})
+    values = {i: {"lpips": 0.5, "nme-own": 3.0 + n} for n, i in enumerate(IDS)}
+    found = groups(summarise([write_result(tmp_path, card, scored(values))]))[0]
+    assert curve(found).axes[0].get_xlabel() == "NME (%) ↓"
+    assert curve_table(found).splitlines()[1].startswith("toy-x8,sparnet,nme-own,")
 
 
 def test_curve_as_data(group: Group) -> None:
@@ -397,5 +415,5 @@ def test_mean_error_by_hand(tmp_path: Path) -> None:
 def test_heatmaps_share_one_scale(group: Group) -> None:
     images = [axis.images[0] for axis in heatmap(group).axes if axis.images]
     assert len({image.get_clim() for image in images[:3]}) == 1 and images[0].get_clim()[0] == 0
-    top = max(mean_error(row).max() for row in figures.ranked(group))
+    top = max(mean_error(row).max() for row in figure_style.ranked(group))
     assert images[0].get_clim()[1] == top

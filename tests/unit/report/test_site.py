@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from fnmatch import fnmatch
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -15,12 +16,13 @@ import pytest
 
 from facesr_bench.errors import ResultsError
 from facesr_bench.plugins import bundled_folder
+from facesr_bench.ranking import groups
 from facesr_bench.report import site
 from facesr_bench.report.site.provenance import command, method_bibtex, run_bibtex
 from facesr_bench.report.tables import render
 from facesr_bench.stats import compare
 from facesr_bench.store import ImageRow, Result, newest_results
-from facesr_bench.summary import groups, summarise, to_frame
+from facesr_bench.summary import summarise, to_frame
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
 
 HOSTILE = ["<img src=x onerror=alert(1)>", '"><script>alert(2)</script>', "a/../b %2e?#&'\"{{ 7*7 }}", "plain 1"]
@@ -209,6 +211,42 @@ def test_failures_reasons_and_partial_rows_are_said(tmp_path: Path) -> None:
     assert "Not shown: broken" in images.text
 
 
+def test_plots_that_are_not_drawn_say_why(tmp_path: Path) -> None:
+    metrics = {"psnr": PSNR, "lpips": LPIPS}
+    rows = scored({k: {"psnr": 20.0 + i} for i, k in enumerate("abc")})
+    for row in rows:
+        row.reasons["lpips"] = "needs weights `lpips-alex`"
+    write_result(tmp_path, manifest(metrics=metrics), rows)
+    for _ in range(2):  # the second build draws nothing anew
+        site.build(tmp_path)
+        page = Page(next(tmp_path.glob("_site/boards/*/*/plots.html")))
+        assert len(page.all("img")) == 1, "the distribution of PSNR"
+        assert "Distortion against perception" in page.text and "LPIPS: needs weights `lpips-alex`" in page.text
+        assert "needs at least two methods and two metrics" in page.text
+
+
+def test_a_plot_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    write_result(tmp_path, manifest(), scored({k: {"psnr": 20.0 + i} for i, k in enumerate("abc")}))
+    site.build(tmp_path)
+    plot = next(tmp_path.glob("_site/boards/*/*/plots/*.svg"))
+    plot.unlink()
+    plot.mkdir()
+    with pytest.raises(ResultsError, match=f"{plot.name}: can't be written"):
+        site.build(tmp_path)
+
+
+def test_a_reason_is_given_once_for_a_metric_and_what_is_made_of_it(tmp_path: Path) -> None:
+    nme = {**LPIPS, "title": "NME", "aggregates": ["auc-8"]}
+    rows = scored({k: {"psnr": 20.0 + i, "lpips": 1.0} for i, k in enumerate("abc")})
+    for row in rows:
+        row.reasons["nme"] = "needs weights `2dfan4`"
+    lpips = {**LPIPS, "aggregates": ["auc-8"]}
+    write_result(tmp_path, manifest(metrics={"psnr": PSNR, "lpips": lpips, "nme": nme}), rows)
+    site.build(tmp_path)
+    text = Page(tmp_path / "_site/methods/bicubic.html").text
+    assert "needs weights `2dfan4`" in text and "LPIPS AUC@8" in text and "NME AUC@8" not in text
+
+
 def test_provenance_is_on_the_page(tmp_path: Path) -> None:
     card = manifest("sparnet", weights="bundled")
     write_result(tmp_path, card, scored({"a": {"psnr": float("inf"), "ssim": 1.0}}))
@@ -286,9 +324,9 @@ def luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_the_contrast_that_wcag_asks_for(scheme: str) -> None:
-    css = (bundled_folder("reports") / "site" / "site.css").read_text()
-    light, dark = re.findall(r":root \{(.*?)\}", css, re.S)[:2]
-    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", light if scheme == "light" else dark))
+    css = (bundled_folder("reports") / "site" / {"light": "site.css", "dark": "dark.css"}[scheme]).read_text()
+    [block, *_] = re.findall(r":root \{(.*?)\}", css, re.S)
+    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", block))
     for text in ("ink", "quiet", "accent", "trouble"):
         for ground in ("paper", "plate"):
             high, low = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
@@ -374,6 +412,29 @@ def test_commands_compute_the_same_again() -> None:
     assert typed in command(card), "as a user would type them"
     card["method"]["name"] = "evil; rm -rf"
     assert "'evil; rm -rf@official'" in command(card), "ready for a shell"
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        (
+            "--methods mine --limit=5",
+            "--methods mine --protocols toy-x8 --profile sparnet --metrics psnr,ssim --limit 5",
+        ),
+        ("--methods bicubic,./nets/mine --data=toy=/d", "--methods ./nets/mine --protocols toy-x8 * --data toy=DIR"),
+        ("--methods ./nets/other", "--methods mine --protocols *"),
+        ("--methods mine@/w/best.pth", "--methods mine@/w/best.pth --protocols *"),
+        ("--methods ./mine,./mine@a,./mine@best.pth", "--methods ./mine@best.pth --protocols *"),
+        ("--protocols=./sets/toy:toy-x8 --profile ./my.toml", "* --protocols ./sets/toy:toy-x8 --profile ./my.toml *"),
+        ("--metrics ./psnr,ssim", "* --metrics ./psnr,ssim"),
+        ("--methods 'unbalanced", "--methods mine --protocols *"),
+    ],
+)
+def test_what_is_the_users_own_is_given_as_it_was_typed(typed: str, expected: str) -> None:
+    card = manifest("mine")
+    card["method"]["weights"] = "best.pth" if "best.pth" in typed else None
+    card["command"] = f"facesr-bench run {typed}"
+    assert fnmatch(command(card), f"facesr-bench run {expected}")
 
 
 def test_citations_are_the_papers_own_or_made_of_what_the_card_says() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from facesr_bench.store import ImageRow, newest_results
-from facesr_bench.summary import groups, records, summarise, to_frame
+from facesr_bench.ranking import groups
+from facesr_bench.store import ImageRow, newest_results, write_json
+from facesr_bench.summary import records, summarise, to_frame
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
 
 THREE = {"a": {"psnr": 20.0, "ssim": 0.5}, "b": {"psnr": 24.0, "ssim": 0.75}, "c": {"psnr": 31.0, "ssim": 0.625}}
@@ -138,6 +139,26 @@ def test_values_of_an_older_metric_version_do_not_enter_the_mean(tmp_path: Path)
     [summary] = summarise([write_result(tmp_path, card, rows)])
     assert summary.means["psnr"] == (24 + 31) / 2
     assert "version 1" in next(iter(summary.reasons["psnr"]))
+
+
+def test_values_of_an_older_metric_version_do_not_enter_areas_and_shares(tmp_path: Path) -> None:
+    nme = {**LPIPS, "title": "NME", "version": 2, "aggregates": ["auc-8", "failure-8"]}
+    rows = [ImageRow("a", {"nme": 4.0}, {"nme": 2}), ImageRow("b", {"nme": 6.0}, {"nme": 1})]
+    [row] = summarise([write_result(tmp_path, manifest(metrics={"nme": nme}), rows)])
+    assert row.means == {"nme": 4.0} and row.counts == {"nme": 1}
+    assert row.reasons["nme:auc-8"] == {"needs a value of nme for every image": ["b"]}
+    assert set(row.reasons) == {"nme", "nme:auc-8", "nme:failure-8"}
+
+
+def test_a_value_of_the_set_of_an_older_metric_version_is_not_shown(tmp_path: Path) -> None:
+    fid = {**LPIPS, "title": "FID", "of": "set", "version": 2}
+    result = write_result(tmp_path, manifest(metrics={"fid": fid}), scored({"a": {}, "b": {}}))
+    for version, shown in ((1, {}), (2, {"fid": 30.0})):
+        write_json(result.folder / "sets.json", {"fid": {"value": 30.0, "n": 2, "version": version}})
+        [row] = summarise([result])
+        assert row.means == shown
+        assert list(row.reasons) == ([] if shown else ["fid"])
+        assert shown or "version 1 of the metric, not 2" in row.notes()[0]
 
 
 def test_a_newer_metric_version_is_not_ranked_against_an_older(tmp_path: Path) -> None:

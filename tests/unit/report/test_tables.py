@@ -18,6 +18,7 @@ import pytest
 from rich.console import Console
 
 from facesr_bench.errors import ResultsError
+from facesr_bench.ranking import groups
 from facesr_bench.report.anchors import Source, read_anchors
 from facesr_bench.report.bibtex import bibliography
 from facesr_bench.report.site import build
@@ -25,7 +26,7 @@ from facesr_bench.report.tables import DASH, Options, render
 from facesr_bench.report.terminal import print_tables
 from facesr_bench.stats import compare
 from facesr_bench.store import ImageRow, newest_results, write_json
-from facesr_bench.summary import RowSummary, groups, summarise, to_frame
+from facesr_bench.summary import RowSummary, summarise, to_frame
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
 
 HOSTILE = "[red]50%_&#$~^\\{}|<b>*x*`--\"'"
@@ -344,6 +345,21 @@ def test_columns_made_of_all_values_come_when_asked_for(tmp_path: Path) -> None:
     assert r"31.2500 $\pm$ 0.5000 (n = 30) &" in render(rows, "latex")
     everything = render(rows, "markdown", ALL)
     assert "- FID: one number for the whole set, so there is neither interval nor paired test" in everything
+
+
+def test_only_what_is_shown_has_notes(tmp_path: Path) -> None:
+    nme = {**LPIPS, "title": "NME", "aggregates": ["auc-8"]}
+    found = scored({i: {"psnr": 20.0} for i in IDS})
+    for row in found:
+        row.reasons = {"lpips": "needs lpips", "nme": "needs nme"}
+    rows = summarise([write_result(tmp_path, manifest(metrics={"psnr": PSNR, "lpips": LPIPS, "nme": nme}), found)])
+    for form in ("markdown", "latex", "html"):
+        everything = render(rows, form)
+        assert "needs lpips" in everything and "needs nme" in everything and "for every image" not in everything
+        assert "needs" not in render(rows, form, Options(metrics=("psnr",)))
+        chosen = render(rows, form, Options(metrics=("lpips",)))
+        assert "needs lpips" in chosen and "needs nme" not in chosen
+        assert "needs a value of nme for every image" in render(rows, form, Options(metrics=("nme:auc-8",)))
 
 
 def test_a_metric_of_one_protocol_alone_is_no_error_in_the_other(rows: list[RowSummary]) -> None:
