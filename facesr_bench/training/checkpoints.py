@@ -113,6 +113,15 @@ def load(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
         raise TrainingError(f"{path}: these are weights of another network: {' '.join(lines[:2])[:300]}") from error
 
 
+def all_finite(value: Any) -> bool:
+    """Whether no tensor in a state, however deep, holds a NaN or an infinity."""
+    if isinstance(value, Tensor):
+        return not value.is_floating_point() or bool(torch.isfinite(value).all())
+    if isinstance(value, dict):
+        return all(all_finite(v) for v in value.values())
+    return not isinstance(value, (list, tuple)) or all(all_finite(v) for v in value)
+
+
 def read_log(path: Path) -> list[dict[str, Any]]:
     """The lines of a log; none if there is no file. A last line that a kill cut short is left out."""
     if not path.is_file():

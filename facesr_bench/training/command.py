@@ -69,8 +69,9 @@ def run(arguments: argparse.Namespace, prog: str) -> int:
         raise TrainingError("--data DIR is needed: the folder of face pictures to train on")
     out = arguments.out or Path("runs") / recipe.method
 
+    from facesr_bench.training.launch import train
     from facesr_bench.training.plan import Job
-    from facesr_bench.training.trainer import DivergedError, train
+    from facesr_bench.training.watch import DivergedError
 
     job = Job(
         method=arguments.method,
