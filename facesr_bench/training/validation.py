@@ -27,7 +27,10 @@ def validation_psnr(network: nn.Module, validation: Batch, autocast: Callable[[]
 
 
 def luma_psnr(sr: Tensor, hr: Tensor) -> Tensor:
-    """PSNR in dB of each image on BT.601 luma, for images in [-1, 1]; used to watch training, not to report."""
+    """PSNR in dB of each image on BT.601 luma, for images in [-1, 1]; used to watch training, not to report.
+
+    At most 100: a picture that is one flat colour can be met exactly, and should not make every mean infinite.
+    """
     weights = torch.tensor([65.481, 128.553, 24.966]).view(1, 3, 1, 1).to(sr) / 2
     error = ((sr.clamp(-1, 1) - hr) * weights).sum(1)
-    return 10 * torch.log10(255.0**2 / error.square().mean((1, 2)))
+    return (10 * torch.log10(255.0**2 / error.square().mean((1, 2)))).clamp(max=100)
