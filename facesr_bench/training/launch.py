@@ -11,7 +11,7 @@ import torch
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from facesr_bench.errors import FaceSRBenchError, TrainingError
-from facesr_bench.training.log import Say
+from facesr_bench.training.log import Say, to_screen
 from facesr_bench.training.parallel import FabricProcesses, OneProcess
 from facesr_bench.training.plan import Job, Plan, make_plan, state_of
 from facesr_bench.training.stopping import in_main_thread
@@ -72,7 +72,7 @@ def _work(fabric: Any, plan: Plan) -> dict[str, Any]:
 
     def say(line: str) -> None:
         if processes.rank == 0:
-            print(line, flush=True)  # noqa: T201
+            to_screen(line)
 
     try:
         state = state_of(plan.job)
