@@ -21,6 +21,7 @@ class History:
         device: with its number, as torch writes it.
         world: how many processes share a batch.
         bicubic: PSNR (dB) of the held-out faces by bicubic interpolation.
+        init: what the network was begun from (`checkpoints.start_from`); empty: from chance.
     """
 
     plan: Plan
@@ -28,6 +29,7 @@ class History:
     device: str
     world: int
     bicubic: float
+    init: dict[str, str]
 
     def start(self, step: int) -> dict[str, Any]:
         """The line of the log with which training goes on from `step`."""
@@ -44,7 +46,8 @@ class History:
                 "seed": plan.seed,
                 "precision": plan.precision,
                 "devices": self.world,
-                "init": job.init.name if job.init is not None else None,
+                "init": self.init.get("init"),
+                "init_sha256": self.init.get("init_sha256"),
             },
             "settings": _without_folders(plan.settings),
             "environment": machine(self.device),
@@ -72,11 +75,12 @@ class History:
             )
         return lines
 
-    def metadata(self, *, step: int, seconds: float, psnr: float | None) -> dict[str, str]:
+    def metadata(self, *, step: int, samples: int, seconds: float, psnr: float | None) -> dict[str, str]:
         """What a weights file says of itself; `weights export` builds on it.
 
         Args:
             step: steps done.
+            samples: seen in them.
             seconds: they took.
             psnr: of the last validation, dB.
         """
@@ -86,13 +90,14 @@ class History:
             "data": f"{len(self.faces.train)} pictures of the folder {plan.job.data.resolve().name}",
             "training_images": len(self.faces.train),
             "steps": step,
-            "samples": step * plan.settings.schedule.batch_size,
+            "samples": samples,
             "seconds": round(seconds),
             "losses": losses_in_words(plan.settings),
             "validation_psnr": round(psnr, 4) if psnr is not None else None,
             "validation_psnr_bicubic": round(self.bicubic, 4),
             "seed": plan.seed,
             "precision": plan.precision,
+            **self.init,
             "commit": machine(self.device)["commit"],
             "settings": json.dumps(_without_folders(plan.settings)),
         }

@@ -17,7 +17,7 @@ from facesr_bench.training.cpu_convolution import quicken
 from facesr_bench.training.data import Batch, Faces, Sampler, default_workers, prefetch
 from facesr_bench.training.history import History
 from facesr_bench.training.log import Log, Say, progress_line
-from facesr_bench.training.objective import make_objective
+from facesr_bench.training.objective import Terms, make_objective
 from facesr_bench.training.parallel import Processes
 from facesr_bench.training.plan import Plan
 from facesr_bench.training.schedule import learning_rate
@@ -64,8 +64,7 @@ class Trainer:
         torch.manual_seed(plan.seed)
         network = plan.recipe.make_network(plan.settings)
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if plan.job.init is not None:
-            checkpoints.start_from(self.network, plan.job.init)
+        self.init = checkpoints.start_from(self.network, plan.job.init) if plan.job.init is not None else {}
         self.average = deepcopy(self.network).requires_grad_(False)
         if self.device.type == "cpu":
             quicken(self.network, plan.precision)
@@ -76,7 +75,7 @@ class Trainer:
         self.running = processes.wrap(self.network)
         self.objective = make_objective(plan.settings, processes, self._autocast)
 
-        self.step, self.seconds = 0, 0.0
+        self.step, self.samples, self.seconds = 0, 0, 0.0
         self.best: tuple[float, int] | None = None
         self.psnr: float | None = None
         self.watch = Watch(self.objective.pixel, schedule.divergence, processes)
@@ -110,8 +109,12 @@ class Trainer:
         if rank == 0:
             self.validation = self._to_device(self.sampler.validation())
             bicubic = float(luma_psnr(*self.validation).mean())
-            self.history = History(plan, self.faces, str(self.device), world, bicubic)
+            self.history = History(plan, self.faces, str(self.device), world, bicubic, self.init)
             self.log = Log(plan.job.out, self.step, self.say)
+        if plan.steps is not None and self.step >= plan.steps:
+            self._end_at_once()
+            return Outcome(self.step, plan.steps, self.best)
+        if self.history is not None and self.log is not None:
             self.log.line(self.history.start(self.step))
             for line in self.history.announcement(self.step, sum(p.numel() for p in self.network.parameters())):
                 self.say(line)
@@ -122,9 +125,6 @@ class Trainer:
 
         workers = self.schedule.workers or default_workers()
         clock = Clock(self.step, plan.job.minutes)
-        if plan.steps is not None and self.step >= plan.steps:
-            self._end_at_once()
-            return Outcome(self.step, plan.steps, self.best)
         with Signals() as signals, prefetch(make, self.step, plan.steps, workers) as take:
             done = False
             while not done:
@@ -176,34 +176,47 @@ class Trainer:
             self.log.close()
 
     def _train_on(self, batch: Batch, *, first: bool) -> None:
-        inputs, targets = batch
-        plan = self.plan
+        """One step.
+
+        Args:
+            first: of this start.
+
+        Raises:
+            TrainingError: not even the first can be done.
+            DivergedError: a loss is not finite.
+        """
         rated = [(self.optimizer, self.schedule.lr), *self.objective.optimizers.values()]
         for optimizer, base in rated:
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(base, self.step, plan.steps, self.schedule)
-        self.network.train()
-        self.optimizer.zero_grad(set_to_none=True)
+                group["lr"] = learning_rate(base, self.step, self.plan.steps, self.schedule)
         try:
-            with self._autocast():
-                sr = self.running(inputs).float()
+            terms = self._losses_of(batch)
         except (RuntimeError, ValueError) as error:
             if not first:
                 raise
-            # A size that the network can't take, or not with this memory: the user's to mend.
+            # A size that a network can't take, or not with this memory: the user's to mend.
             raise TrainingError(
-                f"the network can't be trained with image_size={plan.settings.data.image_size} and "
+                f"the network can't be trained with image_size={self.plan.settings.data.image_size} and "
                 f"batch_size={self.schedule.batch_size}: {str(error).splitlines()[0]}"
             ) from error
-        loss, terms = self.objective.loss(sr, targets)
-        self.processes.backward(loss)
-        self.optimizer.step()
-        terms |= self.objective.after(sr.detach(), targets)
         self.step += 1
+        self.samples += self.schedule.batch_size
         ema.update(self.average, self.network, self.schedule.ema, self.step)
         self.watch.add(terms)
         if self.device.type == "cpu" and self.processes.world == 1:  # it costs nothing there to look at once
             self.watch.fetch(self.step)
+
+    def _losses_of(self, batch: Batch) -> Terms:
+        """The network's turn, and the turn of those that are trained along."""
+        inputs, targets = batch
+        self.network.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        with self._autocast():
+            sr = self.running(inputs).float()
+        loss, terms = self.objective.loss(sr, targets)
+        self.processes.backward(loss)
+        self.optimizer.step()
+        return terms | self.objective.after(sr.detach(), targets)
 
     # Validation and log
 
@@ -227,7 +240,7 @@ class Trainer:
                 "step": self.step,
                 **{name: round(value, 5) for name, value in means.items()},
                 "lr": rate,
-                "samples": self.step * self.schedule.batch_size,
+                "samples": self.samples,
                 "seconds": round(self.seconds),
                 "images_per_second": round(speed, 2),
                 "psnr": round(self.psnr, 4) if validated and self.psnr is not None else None,
@@ -260,7 +273,9 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
+            "samples": self.samples,
             "seconds": self.seconds,
+            "init": self.init,
             "along": {name: network.state_dict() for name, network in self.objective.networks.items()},
             "along_optimizers": {name: o.state_dict() for name, (o, _) in self.objective.optimizers.items()},
             "method": plan.recipe.method,
@@ -279,16 +294,22 @@ class Trainer:
         path = self.plan.job.out / STATE_FILE
         checkpoints.load(self.network, state["network"], path)
         checkpoints.load(self.average, state["average"], path)
-        self.optimizer.load_state_dict(state["optimizer"])
+        betas = self.schedule.beta1, self.schedule.beta2
+        checkpoints.load_optimizer(self.optimizer, state["optimizer"], betas)
         for name, network in self.objective.networks.items():
             if name not in state.get("along", {}):
                 raise TrainingError(f"{path}: has no {name}; it is a training with another objective")
             checkpoints.load(network, state["along"][name], path)
-            self.objective.optimizers[name][0].load_state_dict(state["along_optimizers"][name])
+            checkpoints.load_optimizer(self.objective.optimizers[name][0], state["along_optimizers"][name], betas)
         self.step, self.seconds, self.kept = state["step"], state["seconds"], state["step"]
+        was: dict[str, Any] = state.get("settings", {})
+        # Older states don't count samples.
+        self.samples = state.get("samples", self.step * was.get("batch_size", self.schedule.batch_size))
+        self.init = state.get("init", {})
         self.best = (state["best"][0], state["best"][1]) if state.get("best") else None
         self.psnr = state.get("psnr")
-        self.watch.restore(state)
+        if was.get("loss", self.objective.pixel) == self.objective.pixel:  # another loss has another scale
+            self.watch.restore(state)
         if "rng" in state:
             torch.set_rng_state(state["rng"]["cpu"])
             if state["rng"]["cuda"] and len(state["rng"]["cuda"]) == torch.cuda.device_count():
@@ -304,7 +325,7 @@ class Trainer:
 
     def _write_weights(self, name: str) -> None:
         assert self.history is not None  # only the first process writes
-        metadata = self.history.metadata(step=self.step, seconds=self.seconds, psnr=self.psnr)
+        metadata = self.history.metadata(step=self.step, samples=self.samples, seconds=self.seconds, psnr=self.psnr)
         checkpoints.write_weights(self.plan.job.out / name, self.average, metadata)
 
     def _last_good(self) -> str:

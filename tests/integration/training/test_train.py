@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,18 @@ def test_a_training_starts_from_given_weights(tiny: MakeTiny, data: Path, capsys
     assert main([*common, "--out", "second", *options]) == 0
     one, other = tensors(Path("first/last.safetensors")), tensors(Path("second/last.safetensors"))
     torch.testing.assert_close(other["last.weight_orig"], one["last.weight_orig"], atol=1e-6, rtol=0)
+    # What it was begun from is told by log and weights, also by those of a later start.
+    expected = {
+        "init": "last.safetensors",
+        "init_sha256": hashlib.sha256(Path("first/last.safetensors").read_bytes()).hexdigest(),
+    }
+    assert main([*common, "--out", "second", "--resume", "--steps", "2"]) == 0
+    starts = [line["arguments"] for line in read_log(Path("second/log.jsonl")) if "arguments" in line]
+    assert [{key: start[key] for key in expected} for start in starts] == [expected, expected]
+    with safe_open(Path("second/last.safetensors"), "pt") as file:
+        assert expected.items() <= file.metadata().items()
+    with safe_open(Path("first/last.safetensors"), "pt") as file:
+        assert not expected.keys() & file.metadata().keys()
     save_file({"a": torch.zeros(1)}, "other.safetensors")
     assert main([*common, "--out", "third", "--init", "other.safetensors"]) == 2
     assert "weights of another network" in capsys.readouterr().err
@@ -88,13 +101,17 @@ def test_list_settings(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--set", "batch_sizes=2"], "did you mean 'batch_size'"),
         (["--resume"], "nothing to resume"),
-        (["--steps", "0"], "--steps 0: must be more than 0"),
+        (["--steps", "0"], "--steps 0: must be a number, more than 0"),
+        (["--minutes", "nan"], "--minutes nan: must be a number"),
+        (["--minutes", "inf"], "--minutes inf: must be a number"),
         (["--set", "batch_size=23"], "more than the 22 faces"),
         (["--minutes", "1", "--set", "schedule=cosine"], "give --steps or --epochs beside --minutes"),
         (["--device", "gpu"], "--device gpu: must be auto, cpu"),
         (["--device", "cuda:99"], "CUDA device(s) here"),
         (["--devices", "3"], "can't be shared by 3 devices"),
+        (["--device", "meta"], "--device meta: training is for cpu and cuda"),
         (["--seed", "-1"], "--seed -1"),
+        (["--seed", "9" * 30], "less than 2^63"),
         (["--set", "image_size=8", "--set", "scale=8", "--init", "nowhere.safetensors"], "no such file"),
     ],
 )

@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 
 from facesr_bench.cli import main
-from facesr_bench.training.checkpoints import read_state
+from facesr_bench.training.checkpoints import read_log, read_state
 from tests.training_runs import MakeTiny, assert_same_training, finished, plain, start, tensors, wait_for
 
 
@@ -78,14 +78,14 @@ def test_killed_at_any_moment_it_loses_at_most_the_last_interval(tiny: MakeTiny,
 
 def test_ctrl_c_saves_and_says_how_to_go_on(tiny: MakeTiny, data: Path) -> None:
     method = tiny()
-    arguments = [method, "--data", str(data), "--out", "run", "--steps", "100000", "--set", "save_every=100000"]
+    arguments = [method, "--data", str(data), "--out", "run", "--minutes", "60", "--set", "save_every=100000"]
     process = start(*arguments)
-    wait_for(process, "step 10/")
+    wait_for(process, "step 10 ")
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     told = out.strip().splitlines()[-1].split()
-    assert told[-1] == "--resume" and "everything is saved" in out
+    assert told[-3:] == ["--resume", "--minutes", "60"] and "everything is saved" in out
     step = read_state(Path("run/last.pt"))["step"]
     assert step >= 10 and f"stopped at step {step:,}" in out
     resumed = finished([sys.executable, *told[1:], "--steps", str(step + 1)])
@@ -132,3 +132,55 @@ def test_another_training_is_never_mixed_in(tiny: MakeTiny, data: Path, capsys: 
     assert "not the pictures" in refused(*common, "--resume")
     Path("run/last.pt").write_bytes(b"torn")
     assert "damaged" in refused(*common, "--resume")
+
+
+def test_a_training_begun_with_minutes_alone_is_told_how_long(
+    tiny: MakeTiny, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["train", tiny(), "--data", str(data), "--out", "run"]
+    assert main([*common, "--minutes", "0.000001"]) == 0
+    for more, message in (
+        ([], "was begun with --minutes alone; say how long to go on"),
+        (["--minutes", "1", "--set", "schedule=cosine"], "schedule=cosine needs to know the end"),
+    ):
+        assert main([*common, "--resume", *more]) == 2
+        assert message in capsys.readouterr().err
+    assert main([*common, "--resume", "--minutes", "0.000001"]) == 0
+    assert main([*common, "--resume", "--steps", "4"]) == 0
+    assert read_state(Path("run/last.pt"))["step"] == 4
+
+
+def test_steps_that_were_done_already(tiny: MakeTiny, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["train", tiny(), "--data", str(data), "--out", "run"]
+    assert main([*common, "--steps", "4"]) == 0
+    before = {path.name: path.read_bytes() for path in Path("run").iterdir() if path.is_file()}
+    capsys.readouterr()
+    assert main([*common, "--resume", "--steps", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "nothing to do: step 4 of 2 is reached" in out and "from step 4" not in out
+    assert before == {path.name: path.read_bytes() for path in Path("run").iterdir() if path.is_file()}
+
+
+def test_what_is_changed_on_the_way_is_counted_and_used(tiny: MakeTiny, data: Path) -> None:
+    """Samples are those that were seen, in batches of whatever size; Adam's decays are the new ones."""
+    common = ["train", tiny("adversarial", "blind"), "--data", str(data), "--out", "run"]
+    assert main([*common, "--steps", "5"]) == 0
+    assert main([*common, "--resume", "--steps", "10", "--set", "batch_size=8", "--set", "beta1=0.25"]) == 0
+    assert [line["samples"] for line in read_log(Path("run/log.jsonl")) if "samples" in line] == [20, 60]
+    with safe_open(Path("run/last.safetensors"), "pt") as file:
+        assert file.metadata()["samples"] == "60"
+    state = read_state(Path("run/last.pt"))
+    for optimizer in (state["optimizer"], state["along_optimizers"]["discriminator"]):
+        assert [group["betas"] for group in optimizer["param_groups"]] == [(0.25, 0.99)]
+
+
+def test_another_loss_has_not_diverged_from_the_one_before(tiny: MakeTiny, data: Path) -> None:
+    common = ["train", tiny(), "--data", str(data), "--out", "run"]
+    assert main([*common, "--steps", "7", "--set", "loss=l2"]) == 0
+    # As if L2 had been far lower than it, or L1, can be from here on.
+    state = read_state(Path("run/last.pt"))
+    torch.save({**state, "first": 1e-6, "lowest": 1e-6}, "run/last.pt")
+    assert main([*common, "--resume", "--steps", "10"]) == 1
+    assert main([*common, "--resume", "--steps", "15", "--set", "loss=l1"]) == 0
+    terms = [line.keys() & {"l1", "l2"} for line in read_log(Path("run/log.jsonl")) if "samples" in line]
+    assert terms == [{"l2"}, {"l2"}, {"l1"}, {"l1"}]
