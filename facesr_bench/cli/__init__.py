@@ -57,7 +57,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         if name == wanted:  # the others are only named, so their modules need not load
             import_module(f"facesr_bench.cli.{name}").configure(sub)
-    options = parser.parse_args(arguments)
+    return carry_out(parser.parse_args(arguments))
+
+
+def carry_out(options: argparse.Namespace) -> int:
+    """Call the handler of a parsed command line; what a user can mend is one line, not a traceback.
+
+    Needs no package but this one, so that `python -m facesr_bench.training` can end as `facesr-bench train` does.
+
+    Returns:
+        The exit status, as of `main`.
+    """
     try:
         status: int = options.handler(options)
     except FaceSRBenchError as error:

@@ -7,10 +7,14 @@
     degradation    how LR is made
     losses, discriminator, objective    what is minimised
     schedule, ema  the learning rate; the average of the weights
+    watch          losses that are not finite or run away
+    validation     how good the weights are
     parallel       several devices
     checkpoints    what lies on disk
-    log            what is told
+    log, history   what is told
+    stopping       clock and signals
     trainer        the loop
+    launch         one process or several
     export         a checkpoint as the file that ships
 
 Needs torch, numpy, Pillow and safetensors alone: a GPU machine can run a checkout with

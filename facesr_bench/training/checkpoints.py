@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
@@ -41,9 +42,11 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # torch's writer hides an OSError behind one of its own
         partial.unlink(missing_ok=True)
-        raise TrainingError(f"{path}: can't be written: {error.strerror or error}") from error
+        cause = error if isinstance(error, OSError) else error.__context__
+        reason = (cause.strerror if isinstance(cause, OSError) else None) or _first_line(error)
+        raise TrainingError(f"{path}: can't be written: {reason}") from error
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:
@@ -91,13 +94,17 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise TrainingError(f"{path}: not a safetensors file, or damaged: {_first_line(error)}") from error
 
 
-def start_from(network: nn.Module, path: Path) -> None:
+def start_from(network: nn.Module, path: Path) -> dict[str, str]:
     """Load a safetensors file (`--init`) into a network whose every name and shape must agree.
+
+    Returns:
+        What tells the file from any other: its name (`init`) and hash (`init_sha256`).
 
     Raises:
         TrainingError: unreadable, or of another network.
     """
     load(network, read_weights(path)[0], path)
+    return {"init": path.name, "init_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def load(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -111,6 +118,22 @@ def load(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
     except RuntimeError as error:
         lines = str(error).splitlines()
         raise TrainingError(f"{path}: these are weights of another network: {' '.join(lines[:2])[:300]}") from error
+
+
+def load_optimizer(optimizer: torch.optim.Adam, state: dict[str, Any], betas: tuple[float, float]) -> None:
+    """Restore what an optimiser remembers; `betas` are settings, which a resumed training may change."""
+    optimizer.load_state_dict(state)
+    for group in optimizer.param_groups:
+        group["betas"] = betas
+
+
+def all_finite(value: Any) -> bool:
+    """Whether no tensor in a state, however deep, holds a NaN or an infinity."""
+    if isinstance(value, Tensor):
+        return not value.is_floating_point() or bool(torch.isfinite(value).all())
+    if isinstance(value, dict):
+        return all(all_finite(v) for v in value.values())
+    return not isinstance(value, (list, tuple)) or all(all_finite(v) for v in value)
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
@@ -130,7 +153,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 def rewind_log(path: Path, step: int) -> None:
     """Take out what was logged after `step`: the steps that a resumed training does again."""
-    kept = [line for line in read_log(path) if line["step"] <= step]
+    kept = [line for line in read_log(path) if line.get("step", 0) <= step]  # the first starts had no step
     if path.is_file():
         text = "".join(json.dumps(line) + "\n" for line in kept)
         write_atomically(path, lambda file: file.write(text.encode()))

@@ -7,9 +7,8 @@ import shlex
 import sys
 from pathlib import Path
 
+from facesr_bench.cli import FAILED, OK
 from facesr_bench.errors import TrainingError
-
-OK, FAILED = 0, 1
 
 EXAMPLES = """examples:
   {prog} sparnet --data ~/faces --out runs/sparnet
@@ -69,8 +68,10 @@ def run(arguments: argparse.Namespace, prog: str) -> int:
         raise TrainingError("--data DIR is needed: the folder of face pictures to train on")
     out = arguments.out or Path("runs") / recipe.method
 
+    from facesr_bench.training.launch import train
+    from facesr_bench.training.log import to_screen
     from facesr_bench.training.plan import Job
-    from facesr_bench.training.trainer import DivergedError, train
+    from facesr_bench.training.watch import DivergedError
 
     job = Job(
         method=arguments.method,
@@ -89,7 +90,7 @@ def run(arguments: argparse.Namespace, prog: str) -> int:
         cache=arguments.cache.expanduser() if arguments.cache is not None else None,
     )
     try:
-        outcome = train(job, lambda line: print(line, flush=True))  # noqa: T201
+        outcome = train(job, to_screen)
     except DivergedError as error:
         print(f"facesr-bench: stopped: {error}", file=sys.stderr)  # noqa: T201
         return FAILED
@@ -98,10 +99,9 @@ def run(arguments: argparse.Namespace, prog: str) -> int:
         again += ["--devices", str(job.devices)] if job.devices > 1 else []
         again += ["--device", job.device] if job.device != "auto" else []
         again += ["--cache", str(job.cache)] if job.cache is not None else []
-        print(  # noqa: T201
-            f"stopped at step {outcome.step:,}; everything is saved. Go on with:\n  {shlex.join(again)}", flush=True
-        )
+        again += ["--minutes", f"{job.minutes:g}"] if job.minutes is not None else []
+        to_screen(f"stopped at step {outcome.step:,}; everything is saved. Go on with:\n  {shlex.join(again)}")
         return 128 + outcome.signal
     best = f", the best of validation ({outcome.best[0]:.2f} dB) in best.safetensors" if outcome.best else ""
-    print(f"{out}: step {outcome.step:,} in last.safetensors{best}", flush=True)  # noqa: T201
+    to_screen(f"{out}: step {outcome.step:,} in last.safetensors{best}")
     return OK

@@ -134,7 +134,8 @@ def build(degradation: Degradation, objective: Objective, network: type[Any], *l
     """Settings from their defaults and what stands over them.
 
     Args:
-        network: the dataclass of the network's configuration; its fields are settings too.
+        network: the dataclass of the network's configuration; its fields are settings too, of the type of their default
+            or, without one, of the value in the first layer.
         layers: values by name, later ones over earlier ones; a string is parsed as the setting's type.
 
     Raises:
@@ -144,18 +145,40 @@ def build(degradation: Degradation, objective: Objective, network: type[Any], *l
     given = {name: value for layer in layers for name, value in layer.items()}
     parts = [ScheduleSettings, DATA[degradation], OBJECTIVES[objective]]
     known = {field.name for part in parts for field in dataclasses.fields(part)}
-    shape: dict[str, Value] = {
-        field.name: cast("Value", field.default) for field in dataclasses.fields(network) if field.name not in SIZES
-    }
+    if not dataclasses.is_dataclass(network):
+        raise TrainingError(f"{network.__name__}: the configuration of a network must be a dataclass")
+    fields = {field.name: field for field in dataclasses.fields(network)}
+    shape = fields.keys() - set(SIZES)
     for name in given:
         if name not in known and name not in shape:
-            raise TrainingError(unknown("setting", name, known | set(shape)))
+            raise TrainingError(unknown("setting", name, known | shape))
     schedule, data, terms = (_fill(part, given) for part in parts)
-    values = {name: _parse(name, given.get(name, default), default, {}) for name, default in shape.items()}
-    values |= dict.fromkeys(SIZES, data.image_size)
+    values = {name: _of_network(field, given, layers) for name, field in fields.items() if name in shape}
+    values |= {name: data.image_size for name in SIZES if name in fields}
     settings = Settings(schedule, data, terms, values)
     _check_together(settings, network)
     return settings
+
+
+def _of_network(
+    field: dataclasses.Field[Any], given: Mapping[str, Value], layers: tuple[Mapping[str, Value], ...]
+) -> Value:
+    """The value of a field of a network's configuration; a tuple and the like, of the card, is passed on as it is."""
+    name, default = field.name, field.default
+    if field.default_factory is not dataclasses.MISSING:
+        default = field.default_factory()
+    if default in (dataclasses.MISSING, None):
+        default = next((layer[name] for layer in layers if name in layer), default)
+    if default is dataclasses.MISSING:
+        raise TrainingError(f"{name}: the network's configuration has no default for it; give it, as --set {name}=...")
+    value: Value = given.get(name, default)
+    if type(default) in {bool, int, float, str}:
+        return _parse(name, value, default, {})
+    if isinstance(value, str) and default is not None:
+        raise TrainingError(
+            f"{name}={value}: is a {type(default).__name__}, and can be set in the card's options alone"
+        )
+    return value
 
 
 def _fill(part: type[Any], given: Mapping[str, Value]) -> Any:

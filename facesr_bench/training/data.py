@@ -26,6 +26,9 @@ Batch: TypeAlias = tuple[Tensor, Tensor]
 """(input, target), each Bx3xSxS in [-1, 1], channels-last."""
 
 DECODED_AT_ONCE = 256
+UNUSABLE_SHOWN = 20
+"""How many pictures that can't be used are named before decoding gives up."""
+OTHER_SHAPES = "--set face_size=144 cuts and resizes each to 144x144"
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,17 @@ class Faces:
 
     def names_hash(self) -> str:
         """sha256 over the names: whether a resumed training sees the same faces."""
-        return hashlib.sha256("\n".join(self.names).encode()).hexdigest()
+        return hashlib.sha256(_bytes("\n".join(self.names))).hexdigest()
+
+
+def _bytes(name: str) -> bytes:
+    """A file's name as the file system has it, which need not be UTF-8."""
+    return name.encode(errors="surrogateescape")
 
 
 def split(names: list[str], held_out: int) -> tuple[list[int], list[int]]:
     """Training and validation indexes, from the names alone; at most a tenth (but at least one) is held out."""
-    order = sorted(range(len(names)), key=lambda i: hashlib.sha256(names[i].encode()).digest())
+    order = sorted(range(len(names)), key=lambda i: hashlib.sha256(_bytes(names[i])).digest())
     count = min(held_out, max(1, len(names) // 10))
     return order[count:], order[:count]
 
@@ -79,34 +87,56 @@ def read_faces(folder: Path, cache: Path, side: int, held_out: int, say: Callabl
     names = sorted(by_name)
     if len(names) < 2:
         raise DataError(f"{folder}: {len(names)} picture(s); training needs at least 2 (one to train on, one to watch)")
-    stats = [by_name[name].stat() for name in names]
+    try:
+        stats = [by_name[name].stat() for name in names]
+    except OSError as error:  # a link that leads nowhere
+        raise DataError(f"{error.filename}: can't be read: {error.strerror or error}") from error
     identity = "\n".join(f"{n} {s.st_size} {s.st_mtime_ns}" for n, s in zip(names, stats, strict=True))
-    key = hashlib.sha256(f"1 {side}\n{identity}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(_bytes(f"1 {side}\n{identity}")).hexdigest()[:16]
     file = cache / f"faces-{key}.npy"
     if not file.is_file():
         say(f"decoding {len(names):,} pictures once, into {file}")
         _decode_all([by_name[name] for name in names], side, file)
+    try:
+        pixels = np.load(file, mmap_mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{file}: damaged ({error}); remove it, and the pictures are decoded again") from error
     train, held = split(names, held_out)
-    return Faces(names, np.load(file, mmap_mode="r"), train, held)
+    return Faces(names, pixels, train, held)
 
 
 def _decode_all(paths: list[Path], side: int, file: Path) -> None:
-    """Write the pictures as one .npy, atomically; a plain write, since a full disk kills who writes to a mapping."""
-    first = _square(paths[0], side)
+    """Write the pictures as one .npy, atomically; a plain write, since a full disk kills who writes to a mapping.
+
+    Raises:
+        DataError: pictures that can't be used; all of them in one message, so that they can be mended in one go.
+    """
+    first: Image8 | None = None
+    unusable: list[str] = []
     partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
-    header = {"descr": "|u1", "fortran_order": False, "shape": (len(paths), *first.shape)}
     try:
         with partial.open("wb") as out, ThreadPoolExecutor(processors()) as pool:
-            np.lib.format.write_array_header_1_0(out, header)
             for start in range(0, len(paths), DECODED_AT_ONCE):
                 chunk = paths[start : start + DECODED_AT_ONCE]
-                for path, face in zip(chunk, pool.map(lambda p: _square(p, side), chunk), strict=True):
-                    if face.shape != first.shape:
-                        raise DataError(
-                            f"{path}: {face.shape[1]}x{face.shape[0]} px, but {paths[0].name} has "
-                            f"{first.shape[1]}x{first.shape[0]}; --set face_size=144 cuts and resizes each to 144x144"
+                for path, face in zip(chunk, pool.map(lambda p: _square_or_reason(p, side), chunk), strict=True):
+                    if isinstance(face, str):
+                        unusable.append(face)
+                        continue
+                    if first is None:
+                        first, first_path = face, path
+                        header = {"descr": "|u1", "fortran_order": False, "shape": (len(paths), *face.shape)}
+                        np.lib.format.write_array_header_1_0(out, header)
+                    if face.shape == first.shape:
+                        out.write(face.tobytes())
+                    else:
+                        unusable.append(
+                            f"{path}: {face.shape[1]}x{face.shape[0]} px, but {first_path.name} has "
+                            f"{first.shape[1]}x{first.shape[0]}; {OTHER_SHAPES}"
                         )
-                    out.write(face.tobytes())
+                if len(unusable) >= UNUSABLE_SHOWN:
+                    break
+        if unusable:
+            raise DataError(_listed(unusable))
         os.replace(partial, file)
     except OSError as error:
         raise DataError(f"{file}: can't be written: {error.strerror or error}") from error
@@ -114,14 +144,28 @@ def _decode_all(paths: list[Path], side: int, file: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
+def _listed(unusable: list[str]) -> str:
+    if len(unusable) == 1:
+        return unusable[0]
+    shown = unusable[:UNUSABLE_SHOWN]
+    rest = ["  ... and perhaps more"] if len(unusable) >= UNUSABLE_SHOWN else []
+    return "\n".join([f"{len(unusable)} pictures can't be used:", *(f"  {reason}" for reason in shown), *rest])
+
+
+def _square_or_reason(path: Path, side: int) -> Image8 | str:
+    """The face, or why it can't be used."""
+    try:
+        return _square(path, side)
+    except DataError as error:
+        return str(error)
+
+
 def _square(path: Path, side: int) -> Image8:
     face = read_image(path)
     height, width = face.shape[:2]
     if not side:
         if height != width:
-            raise DataError(
-                f"{path}: {width}x{height} px is not a square; --set face_size=144 cuts and resizes each to 144x144"
-            )
+            raise DataError(f"{path}: {width}x{height} px is not a square; {OTHER_SHAPES}")
         return face
     edge = min(height, width)
     top, left = (height - edge) // 2, (width - edge) // 2

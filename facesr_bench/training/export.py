@@ -37,7 +37,9 @@ class Exported:
         facts = self.metadata
         done = f"{int(facts['steps']):,} steps ({int(facts['samples']):,} samples)" if "samples" in facts else ""
         psnr = f"validation PSNR {float(facts['validation_psnr']):.2f} dB" if "validation_psnr" in facts else ""
-        training = "; ".join(part for part in (f"facesr-bench: {facts.get('losses', '')}", done, psnr) if part)
+        begun = f"begun from {facts['init']}" if "init" in facts else ""
+        begun += f" (sha256 {facts['init_sha256']})" if "init_sha256" in facts else ""
+        training = "; ".join(part for part in (f"facesr-bench: {facts.get('losses', '')}", begun, done, psnr) if part)
         lines = {
             "file": f"weights/{self.path.name}",
             "sha256": self.sha256,
@@ -63,10 +65,15 @@ def export(
         max_megabytes: the largest file that is written (10^6 bytes).
 
     Raises:
-        TrainingError: unreadable, a weight that does not fit fp16, or a file too large; then nothing is written.
+        TrainingError: unreadable, a weight that does not fit fp16, a file too large, or a name under which it could
+            not be used; then nothing is written.
     """
     if checkpoint.suffix != ".safetensors":
         raise TrainingError(f"{checkpoint}: give a training's best.safetensors or last.safetensors")
+    if out.suffix != ".safetensors":
+        raise TrainingError(f"--out {out}: the file's name must end in .safetensors")
+    if out.exists() and out.samefile(checkpoint):
+        raise TrainingError(f"--out {out}: is the checkpoint itself, which would lose half of its precision")
     tensors, known = read_weights(checkpoint)
     metadata = {**_from_log(checkpoint.with_name(LOG_FILE)), **known, "licence": licence}
     if data is not None:
@@ -106,6 +113,8 @@ def _from_log(path: Path) -> dict[str, str]:
     if not starts or not steps:
         return {}
     arguments, last = starts[-1]["arguments"], steps[-1]
+    # What a resumed training was begun from stands at its first start.
+    begun = next((line["arguments"] for line in starts if line["arguments"].get("init")), {})
     psnr = [line["psnr"] for line in steps if line.get("psnr") is not None]
     fields: dict[str, Any] = {
         "method": arguments.get("method", arguments.get("variant")),
@@ -119,5 +128,7 @@ def _from_log(path: Path) -> dict[str, str]:
         "validation_psnr_bicubic": starts[-1]["bicubic_psnr"],
         "seed": arguments.get("seed"),
         "precision": arguments.get("precision"),
+        "init": begun.get("init"),
+        "init_sha256": begun.get("init_sha256"),
     }
     return {name: str(value) for name, value in fields.items() if value is not None}

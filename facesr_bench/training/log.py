@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from facesr_bench.errors import TrainingError
 from facesr_bench.provenance import environment
 from facesr_bench.training.checkpoints import LOG_FILE, rewind_log
 
 Say = Callable[[str], None]
+
+
+def to_screen(line: str) -> None:
+    """Print a line. A training goes on when nobody reads it any more (`| head`, a closed terminal): the log has all."""
+    try:
+        print(line, flush=True)  # noqa: T201
+    except OSError:
+        # Not to stumble over it again, nor over what is still buffered when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Log:
@@ -19,26 +32,40 @@ class Log:
 
     Args:
         step: where training goes on; what was logged beyond it is taken out.
+
+    Raises:
+        TrainingError: it can't be written; so does every method.
     """
 
     def __init__(self, out: Path, step: int, say: Say) -> None:
-        rewind_log(out / LOG_FILE, step)
-        self._file = (out / LOG_FILE).open("a", encoding="utf-8")
-        self._events = _tensorboard(out / "tensorboard", step, say)
+        self._path = out / LOG_FILE
+        with self._written():
+            rewind_log(self._path, step)
+            self._file = self._path.open("a", encoding="utf-8")
+            self._events = _tensorboard(out / "tensorboard", step, say)
 
     def line(self, fields: dict[str, Any]) -> None:
         """Append one line to log.jsonl, and its numbers to TensorBoard."""
-        self._file.write(json.dumps(fields) + "\n")
-        self._file.flush()
-        if self._events is not None and "arguments" not in fields:
-            for name, value in fields.items():
-                if name not in {"step", "samples"} and value is not None:
-                    self._events.add_scalar(name, value, fields["step"])
+        with self._written():
+            self._file.write(json.dumps(fields) + "\n")
+            self._file.flush()
+            if self._events is not None and "arguments" not in fields:
+                for name, value in fields.items():
+                    if name not in {"step", "samples"} and value is not None:
+                        self._events.add_scalar(name, value, fields["step"])
 
     def close(self) -> None:
-        self._file.close()
-        if self._events is not None:
-            self._events.close()
+        with self._written():
+            self._file.close()
+            if self._events is not None:
+                self._events.close()
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise TrainingError(f"{self._path}: can't be written: {error.strerror or error}") from error
 
 
 def _tensorboard(folder: Path, step: int, say: Say) -> Any:

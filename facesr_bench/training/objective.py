@@ -33,7 +33,7 @@ class Objective(Protocol):
 
     pixel: str
     networks: dict[str, nn.Module]
-    optimizers: dict[str, tuple[torch.optim.Optimizer, float]]
+    optimizers: dict[str, tuple[torch.optim.Adam, float]]
 
     def loss(self, sr: Tensor, hr: Tensor) -> tuple[Tensor, Terms]:
         """What the network minimises, and its terms."""
@@ -48,7 +48,7 @@ class PixelObjective:
     def __init__(self, settings: PixelSettings) -> None:
         self.pixel = settings.loss
         self.networks: dict[str, nn.Module] = {}
-        self.optimizers: dict[str, tuple[torch.optim.Optimizer, float]] = {}
+        self.optimizers: dict[str, tuple[torch.optim.Adam, float]] = {}
 
     def loss(self, sr: Tensor, hr: Tensor) -> tuple[Tensor, Terms]:
         loss = PIXEL_LOSSES[self.pixel](sr, hr)
@@ -75,7 +75,7 @@ class AdversarialObjective:
         self._raw = discriminator.to(processes.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.Adam(self._raw.parameters(), lr=settings.d_lr, betas=betas)
         self.networks = {"discriminator": self._raw}
-        self.optimizers: dict[str, tuple[torch.optim.Optimizer, float]] = {"discriminator": (optimizer, settings.d_lr)}
+        self.optimizers: dict[str, tuple[torch.optim.Adam, float]] = {"discriminator": (optimizer, settings.d_lr)}
         self._wrapped = processes.wrap(self._raw)
         self._perceptual: Perceptual | None = None
         if settings.perceptual:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from facesr_bench.errors import TrainingError
 from facesr_bench.training import recipe as recipes
 from facesr_bench.training.checkpoints import STATE_FILE, read_state
-from facesr_bench.training.config import BlindSettings, Settings, Value
+from facesr_bench.training.config import SIZES, BlindSettings, Settings, Value
 from facesr_bench.training.data import Faces, read_faces
 from facesr_bench.training.log import Say
 from facesr_bench.training.recipe import Recipe
@@ -122,12 +123,13 @@ def make_plan(job: Job, state: dict[str, Any] | None, say: Say) -> tuple[Plan, F
     settings = recipe.settings(saved.get("settings", {}), job.settings)
     if "settings" in saved and (was := recipe.settings(saved["settings"])).network != settings.network:
         name = next(name for name, value in was.network.items() if settings.network[name] != value)
-        raise TrainingError(f"{job.out}: its network was begun with {name}={was.network[name]}, which can't be changed")
+        given = f"{'image_size' if name in SIZES else name}={was.network[name]}"
+        raise TrainingError(f"{job.out}: its network was begun with {given}, which can't be changed")
     seed = saved.get("seed", 0 if job.seed is None else job.seed)
     if job.seed is not None and job.seed != seed:
         raise TrainingError(f"{job.out}: was begun with seed {seed}; --seed {job.seed} is for a new training")
-    if seed < 0:
-        raise TrainingError(f"--seed {seed}: must be 0 or more")
+    if not 0 <= seed < 2**63:
+        raise TrainingError(f"--seed {seed}: must be 0 or more, and less than 2^63")
     precision = job.precision or saved.get("precision", "fp32")
     if precision not in PRECISIONS:
         raise TrainingError(f"--precision {precision}: must be one of {', '.join(PRECISIONS)}")
@@ -153,8 +155,8 @@ def make_plan(job: Job, state: dict[str, Any] | None, say: Say) -> tuple[Plan, F
 def _check_amounts(job: Job, settings: Settings) -> None:
     for name in ("steps", "epochs", "minutes", "devices"):
         value = getattr(job, name)
-        if value is not None and value <= 0:
-            raise TrainingError(f"--{name} {value}: must be more than 0")
+        if value is not None and not 0 < value < math.inf:
+            raise TrainingError(f"--{name} {value}: must be a number, more than 0")
     if job.steps is not None and job.epochs is not None:
         raise TrainingError("--steps and --epochs both say how long in all; give one of them")
     if settings.schedule.batch_size % job.devices:
@@ -175,9 +177,13 @@ def _total(job: Job, settings: Settings, faces: Faces, saved: dict[str, Any], ep
         return job.steps
     if job.epochs is not None:
         return job.epochs * per_epoch
-    if "steps" in saved:
-        return int(saved["steps"]) if saved["steps"] is not None else None
+    if saved.get("steps") is not None:
+        return int(saved["steps"])
     if job.minutes is None:
+        if "steps" in saved:
+            raise TrainingError(
+                f"{job.out}: was begun with --minutes alone; say how long to go on, with --minutes, --steps or --epochs"
+            )
         return epochs * per_epoch
     if settings.schedule.schedule != "constant":
         raise TrainingError(
@@ -195,4 +201,6 @@ def _device(given: str) -> str:
         raise TrainingError(f"--device {given}: must be auto, cpu, cuda or cuda:N") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise TrainingError(f"--device {given}: there are {torch.cuda.device_count()} CUDA device(s) here")
+    if device.type not in {"cpu", "cuda"}:
+        raise TrainingError(f"--device {given}: training is for cpu and cuda only")
     return given

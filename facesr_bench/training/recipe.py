@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 RECIPE_FILE = "training/recipe.toml"
 SCHEMA = 1
 _KEYS = {"schema_version", "network", "config", "degradation", "objective", "epochs", "settings"}
+_TYPES = (
+    ("network", str, 'module:Class, as "network:MyNet"'),
+    ("config", str, 'module:Class, as "network:MyNetConfig"'),
+    ("epochs", int, "a whole number, more than 0"),
+    ("settings", dict, "a table"),
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,9 @@ class Recipe:
             return cast("type[Any]", getattr(import_from(self.code, module), attribute))
         except (ImportError, AttributeError) as error:
             raise PluginError(f"{self.folder / RECIPE_FILE}: {name!r} is not in {self.code}: {error}") from error
+        except Exception as error:  # a module can fail in any way
+            where = f"{self.code / module}.py"
+            raise PluginError(f"{where}: import failed: {type(error).__name__}: {error}") from error
 
 
 def trainable() -> dict[str, Path]:
@@ -116,6 +125,10 @@ def read_recipe(folder: Path) -> Recipe:
     for key, choices in (("degradation", DATA), ("objective", OBJECTIVES)):
         if table[key] not in choices:
             raise CardError(f"{path}: {key} is {table[key]!r}; it must be one of {', '.join(choices)}")
+    for key, kind, words in _TYPES:
+        value = table[key]
+        if type(value) is not kind or (kind is int and value < 1) or (kind is str and ":" not in value):
+            raise CardError(f"{path}: {key} is {value!r}; it must be {words}")
     implementation = card.get("implementation")
     code = bundled_folder("methods") / implementation.replace("-", "_") if implementation else folder
     return Recipe(

@@ -1,41 +1,32 @@
-"""The training loop: steps, the log, validation, checkpoints, and a clean end whatever ends it."""
+"""The training loop: steps, validation, checkpoints, and a clean end whatever ends it."""
 
 from __future__ import annotations
 
-import json
-import signal
-import threading
-import time
 from copy import deepcopy
-from dataclasses import asdict, dataclass
-from functools import partial
-from pathlib import Path
-from types import FrameType
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
+from torch import nn
 
-from facesr_bench.errors import FaceSRBenchError, TrainingError
+from facesr_bench.errors import TrainingError
 from facesr_bench.training import checkpoints, ema
 from facesr_bench.training.checkpoints import BEST_FILE, LAST_FILE, STATE_FILE
-from facesr_bench.training.config import AdversarialSettings
 from facesr_bench.training.cpu_convolution import quicken
 from facesr_bench.training.data import Batch, Faces, Sampler, default_workers, prefetch
-from facesr_bench.training.log import Log, Say, machine, progress_line
-from facesr_bench.training.objective import make_objective
-from facesr_bench.training.parallel import FabricProcesses, OneProcess, Processes
-from facesr_bench.training.plan import Job, Plan, make_plan, state_of
+from facesr_bench.training.history import History
+from facesr_bench.training.log import Log, Say, progress_line
+from facesr_bench.training.objective import Terms, make_objective
+from facesr_bench.training.parallel import Processes
+from facesr_bench.training.plan import Plan
 from facesr_bench.training.schedule import learning_rate
+from facesr_bench.training.stopping import Clock, Signals
+from facesr_bench.training.validation import luma_psnr, validation_psnr
+from facesr_bench.training.watch import DivergedError, Watch
 
 AGREE_EVERY = 10
 """Steps between the moments at which several processes agree whether to stop."""
-
-
-class DivergedError(TrainingError):
-    """A loss that is not finite, or far above where it was."""
 
 
 @dataclass(frozen=True)
@@ -59,70 +50,7 @@ class Outcome:
     diverged: bool = False
 
 
-def train(job: Job, say: Say) -> Outcome:
-    """Train, or go on training.
-
-    Args:
-        say: takes every line meant for people.
-
-    Raises:
-        DivergedError: training went wrong; names the last good checkpoint.
-        FaceSRBenchError: it can't be done as asked.
-    """
-    state = state_of(job)
-    plan, faces = make_plan(job, state, say)
-    if job.devices == 1:
-        return _Trainer(plan, faces, state, OneProcess(plan.device), say).run()
-    outcome = _launch(plan)
-    if outcome.error:
-        raise (DivergedError if outcome.diverged else TrainingError)(outcome.error)
-    return outcome
-
-
-def _launch(plan: Plan) -> Outcome:
-    try:
-        from lightning_fabric import Fabric
-    except ImportError as error:
-        raise TrainingError(
-            f"--devices {plan.job.devices} needs Lightning Fabric: pip install 'facesr-bench[train]' "
-            "(or lightning-fabric)"
-        ) from error
-    if plan.device.startswith("cuda") and torch.cuda.device_count() < plan.job.devices:
-        raise TrainingError(f"--devices {plan.job.devices}: there are {torch.cuda.device_count()} CUDA device(s) here")
-    accelerator = "cuda" if plan.device.startswith("cuda") else "cpu"
-    fabric = Fabric(accelerator=accelerator, devices=plan.job.devices, strategy="ddp_spawn")
-    # Ctrl-C reaches every process of the terminal's group: the workers save and end, and this one waits for them.
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN) if _in_main_thread() else None
-    try:
-        # Bound to its plan beforehand: Fabric looks into what it hands on, and refuses frozen dataclasses.
-        outcome = Outcome(**cast(Any, fabric).launch(partial(_work, plan=plan)))
-    except ProcessRaisedException as error:
-        raise TrainingError(f"one of the training's processes failed:\n{error}") from error
-    except ProcessExitedException as error:
-        raise TrainingError(f"one of the training's processes ended: {error}") from error
-    finally:
-        if previous is not None:
-            signal.signal(signal.SIGINT, previous)
-    return outcome
-
-
-def _work(fabric: Any, plan: Plan) -> dict[str, Any]:
-    """What each process does; gives the fields of an Outcome."""
-    processes = FabricProcesses(fabric)
-
-    def say(line: str) -> None:
-        if processes.rank == 0:
-            print(line, flush=True)  # noqa: T201
-
-    try:
-        state = state_of(plan.job)
-        outcome = _Trainer(plan, plan.faces(say), state, processes, say).run()
-    except FaceSRBenchError as error:  # exceptions of a process arrive as text; this one is for the user
-        outcome = Outcome(0, plan.steps, error=str(error), diverged=isinstance(error, DivergedError))
-    return asdict(outcome)
-
-
-class _Trainer:
+class Trainer:
     """One process' training."""
 
     def __init__(self, plan: Plan, faces: Faces, state: dict[str, Any] | None, processes: Processes, say: Say) -> None:
@@ -136,8 +64,7 @@ class _Trainer:
         torch.manual_seed(plan.seed)
         network = plan.recipe.make_network(plan.settings)
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if plan.job.init is not None:
-            checkpoints.start_from(self.network, plan.job.init)
+        self.init = checkpoints.start_from(self.network, plan.job.init) if plan.job.init is not None else {}
         self.average = deepcopy(self.network).requires_grad_(False)
         if self.device.type == "cpu":
             quicken(self.network, plan.precision)
@@ -148,16 +75,14 @@ class _Trainer:
         self.running = processes.wrap(self.network)
         self.objective = make_objective(plan.settings, processes, self._autocast)
 
-        self.step, self.seconds = 0, 0.0
+        self.step, self.samples, self.seconds = 0, 0, 0.0
         self.best: tuple[float, int] | None = None
         self.psnr: float | None = None
-        # Of the pixel loss: the mean of the first log interval, and the lowest of any.
-        self.first: float | None = None
-        self.lowest: float | None = None
-        self.losses: dict[str, list[float]] = {}  # since the last line of the log
-        self.pending: list[dict[str, Tensor]] = []  # not yet fetched from the device
+        self.watch = Watch(self.objective.pixel, schedule.divergence, processes)
         self.kept = 0  # the step of the last checkpoint
-        self.validation: Batch | None = None  # this and the log are the first process' business
+        # These three are the first process' business.
+        self.validation: Batch | None = None
+        self.history: History | None = None
         self.log: Log | None = None
         if state is not None:
             self._restore(state)
@@ -168,22 +93,39 @@ class _Trainer:
     # The loop
 
     def run(self) -> Outcome:
+        """Train to the end, or until the user or the clock stops it.
+
+        Raises:
+            DivergedError: training went wrong; names the last good checkpoint.
+            TrainingError: it can't go on.
+        """
+        try:
+            return self._run()
+        except DivergedError as error:
+            raise DivergedError(f"{error}; {self._last_good()}") from error
+
+    def _run(self) -> Outcome:
         plan, rank, world = self.plan, self.processes.rank, self.processes.world
         if rank == 0:
             self.validation = self._to_device(self.sampler.validation())
+            bicubic = float(luma_psnr(*self.validation).mean())
+            self.history = History(plan, self.faces, str(self.device), world, bicubic, self.init)
             self.log = Log(plan.job.out, self.step, self.say)
-            self._announce(self.log, self.validation)
+        if plan.steps is not None and self.step >= plan.steps:
+            self._end_at_once()
+            return Outcome(self.step, plan.steps, self.best)
+        if self.history is not None and self.log is not None:
+            self.log.line(self.history.start(self.step))
+            for line in self.history.announcement(self.step, sum(p.numel() for p in self.network.parameters())):
+                self.say(line)
 
         def make(step: int) -> Batch:
             batch = self.sampler.batch(step, rank, world)
             return (batch[0].pin_memory(), batch[1].pin_memory()) if self.device.type == "cuda" else batch
 
         workers = self.schedule.workers or default_workers()
-        clock = _Clock(self.step, plan.job.minutes)
-        if plan.steps is not None and self.step >= plan.steps:
-            self._end_at_once()
-            return Outcome(self.step, plan.steps, self.best)
-        with _Signals() as signals, prefetch(make, self.step, plan.steps, workers) as take:
+        clock = Clock(self.step, plan.job.minutes)
+        with Signals() as signals, prefetch(make, self.step, plan.steps, workers) as take:
             done = False
             while not done:
                 self._train_on(self._to_device(take()), first=self.step == clock.start)
@@ -197,7 +139,7 @@ class _Trainer:
             self.log.close()
         return Outcome(self.step, plan.steps, self.best, signals.received)
 
-    def _at_boundary(self, clock: _Clock, *, ended: bool, stopped: bool) -> None:
+    def _at_boundary(self, clock: Clock, *, ended: bool, stopped: bool) -> None:
         """After a step: log, validate and save, where it is time for that.
 
         Args:
@@ -210,10 +152,10 @@ class _Trainer:
         )
         if not (at_log or at_save or at_validation or stopped):
             return
-        self._fetch_losses()
+        self.watch.fetch(self.step)
         spent, steps = clock.lap(self.step)
         self.seconds += spent
-        means = self._close_interval() if at_log else {}
+        means = self.watch.close_interval(self.step) if at_log else {}
         if at_validation and self.validation is not None:
             self._validate(self.validation)
         if at_log and self.log is not None:
@@ -234,80 +176,47 @@ class _Trainer:
             self.log.close()
 
     def _train_on(self, batch: Batch, *, first: bool) -> None:
-        inputs, targets = batch
-        plan = self.plan
+        """One step.
+
+        Args:
+            first: of this start.
+
+        Raises:
+            TrainingError: not even the first can be done.
+            DivergedError: a loss is not finite.
+        """
         rated = [(self.optimizer, self.schedule.lr), *self.objective.optimizers.values()]
         for optimizer, base in rated:
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(base, self.step, plan.steps, self.schedule)
-        self.network.train()
-        self.optimizer.zero_grad(set_to_none=True)
+                group["lr"] = learning_rate(base, self.step, self.plan.steps, self.schedule)
         try:
-            with self._autocast():
-                sr = self.running(inputs).float()
+            terms = self._losses_of(batch)
         except (RuntimeError, ValueError) as error:
             if not first:
                 raise
-            # A size that the network can't take, or not with this memory: the user's to mend.
+            # A size that a network can't take, or not with this memory: the user's to mend.
             raise TrainingError(
-                f"the network can't be trained with image_size={plan.settings.data.image_size} and "
+                f"the network can't be trained with image_size={self.plan.settings.data.image_size} and "
                 f"batch_size={self.schedule.batch_size}: {str(error).splitlines()[0]}"
             ) from error
+        self.step += 1
+        self.samples += self.schedule.batch_size
+        ema.update(self.average, self.network, self.schedule.ema, self.step)
+        self.watch.add(terms)
+        if self.device.type == "cpu" and self.processes.world == 1:  # it costs nothing there to look at once
+            self.watch.fetch(self.step)
+
+    def _losses_of(self, batch: Batch) -> Terms:
+        """The network's turn, and the turn of those that are trained along."""
+        inputs, targets = batch
+        self.network.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        with self._autocast():
+            sr = self.running(inputs).float()
         loss, terms = self.objective.loss(sr, targets)
         self.processes.backward(loss)
         self.optimizer.step()
-        terms |= self.objective.after(sr.detach(), targets)
-        self.step += 1
-        ema.update(self.average, self.network, self.schedule.ema, self.step)
-        self.pending.append(terms)
-        if self.device.type == "cpu" and self.processes.world == 1:  # it costs nothing there to look at once
-            self._fetch_losses()
-
-    # Losses
-
-    def _fetch_losses(self) -> None:
-        """Bring the losses of the steps since the last time from the device, averaged over the processes.
-
-        Raises:
-            DivergedError: one is not finite.
-        """
-        if not self.pending:
-            return
-        names = list(self.pending[0])
-        table = torch.stack([torch.stack([terms[name].float() for name in names]) for terms in self.pending])
-        rows = self.processes.mean(table).tolist()
-        first_step = self.step - len(rows) + 1
-        self.pending.clear()
-        for i, row in enumerate(rows):
-            for name, value in zip(names, row, strict=True):
-                if not np.isfinite(value):
-                    raise DivergedError(f"step {first_step + i}: the loss {name!r} is {value}; {self._last_good()}")
-                self.losses.setdefault(name, []).append(value)
-
-    def _close_interval(self) -> dict[str, float]:
-        """The mean of each loss since the last line of the log.
-
-        Raises:
-            DivergedError: the pixel loss is far above where it was.
-        """
-        means = {name: float(np.mean(values)) for name, values in self.losses.items()}
-        self.losses.clear()
-        if (now := means.get(self.objective.pixel)) is not None:
-            self.first = now if self.first is None else self.first
-            self.lowest = now if self.lowest is None else min(now, self.lowest)
-            limit = self.schedule.divergence
-            if limit and now > self.first and now > limit * self.lowest:
-                raise DivergedError(
-                    f"step {self.step}: the loss {self.objective.pixel!r} has diverged: {now:.4g}, after "
-                    f"{self.lowest:.4g} at its lowest (--set divergence=0 lets it go on); {self._last_good()}"
-                )
-        return means
-
-    def _last_good(self) -> str:
-        if not self.kept:
-            return "no checkpoint had been written yet. A lower rate may help: --set lr=..."
-        path = self.plan.job.out / STATE_FILE
-        return f"the last good checkpoint is {path} (step {self.kept}). Go on from it with --resume --set lr=..."
+        return terms | self.objective.after(sr.detach(), targets)
 
     # Validation and log
 
@@ -317,56 +226,12 @@ class _Trainer:
         Raises:
             DivergedError: the PSNR is not finite.
         """
-        # As many pixels at a time as 16 pictures of 128 px have.
-        at_once = max(1, 16 * 128**2 // self.plan.settings.data.image_size**2)
-        self.average.eval()
-        with torch.inference_mode():
-            scores = []
-            for x, y in zip(torch.split(validation[0], at_once), torch.split(validation[1], at_once), strict=True):
-                with self._autocast():
-                    sr = self.average(x)
-                scores.append(luma_psnr(sr.float(), y))
-        self.psnr = float(torch.cat(scores).mean())
+        self.psnr = validation_psnr(self.average, validation, self._autocast)
         if not np.isfinite(self.psnr):
-            raise DivergedError(f"step {self.step}: the validation PSNR is {self.psnr}; {self._last_good()}")
+            raise DivergedError(f"step {self.step}: the validation PSNR is {self.psnr}")
         if self.best is None or self.psnr > self.best[0]:
             self.best = self.psnr, self.step
             self._write_weights(BEST_FILE)
-
-    def _announce(self, log: Log, validation: Batch) -> None:
-        plan, job = self.plan, self.plan.job
-        self.bicubic = float(luma_psnr(*validation).mean())
-        log.line(
-            {
-                "step": self.step,
-                "bicubic_psnr": round(self.bicubic, 4),
-                "train": len(self.faces.train),
-                "validation": len(self.faces.held_out),
-                "arguments": {
-                    "method": plan.recipe.method,
-                    "steps": plan.steps,
-                    "minutes": job.minutes,
-                    "seed": plan.seed,
-                    "precision": plan.precision,
-                    "devices": self.processes.world,
-                    "init": job.init.name if job.init is not None else None,
-                },
-                "settings": self._settings_without_folders(),
-                "environment": machine(str(self.device)),
-            }
-        )
-        parameters = sum(p.numel() for p in self.network.parameters())
-        until = f"to step {plan.steps:,}" if plan.steps is not None else f"for {job.minutes:g} minutes"
-        self.say(
-            f"training {plan.recipe.method} ({parameters / 1e6:.2f} M parameters) from step {self.step:,} {until}, "
-            f"batch {self.schedule.batch_size}, on {self.processes.world} x {self.device.type}, {plan.precision}; "
-            f"{len(self.faces.train):,} faces, {len(self.faces.held_out)} held out (bicubic: {self.bicubic:.2f} dB)"
-        )
-        if not plan.fits_card():
-            self.say(
-                f"note: this network has not the shape that the card of {plan.recipe.method} describes, so "
-                f"{plan.recipe.method}@FILE can't load it"
-            )
 
     def _tell(self, log: Log, means: dict[str, float], speed: float, left: float | None, *, validated: bool) -> None:
         rate = learning_rate(self.schedule.lr, self.step - 1, self.plan.steps, self.schedule)
@@ -375,7 +240,7 @@ class _Trainer:
                 "step": self.step,
                 **{name: round(value, 5) for name, value in means.items()},
                 "lr": rate,
-                "samples": self.step * self.schedule.batch_size,
+                "samples": self.samples,
                 "seconds": round(self.seconds),
                 "images_per_second": round(speed, 2),
                 "psnr": round(self.psnr, 4) if validated and self.psnr is not None else None,
@@ -393,8 +258,8 @@ class _Trainer:
             TrainingError: the processes' weights differ, or the disk is full.
         """
         state = self._state()
-        if not _all_finite(state):
-            raise DivergedError(f"step {self.step}: a weight or a gradient is not finite; {self._last_good()}")
+        if not checkpoints.all_finite(state):
+            raise DivergedError(f"step {self.step}: a weight or a gradient is not finite")
         self._check_agreement()
         if self.processes.rank == 0:
             self._write_weights(LAST_FILE)
@@ -408,7 +273,9 @@ class _Trainer:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
+            "samples": self.samples,
             "seconds": self.seconds,
+            "init": self.init,
             "along": {name: network.state_dict() for name, network in self.objective.networks.items()},
             "along_optimizers": {name: o.state_dict() for name, (o, _) in self.objective.optimizers.items()},
             "method": plan.recipe.method,
@@ -419,9 +286,7 @@ class _Trainer:
             "faces": self.faces.names_hash(),
             "best": list(self.best) if self.best is not None else None,
             "psnr": self.psnr,
-            "first": self.first,
-            "lowest": self.lowest,
-            "losses": self.losses,
+            **self.watch.state(),
             "rng": {"cpu": torch.get_rng_state(), "cuda": list(torch.cuda.get_rng_state_all())},
         }
 
@@ -429,16 +294,22 @@ class _Trainer:
         path = self.plan.job.out / STATE_FILE
         checkpoints.load(self.network, state["network"], path)
         checkpoints.load(self.average, state["average"], path)
-        self.optimizer.load_state_dict(state["optimizer"])
+        betas = self.schedule.beta1, self.schedule.beta2
+        checkpoints.load_optimizer(self.optimizer, state["optimizer"], betas)
         for name, network in self.objective.networks.items():
             if name not in state.get("along", {}):
                 raise TrainingError(f"{path}: has no {name}; it is a training with another objective")
             checkpoints.load(network, state["along"][name], path)
-            self.objective.optimizers[name][0].load_state_dict(state["along_optimizers"][name])
+            checkpoints.load_optimizer(self.objective.optimizers[name][0], state["along_optimizers"][name], betas)
         self.step, self.seconds, self.kept = state["step"], state["seconds"], state["step"]
+        was: dict[str, Any] = state.get("settings", {})
+        # Older states don't count samples.
+        self.samples = state.get("samples", self.step * was.get("batch_size", self.schedule.batch_size))
+        self.init = state.get("init", {})
         self.best = (state["best"][0], state["best"][1]) if state.get("best") else None
-        self.psnr, self.first, self.lowest = state.get("psnr"), state.get("first"), state.get("lowest")
-        self.losses = {name: list(values) for name, values in state.get("losses", {}).items()}
+        self.psnr = state.get("psnr")
+        if was.get("loss", self.objective.pixel) == self.objective.pixel:  # another loss has another scale
+            self.watch.restore(state)
         if "rng" in state:
             torch.set_rng_state(state["rng"]["cpu"])
             if state["rng"]["cuda"] and len(state["rng"]["cuda"]) == torch.cuda.device_count():
@@ -453,133 +324,16 @@ class _Trainer:
             raise TrainingError(f"step {self.step}: the weights of the {self.processes.world} processes differ")
 
     def _write_weights(self, name: str) -> None:
-        checkpoints.write_weights(self.plan.job.out / name, self.average, self._metadata())
+        assert self.history is not None  # only the first process writes
+        metadata = self.history.metadata(step=self.step, samples=self.samples, seconds=self.seconds, psnr=self.psnr)
+        checkpoints.write_weights(self.plan.job.out / name, self.average, metadata)
 
-    def _metadata(self) -> dict[str, str]:
-        """What a weights file says of itself; `weights export` builds on it."""
-        plan = self.plan
-        known = machine(str(self.device))
-        fields = {
-            "method": plan.recipe.method,
-            "data": f"{len(self.faces.train)} pictures of the folder {plan.job.data.resolve().name}",
-            "training_images": len(self.faces.train),
-            "steps": self.step,
-            "samples": self.step * self.schedule.batch_size,
-            "seconds": round(self.seconds),
-            "losses": self._losses_in_words(),
-            "validation_psnr": round(self.psnr, 4) if self.psnr is not None else None,
-            "validation_psnr_bicubic": round(self.bicubic, 4),
-            "seed": plan.seed,
-            "precision": plan.precision,
-            "commit": known["commit"],
-            "settings": json.dumps(self._settings_without_folders()),
-        }
-        return {name: str(value) for name, value in fields.items() if value is not None}
-
-    def _settings_without_folders(self) -> dict[str, Any]:
-        """The settings for log and metadata: what lies where on this machine is nobody's business."""
-        settings = self.plan.settings.flat()
-        return {**settings, "vgg19": Path(str(settings["vgg19"])).name} if "vgg19" in settings else settings
-
-    def _losses_in_words(self) -> str:
-        terms = self.plan.settings.objective
-        if not isinstance(terms, AdversarialSettings):
-            return terms.loss
-        weighted = {
-            terms.loss: terms.pixel,
-            "hinge adversarial": terms.adversarial,
-            "feature matching": terms.feature_matching,
-            "VGG19 perceptual": terms.perceptual,
-        }
-        return ", ".join(f"{name} x{weight:g}" for name, weight in weighted.items() if weight)
+    def _last_good(self) -> str:
+        if not self.kept:
+            return "no checkpoint had been written yet. A lower rate may help: --set lr=..."
+        path = self.plan.job.out / STATE_FILE
+        return f"the last good checkpoint is {path} (step {self.kept}). Go on from it with --resume --set lr=..."
 
     def _to_device(self, batch: Batch) -> Batch:
         inputs, targets = (t.to(self.device, non_blocking=True) for t in batch)
         return inputs, targets
-
-
-def luma_psnr(sr: Tensor, hr: Tensor) -> Tensor:
-    """PSNR in dB of each image on BT.601 luma, for images in [-1, 1]; used to watch training, not to report."""
-    weights = torch.tensor([65.481, 128.553, 24.966]).view(1, 3, 1, 1).to(sr) / 2
-    error = ((sr.clamp(-1, 1) - hr) * weights).sum(1)
-    return 10 * torch.log10(255.0**2 / error.square().mean((1, 2)))
-
-
-def _all_finite(value: Any) -> bool:
-    if isinstance(value, Tensor):
-        return not value.is_floating_point() or bool(torch.isfinite(value).all())
-    if isinstance(value, dict):
-        return all(_all_finite(v) for v in value.values())
-    return not isinstance(value, (list, tuple)) or all(_all_finite(v) for v in value)
-
-
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
-
-
-class _Clock:
-    """Times the steps of one start, without what is done between them.
-
-    Args:
-        step: where it starts.
-        minutes: when it shall be late; none: never.
-
-    Attributes:
-        start: the step where it starts.
-    """
-
-    def __init__(self, step: int, minutes: float | None) -> None:
-        self._deadline = time.monotonic() + 60 * minutes if minutes is not None else None
-        self.start, self._mark_step = step, step
-        self._mark = time.perf_counter()
-        self._spent = 0.0
-
-    @property
-    def late(self) -> bool:
-        return self._deadline is not None and time.monotonic() >= self._deadline
-
-    def lap(self, step: int) -> tuple[float, int]:
-        """(seconds, steps) since the last `go_on`."""
-        seconds, steps = time.perf_counter() - self._mark, step - self._mark_step
-        self._spent += seconds
-        self._mark_step = step
-        return seconds, steps
-
-    def go_on(self) -> None:
-        self._mark = time.perf_counter()
-
-    def seconds_left(self, step: int, steps: int | None) -> float | None:
-        """Until the end, by what steps have taken so far; none where no end is known."""
-        ends = []
-        if steps is not None:
-            ends.append((steps - step) * self._spent / max(1, step - self.start))
-        if self._deadline is not None:
-            ends.append(max(0.0, self._deadline - time.monotonic()))
-        return min(ends, default=None)
-
-
-class _Signals:
-    """Takes SIGINT and SIGTERM until the step is done, so that what is saved is whole; a second SIGINT ends at once.
-
-    Attributes:
-        received: the signal's number, or 0.
-    """
-
-    def __init__(self) -> None:
-        self.received = 0
-        self._previous: dict[int, Any] = {}
-
-    def __enter__(self) -> _Signals:
-        if _in_main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._take)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def _take(self, number: int, _frame: FrameType | None) -> None:
-        if self.received and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.received = number

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from facesr_bench import plugins
-from facesr_bench.errors import CardError, TrainingError
+from facesr_bench.errors import CardError, PluginError, TrainingError
 from facesr_bench.training.config import (
     AdversarialSettings,
     BlindSettings,
@@ -120,6 +120,13 @@ def test_a_method_that_can_not_be_trained(tmp_path: Path) -> None:
         ('objective = "pixel"', 'objective = "pixels"', "one of pixel, adversarial"),
         ("epochs = 20", "", "epochs is missing"),
         ("epochs = 20", "epochs = 20\nepoch = 3", "did you mean 'epochs'"),
+        ("epochs = 20", 'epochs = "20"', "epochs is '20'; it must be a whole number"),
+        ("epochs = 20", "epochs = 0", "epochs is 0; it must be a whole number, more than 0"),
+        (
+            'config = "network:SPARNetConfig"',
+            'config = "SPARNetConfig"',
+            "it must be module:Class",
+        ),
         ("[settings]", "[settings", "not valid TOML"),
     ],
 )
@@ -133,3 +140,58 @@ def test_a_wrong_recipe_is_refused(tmp_path: Path, old: str, new: str, message: 
     with pytest.raises(CardError) as error:
         read_recipe(tmp_path)
     assert message in str(error.value) and RECIPE_FILE in str(error.value)
+
+
+CONFIG = """
+from dataclasses import dataclass, field
+
+@dataclass(frozen=True)
+class Config:
+    depth: int
+    widths: tuple[int, ...] = (4, 4)
+    kinds: list = field(default_factory=list)
+    act: str | None = None
+
+class Network:
+    def __init__(self, config):
+        self.config = config
+"""
+
+
+def own_method(folder: Path, options: str, config: str = CONFIG) -> Path:
+    (folder / "training").mkdir(parents=True)
+    (folder / "network.py").write_text("from __future__ import annotations\n" + config)
+    (folder / "card.toml").write_text(f'name = "own"\n[options]\n{options}')
+    recipe = 'network = "network:Network"\nconfig = "network:Config"\ndegradation = "bicubic"\nobjective = "pixel"'
+    (folder / RECIPE_FILE).write_text(f"schema_version = 1\n{recipe}\nepochs = 1\n[settings]\nimage_size = 32\n")
+    return folder
+
+
+def test_a_configuration_may_hold_what_set_can_not_write(tmp_path: Path) -> None:
+    """Tuples and lists come from the card; a field without a default takes its type from there; sizes are optional."""
+    recipe = read_recipe(own_method(tmp_path, "depth = 2\nwidths = [8, 16]"))
+    settings = recipe.settings({"depth": "3", "act": "relu"})
+    assert settings.network == {"depth": 3, "widths": [8, 16], "kinds": [], "act": "relu"}
+    assert recipe.settings(settings.flat()) == settings
+    network: Any = recipe.make_network(settings)
+    assert network.config.widths == [8, 16]
+    with pytest.raises(TrainingError, match="depth=x: must be a whole number"):
+        recipe.settings({"depth": "x"})
+    with pytest.raises(TrainingError, match="widths=8: is a tuple"):
+        recipe.settings({"widths": "8"})
+
+
+@pytest.mark.parametrize(
+    ("options", "config", "message"),
+    [
+        ("", CONFIG, "no default for it; give it, as --set depth="),
+        ("", "Network = None\nclass Config:\n    pass", "Config: the configuration of a network must be a dataclass"),
+        ("", "import nowhere_to_be_found", "nowhere_to_be_found"),
+        ("", "1 / 0", "network.py: import failed: ZeroDivisionError"),
+        ("", "def broken(:", "network.py: import failed: SyntaxError"),
+    ],
+)
+def test_a_network_that_can_not_be_configured_is_said(tmp_path: Path, options: str, config: str, message: str) -> None:
+    with pytest.raises((TrainingError, PluginError)) as error:
+        read_recipe(own_method(tmp_path, options, config)).settings()
+    assert message in str(error.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import torch
@@ -94,6 +94,29 @@ def test_what_an_older_file_lacks_stands_in_the_log_beside_it(tmp_path: Path) ->
     assert facts["data"] == "7999 pictures"
 
 
+def test_what_it_was_begun_from_is_told(tmp_path: Path, checkpoint: Path) -> None:
+    begun = {"init": "sparnet.safetensors", "init_sha256": "12ab"}
+    save_file({"w": torch.zeros(2)}, checkpoint, metadata={**METADATA, **begun})
+    written = export(checkpoint, tmp_path / "out.safetensors", licence=LICENCE)
+    assert begun.items() <= written.metadata.items()
+    assert "l1; begun from sparnet.safetensors (sha256 12ab); 1,200 steps" in written.card()
+    # An older file does not say; its log does, at its first start.
+    save_file({"w": torch.zeros(2)}, checkpoint, metadata=METADATA)
+    first: dict[str, Any] = {"step": 0, "bicubic_psnr": 23.9, "train": 9, "arguments": {"init": "a.safetensors"}}
+    lines = [first, {**first, "arguments": {"init": None}}, {"step": 5, "l1": 0.3, "samples": 20, "seconds": 1}]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    written = export(checkpoint, tmp_path / "out.safetensors", licence=LICENCE)
+    assert written.metadata["init"] == "a.safetensors" and "begun from a.safetensors; 1,200" in written.card()
+
+
+def test_a_name_that_could_not_be_used_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    before = checkpoint.read_bytes()
+    for out, message in ((tmp_path / "sparnet.pth", "must end in .safetensors"), (checkpoint, "checkpoint itself")):
+        with pytest.raises(TrainingError, match=message):
+            export(checkpoint, out, licence=LICENCE)
+    assert checkpoint.read_bytes() == before and list(tmp_path.iterdir()) == [checkpoint]
+
+
 def test_other_files_are_refused(tmp_path: Path) -> None:
     for name, message in (("last.pt", "give a training's best"), ("none.safetensors", "no such file")):
         with pytest.raises(TrainingError, match=message):
@@ -116,6 +139,27 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 
+def test_a_full_disk_is_named_for_the_state_too(tmp_path: Path) -> None:
+    """torch's writer turns the OSError into one of its own."""
+    path = tmp_path / "last.pt"
+    path.write_bytes(b"old")
+
+    def full(file: IO[bytes]) -> None:
+        class Full:
+            def write(self, data: bytes) -> int:
+                if file.tell() > 100_000:
+                    raise OSError(28, "No space left on device")
+                return file.write(data)
+
+            def flush(self) -> None: ...
+
+        torch.save({"w": torch.zeros(100_000)}, Full())  # type: ignore[arg-type]
+
+    with pytest.raises(TrainingError, match=r"last\.pt: can't be written: No space left"):
+        checkpoints.write_atomically(path, full)
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
 def test_a_state_of_a_later_release_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
     five: dict[str, Any] = {"network": {}, "average": {}, "optimizer": {}, "step": 3, "seconds": 1.0}
@@ -135,6 +179,10 @@ def test_a_log_is_wound_back_to_its_checkpoint(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 20, "l')
     checkpoints.rewind_log(path, 10)
     assert [line["step"] for line in checkpoints.read_log(path)] == [0, 5, 10]
+    old = Path(__file__).resolve().parents[3] / "methods" / "sparnet" / "training" / "sparnet.jsonl"
+    path.write_bytes(old.read_bytes())  # its starts have no step
+    checkpoints.rewind_log(path, 100)
+    assert [line["step"] for line in checkpoints.read_log(path) if "arguments" not in line] == [50, 100]
     path.write_text('{"step": 1}\ntorn\n{"step": 2}\n')
     with pytest.raises(TrainingError, match="line 2 is not JSON"):
         checkpoints.read_log(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import threading
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 from facesr_bench.errors import DataError
 from facesr_bench.training.config import BicubicSettings, BlindSettings
 from facesr_bench.training.data import Batch, Faces, Sampler, prefetch, read_faces, split
+from facesr_bench.training.validation import luma_psnr
 
 BICUBIC = BicubicSettings(image_size=32, scale=8)
 BLIND = BlindSettings(image_size=64)
@@ -74,6 +76,50 @@ def test_what_can_not_be_trained_on(pictures: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"face05\.png: the file is empty"):
         faces_of(pictures, tmp_path)
     assert not list(tmp_path.glob("faces-*"))
+
+
+def test_pictures_that_can_not_be_used_are_named_in_one_go(pictures: Path, tmp_path: Path) -> None:
+    (pictures / "face00.png").write_bytes(b"")  # the first one, too
+    (pictures / "face05.png").write_bytes(b"no picture")
+    Image.new("RGB", (60, 60)).save(pictures / "face07.png")
+    with pytest.raises(DataError) as error:
+        faces_of(pictures, tmp_path)
+    lines = str(error.value).splitlines()
+    assert lines[0] == "3 pictures can't be used:"
+    assert [line.partition(":")[0].strip() for line in lines[1:]] == [
+        str(pictures / f"face{i}.png") for i in ("00", "05", "07")
+    ]
+    assert "but face01.png has 40x40" in lines[3]
+    for path in pictures.iterdir():
+        path.write_bytes(b"no picture")
+    with pytest.raises(DataError) as error:
+        faces_of(pictures, tmp_path)
+    lines = str(error.value).splitlines()
+    assert lines[0].startswith("24 pictures") and len(lines) == 22 and "and perhaps more" in lines[-1]
+    assert not list(tmp_path.glob("faces-*"))
+
+
+def test_a_link_that_leads_nowhere_and_a_name_that_is_not_utf8(pictures: Path, tmp_path: Path) -> None:
+    (pictures / "face00.png").rename(os.fsdecode(os.fsencode(pictures / "face") + b"\xff.png"))
+    assert len(faces_of(pictures, tmp_path).names_hash()) == 64
+    (pictures / "link.png").symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(DataError, match=r"link\.png: can't be read: No such file"):
+        faces_of(pictures, tmp_path)
+
+
+def test_a_damaged_cache_is_named(pictures: Path, tmp_path: Path) -> None:
+    faces_of(pictures, tmp_path)
+    (file,) = tmp_path.glob("faces-*.npy")
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(DataError, match=rf"{file.name}: damaged .* remove it"):
+        faces_of(pictures, tmp_path)
+
+
+def test_a_picture_of_one_colour_does_not_make_validation_infinite() -> None:
+    black, grey = -torch.ones(1, 3, 8, 8), torch.zeros(1, 3, 8, 8)
+    scores = luma_psnr(torch.cat([black, grey]), torch.cat([black, black]))
+    # Half of the range of luma, 219 of 255 levels wide.
+    assert scores.tolist() == pytest.approx([100, 20 * math.log10(255 / (219 / 2))], rel=1e-5)
 
 
 def reference_batch(faces: Faces, batch: int, seed: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
