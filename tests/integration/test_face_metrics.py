@@ -21,7 +21,8 @@ from facesr_bench.metrics.profiles import Profile, get_profile
 from facesr_bench.metrics.shared import _Registry
 from facesr_bench.scoring import load_metric, score
 from facesr_bench.store import ImageRow, Result
-from facesr_bench.summary import metric_infos, summarise, total
+from facesr_bench.summary import summarise
+from facesr_bench.totals import metric_infos, total
 
 needs_dlib = pytest.mark.skipif(dlib_models.why_missing() is not None, reason="needs the extra `dlib`")
 
