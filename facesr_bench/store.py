@@ -254,6 +254,36 @@ def _cut_torn_line(path: Path) -> None:
         os.truncate(path, data.rfind(b"\n") + 1)
 
 
+def make_folders(*folders: Path) -> None:
+    """Make folders and those above them.
+
+    Raises:
+        ResultsError: one can't be made.
+    """
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ResultsError(f"{folder}: can't be made: {error.strerror or error}") from error
+
+
+def check_writable(root: Path) -> None:
+    """Make a results folder, and find out whether it can be written before any work is done.
+
+    Raises:
+        ResultsError: it can't be.
+    """
+    make_folders(root)
+    probe = root / ".writable"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ResultsError(
+            f"{root}: can't write there: {error.strerror or error}; choose another folder with --out"
+        ) from error
+
+
 def write_json(path: Path, data: Any) -> None:
     """Write JSON so that a reader never sees half of it.
 
