@@ -10,7 +10,7 @@ from typing import Any
 
 from facesr_bench import attention
 from facesr_bench.dataset import DatasetBase, Item
-from facesr_bench.errors import FaceSRBenchError, ResultsError
+from facesr_bench.errors import STRANGERS, FaceSRBenchError, ResultsError
 from facesr_bench.method import MethodBase
 from facesr_bench.opening import Entry, Setting, references_of
 from facesr_bench.pipeline import Loaded, load_item, saved_output, score_image, score_output, upscale
@@ -100,7 +100,7 @@ class Computation:
                 attention.keep(method, loaded, folder / file_name(loaded.id))
             except ResultsError:
                 raise
-            except Exception as error:  # a stranger's method may raise anything
+            except STRANGERS as error:
                 label = f"{self._setting.card.name}, {entry.result.label}, attention maps of {loaded.id}"
                 self._report.problems.append(f"{label}: {type(error).__name__}: {error}")
                 return

@@ -17,7 +17,7 @@ from facesr_bench import cost, provenance, weights
 from facesr_bench.cards import DatasetCard, ProtocolCard
 from facesr_bench.dataset import Item
 from facesr_bench.devices import torch_device
-from facesr_bench.errors import FaceSRBenchError, PluginError, ResultsError
+from facesr_bench.errors import STRANGERS, FaceSRBenchError, PluginError, ResultsError
 from facesr_bench.method import MethodBase, make_method
 from facesr_bench.metric import MetricBase, SetMetric
 from facesr_bench.metrics.profiles import Profile
@@ -93,7 +93,7 @@ class Entry:
             self.result.manifest["method"]["cost"] = cost.load_measured(method, load, setting.card, setting.device)
         except FaceSRBenchError:
             raise
-        except Exception as error:  # a stranger's method may raise anything
+        except STRANGERS as error:
             message = f"{card.name} can't be loaded: {type(error).__name__}: {error}"
             raise PluginError(message, traceback.format_exc()) from error
         return method

@@ -14,7 +14,7 @@ from facesr_bench.computing import Computation
 from facesr_bench.data import check_names, expand_protocols, find_protocol, open_dataset
 from facesr_bench.dataset import DatasetBase, Item
 from facesr_bench.devices import torch_device
-from facesr_bench.errors import FaceSRBenchError, PluginError, ResultsError
+from facesr_bench.errors import STRANGERS, FaceSRBenchError, PluginError, ResultsError
 from facesr_bench.metric import MetricBase, ReferenceSet, SetMetric
 from facesr_bench.metrics.profiles import Profile, get_profile
 from facesr_bench.opening import Entry, Failure, Setting, inputs_of, open_entry, references_of
@@ -118,7 +118,7 @@ def _items(
         return dataset, items, dataset.content_hash(items)
     except FaceSRBenchError:
         raise
-    except Exception as error:  # a stranger's dataset may raise anything; it costs its own protocols
+    except STRANGERS as error:  # costs the dataset's own protocols
         message = f"dataset {plugin.name} can't list its images: {type(error).__name__}: {error}"
         raise PluginError(message, traceback.format_exc()) from error
 
@@ -144,5 +144,5 @@ def _load_networks(metrics: Sequence[MetricBase]) -> None:
                 metric.load()
             except FaceSRBenchError as error:
                 metric.unavailable = str(error)
-            except Exception as error:  # a stranger's metric may raise anything; it costs its own column
+            except STRANGERS as error:  # costs the metric's own column
                 metric.unavailable = f"{type(error).__name__}: {error}"

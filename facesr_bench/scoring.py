@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facesr_bench import plugins
 from facesr_bench.cards import MetricCard
-from facesr_bench.errors import MetricError, PluginError, WeightsError
+from facesr_bench.errors import STRANGERS, MetricError, PluginError, WeightsError
 from facesr_bench.images import Image8
 from facesr_bench.metric import MetricBase, SetMetric
 from facesr_bench.metrics.convert import quantise
@@ -42,7 +42,7 @@ def load_metric(name: str, profile: str | Profile, scale: int) -> MetricBase:
     cls = spec.plugin.load_class()
     try:
         metric = cls(card, profile, scale)
-    except Exception as error:  # a stranger's class may raise anything
+    except STRANGERS as error:
         raise MetricError(f"{name} can't be made: {type(error).__name__}: {error}") from error
     if not isinstance(metric, SetMetric if card.of == "set" else MetricBase):
         due = "SetMetric, since its card says of = 'set'" if card.of == "set" else "MetricBase"

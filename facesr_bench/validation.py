@@ -12,7 +12,7 @@ import numpy as np
 
 from facesr_bench import plugins
 from facesr_bench.cards import MethodCard
-from facesr_bench.errors import FaceSRBenchError, PluginError
+from facesr_bench.errors import STRANGERS, FaceSRBenchError, PluginError
 from facesr_bench.images import resize
 from facesr_bench.method import MethodBase, make_method
 from facesr_bench.plugins import CARD_FILE, Kind, Plugin
@@ -81,7 +81,7 @@ def _attempt(name: str, check: Callable[[], str | None]) -> Check:
         return Check(name, check())
     except FaceSRBenchError as error:
         return Check(name, str(error))
-    except Exception as error:  # a stranger's code may raise anything
+    except STRANGERS as error:
         return Check(name, f"{type(error).__name__}: {error}", traceback.format_exc())
 
 
