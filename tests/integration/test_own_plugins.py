@@ -13,7 +13,10 @@ from facesr_bench.errors import PluginError
 from facesr_bench.images import read_image
 from facesr_bench.store import all_results
 
+from .conftest import HEAD, MakeMethod
 from .test_run import only, options
+
+NEAREST = "functional.interpolate(lr, scale_factor=self.scale, mode='nearest')"
 
 DATASET_CARD = """
 schema_version = 1
@@ -136,3 +139,40 @@ def test_metric_that_cannot_be_imported_costs_its_own_column(faces: Path, tmp_pa
     report = runner.run(options(faces, tmp_path / "out", "nearest", metrics=("psnr", str(folder))))
     for row in only(report).rows().values():
         assert "no_such_module_at_all" in row.reasons["mae"] and "psnr" in row.metrics
+
+
+def test_code_edited_between_two_runs_of_one_process_is_the_code_that_runs(
+    faces: Path, tmp_path: Path, make_method: MakeMethod
+) -> None:
+    """As in a notebook: card, module and helper are read again, and numbers never stand under the wrong fingerprint."""
+    spec = Path(make_method("live", "from .helper import factor\nreturn factor * (" + NEAREST + ")"))
+    psnr = []
+    for factor in ("1.0", "0.5"):  # files of equal length, written within one second
+        (spec / "helper.py").write_text(f"factor = {factor}\n")
+        report = runner.run(options(faces, tmp_path / "out", str(spec), metrics=("psnr",)))
+        psnr.append({image_id: row.metrics["psnr"] for image_id, row in only(report).rows().items()})
+    assert all(psnr[1][image_id] < psnr[0][image_id] - 1 for image_id in psnr[0])
+    (spec / "card.toml").write_text((spec / "card.toml").read_text().replace("by a test", "by another test"))
+    assert (
+        only(runner.run(options(faces, tmp_path / "out", str(spec))))
+        .manifest["method"]["summary"]
+        .endswith("by another test.")
+    )
+
+
+@pytest.mark.parametrize("place", ["import", "load", "upscale", "output_size"])
+def test_plugin_that_exits_costs_its_own_row(faces: Path, tmp_path: Path, make_method: MakeMethod, place: str) -> None:
+    """argparse in a stranger's script calls sys.exit."""
+    bodies = {
+        "load": "    def load(self, **given):\n        raise SystemExit(2)\n",
+        "output_size": "    def output_size(self, height, width):\n        raise SystemExit(2)\n",
+    }
+    head = HEAD.replace("    def upscale", f"{bodies.get(place, '')}    def upscale")
+    head = f"raise SystemExit(2)\n{head}" if place == "import" else head
+    spec = make_method("leaver", "raise SystemExit(2)" if place == "upscale" else f"return {NEAREST}", head=head)
+    report = runner.run(options(faces, tmp_path / "out", spec, "nearest"))
+    assert (
+        len(report.problems) == (5 if place in {"upscale", "output_size"} else 1)
+        and "SystemExit: 2" in report.problems[0]
+    )
+    assert all(row.error is None for row in report.results[-1].rows().values()) and len(report.results) == 2
