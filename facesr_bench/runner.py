@@ -14,7 +14,7 @@ from facesr_bench.computing import Computation
 from facesr_bench.data import check_names, expand_protocols, find_protocol, open_dataset
 from facesr_bench.dataset import DatasetBase, Item
 from facesr_bench.devices import torch_device
-from facesr_bench.errors import STRANGERS, FaceSRBenchError, PluginError, ResultsError
+from facesr_bench.errors import STRANGERS, DataError, FaceSRBenchError, PluginError, ResultsError
 from facesr_bench.metric import MetricBase, ReferenceSet, SetMetric
 from facesr_bench.metrics.profiles import Profile, get_profile
 from facesr_bench.opening import Entry, Failure, Setting, inputs_of, open_entry, references_of
@@ -115,12 +115,35 @@ def _items(
     try:
         dataset, _ = open_dataset(card.name, options.data)
         items = dataset.items(card)
+        _check_items(plugin.name, items)
         return dataset, items, dataset.content_hash(items)
     except FaceSRBenchError:
         raise
     except STRANGERS as error:  # costs the dataset's own protocols
         message = f"dataset {plugin.name} can't list its images: {type(error).__name__}: {error}"
         raise PluginError(message, traceback.format_exc()) from error
+
+
+def _check_items(dataset: str, items: Sequence[Item]) -> None:
+    """An id names an image in results, so two images of one id would leave one of them out.
+
+    Raises:
+        DataError: nothing is listed, or an id that can't name an image.
+    """
+    if not items:
+        raise DataError(f"dataset {dataset} lists no images")
+    seen: set[str] = set()
+    for item in items:
+        if not isinstance(item.id, str) or not item.id:
+            raise DataError(f"dataset {dataset}: {item.id!r} is no image id; a text of one letter or more is due")
+        if item.id in seen:
+            raise DataError(f"dataset {dataset} lists two images with the id {item.id!r}")
+        try:
+            item.id.encode()
+        except UnicodeEncodeError as error:
+            what = "is not valid UTF-8: rename the file"
+            raise DataError(f"dataset {dataset}: the name {item.id!r} {what}") from error
+        seen.add(item.id)
 
 
 def _open_all(setting: Setting, specs: Sequence[MethodSpec], chosen: Sequence[Item], report: Report) -> list[Entry]:

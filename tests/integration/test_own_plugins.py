@@ -121,6 +121,57 @@ def test_broken_dataset_costs_its_own_protocol_or_image(faces: Path, tmp_path: P
         assert results["drawn-x4"]["a"].error and not results["drawn-x4"]["b"].error
 
 
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        ("[Item('a', ()), Item('b', ()), Item('a', ())]", "two images with the id 'a'"),
+        ("[]", "lists no images"),
+        ("[Item('', ())]", "'' is no image id"),
+        ("[Item(7, ())]", "7 is no image id"),
+        ("[Item('caf\\udce9', ())]", "not valid UTF-8: rename"),
+    ],
+)
+def test_dataset_with_ids_that_cannot_name_images_is_refused(
+    faces: Path, tmp_path: Path, listed: str, expected: str
+) -> None:
+    """Two images of one id would be one in the results, silently."""
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    (folder / "card.toml").write_text(DATASET_CARD)
+    (folder / "dataset.py").write_text(DATASET_CODE.replace('[Item("a", ()), Item("b", ())]', listed))
+    report = runner.run(
+        runner.Options(("nearest",), (f"{folder}:drawn-x4", "folder-x8"), {"folder-x8": faces}, out=tmp_path / "out")
+    )
+    assert len(report.problems) == 1 and expected in report.problems[0]
+    assert len(only(report).rows()) == 5
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        ("np.zeros((32, 32, 3))", "32x32x3 float64"),
+        ("np.zeros((32, 32), np.uint8)", "32x32 uint8"),
+        ("np.zeros((32, 32, 4), np.uint8)", "32x32x4 uint8"),
+        ("np.zeros((0, 32, 3), np.uint8)", "0x32x3 uint8"),
+        ("[[1]]", "list"),
+    ],
+)
+@pytest.mark.parametrize("source", ["hr", "pairs", "lr"])
+def test_picture_that_is_not_rgb8_costs_its_own_image(tmp_path: Path, source: str, array: str, expected: str) -> None:
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    card = DATASET_CARD.replace('source = "hr"', f'source = "{source}"')
+    (folder / "card.toml").write_text(card if source == "hr" else card.replace('degradation = "bicubic-pillow"\n', ""))
+    good = {"hr": "np.zeros((32, 32, 3), np.uint8)", "lr": "np.zeros((8, 8, 3), np.uint8)"}
+    bad = f"hr={array}, lr={good['lr']}" if source != "lr" else f"hr=None, lr={array}"
+    code = DATASET_CODE.partition("        seed =")[0]
+    code += f"        return Picture({bad}) if item.id == 'a' else Picture(hr={good['hr']}, lr={good['lr']})\n"
+    (folder / "dataset.py").write_text(code)
+    report = runner.run(runner.Options(("nearest",), (str(folder),), out=tmp_path / "out"))
+    rows = only(report).rows()
+    assert f"{expected}; HxWx3 uint8 is due" in (rows["a"].error or "") and rows["b"].error is None
+
+
 def test_broken_metric_costs_its_own_cell(faces: Path, tmp_path: Path) -> None:
     folder = tmp_path / "mae"
     folder.mkdir()
