@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from facesr_bench import attention
-from facesr_bench.devices import torch_device
+from facesr_bench.devices import check_device, torch_device
 from facesr_bench.errors import FaceSRBenchError
 from facesr_bench.method import PRECISIONS
 from facesr_bench.store import Result
@@ -54,10 +53,11 @@ class Options:
         """
         if self.precision not in PRECISIONS:
             raise FaceSRBenchError(f"precision {self.precision!r}: it must be one of {', '.join(PRECISIONS)}")
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
-            raise FaceSRBenchError(f"device {self.device!r}: it must be auto, cpu, cuda, or cuda:N")
+        check_device(self.device)
         if self.device.startswith("cuda"):
             torch_device(self.device)
+        if self.resume not in get_args(Resume):
+            raise FaceSRBenchError(f"resume {self.resume!r}: it must be one of {', '.join(get_args(Resume))}")
         counts = {"limit": self.limit, "workers": self.workers, "batch size": self.batch_size}
         for name, count in counts.items():
             if count is not None and count < 1:
