@@ -200,7 +200,11 @@ class Registry(Generic[_CardT]):
             PluginError: unknown or ambiguous name, or a folder that holds no plug-in of this kind.
             CardError: the folder's card is wrong.
         """
-        return self.get(self.add(Path(spec).expanduser()).name if is_path(spec) else spec)
+        if is_path(spec):
+            return self.get(self.add(Path(spec).expanduser()).name)
+        if spec not in self.names() and (Path(spec) / CARD_FILE).is_file():
+            raise PluginError(f"no {self.kind} is called {spec!r}; for the folder of that name write ./{spec}")
+        return self.get(spec)
 
     def add(self, folder: Path) -> Plugin[_CardT]:
         """Add the plug-in in a folder that the user gave; a wrong card is an error here, a clash one in `get`.

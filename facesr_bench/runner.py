@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 from facesr_bench import provenance, sets
 from facesr_bench.cards import DatasetCard, ProtocolCard
@@ -147,10 +148,18 @@ def _check_items(dataset: str, items: Sequence[Item]) -> None:
 
 
 def _open_all(setting: Setting, specs: Sequence[MethodSpec], chosen: Sequence[Item], report: Report) -> list[Entry]:
-    """Every method that can run; the others are told of in the report."""
+    """Every method that can run; the others are told of in the report.
+
+    Two ways to write one method (`sparnet` and `sparnet@bundled`) are one row.
+    """
     entries: list[Entry] = []
+    seen: set[Path] = set()
     for spec in specs:
         opened = open_entry(setting, spec, chosen)
+        if opened.result is not None:
+            if opened.result.folder in seen:
+                continue
+            seen.add(opened.result.folder)
         if isinstance(opened, Failure):
             report.problems.append(f"{setting.card.name}, {opened.label}: {opened.error}")
         else:
