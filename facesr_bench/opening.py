@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from facesr_bench import cost, provenance, weights
-from facesr_bench.cards import DatasetCard, ProtocolCard
+from facesr_bench.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.dataset import Item
 from facesr_bench.devices import torch_device
 from facesr_bench.errors import STRANGERS, FaceSRBenchError, PluginError, ResultsError
@@ -26,6 +26,7 @@ from facesr_bench.references import References
 from facesr_bench.request import Options
 from facesr_bench.selection import MethodSpec
 from facesr_bench.store import MANIFEST, SCHEMA, ImageRow, Result, file_name, make_folders, open_result
+from facesr_bench.weights.cache import digest
 
 
 @dataclass(frozen=True)
@@ -198,13 +199,19 @@ def _fingerprint(setting: Setting, spec: MethodSpec, found: weights.Weights | No
             "schema": SCHEMA,
             "method": spec.plugin.name,
             "code": spec.plugin.code_hash(),
-            "weights": found.sha256 if found else None,
+            "weights": found.sha256 if found else _loose_weights(spec.plugin),
             "precision": setting.options.precision,
             **inputs_of(setting.plugin, setting.card),
             "data": setting.data["hash"],
             "profile": setting.profile.model_dump(mode="json", exclude={"summary", "source"}),
         }
     )
+
+
+def _loose_weights(plugin: Plugin[MethodCard]) -> str | None:
+    """A hash of the checkpoints that a method without named weights may open by itself; none if it has none."""
+    files = {path.relative_to(plugin.folder).as_posix(): digest(path) for path in plugin.loose_weights()}
+    return provenance.fingerprint(files) if files else None
 
 
 def _manifest(

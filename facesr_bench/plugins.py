@@ -40,6 +40,9 @@ Kind = Literal["method", "dataset", "metric"]
 MODULES: dict[Kind, str] = {"method": "method", "dataset": "dataset", "metric": "metric"}
 CLASSES: dict[Kind, str] = {"method": "Method", "dataset": "Dataset", "metric": "Metric"}
 
+SETTINGS = frozenset({".json", ".yaml", ".yml", ".toml", ".ini", ".cfg"})
+CHECKPOINTS = frozenset({".pth", ".pt", ".ckpt", ".safetensors", ".onnx", ".bin", ".pkl", ".npz", ".npy"})
+
 _CardT = TypeVar("_CardT", MethodCard, DatasetCard, MetricCard)
 
 
@@ -89,17 +92,22 @@ class Plugin(Generic[_CardT]):
         return self.folder
 
     def code_hash(self) -> str:
-        """sha256 over its Python files and card: what, beside the weights, can change its output.
+        """sha256 over its Python files, settings and card: what, beside the weights, can change its output.
 
-        Code that the folder imports from elsewhere is not covered.
+        Settings are files such as config.yaml, in its folder or one directly in it. Code that the folder imports from
+        elsewhere is not covered.
 
         Raises:
             PluginError: a file can't be read.
         """
         digest = hashlib.sha256()
         for place in dict.fromkeys([self.folder, self.code_folder]):
-            _add_files(digest, place, [place / CARD_FILE, *_python_files(place)])
+            _add_files(digest, place, [place / CARD_FILE, *_code_files(self.kind, place)])
         return digest.hexdigest()
+
+    def loose_weights(self) -> list[Path]:
+        """Checkpoints in its folder or one directly in it: code that is given none may open them by itself."""
+        return _beside(self.folder, CHECKPOINTS)
 
     def load_class(self) -> type[Any]:
         """Import the plug-in's class.
@@ -110,7 +118,7 @@ class Plugin(Generic[_CardT]):
         module_name, class_name = MODULES[self.kind], CLASSES[self.kind]
         if not (self.code_folder / f"{module_name}.py").is_file():
             raise PluginError(f"{self.code_folder}: {module_name}.py is missing (it must define class {class_name})")
-        _forget_if_changed(self.code_folder)
+        _forget_if_changed(self.kind, self.code_folder)
         try:
             module = import_from(self.code_folder, module_name)
         except STRANGERS as error:
@@ -127,10 +135,10 @@ _imported: dict[Path, str] = {}
 """The hash of each folder's code when it was imported."""
 
 
-def _forget_if_changed(folder: Path) -> None:
+def _forget_if_changed(kind: Kind, folder: Path) -> None:
     """In a notebook, a plug-in is edited between two runs: its numbers must be those of the code on disk."""
     digest = hashlib.sha256()
-    _add_files(digest, folder, _python_files(folder))
+    _add_files(digest, folder, _code_files(kind, folder))
     code = digest.hexdigest()
     if _imported.get(folder, code) != code:
         forget(folder)
@@ -144,6 +152,22 @@ def _add_files(digest: hashlib._Hash, folder: Path, files: Iterable[Path]) -> No
         except OSError as error:
             raise PluginError(f"{path}: can't be read: {error.strerror or error}") from error
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + content + b"\0")
+
+
+def _code_files(kind: Kind, folder: Path) -> list[Path]:
+    # Datasets list every file that their pictures come from, and metrics have a version; methods have neither.
+    settings = _beside(folder, SETTINGS) if kind == "method" else []
+    return [*_python_files(folder), *(path for path in settings if path != folder / CARD_FILE)]
+
+
+def _beside(folder: Path, suffixes: frozenset[str]) -> list[Path]:
+    """The files of some kinds in a folder and those directly in it, sorted; not what `training` holds."""
+    try:
+        inner = [p for p in folder.iterdir() if p.is_dir() and p.name[0] not in "._" and p.name != "training"]
+        found = [p for place in (folder, *inner) for p in place.iterdir() if p.suffix in suffixes and p.is_file()]
+    except OSError as error:
+        raise PluginError(f"{folder}: can't be read: {error.strerror or error}") from error
+    return sorted(path for path in found if path.name[0] != ".")
 
 
 def _python_files(folder: Path) -> list[Path]:

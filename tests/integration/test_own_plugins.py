@@ -211,6 +211,36 @@ def test_code_edited_between_two_runs_of_one_process_is_the_code_that_runs(
     )
 
 
+@pytest.mark.parametrize("file", ["config.json", "options/net.yaml", "net.pth", "weights/net.npy"])
+def test_file_that_a_method_opens_by_itself_is_in_the_fingerprint(
+    faces: Path, tmp_path: Path, make_method: MakeMethod, file: str
+) -> None:
+    """A network trained on and saved over the old one is not the old one, though the card names no weights."""
+    body = f"import pathlib\nfactor = float((pathlib.Path(__file__).parent / {file!r}).read_text())\n"
+    spec = Path(make_method("own", f"{body}return factor * ({NEAREST})"))
+    psnr = []
+    for factor in ("1.0", "0.5"):
+        (spec / file).parent.mkdir(exist_ok=True)
+        (spec / file).write_text(factor)
+        report = runner.run(options(faces, tmp_path / "out", str(spec), metrics=("psnr",), limit=1))
+        psnr.append(only(report).rows()["face0"].metrics["psnr"])
+        assert report.computed == 1
+        assert runner.run(options(faces, tmp_path / "out", str(spec), metrics=("psnr",), limit=1)).computed == 0
+    assert psnr[1] < psnr[0] - 1
+
+
+def test_checkpoints_beside_the_one_that_is_given_change_nothing(
+    faces: Path, tmp_path: Path, make_method: MakeMethod
+) -> None:
+    """A training saves another epoch: results of the earlier ones stay."""
+    spec = Path(make_method("own", f"return {NEAREST}"))
+    (spec / "epoch1.pth").write_text("1")
+    asked = options(faces, tmp_path / "out", f"{spec}@{spec / 'epoch1.pth'}", limit=1)
+    assert runner.run(asked).computed == 1
+    (spec / "epoch2.pth").write_text("2")
+    assert runner.run(asked).computed == 0
+
+
 @pytest.mark.parametrize("place", ["import", "load", "upscale", "output_size"])
 def test_plugin_that_exits_costs_its_own_row(faces: Path, tmp_path: Path, make_method: MakeMethod, place: str) -> None:
     """argparse in a stranger's script calls sys.exit."""
