@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -30,6 +30,9 @@ FileUrl = Annotated[
 class _Card(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
+    FOR_PEOPLE: ClassVar[frozenset[str]] = frozenset()
+    """Fields that can't change a number: they are for people, or have a place of their own in the fingerprint."""
+
 
 class Paper(_Card):
     """Where a method or dataset was published."""
@@ -38,6 +41,28 @@ class Paper(_Card):
     url: str
     year: int
     bibtex: str = ""
+
+
+class MeasuredCard(_Card):
+    """What this project measured with a checkpoint; a claim that anyone with the data can check.
+
+    Means with the ends of their 95 % bootstrap intervals over the images, by metric as users write it.
+    """
+
+    protocol: Name
+    profile: Name
+    n: int = Field(gt=0, description="images")
+    values: dict[MetricSpec, tuple[float, float, float]] = Field(min_length=1, description="mean, low, high")
+    bicubic: dict[MetricSpec, tuple[float, float, float]] = Field(
+        default_factory=dict, description="the same of method `bicubic`, to compare with"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> MeasuredCard:
+        for name, (mean, low, high) in [*self.values.items(), *self.bicubic.items()]:
+            if not low <= mean <= high:
+                raise ValueError(f"{name}: give the mean, then the low and the high end of its interval")
+        return self
 
 
 class WeightsCard(_Card):
@@ -53,6 +78,7 @@ class WeightsCard(_Card):
     licence: str
     training_data: str
     training: str = ""
+    measured: tuple[MeasuredCard, ...] = ()
 
     @model_validator(mode="after")
     def _one_source(self) -> WeightsCard:
@@ -65,6 +91,10 @@ class WeightsCard(_Card):
 
 class MethodCard(_Card):
     """What a method is; its behaviour is the class `Method` in method.py beside the card."""
+
+    FOR_PEOPLE = frozenset(
+        {"schema_version", "title", "summary", "parameters", "licence", "paper", "code", "weights", "default_weights"}
+    )
 
     schema_version: Literal[1]
     kind: Literal["method"]
@@ -142,6 +172,10 @@ class ProtocolCard(_Card):
 
 class DatasetCard(_Card):
     """What a dataset is; its reader is the class `Dataset` in dataset.py beside the card."""
+
+    FOR_PEOPLE = frozenset(
+        {"schema_version", "title", "summary", "licence", "citation", "obtain", "layout", "protocols"}
+    )
 
     schema_version: Literal[1]
     kind: Literal["dataset"]

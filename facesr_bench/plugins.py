@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -92,17 +93,21 @@ class Plugin(Generic[_CardT]):
         return self.folder
 
     def code_hash(self) -> str:
-        """sha256 over its Python files, settings and card: what, beside the weights, can change its output.
+        """sha256 over its code, settings and what its card decides: what, beside the weights, can change its output.
 
         Settings are files such as config.yaml, in its folder or one directly in it. Code that the folder imports from
-        elsewhere is not covered.
+        elsewhere is not covered. Of the card, what only people read is left out, so that a better summary, or one more
+        checkpoint, throws no result away.
 
         Raises:
+            CardError: there is no card to go by.
             PluginError: a file can't be read.
         """
-        digest = hashlib.sha256()
+        card = self.require_card()
+        decides = cast(Any, card).model_dump(mode="json", exclude=set(card.FOR_PEOPLE))
+        digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode() + b"\0")
         for place in dict.fromkeys([self.folder, self.code_folder]):
-            _add_files(digest, place, [place / CARD_FILE, *_code_files(self.kind, place)])
+            _add_files(digest, place, _code_files(self.kind, place))
         return digest.hexdigest()
 
     def loose_weights(self) -> list[Path]:

@@ -11,7 +11,7 @@ from facesr_bench.cli.run import parse_data
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from facesr_bench.cards import MethodCard, MetricCard
+    from facesr_bench.cards import MeasuredCard, MethodCard, MetricCard
     from facesr_bench.plugins import Plugin, Registry
 
 _DIRECTIONS = {True: "higher is better", False: "lower is better", None: "direction by variant"}
@@ -88,8 +88,16 @@ def _methods(found: list[Plugin[MethodCard]]) -> Table:
             if not location(plugin, name).is_file():
                 notes.append(f"not on this machine: facesr-bench weights fetch {plugin.name}@{name}")
             facts.append(f"@{name}" + (f" ({', '.join(notes)})" if notes else ""))
+            facts += [_measured(name, claim) for claim in card.weights[name].measured]
         _described(table, plugin.name, card.summary, facts)
     return table
+
+
+def _measured(weights: str, claim: MeasuredCard) -> str:
+    """The first value of a claim: `@bundled on helen-x8: psnr 25.3 [25.1, 25.5], bicubic 23.3`."""
+    metric, (mean, low, high) = next(iter(claim.values.items()))
+    than = f", bicubic {claim.bicubic[metric][0]:g}" if metric in claim.bicubic else ""
+    return f"@{weights} on {claim.protocol}: {metric} {mean:g} [{low:g}, {high:g}]{than}"
 
 
 def _protocols(console: Any, data: list[str]) -> None:

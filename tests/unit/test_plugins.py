@@ -164,6 +164,50 @@ def test_code_hash_sees_every_file(tmp_path: Path) -> None:
     assert plugins.read_plugin("method", folder, "path").code_hash() != before
 
 
+@pytest.mark.parametrize(
+    ("change", "counts"),
+    [
+        (("scales = []", "scales = [8]"), True),
+        (("[options]", "[options]\ndepth = 3"), True),
+        (('title = "T"', 'title = "Another"'), False),
+        (('licence = "MIT"', 'licence = "Apache-2.0"'), False),
+        (
+            (
+                "[weights.a]",
+                '[weights.b]\nurl = "https://x.org/b.pth"\nlicence = "x"\ntraining_data = "x"\n[weights.a]',
+            ),
+            False,
+        ),
+    ],
+)
+def test_code_hash_sees_of_the_card_what_can_change_an_output(
+    tmp_path: Path, change: tuple[str, str], counts: bool
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "method.py").write_text("class Method: ...\n")
+    text = """schema_version = 1
+kind = "method"
+name = "mine"
+title = "T"
+summary = "S"
+input = "lr"
+scales = []
+licence = "MIT"
+default_weights = "a"
+[options]
+[weights.a]
+url = "https://x.org/a.pth"
+licence = "x"
+training_data = "x"
+"""
+    (folder / "card.toml").write_text(text)
+    before = plugins.read_plugin("method", folder, "path").code_hash()
+    assert change[0] in text
+    (folder / "card.toml").write_text(text.replace(*change))
+    assert (plugins.read_plugin("method", folder, "path").code_hash() != before) is counts
+
+
 def test_split_list() -> None:
     assert split_list(["a,b", " c ", "a", ""]) == ["a", "b", "c"]
 
