@@ -167,10 +167,12 @@ def _open_result(setting: Setting, spec: MethodSpec, found: weights.Weights | No
     folder = setting.root / file_name(label) / key
     manifest = _manifest(setting, spec, found, label, key)
     if (folder / MANIFEST).exists():
-        # What computed the numbers stays on record until this run computes some itself.
+        # What computed the numbers stays on record until this run computes some itself; what cards say to people is
+        # no part of the fingerprint, and may be better now.
         earlier = open_result(folder).manifest
+        said = {key: {**earlier[key], **manifest[key]} for key in ("protocol", "dataset", "profile", "method")}
         metrics = _merged(earlier["metrics"], manifest["metrics"])
-        manifest = {**earlier, "metrics": metrics, "updated": manifest["updated"]}
+        manifest = {**earlier, **said, "metrics": metrics, "updated": manifest["updated"]}
     result = Result(folder, manifest)
     make_folders(folder / "sr", folder / "maps", result.inputs_folder / "lr", result.inputs_folder / "hr")
     if setting.options.resume == "never":

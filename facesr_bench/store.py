@@ -336,6 +336,7 @@ _REQUIRED = (
     "method.weights",
     "method.label",
     "profile.name",
+    "dataset.name",
     "data.hash",
     "metrics",
     "updated",
