@@ -120,14 +120,14 @@ def run(arguments: argparse.Namespace) -> int:
         notes.print(f"computed {report.computed} image(s); results in {escape(str(arguments.out))}")
     elif report.results and not report.problems:
         notes.print("nothing to compute: every result asked for is already there (--resume never computes anew)")
-    if report.results and not arguments.no_report:
-        notes.print(f"page: {escape(str(build(arguments.out)))}")
     for problem in report.problems[:20]:
         notes.print(f"[bold red]failed[/] {escape(problem)}", highlight=False)
     if len(report.problems) > 20:
         notes.print(f"[bold red]failed[/] ... and {len(report.problems) - 20} more; images.jsonl has them all")
     if not report.results:
         return MISUSED
+    if not arguments.no_report:  # last: a result that can't be read stops it, and must not hide what failed here
+        notes.print(f"page: {escape(str(build(arguments.out)))}")
     return FAILED if report.problems else OK
 
 

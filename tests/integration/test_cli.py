@@ -126,6 +126,19 @@ def test_list_protocols_tells_what_is_wrong_with_data_that_was_given(
     assert "celeba: " in text and "helen: " not in text
 
 
+def test_result_that_cannot_be_read_hides_no_failure(
+    capsys: pytest.CaptureFixture[str], make_method: MakeMethod
+) -> None:
+    """Someone's newer release wrote into the same folder: the page can't be built, and this run's failures are told."""
+    other = Path("results/demo-x8/theirs/0123")
+    other.mkdir(parents=True)
+    (other / "manifest.json").write_text('{"schema_version": 99}')
+    spec = make_method("grumpy", "raise RuntimeError('not today')")
+    assert main(["run", "--methods", f"{spec},nearest", "--limit", "1", "--metrics", "psnr"]) == 2
+    captured = capsys.readouterr()
+    assert "not today" in captured.err and "format 99" in captured.err and "nearest" in captured.out
+
+
 @pytest.mark.parametrize("what", ["methods", "protocols", "datasets", "metrics", "profiles"])
 def test_list(capsys: pytest.CaptureFixture[str], what: str) -> None:
     assert main(["list", what]) == 0
