@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.errors import DetectionError, FaceSRBenchError, MetricError
-from facesr_bench.images import Image8, by_stem, list_images, pair_by_stem, read_image
+from facesr_bench.errors import STRANGERS, FaceSRBenchError, MetricError
+from facesr_bench.images import Image8, by_stem, list_images, pair_by_stem, read_image, read_only
 from facesr_bench.metric import MetricBase, SetMetric
-from facesr_bench.pipeline import checked_features
+from facesr_bench.pipeline import checked_features, put_value
 from facesr_bench.protocol import Sample
+from facesr_bench.sets import value_of_set
 from facesr_bench.store import ImageRow
 from facesr_bench.summary import MetricInfo, Totals, metric_infos, total
 
@@ -24,17 +26,20 @@ class FolderScores:
 
     Attributes:
         rows: one per pair whose pictures could be read, by name.
-        problems: one line per pair that could not.
+        problems: why the other pairs could not, by name.
         infos, totals: every column, and its number or the reason why it has none.
     """
 
     rows: list[ImageRow] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
     infos: dict[str, MetricInfo] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
 
 
 Pair = tuple[str, Path, Path | None]
+
+Features = dict[str, dict[str, tuple[NDArray[np.float32], ...]]]
+"""By extractor and name: those of SR, and of HR where there is one to compare with."""
 
 
 def pairs_of(sr: Path, hr: Path | None) -> list[Pair]:
@@ -59,28 +64,29 @@ def score_folders(pairs: Iterable[Pair], metrics: Sequence[MetricBase], has_trut
     found = FolderScores()
     reasons = {metric.key: reason for metric in metrics if (reason := _why_not(metric, has_truth)) is not None}
     able = [metric for metric in metrics if metric.key not in reasons]
-    features: dict[str, list[tuple[NDArray[np.float32], ...]]] = {}
+    features: Features = {}
     for name, sr_path, hr_path in pairs:
         try:
-            sr, hr = read_image(sr_path), read_image(hr_path) if hr_path is not None else None
+            sr = read_only(read_image(sr_path))
+            hr = read_only(read_image(hr_path)) if hr_path is not None else None
             if hr is not None and sr.shape != hr.shape:
                 sizes = f"SR is {sr.shape[1]}x{sr.shape[0]} and HR {hr.shape[1]}x{hr.shape[0]}"
                 raise MetricError(f"{sizes}; only images of one size can be compared")
         except FaceSRBenchError as error:
-            found.problems.append(f"{name}: {error}")
+            found.problems[name] = str(error)
             continue
         row = ImageRow(name, reasons=dict(reasons))
         for metric in able:
             _score(metric, name, sr, hr, row, features)
         found.rows.append(row)
-    sets = {metric.key: _of_set(metric, features, reasons, len(found.rows)) for metric in metrics if _is_set(metric)}
+    sets = {
+        metric.key: _of_set(metric, features, reasons.get(metric.key), found.rows)
+        for metric in metrics
+        if metric.card.of == "set"
+    }
     found.infos = metric_infos({metric.key: metric.describe() for metric in metrics}, [])
     found.totals = total(found.infos, found.rows, sets)
     return found
-
-
-def _is_set(metric: MetricBase) -> bool:
-    return isinstance(metric, SetMetric) or metric.card.of == "set"
 
 
 def _why_not(metric: MetricBase, has_truth: bool) -> str | None:
@@ -96,7 +102,7 @@ def _why_not(metric: MetricBase, has_truth: bool) -> str | None:
         metric.load()
     except FaceSRBenchError as error:
         return str(error)
-    except Exception as error:  # a stranger's metric may raise anything; it costs its own column
+    except STRANGERS as error:  # costs the metric's own column
         return f"{type(error).__name__}: {error}"
     return None
 
@@ -107,37 +113,29 @@ def _score(
     sr: Image8,
     hr: Image8 | None,
     row: ImageRow,
-    features: dict[str, list[tuple[NDArray[np.float32], ...]]],
+    features: Features,
 ) -> None:
-    try:
+    def compute() -> float | None:
         if isinstance(metric, SetMetric):
-            images = [sr] if metric.reference_set is not None or hr is None else [sr, hr]
-            features.setdefault(metric.key, []).append(tuple(checked_features(metric, image) for image in images))
-            return
+            kept = features.setdefault(metric.extractor, {})
+            if name not in kept:  # FID and KID read the same
+                images = [sr] if metric.reference_set is not None or hr is None else [sr, hr]
+                kept[name] = tuple(checked_features(metric, image) for image in images)
+            return None
         # No metric that needs the input comes here, so what stands in for it is never looked at.
         reference = metric.prepare_sample(Sample(name, lr=sr if hr is None else hr, hr=hr))
-        row.metrics[metric.key] = float(metric.per_image(sr, reference))
-    except FaceSRBenchError as error:
-        row.reasons[metric.key] = str(error)
-        if isinstance(error, DetectionError):
-            row.undetected.append(metric.key)
-    except Exception as error:  # a stranger's metric may raise anything; it costs its own cell
-        row.reasons[metric.key] = f"{type(error).__name__}: {error}"
+        return metric.per_image(sr, reference)
+
+    put_value(row, metric.key, compute)
 
 
-def _of_set(
-    metric: MetricBase,
-    features: dict[str, list[tuple[NDArray[np.float32], ...]]],
-    reasons: dict[str, str],
-    count: int,
-) -> dict[str, object]:
-    found = features.get(metric.key, [])
-    if metric.key in reasons or len(found) < count or not isinstance(metric, SetMetric):
-        return {"reason": reasons.get(metric.key, f"{count - len(found)} of {count} images have no features")}
-    try:
-        sr = np.stack([row[0] for row in found])
-        other = metric.reference_set
-        value = metric.of_set(sr, other.path if other is not None else np.stack([row[1] for row in found]))
-    except (FaceSRBenchError, ValueError) as error:
-        return {"reason": str(error)}
-    return {"value": value.value, "standard_error": value.standard_error, "n": count}
+def _of_set(metric: MetricBase, features: Features, reason: str | None, rows: list[ImageRow]) -> dict[str, Any]:
+    if reason is not None or not isinstance(metric, SetMetric):
+        return {"reason": reason}
+    other = metric.reference_set
+
+    def stacked() -> tuple[NDArray[np.float32], NDArray[np.float32] | Path]:
+        kept = [features[metric.extractor][row.id] for row in rows]
+        return np.stack([sr for sr, *_ in kept]), other.path if other is not None else np.stack([hr for _, hr in kept])
+
+    return value_of_set(metric, rows, stacked)

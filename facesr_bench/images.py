@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from facesr_bench.files import replacing
 
 Image8 = NDArray[np.uint8]
 """A picture: HxWx3, uint8, RGB."""
+
+_Number = TypeVar("_Number", bound=np.generic)
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
 
@@ -133,6 +136,13 @@ def resize(image: Image8, size: tuple[int, int], box: tuple[float, float, float,
     if box is None and image.shape[:2] == size:
         return image
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC, box=box))
+
+
+def read_only(array: NDArray[_Number]) -> NDArray[_Number]:
+    """A view that can't be written to, for what several metrics or methods look at in turn."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def list_images(folder: Path) -> list[Path]:

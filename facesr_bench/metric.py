@@ -105,7 +105,11 @@ class MetricBase(ABC):
         return None if sample.hr is None else self.prepare(sample.hr)
 
     def prepare(self, hr: Image8) -> Any:
-        """What depends on the ground truth alone; computed once per image and handed to `per_image` of every method."""
+        """What depends on the ground truth alone; computed once per image and handed to `per_image` of every method.
+
+        Args:
+            hr: HxWx3 uint8, read-only.
+        """
         return hr
 
     @abstractmethod
@@ -113,7 +117,7 @@ class MetricBase(ABC):
         """The value for one image.
 
         Args:
-            sr: HxWx3 uint8, the image as it would be saved under the profile.
+            sr: HxWx3 uint8, read-only: the image as it would be saved under the profile.
             reference: what `prepare` returned for its ground truth; none where there is none.
 
         Returns:

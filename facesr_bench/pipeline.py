@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from facesr_bench.errors import (
     ResultsError,
     WeightsError,
 )
-from facesr_bench.images import Image8, read_image, resize, write_map, write_png
+from facesr_bench.images import Image8, read_image, read_only, resize, write_map, write_png
 from facesr_bench.method import MethodBase
 from facesr_bench.metric import MetricBase, SetMetric
 from facesr_bench.metrics.convert import quantise
@@ -259,6 +259,7 @@ def score_output(
 
 def score_image(sr: Image8, loaded: Loaded, metrics: Sequence[MetricBase], result: Result) -> ImageRow:
     """Every metric of one finished image; a metric that can't be computed leaves its reason."""
+    sr = read_only(sr)
     row = ImageRow(loaded.id)
     for metric in metrics:
         if isinstance(metric, SetMetric) and metric.unavailable is not None:
@@ -278,23 +279,40 @@ def _score_metric(sr: Image8, metric: MetricBase, loaded: Loaded, result: Result
         if key in loaded.undetected:
             row.undetected.append(key)
         return
-    try:
+
+    def compute() -> float | None:
         if isinstance(metric, SetMetric):
             _keep_features_of(sr, metric, result.features_path(metric.extractor, loaded.id))
-            return
-        value = _value(sr, metric, loaded, result)
-    except MetricError as error:
+            return None
+        return _value(sr, metric, loaded, result)
+
+    put_value(row, key, compute)
+
+
+def put_value(row: ImageRow, key: str, compute: Callable[[], float | None]) -> None:
+    """Put a metric's value of one image, or why there is none, into `row`; a failure costs this cell only.
+
+    Args:
+        compute: returns none where one image has no value by itself, as with metrics of sets.
+
+    Raises:
+        ResultsError: a run that can't save is a failed run.
+    """
+    try:
+        found = compute()
+        value = None if found is None else float(found)
+    except ResultsError:
+        raise
+    except FaceSRBenchError as error:
         row.reasons[key] = str(error)
         if isinstance(error, DetectionError):
             row.undetected.append(key)
-    except ResultsError:
-        raise  # a run that can't save is a failed run
-    except STRANGERS as error:  # costs the metric's own cell
+    except STRANGERS as error:
         row.reasons[key] = f"{type(error).__name__}: {error}"
     else:
-        if math.isnan(value):
+        if value is not None and math.isnan(value):
             row.reasons[key] = f"{key} returned NaN"
-        else:
+        elif value is not None:
             row.metrics[key] = value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
+from typing import Protocol as TypingProtocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +14,21 @@ from facesr_bench import crops, degradation
 from facesr_bench.cards import ProtocolCard
 from facesr_bench.dataset import Picture
 from facesr_bench.errors import DataError
-from facesr_bench.images import Image8
+from facesr_bench.images import Image8, read_only
 
-Keep = Callable[[str, str, Callable[[], "NDArray[Any]"]], "NDArray[Any]"]
-"""Called with a name, a sample's id, and what computes the array if it isn't there yet."""
+
+class Keep(TypingProtocol):
+    """Where arrays are kept between runs."""
+
+    def __call__(
+        self, name: str, image_id: str, compute: Callable[[], NDArray[Any]], limit: int | None = None
+    ) -> NDArray[Any]:
+        """As `Sample.once`, for the sample of that id."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image of a protocol, ready for every method and metric.
+    """One image of a protocol, ready for every method and metric; all of them share its arrays, so these are read-only.
 
     Attributes:
         id: names the image in results.
@@ -41,13 +48,19 @@ class Sample:
     aligned: Literal["none", "ffhq"] = "none"
     keep: Keep | None = None
 
-    def once(self, name: str, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    def __post_init__(self) -> None:
+        for name in ("lr", "hr", "landmarks"):
+            if (array := getattr(self, name)) is not None:
+                object.__setattr__(self, name, read_only(array))
+
+    def once(self, name: str, compute: Callable[[], NDArray[Any]], limit: int | None = None) -> NDArray[Any]:
         """What `compute` returns, computed once for this sample and kept on disk where there is a place for it.
 
         Args:
             name: what it is, with everything that could change it but the sample: `identity-w600k-r50-1a2b3c4d`.
+            limit: bytes on disk for all arrays of this name; what does not fit is computed in each run.
         """
-        return compute() if self.keep is None else self.keep(name, self.id, compute)
+        return compute() if self.keep is None else self.keep(name, self.id, compute, limit)
 
 
 def prepare(sample_id: str, picture: Picture, protocol: ProtocolCard) -> Sample:

@@ -21,15 +21,34 @@ class References:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._lock = threading.Lock()
+        self._sizes: dict[str, int] = {}
 
-    def __call__(self, name: str, image_id: str, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-        """The array, read from disk or else computed and written."""
+    def __call__(
+        self, name: str, image_id: str, compute: Callable[[], NDArray[Any]], limit: int | None = None
+    ) -> NDArray[Any]:
+        """The array, read from disk or else computed and written.
+
+        Args:
+            limit: bytes that all arrays of this name may take; beyond it nothing more is written.
+        """
         path = self.path(name, image_id)
         kept = read_array(path)
         if kept is None:
             kept = compute()
-            write_array(path, kept)
+            if limit is None or self._fits(path.parent, kept.nbytes, limit):
+                write_array(path, kept)
         return kept
+
+    def _fits(self, folder: Path, size: int, limit: int) -> bool:
+        """Whether `size` more bytes may be written there; if so, they count from now on."""
+        with self._lock:
+            if folder.name not in self._sizes:
+                self._sizes[folder.name] = sum(path.stat().st_size for path in folder.glob("*.npy"))
+            if self._sizes[folder.name] + size > limit:
+                return False
+            self._sizes[folder.name] += size
+            return True
 
     def path(self, name: str, image_id: str) -> Path:
         return self._folder / file_name(name) / f"{file_name(image_id)}.npy"

@@ -93,7 +93,7 @@ def _run_protocol(
             entry.result.close()
             if entry.todo:
                 entry.computed_now(setting)
-    set_metrics = [metric for metric in metrics if isinstance(metric, SetMetric)]
+    set_metrics = [metric for metric in metrics if metric.card.of == "set"]
     for entry in entries:
         sets.update(entry.result, set_metrics, references_of(entry.result))
 
@@ -115,7 +115,7 @@ def _items(
     """The protocol's dataset, what it lists, and the hash of that."""
     try:
         dataset, _ = open_dataset(card.name, options.data)
-        items = dataset.items(card)
+        items = list(dataset.items(card))
         _check_items(plugin.name, items)
         return dataset, items, dataset.content_hash(items)
     except FaceSRBenchError:
@@ -156,13 +156,12 @@ def _open_all(setting: Setting, specs: Sequence[MethodSpec], chosen: Sequence[It
     seen: set[Path] = set()
     for spec in specs:
         opened = open_entry(setting, spec, chosen)
-        if opened.result is not None:
-            if opened.result.folder in seen:
-                continue
-            seen.add(opened.result.folder)
         if isinstance(opened, Failure):
             report.problems.append(f"{setting.card.name}, {opened.label}: {opened.error}")
+        elif opened.result.folder in seen:
+            continue
         else:
+            seen.add(opened.result.folder)
             entries.append(opened)
         if opened.result is not None:
             report.results.append(opened.result)

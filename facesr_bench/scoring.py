@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from facesr_bench import plugins
 from facesr_bench.cards import MetricCard
 from facesr_bench.errors import STRANGERS, MetricError, PluginError, WeightsError
-from facesr_bench.images import Image8
+from facesr_bench.images import Image8, read_only
 from facesr_bench.metric import MetricBase, SetMetric
 from facesr_bench.metrics.convert import quantise
 from facesr_bench.metrics.profiles import Profile, get_profile
@@ -34,14 +34,13 @@ def load_metric(name: str, profile: str | Profile, scale: int) -> MetricBase:
         MetricError: no profile has that name (suggests one), the scale is not a positive whole number, or the class
             is not a metric.
     """
-    if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
-        raise MetricError(f"scale must be a whole number from 1 up, not {scale!r}")
+    _check_scale(scale)
     spec = parse_metric(name)
     card = spec.plugin.require_card()
     profile = get_profile(profile) if isinstance(profile, str) else profile
     cls = spec.plugin.load_class()
     try:
-        metric = cls(card, profile, scale)
+        metric: MetricBase = cls(card, profile, scale)
     except STRANGERS as error:
         raise MetricError(f"{name} can't be made: {type(error).__name__}: {error}") from error
     if not isinstance(metric, SetMetric if card.of == "set" else MetricBase):
@@ -54,8 +53,19 @@ def load_metric(name: str, profile: str | Profile, scale: int) -> MetricBase:
             metric.key = spec.base + metric.weights.suffix
         except WeightsError as error:
             metric.unavailable = str(error)
-    metric.unavailable = metric.unavailable or metric.why_unavailable()
+    try:
+        metric.unavailable = metric.unavailable or metric.why_unavailable()
+        metric.describe()
+        if isinstance(metric, SetMetric) and metric.unavailable is None:
+            str(metric.extractor)
+    except STRANGERS as error:  # better here than in the middle of a run
+        raise MetricError(f"{name} can't tell of itself: {type(error).__name__}: {error}") from error
     return metric
+
+
+def _check_scale(scale: int) -> None:
+    if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
+        raise MetricError(f"scale must be a whole number from 1 up, not {scale!r}")
 
 
 class BrokenMetric(MetricBase):
@@ -66,11 +76,13 @@ class BrokenMetric(MetricBase):
 
 
 def load_metric_or_reason(name: str, profile: Profile, scale: int) -> MetricBase:
-    """As `load_metric`, but a plug-in that fails to import costs its own column and not the run.
+    """As `load_metric`, but a broken plug-in costs its own column and nothing else.
 
     Raises:
         PluginError, WeightsError: no metric, or none of its networks, has that name.
+        MetricError: the scale is not a positive whole number.
     """
+    _check_scale(scale)
     spec = parse_metric(name)
     try:
         return load_metric(name, profile, scale)
@@ -173,7 +185,7 @@ def score(
         raise MetricError(f"metrics must be a list of names, such as [{metrics!r}], not one string")
     sr, hr = np.asarray(sr), np.asarray(hr)
     chosen = get_profile(profile)
-    image = sr if sr.dtype == np.uint8 else quantise(sr, chosen.quantise)
+    image = read_only(sr if sr.dtype == np.uint8 else quantise(sr, chosen.quantise))
     values = {}
     for name in metrics:
         metric = load_metric(name, chosen, scale)

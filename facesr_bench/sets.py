@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.errors import STRANGERS, FaceSRBenchError, MetricError
-from facesr_bench.metric import ReferenceSet, SetMetric, SetValue
+from facesr_bench.metric import MetricBase, ReferenceSet, SetMetric
 from facesr_bench.references import References, read_array
 from facesr_bench.store import ImageRow, Result
 from facesr_bench.weights.cache import digest
@@ -65,8 +65,11 @@ def compare_with(metric: SetMetric, reference: ReferenceSet | None) -> None:
         metric.key = f"{named}{at}{network}"
 
 
-def update(result: Result, metrics: Sequence[SetMetric], references: References) -> None:
+def update(result: Result, metrics: Sequence[MetricBase], references: References) -> None:
     """Bring sets.json up to date with the images that the result has now.
+
+    Args:
+        metrics: those whose card says that they are of a set; a class that could not be loaded is among them.
 
     Raises:
         ResultsError: it can't be read or written.
@@ -82,29 +85,25 @@ def update(result: Result, metrics: Sequence[SetMetric], references: References)
 
 def _entry(
     result: Result,
-    metric: SetMetric,
+    metric: MetricBase,
     rows: Mapping[str, ImageRow],
     references: References,
     known: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    if metric.unavailable is not None:
-        return known if known is not None and "value" in known else {"reason": metric.unavailable}
+    if metric.unavailable is not None or not isinstance(metric, SetMetric):
+        kept = known is not None and known.get("version") == metric.card.version and known.get("n") == len(rows)
+        return known if known is not None and kept else {"reason": metric.unavailable}
     ids = sorted(rows)
     other = metric.reference_set
     made_of = [metric.extractor, metric.card.version, other.sha256 if other else GROUND_TRUTH, *ids]
     inputs = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
     if known is not None and known.get("inputs") == inputs:
         return known
-    try:
-        value = _compute(result, metric, rows, references)
-    except FaceSRBenchError as error:
-        return {"reason": str(error)}
-    except STRANGERS as error:  # costs the metric's own cell
-        return {"reason": f"{type(error).__name__}: {error}"}
+    found = value_of_set(metric, list(rows.values()), lambda: _features(result, metric, ids, references))
+    if "reason" in found:
+        return found
     return {
-        "value": value.value,
-        "standard_error": value.standard_error,
-        "n": len(ids),
+        **found,
         "reference": other.name if other else GROUND_TRUTH,
         "reference_sha256": other.sha256 if other else None,
         "extractor": metric.extractor,
@@ -113,18 +112,38 @@ def _entry(
     }
 
 
-def _compute(result: Result, metric: SetMetric, rows: Mapping[str, ImageRow], references: References) -> SetValue:
-    ids = sorted(rows)
-    troubles = [rows[image_id].reasons[metric.key] for image_id in ids if metric.key in rows[image_id].reasons]
-    if not ids or troubles:
-        raise MetricError(f"{troubles[0]} ({len(troubles)} of {len(ids)} images)" if ids else "no image was scored")
+def value_of_set(
+    metric: SetMetric,
+    rows: Sequence[ImageRow],
+    features: Callable[[], tuple[NDArray[np.float32], NDArray[np.float32] | Path]],
+) -> dict[str, Any]:
+    """The value of many images, with its standard error and their number; or why there is none.
+
+    Args:
+        rows: of the images; one with a reason for this metric leaves the set without a value.
+        features: the arguments of `of_set`, called if every image has some.
+    """
+    reasons = [row.reasons[metric.key] for row in rows if metric.key in row.reasons]
+    if not rows or reasons:
+        return {"reason": f"{reasons[0]} ({len(reasons)} of {len(rows)} images)" if rows else "no image was scored"}
+    try:
+        found = metric.of_set(*features())
+        value, spread = float(found.value), found.standard_error
+        if not math.isfinite(value) or not math.isfinite(spread or 0):
+            raise MetricError(f"{metric.key} returned {value}" + (f", standard error {spread}" if spread else ""))
+    except FaceSRBenchError as error:
+        return {"reason": str(error)}
+    except STRANGERS as error:  # costs the metric's own cell
+        return {"reason": f"{type(error).__name__}: {error}"}
+    return {"value": value, "standard_error": spread, "n": len(rows)}
+
+
+def _features(
+    result: Result, metric: SetMetric, ids: Sequence[str], references: References
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | Path]:
     sr = _stack([result.features_path(metric.extractor, image_id) for image_id in ids], "SR")
     other = metric.reference_set
-    hr = other.path if other else _stack([references.path(metric.extractor, i) for i in ids], GROUND_TRUTH)
-    value = metric.of_set(sr, hr)
-    if not math.isfinite(value.value):
-        raise MetricError(f"{metric.key} returned {value.value}")
-    return value
+    return sr, other.path if other else _stack([references.path(metric.extractor, i) for i in ids], GROUND_TRUTH)
 
 
 def _stack(paths: Sequence[Path], what: str) -> NDArray[np.float32]:

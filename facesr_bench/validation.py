@@ -13,7 +13,7 @@ import numpy as np
 from facesr_bench import plugins
 from facesr_bench.cards import MethodCard
 from facesr_bench.errors import STRANGERS, FaceSRBenchError, PluginError
-from facesr_bench.images import resize
+from facesr_bench.images import read_only, resize
 from facesr_bench.method import MethodBase, make_method
 from facesr_bench.plugins import CARD_FILE, Kind, Plugin
 from facesr_bench.weights import resolve
@@ -233,7 +233,8 @@ def _validate_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]:
 
     def value(a: Any, b: Any) -> float:
         metric = cls(plugin.require_card(), get_profile("sparnet"), 8)
-        return float(metric.per_image(a, metric.prepare(b)))
+        metric.load()
+        return float(metric.per_image(read_only(a), metric.prepare(read_only(b))))
 
     def runs() -> str | None:
         low, high = plugin.require_card().range

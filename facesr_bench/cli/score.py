@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facesr_bench.cli import FAILED, OK
-from facesr_bench.errors import ResultsError
+from facesr_bench.cli import FAILED, MISUSED, OK
+from facesr_bench.cli.table import write_text
+from facesr_bench.errors import MetricError, ResultsError
 
 if TYPE_CHECKING:
     from facesr_bench.folder_scoring import FolderScores
@@ -50,24 +52,28 @@ def score(arguments: argparse.Namespace) -> int:
     from facesr_bench.devices import torch_device
     from facesr_bench.folder_scoring import pairs_of, score_folders
     from facesr_bench.metric import SetMetric
-    from facesr_bench.scoring import load_metric
+    from facesr_bench.metrics.profiles import get_profile
+    from facesr_bench.scoring import load_metric_or_reason
     from facesr_bench.selection import split_list
 
     names = split_list(arguments.metrics or ["psnr,ssim"])
+    if not names:
+        raise MetricError("--metrics names none; `facesr-bench list metrics` shows what there is")
     reference = sets.parse_reference(arguments.fid_reference)
-    metrics = [load_metric(name, arguments.profile, arguments.scale) for name in names]
+    profile = get_profile(arguments.profile)
+    metrics = [load_metric_or_reason(name, profile, arguments.scale) for name in names]
     device = torch_device(arguments.device)
     for metric in metrics:
         metric.device = device
         if isinstance(metric, SetMetric):
             sets.compare_with(metric, sets.read_reference(*reference) if reference else None)
     pairs = pairs_of(arguments.sr, arguments.hr)
+    if arguments.out is not None:
+        _check_writable(arguments.out)  # told before any work is done, not after
     notes = Console(stderr=True, soft_wrap=True)
     found = score_folders(
         track(pairs, "scoring", console=notes, transient=True), metrics, has_truth=arguments.hr is not None
     )
-    if arguments.out is not None:
-        _write_csv(arguments.out, [metric.key for metric in metrics if metric.card.of == "image"], found)
     against = f" against {arguments.hr}" if arguments.hr is not None else ""
     print(f"{arguments.sr}{against}, profile {arguments.profile}, n = {len(found.rows)}")  # noqa: T201
     width = max(12, *(len(name) for name in found.infos))
@@ -81,18 +87,34 @@ def score(arguments: argparse.Namespace) -> int:
         for reason, ids in found.totals.reasons[info.name].items():
             part = f" ({len(ids)} of {len(found.rows)} pictures)" if len(ids) < len(found.rows) else ""
             notes.print(f"[yellow]{escape(info.name)}[/]: {escape(reason)}{part}", highlight=False)
-    for problem in found.problems:
-        notes.print(f"[bold red]failed[/] {escape(problem)}", highlight=False)
+    for name, problem in found.problems.items():
+        notes.print(f"[bold red]failed[/] {escape(name)}: {escape(problem)}", highlight=False)
+    if arguments.out is not None:
+        write_text(arguments.out, _csv([metric.key for metric in metrics if metric.card.of == "image"], found))
+        sys.stderr.write(f"wrote {arguments.out}\n")
+    if not found.rows:
+        return MISUSED
     return FAILED if found.problems or lacking else OK
 
 
-def _write_csv(path: Path, keys: list[str], found: FolderScores) -> None:
+def _check_writable(path: Path) -> None:
+    if path.is_dir():
+        raise ResultsError(f"{path}: a folder; name the csv file to write")
+    probe = path.with_name(path.name + ".partial")
     try:
-        with path.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(["image", *keys])
-            for row in found.rows:
-                writer.writerow([row.id, *(repr(row.metrics[key]) if key in row.metrics else "" for key in keys)])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
     except OSError as error:
         raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error
-    sys.stderr.write(f"wrote {path}\n")
+
+
+def _csv(keys: list[str], found: FolderScores) -> str:
+    """A line per pair, by name; cells are empty where there is no number, as they are for a pair that can't be read."""
+    values = {**{name: {} for name in found.problems}, **{row.id: row.metrics for row in found.rows}}
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", *keys])
+    for name in sorted(values):
+        writer.writerow([name, *(repr(values[name][key]) if key in values[name] else "" for key in keys)])
+    return text.getvalue()

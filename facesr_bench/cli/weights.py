@@ -156,10 +156,13 @@ def show_path(arguments: argparse.Namespace) -> int:
     from facesr_bench.errors import WeightsError
     from facesr_bench.weights import require
     from facesr_bench.weights.catalogue import find
+    from facesr_bench.weights.chosen import shipped_path
 
-    find(arguments.name)  # an unknown name is misuse, a missing file is not
+    path = shipped_path(arguments.name)
+    if path is None:
+        find(arguments.name)  # an unknown name is misuse, a missing file is not
     try:
-        print(require(arguments.name))  # noqa: T201 - for `$(...)`: bare, never wrapped
+        print(path or require(arguments.name))  # noqa: T201 - for `$(...)`: bare, never wrapped
     except WeightsError as error:
         _complain(error)
         return FAILED
@@ -253,7 +256,10 @@ def _bytes(count: int) -> str:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < 86_400:
-        raise argparse.ArgumentTypeError(f"{text}: must be seconds, more than 0")
+        raise argparse.ArgumentTypeError(f"{text}: must be seconds, more than 0 and less than a day")
     return value

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,18 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from facesr_bench.cards import validate
 from facesr_bench.errors import MetricError
 from facesr_bench.faces.alignment import TEMPLATES
-from facesr_bench.faces.network import OWN, NetworkSpec, OnnxNetwork, own_spec
-from facesr_bench.locate import read_toml
-from facesr_bench.plugins import unknown
+from facesr_bench.faces.network import NetworkSpec, OnnxNetwork, Presets
 
 Embeddings = NDArray[np.float32]
 """NxD, each row of length 1."""
 
 VQFR_SIDE = 128
-VQFR_SAME_DEGREES = 1.0
 
 
 class EmbedderSpec(NetworkSpec):
@@ -44,40 +38,14 @@ class EmbedderSpec(NetworkSpec):
         return self
 
 
-@cache
-def embedders() -> dict[str, EmbedderSpec]:
-    """Every embedder that is described here, by name."""
-    path = Path(__file__).with_name("embedders.toml")
-    return {name: validate(EmbedderSpec, {"name": name, **table}, path) for name, table in read_toml(path).items()}
-
-
-def get_embedder(name: str) -> EmbedderSpec:
-    """The embedder called `name`.
-
-    Raises:
-        MetricError: there is none; suggests one.
-    """
-    if name not in embedders():
-        raise MetricError(unknown("embedder", name, embedders()))
-    return embedders()[name]
-
-
-def embedder_for(name: str, path: Path) -> EmbedderSpec:
-    """What the network in `path` wants: the preset called `name`, or for `onnx` the user's own (see `own_spec`).
-
-    Raises:
-        MetricError: no such preset.
-        WeightsError, CardError: the user's own file, or the FILE.toml beside it, is wrong.
-    """
-    preset = get_embedder(name)
-    return own_spec(EmbedderSpec, preset, path) if name == OWN else preset
+EMBEDDERS = Presets(EmbedderSpec, "embedder", "embedders.toml")
 
 
 class Embedder:
     """A recognition network from a local ONNX file, opened once; safe to call from several threads.
 
     Args:
-        spec: a preset (`get_embedder`) or one's own.
+        spec: one of EMBEDDERS, or one's own.
         path: the ONNX file.
 
     Raises:
@@ -158,26 +126,3 @@ def vqfr_face(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         raise MetricError(f"a picture to embed must be uint8 HxWx3, not {image.dtype} of shape {image.shape}")
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     return np.asarray(cv2.resize(gray, (VQFR_SIDE, VQFR_SIDE), interpolation=cv2.INTER_LINEAR), np.uint8)
-
-
-def mean_degrees_vqfr(values: Sequence[float] | NDArray[Any]) -> tuple[float, int]:
-    """VQFR's mean of the angles between pairs, a witness: pairs less than 1 degree apart are left out of it.
-
-    So a method that returns HR itself for some images is not rewarded for them. `calculate_cos_dist.py`, as above.
-
-    Args:
-        values: an angle per pair, degrees.
-
-    Returns:
-        (mean, number of pairs left out).
-
-    Raises:
-        MetricError: NaN, or no pair is left.
-    """
-    angles = np.asarray(values, np.float64)
-    if np.isnan(angles).any():
-        raise MetricError("an angle is NaN")
-    kept = angles[angles >= VQFR_SAME_DEGREES]
-    if not kept.size:
-        raise MetricError(f"none of {angles.size} pair(s) is 1 degree or more apart, so VQFR's rule leaves no mean")
-    return float(kept.mean()), int(angles.size - kept.size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -11,12 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from facesr_bench.cards import validate
 from facesr_bench.errors import MetricError
-from facesr_bench.faces.network import OWN, NetworkSpec, OnnxNetwork, own_spec
+from facesr_bench.faces.network import NetworkSpec, OnnxNetwork, Presets
 from facesr_bench.faces.points import Points, check_points
-from facesr_bench.locate import read_toml
-from facesr_bench.plugins import unknown
 
 Box = tuple[float, float, float, float]
 """left, top, right, bottom; px from the picture's left and top edge, so that the first pixel spans 0 to 1."""
@@ -122,40 +118,14 @@ class LandmarkSpec(NetworkSpec):
     )
 
 
-@cache
-def landmark_networks() -> dict[str, LandmarkSpec]:
-    """Every landmark network that is described here, by name."""
-    path = Path(__file__).with_name("landmarks.toml")
-    return {name: validate(LandmarkSpec, {"name": name, **table}, path) for name, table in read_toml(path).items()}
-
-
-def get_landmark_network(name: str) -> LandmarkSpec:
-    """The landmark network called `name`.
-
-    Raises:
-        MetricError: there is none; suggests one.
-    """
-    if name not in landmark_networks():
-        raise MetricError(unknown("landmark network", name, landmark_networks()))
-    return landmark_networks()[name]
-
-
-def landmarks_for(name: str, path: Path) -> LandmarkSpec:
-    """What the network in `path` wants: the preset called `name`, or for `onnx` the user's own (see `own_spec`).
-
-    Raises:
-        MetricError: no such preset.
-        WeightsError, CardError: the user's own file, or the FILE.toml beside it, is wrong.
-    """
-    preset = get_landmark_network(name)
-    return own_spec(LandmarkSpec, preset, path) if name == OWN else preset
+LANDMARK_NETWORKS = Presets(LandmarkSpec, "landmark network", "landmarks.toml")
 
 
 class OnnxLandmarks:
     """A 68-point network from a local ONNX file; a LandmarkDetector.
 
     Args:
-        spec: a preset (`get_landmark_network`) or one's own.
+        spec: one of LANDMARK_NETWORKS, or one's own.
         path: the ONNX file.
 
     Raises:

@@ -27,7 +27,7 @@ class Locator:
         self._recent: Recent[Points] = shared(("located", detector), Recent)
 
     def five(self, sample: Sample, image: Image8) -> Points:
-        """5x2, px of `image`, the picture of the sample that everything is compared with.
+        """5x2, px of `image`, the picture of the sample that others are compared with: its HR, or its LR at SR's size.
 
         Raises:
             DetectionError: no face was found.
@@ -38,13 +38,15 @@ class Locator:
         if sample.aligned == "ffhq":
             template = np.asarray(FFHQ_512.points, np.float64)
             return np.asarray((template + 0.5) * (image.shape[1] / FFHQ_512.width) - 0.5)
-        return five_points(sample.once(self.source(sample), lambda: self.detect(image)))
+        return five_points(sample.once(self.source(sample, image), lambda: self.detect(image)))
 
-    def source(self, sample: Sample) -> str:
+    def source(self, sample: Sample, image: Image8) -> str:
         """Where `five` has its points from, as part of the name of what is computed with them."""
         if sample.landmarks is not None:
             return "annotated"
-        return "ffhq" if sample.aligned == "ffhq" else f"points-{self.detector}"
+        if sample.aligned == "ffhq":
+            return "ffhq"
+        return f"points-{self.detector}-{'hr' if image is sample.hr else 'lq'}"
 
     def sixty_eight(self, sample: Sample, image: Image8) -> Points:
         """68x2, px: the dataset's own where it has 68, else the mean shape laid over the five, or dlib's own 68.
@@ -53,8 +55,9 @@ class Locator:
         """
         if sample.landmarks is not None and len(sample.landmarks) == 68:
             return sample.landmarks
-        if self.source(sample).startswith("points-"):
-            return as_sixty_eight(sample.once(self.source(sample), lambda: self.detect(image)))
+        source = self.source(sample, image)
+        if source.startswith("points-"):
+            return as_sixty_eight(sample.once(source, lambda: self.detect(image)))
         return landmarks_from_five(self.five(sample, image))
 
     def detect(self, image: Image8) -> Points:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from facesr_bench.cards import Name, validate
 from facesr_bench.errors import CardError, MetricError, WeightsError
 from facesr_bench.locate import read_toml
+from facesr_bench.plugins import unknown
 
 LARGEST_BATCH = 16
 OWN = "onnx"
@@ -103,31 +104,62 @@ def open_session(path: Path) -> Any:
         raise WeightsError(f"{path}: not an ONNX network that can be run: {reason}") from error
 
 
-def own_spec(model: type[_Spec], preset: _Spec, path: Path) -> _Spec:
-    """The description of a user's own ONNX file: `preset`, changed by what the file itself says and by `FILE.toml`.
+class Presets(Generic[_Spec]):
+    """The networks of one kind that a TOML file beside this one describes, a table each.
 
-    Of the file are taken its input's height and width and whether it takes one picture at a time, where it fixes them.
-    `FILE.toml` (`net.onnx.toml` beside `net.onnx`) is optional and has the last word. Its fields are those of a table
-    in embedders.toml or landmarks.toml.
-
-    Raises:
-        WeightsError: no such file, or not an ONNX network of one picture-shaped input.
-        CardError: FILE.toml has wrong fields, or what comes out of all three contradicts itself; says which.
+    Args:
+        model: what a table is.
+        what: what errors call one: `embedder`.
+        file: the TOML file's name.
     """
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such file; it should be an ONNX network")
-    inputs = open_session(path).get_inputs()
-    if len(inputs) != 1 or len(inputs[0].shape) != 4:
-        given = "; ".join(f"{i.name} {i.shape}" for i in inputs)
-        raise WeightsError(f"{path}: its input is {given}, where one of [N, channels, height, width] is due")
-    count, _, height, width = inputs[0].shape
-    found = {key: size for key, size in (("height", height), ("width", width)) if isinstance(size, int)}
-    said = path.with_name(f"{path.name}.toml")
-    table = read_toml(said) if said.is_file() else {}
-    if "name" in table:
-        raise CardError(f"{said}: name: not a field here; the network is called {preset.name}")
-    file = {"file": path.name, **found, "batch_of_one": isinstance(count, int) and count == 1}
-    return validate(model, {**preset.model_dump(), **file, **table}, said)
+
+    def __init__(self, model: type[_Spec], what: str, file: str) -> None:
+        self._model, self._what, self._path = model, what, Path(__file__).with_name(file)
+
+    @cached_property
+    def by_name(self) -> dict[str, _Spec]:
+        tables = read_toml(self._path)
+        return {name: validate(self._model, {"name": name, **table}, self._path) for name, table in tables.items()}
+
+    def get(self, name: str) -> _Spec:
+        """The network called `name`.
+
+        Raises:
+            MetricError: there is none; suggests one.
+        """
+        if name not in self.by_name:
+            raise MetricError(unknown(self._what, name, self.by_name))
+        return self.by_name[name]
+
+    def for_file(self, name: str, path: Path) -> _Spec:
+        """What the network in `path` wants: the preset called `name`, or for `onnx` what a user's own file says.
+
+        Of a user's file are taken its input's height and width and whether it takes one picture at a time, where it
+        fixes them. `FILE.toml` (`net.onnx.toml` beside `net.onnx`) is optional and has the last word. Its fields are
+        those of a table here.
+
+        Raises:
+            MetricError: no such preset.
+            WeightsError: no such file, or not an ONNX network of one picture-shaped input.
+            CardError: FILE.toml has wrong fields, or what comes out of all three contradicts itself; says which.
+        """
+        preset = self.get(name)
+        if name != OWN:
+            return preset
+        if not path.is_file():
+            raise WeightsError(f"{path}: no such file; it should be an ONNX network")
+        inputs = open_session(path).get_inputs()
+        if len(inputs) != 1 or len(inputs[0].shape) != 4:
+            given = "; ".join(f"{i.name} {i.shape}" for i in inputs)
+            raise WeightsError(f"{path}: its input is {given}, where one of [N, channels, height, width] is due")
+        count, _, height, width = inputs[0].shape
+        found = {key: size for key, size in (("height", height), ("width", width)) if isinstance(size, int)}
+        said = path.with_name(f"{path.name}.toml")
+        table = read_toml(said) if said.is_file() else {}
+        if "name" in table:
+            raise CardError(f"{said}: name: not a field here; the network is called {preset.name}")
+        file = {"file": path.name, **found, "batch_of_one": isinstance(count, int) and count == 1}
+        return validate(self._model, {**preset.model_dump(), **file, **table}, said)
 
 
 class OnnxNetwork:

@@ -17,7 +17,7 @@ from facesr_bench.cards import FileUrl, MethodCard, Name, Sha256, validate
 from facesr_bench.errors import WeightsError
 from facesr_bench.locate import read_toml
 from facesr_bench.plugins import Plugin, unknown
-from facesr_bench.selection import parse_method
+from facesr_bench.selection import MethodSpec, parse_method
 from facesr_bench.weights.cache import weights_folder
 
 Sha256Prefix = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8,63}$")]
@@ -164,8 +164,7 @@ def find(name: str, known: Iterable[Entry] | None = None) -> Entry:
     if matches := [entry for entry in known if name == entry.file]:
         return matches[0]
     method, at, _ = name.partition("@")
-    if os.sep in name or name.startswith(".") or method in plugins.methods().names():
-        spec = parse_method(name)
+    if (spec := method_spec(name)) is not None:
         card = spec.plugin.require_card()
         wanted = spec.weights or card.default_weights
         if wanted is None:
@@ -178,3 +177,13 @@ def find(name: str, known: Iterable[Entry] | None = None) -> Entry:
     if at:
         raise WeightsError(unknown("method", method, plugins.methods().names()))
     raise WeightsError(unknown("checkpoint", name, [entry.name for entry in known]))
+
+
+def method_spec(name: str) -> MethodSpec | None:
+    """The method of `method`, `method@weights` or `FOLDER@weights`; none if `name` is of another kind.
+
+    Raises:
+        PluginError, CardError: the folder is not a method's, or its card is wrong.
+    """
+    is_method = os.sep in name or name.startswith(".") or name.partition("@")[0] in plugins.methods().names()
+    return parse_method(name) if is_method else None

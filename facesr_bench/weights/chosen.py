@@ -11,7 +11,7 @@ from facesr_bench.dataset import file_sha256
 from facesr_bench.errors import DataError, WeightsError
 from facesr_bench.plugins import Plugin, unknown
 from facesr_bench.weights.cache import digest
-from facesr_bench.weights.catalogue import method_entry
+from facesr_bench.weights.catalogue import method_entry, method_spec
 from facesr_bench.weights.store import trust
 
 
@@ -40,6 +40,22 @@ def location(plugin: Plugin[MethodCard], name: str) -> Path:
     """Where the checkpoint that the card calls `name` is, or would be once fetched."""
     card = plugin.require_card().weights[name]
     return plugin.folder / card.file if card.file is not None else method_entry(plugin, name).path
+
+
+def shipped_path(name: str) -> Path | None:
+    """The verified file of weights that come with their method (`method`, `method@weights`); none for any others.
+
+    Raises:
+        WeightsError: the file is missing, or is another.
+    """
+    spec = method_spec(name)
+    if spec is None:
+        return None
+    card = spec.plugin.require_card()
+    wanted = spec.weights or card.default_weights
+    if wanted not in card.weights or card.weights[wanted].file is None:
+        return None
+    return _shipped(spec.plugin, wanted, card.weights[wanted]).path
 
 
 def resolve(plugin: Plugin[MethodCard], given: str | None) -> Weights | None:

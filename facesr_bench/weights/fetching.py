@@ -144,7 +144,7 @@ def import_file(path: Path, known: Iterable[Entry] | None = None) -> list[Arriva
         return [_import_one(entry, path, "name") for entry in found]
     raise WeightsError(
         f"{path}: not recognised (sha256 {sha256}); `facesr-bench weights list` shows what is known. "
-        f"A checkpoint of your own needs no import: --methods METHOD@{path}"
+        f"A file of your own needs no import: --methods METHOD@{path}, --metrics METRIC@NETWORK={path}"
     )
 
 

@@ -268,6 +268,37 @@ def test_score_two_folders(capsys: pytest.CaptureFixture[str], faces: Path, tmp_
     assert main(arguments) == 1
     captured = capsys.readouterr()
     assert "face0" in captured.err and "n = 4" in captured.out
+    rows = list(csv.DictReader(io.StringIO(Path("scores.csv").read_text())))
+    assert [row["image"] for row in rows] == sorted(expected) and rows[0]["psnr"] == "", "a line for it all the same"
     (blurred / "face0.bmp").unlink()
     assert main(arguments) == 2
     assert "face0.png: none in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--out", "."], "name the csv file"),
+        (["--out", "face.png/scores.csv"], "face.png/scores.csv: can't be written"),
+        (["--metrics", ","], "--metrics names none"),
+        (["--metrics", "psnrr"], "did you mean 'psnr'"),
+        (["--scale", "0"], "scale must be"),
+        (["--profile", "dicc"], "did you mean 'dic'"),
+    ],
+)
+def test_misused_score_says_so_before_any_work(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, faces: Path, more: list[str], message: str
+) -> None:
+    monkeypatch.setattr("facesr_bench.folder_scoring.score_folders", lambda *_, **__: pytest.fail("it scored"))
+    Image.new("RGB", (8, 8)).save("face.png")
+    assert main(["score", "--sr", str(faces), "--hr", str(faces), *more]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_score_of_nothing_readable_exits_2(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / "face.png").write_text("no picture")
+    assert main(["score", "--sr", str(folder), "--hr", str(folder), "--out", "new/scores.csv"]) == 2
+    assert "not a picture" in capsys.readouterr().err
+    assert Path("new/scores.csv").read_text() == "image,psnr,ssim\nface,,\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,22 @@ from facesr_bench.cards import validate
 from facesr_bench.cli import main
 from facesr_bench.errors import CardError, MetricError
 from facesr_bench.faces import dlib_models
-from facesr_bench.faces.embedder import mean_degrees_vqfr
 from facesr_bench.faces.nme import auc, failure_rate
 from facesr_bench.images import read_image
 from facesr_bench.metrics.profiles import Profile, get_profile
-from facesr_bench.store import Result
-from facesr_bench.summary import summarise
+from facesr_bench.metrics.shared import _Registry
+from facesr_bench.scoring import load_metric, score
+from facesr_bench.store import ImageRow, Result
+from facesr_bench.summary import metric_infos, summarise, total
 
 needs_dlib = pytest.mark.skipif(dlib_models.why_missing() is not None, reason="needs the extra `dlib`")
 
 
 @pytest.fixture(autouse=True)
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No files in the store, and no network that another test has opened."""
     monkeypatch.setenv("FACESR_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("facesr_bench.metrics.shared._registry", _Registry())
 
 
 def demo(tmp_path: Path, *metrics: str, **others: Any) -> runner.Options:
@@ -155,6 +157,31 @@ def test_identity_in_every_measure(shared: Path, tmp_path: Path) -> None:
         assert cosine < 0.6
 
 
+def test_the_order_of_metrics_changes_no_number(shared: Path, tmp_path: Path) -> None:
+    """Where nothing is annotated, the points of HR and of the input are each found on that very picture."""
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for path in sorted((shared / "faces" / "lfw_heldout").rglob("*.jpg"))[:2]:
+        Image.open(path).crop((61, 61, 189, 189)).save(folder / f"{path.stem}.png")
+    file = tmp_path / "mine.toml"
+    file.write_text('[mine]\nsummary = "x"\nquantise = "round"\nchannel = "rgb"\nface_detector = "yunet"\n')
+    assert main(["weights", "import", str(shared / "weights" / "yunet_n_640_640.onnx")]) == 0
+    network = f"@mobilefacenet-ms1m={shared / 'weights' / 'mobilefacenet_arcface_ms1m.onnx'}"
+    specs = [f"identity{network}", f"identity-lq{network}"]
+    found = []
+    for number, metrics in enumerate((specs, specs[::-1])):
+        options = runner.Options(
+            ("bicubic",),
+            ("folder-face-x8",),
+            data={"folder": folder},
+            out=tmp_path / str(number),
+            metrics=tuple(metrics),
+            profile=str(file),
+        )
+        found.append({image_id: row.metrics for image_id, row in runner.run(options).results[0].rows().items()})
+    assert found[0] == found[1] and all(len(metrics) == 2 for metrics in found[0].values())
+
+
 def test_missing_detector_is_told_and_mended(shared: Path, tmp_path: Path) -> None:
     """A dataset without points asks for the detector's file; once it is imported, the same command goes on."""
     folder = tmp_path / "faces"
@@ -184,19 +211,18 @@ def test_missing_detector_is_told_and_mended(shared: Path, tmp_path: Path) -> No
         assert not row.reasons and -1 <= next(v for k, v in row.metrics.items() if k != "psnr") <= 1
 
 
-def test_vqfr_witness_leaves_small_angles_out(tmp_path: Path) -> None:
-    """The mean of the column is VQFR's own, and what it leaves out is counted."""
-    from facesr_bench.store import ImageRow
-    from facesr_bench.summary import metric_infos, total
-
-    card = json.loads(json.dumps({"leave_out_below": 1.0, "higher_is_better": False, "unit": "°", "title": "Degrees"}))
-    infos = metric_infos({"identity-vqfr": card}, [])
-    angles = [0.2, 30.0, 40.0, 0.99]
-    totals = total(infos, [ImageRow(str(i), {"identity-vqfr": a}) for i, a in enumerate(angles)], {})
-    mean, left_out = mean_degrees_vqfr(angles)
-    assert totals.means["identity-vqfr"] == mean == 35.0
-    assert totals.left_out["identity-vqfr"] == left_out == 2
-    assert totals.counts["identity-vqfr"] == 4
+@pytest.mark.parametrize(
+    ("angles", "mean", "left_out"),
+    [([10.0, 20.0], 15.0, 0), ([0.2, 30.0, 40.0, 0.99], 35.0, 2), ([1.0], 1.0, 0), ([0.2, 0.0], None, 0)],
+)
+def test_vqfr_witness_leaves_small_angles_out(angles: list[float], mean: float | None, left_out: int) -> None:
+    """TencentARC/VQFR@1245d42:metric_paper/calculate_cos_dist.py: pairs under 1 degree; here they are counted."""
+    key = "identity-vqfr"
+    infos = metric_infos({key: load_metric(key, "sparnet", 8).describe()}, [])
+    totals = total(infos, [ImageRow(str(i), {key: angle}) for i, angle in enumerate(angles)], {})
+    assert totals.means.get(key) == mean
+    assert totals.left_out.get(key, 0) == left_out
+    assert (key in totals.reasons) == (mean is None)
 
 
 def test_vqfr_network_in_a_run(tmp_path: Path) -> None:
@@ -325,3 +351,18 @@ def test_truth_against_itself_with_real_networks(
     for line in out.read_text().splitlines()[1:]:
         lpips, identity, nme = map(float, line.split(",")[1:])
         assert (lpips, nme) == (0.0, 0.0) and identity == pytest.approx(1.0, abs=1e-6)
+
+
+def test_another_file_under_the_same_name_is_another_network(tmp_path: Path) -> None:
+    """Within one process, as in a notebook: the column's hash and its number change together."""
+    import torch
+    from torchvision.models import squeezenet1_1
+
+    pair = np.random.default_rng(1).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    file = tmp_path / "squeeze.pth"
+    found: dict[str, float] = {}
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        torch.save({k: v for k, v in squeezenet1_1(weights=None).state_dict().items() if k[0] == "f"}, file)
+        found |= score(pair[0], pair[1], [f"lpips@squeeze={file}"])
+    assert len(set(found)) == len(set(found.values())) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import facesr_bench
 from facesr_bench import runner, scoring
 from facesr_bench.errors import MetricError, WeightsError
 from facesr_bench.faces.alignment import align
-from facesr_bench.faces.embedder import Embedder, cosine, get_embedder
+from facesr_bench.faces.embedder import EMBEDDERS, Embedder, cosine
 from facesr_bench.faces.points import five_points
 from facesr_bench.images import read_image
 from facesr_bench.store import newest_results
@@ -70,10 +71,34 @@ def test_real_networks_in_a_run(shared: Path, tmp_path: Path) -> None:
     item = next(i for i in dataset.items(protocol) if i.id == image_id)
     sample = prepare(item.id, dataset.read(item, protocol), protocol)
     assert sample.hr is not None and sample.landmarks is not None
-    embedder = Embedder(get_embedder("mobilefacenet-ms1m"), shared / "weights" / "mobilefacenet_arcface_ms1m.onnx")
+    embedder = Embedder(EMBEDDERS.get("mobilefacenet-ms1m"), shared / "weights" / "mobilefacenet_arcface_ms1m.onnx")
     points = five_points(sample.landmarks)
     embeddings = [embedder.embed(align(image, points)[None]) for image in (pairs[0], sample.hr)]
     assert float(cosine(*embeddings)[0]) == pytest.approx(row.metrics[keys["identity"]], abs=1e-6)
+
+
+def test_each_picture_is_embedded_once(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the cosine and the angle together, of SR and of HR; a second method embeds its own pictures only."""
+    calls: list[int] = []
+    embed = Embedder.embed
+
+    def counted(self: Any, faces: Any) -> Any:
+        calls.append(len(faces))
+        return embed(self, faces)
+
+    monkeypatch.setattr(Embedder, "embed", counted)
+    network = f"@mobilefacenet-ms1m={shared / 'weights' / 'mobilefacenet_arcface_ms1m.onnx'}"
+    options = runner.Options(
+        ("bicubic",),
+        ("demo-x8",),
+        limit=2,
+        out=tmp_path / "out",
+        metrics=(f"identity{network}", f"identity-degrees{network}"),
+    )
+    assert runner.run(options).problems == []
+    assert len(calls) == 4
+    assert runner.run(runner.Options(**{**vars(options), "methods": ("nearest",)})).problems == []
+    assert len(calls) == 6
 
 
 def test_missing_network_is_a_reason_and_not_a_failure(tmp_path: Path) -> None:

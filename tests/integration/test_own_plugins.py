@@ -9,9 +9,14 @@ import pytest
 
 import facesr_bench
 from facesr_bench import runner
+from facesr_bench.cli import main
 from facesr_bench.errors import PluginError
+from facesr_bench.folder_scoring import pairs_of, score_folders
 from facesr_bench.images import read_image
+from facesr_bench.metric import MetricBase
+from facesr_bench.scoring import load_metric
 from facesr_bench.store import all_results
+from facesr_bench.summary import summarise
 
 from .conftest import HEAD, MakeMethod
 from .test_run import only, options
@@ -182,6 +187,61 @@ def test_broken_metric_costs_its_own_cell(faces: Path, tmp_path: Path) -> None:
         assert row.reasons == {"mae": "ZeroDivisionError: oops"} and "psnr" in row.metrics
 
 
+def test_metric_that_writes_to_the_pictures_changes_no_other_number(faces: Path, tmp_path: Path) -> None:
+    """It fails on its own, in a run, on folders and from Python; PSNR after it is what it is alone."""
+    alone = only(runner.run(options(faces, tmp_path / "alone", "nearest")))
+    expected = {image_id: row.metrics["psnr"] for image_id, row in alone.rows().items()}
+    folders = alone.folder / "sr", alone.inputs_folder / "hr"
+    for name, code in (
+        ("sr", METRIC_CODE.replace("return float", "sr[:] = 0\n        return float")),
+        (
+            "hr",
+            METRIC_CODE.replace(
+                "def per", "def prepare(self, hr):\n        hr //= 2\n        return hr\n\n    def per"
+            ),
+        ),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "card.toml").write_text(METRIC_CARD.replace('"mae"', f'"mae-{name}"'))
+        (folder / "metric.py").write_text(code)
+        result = only(runner.run(options(faces, tmp_path / "out", "nearest", metrics=(str(folder), "psnr"))))
+        assert {image_id: row.metrics["psnr"] for image_id, row in result.rows().items()} == expected
+        assert all("read-only" in row.reasons[f"mae-{name}"] for row in result.rows().values())
+        found = score_folders(pairs_of(*folders), [load_metric(str(folder), "sparnet", 8), psnr()], has_truth=True)
+        assert {row.id: row.metrics["psnr"] for row in found.rows} == expected
+        sr, hr = (read_image(path / "face0.png") for path in folders)
+        with pytest.raises(ValueError, match="read-only"):
+            facesr_bench.score(sr, hr, metrics=[str(folder), "psnr"])
+        assert sr.flags.writeable and hr.flags.writeable, "the caller's own arrays stay as they were"
+
+
+def test_validate_opens_a_metric_and_finds_one_that_writes(tmp_path: Path) -> None:
+    from facesr_bench import plugins, validation
+
+    for name, code, problem in (
+        ("loads", METRIC_CODE.replace("return float(", "return self.factor * float(") + LOAD, None),
+        ("writes", METRIC_CODE.replace("return float", "sr[:] = 0\n        return float"), "read-only"),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "card.toml").write_text(METRIC_CARD)
+        (folder / "metric.py").write_text(code)
+        plugin = plugins.read_plugin("metric", folder, "path")
+        found = [check.problem for check in validation.validate(plugin) if check.problem]
+        assert found == [] if problem is None else problem in found[0]
+
+
+LOAD = """
+    def load(self):
+        self.factor = 1
+"""
+
+
+def psnr() -> MetricBase:
+    return load_metric("psnr", "sparnet", 8)
+
+
 def test_metric_that_cannot_be_imported_costs_its_own_column(faces: Path, tmp_path: Path) -> None:
     folder = tmp_path / "mae"
     folder.mkdir()
@@ -257,3 +317,58 @@ def test_plugin_that_exits_costs_its_own_row(faces: Path, tmp_path: Path, make_m
         and "SystemExit: 2" in report.problems[0]
     )
     assert all(row.error is None for row in report.results[-1].rows().values()) and len(report.results) == 2
+
+
+SET_CODE = """
+import numpy as np
+from facesr_bench.metric import SetMetric, SetValue
+
+class Metric(SetMetric):
+    extractor = "means-v1"
+
+    def features(self, image):
+        return image.mean(axis=(0, 1), dtype=np.float32)
+
+    def of_set(self, sr, reference):
+        return SetValue(float(np.abs(sr - reference).mean()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("of", "code", "reason"),
+    [
+        (
+            "image",
+            METRIC_CODE + "\n    def why_unavailable(self):\n        raise KeyError('oops')\n",
+            "KeyError: 'oops'",
+        ),
+        ("image", METRIC_CODE + "\n    def describe(self):\n        {}['oops']\n", "KeyError: 'oops'"),
+        ("image", METRIC_CODE.replace("return float", "return 'seven' or float"), "could not convert string to float"),
+        ("image", METRIC_CODE.replace("return float", "return float('nan') * float"), "mae returned NaN"),
+        ("set", "import no_such_module_at_all\n", "no_such_module_at_all"),
+        ("set", SET_CODE.replace('extractor = "means-v1"', "extractor = property(lambda self: {}['oops'])"), "'oops'"),
+        ("set", SET_CODE.replace("return SetValue", "raise TypeError('oops') or SetValue"), "TypeError: oops"),
+        ("set", SET_CODE.replace("SetValue(float(", "SetValue(float('nan') * float("), "mae returned nan"),
+        ("set", SET_CODE.replace("mean())", "mean()), float('nan')"), "standard error nan"),
+        (
+            "set",
+            SET_CODE.replace("return image", "raise ValueError('oops') or image"),
+            "ValueError: oops (5 of 5 images)",
+        ),
+    ],
+)
+def test_broken_metric_costs_its_own_column_in_a_run_and_on_folders(
+    faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], of: str, code: str, reason: str
+) -> None:
+    folder = tmp_path / "mae"
+    folder.mkdir()
+    (folder / "card.toml").write_text(f'{METRIC_CARD}of = "{of}"\n')
+    (folder / "metric.py").write_text(code)
+    result = only(runner.run(options(faces, tmp_path / "out", "nearest", metrics=(str(folder), "psnr"))))
+    (row,) = summarise([result])
+    assert "psnr" in row.means and "mae" not in row.means
+    assert reason in next(iter(row.reasons["mae"]))
+    folders = ["--sr", str(result.folder / "sr"), "--hr", str(result.inputs_folder / "hr")]
+    assert main(["score", *folders, "--metrics", f"{folder},psnr"]) == 1
+    told = capsys.readouterr()
+    assert f"{row.means['psnr']:.2f} dB" in told.out and reason in told.err

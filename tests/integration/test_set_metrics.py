@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 import facesr_bench
-from facesr_bench import runner
+from facesr_bench import plugins, runner, scoring, sets
 from facesr_bench.cli import main
 from facesr_bench.errors import MetricError
 from facesr_bench.images import Image8, read_image
 from facesr_bench.metrics.frechet import frechet_distance
 from facesr_bench.metrics.inception import Inception
 from facesr_bench.metrics.kernel import kid
+from facesr_bench.references import References
 from facesr_bench.report.tables import render
 from facesr_bench.store import Result, newest_results
 from facesr_bench.summary import summarise
@@ -52,6 +53,19 @@ def entry(result: Result, start: str) -> dict[str, Any]:
 
 def pictures(folder: Path) -> list[Image8]:
     return [read_image(path) for path in sorted(folder.glob("*.png"))]
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows by how many images Inception is given, at each call from now on."""
+    calls: list[int] = []
+    features = Inception.features
+
+    def features_counted(self: Inception, images: Any, *more: Any) -> Any:
+        calls.append(len(images))
+        return features(self, images, *more)
+
+    monkeypatch.setattr(Inception, "features", features_counted)
+    return calls
 
 
 def test_values_equal_those_by_hand(options: runner.Options, inception_weights: Path) -> None:
@@ -128,6 +142,45 @@ def test_missing_network_is_a_reason_that_a_later_run_mends(options: runner.Opti
     assert entry(only(runner.run(options)), "fid[clean]")["value"] > 0
 
 
+def test_a_new_version_computes_features_anew(
+    options: runner.Options, inception_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither features of an older version nor a value made of them is taken for the new one's."""
+    options = dataclasses.replace(options, metrics=options.metrics and options.metrics[1:2])
+    key = next(iter(only(runner.run(options)).sets()))
+    registry = plugins.metrics()
+    plugin = registry.get("fid")
+    raised = dataclasses.replace(plugin, card=plugin.require_card().model_copy(update={"version": 99}))
+    monkeypatch.setattr(registry, "plugins", [raised if p is plugin else p for p in registry.plugins])
+    calls = counted(monkeypatch)
+    found = only(runner.run(options)).sets()[key]
+    assert found["version"] == 99 and len(calls) == 6
+
+
+def test_a_known_value_stays_without_the_network_if_it_is_still_the_value(
+    options: runner.Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert options.metrics is not None
+    result = only(runner.run(options))
+    references = References(result.inputs_folder / "references")
+    metric = scoring.load_metric(options.metrics[1], "sparnet", 8)
+    metric.unavailable = "its file is gone"
+    before = result.sets()[metric.key]
+    sets.update(result, [metric], references)
+    assert result.sets()[metric.key] == before
+    current = metric.card
+    metric.card = current.model_copy(update={"version": 99})
+    sets.update(result, [metric], references)
+    assert result.sets()[metric.key] == {"reason": "its file is gone"}, "computed by another version"
+    metric.card = current
+    result.save_sets({metric.key: before})
+    rows = result.rows()
+    del rows["face0"]
+    monkeypatch.setattr(result, "rows", lambda: rows)
+    sets.update(result, [metric], references)
+    assert result.sets()[metric.key] == {"reason": "its file is gone"}, "computed from other images"
+
+
 def test_wrong_names_are_told(options: runner.Options, tmp_path: Path) -> None:
     with pytest.raises(MetricError, match="did you mean 'clean'"):
         runner.run(dataclasses.replace(options, metrics=("fid[cleam]",)))
@@ -139,7 +192,11 @@ def test_wrong_names_are_told(options: runner.Options, tmp_path: Path) -> None:
 
 
 def test_two_folders(
-    options: runner.Options, inception_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options: runner.Options,
+    inception_weights: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """`score` gives what a run gives, and goes on where one metric can't be computed."""
     result = only(runner.run(options))
@@ -152,6 +209,9 @@ def test_two_folders(
     frame_mean = np.mean([row.metrics["psnr"] for row in result.rows().values()])
     assert f"{frame_mean:.2f} dB" in told.out
     assert (tmp_path / "scores.csv").read_text().splitlines()[0] == "image,psnr,lpips"
+    calls = counted(monkeypatch)
+    assert main([*folders, "--metrics", f"{spec},{spec.replace('fid', 'kid', 1)}"]) == 0
+    assert len(calls) == 6, "FID and KID read the same features"
 
 
 def test_api_takes_a_reference(options: runner.Options, faces: Path, tmp_path: Path) -> None:

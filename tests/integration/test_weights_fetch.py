@@ -452,6 +452,14 @@ def test_exit_statuses(
     assert main(["weights", "fetch", "arcfac"]) == 2
     assert "did you mean 'arcface'" in capsys.readouterr().err
     assert main(["weights", "path", "arcfac"]) == 2
+    for timeout in ("soon", "0", "nan"):
+        with pytest.raises(SystemExit):
+            main(["weights", "fetch", "arcface", "--timeout", timeout])
+        assert f"{timeout}: must be seconds" in capsys.readouterr().err
+    for name in ("sparnet", "sparnet@bundled"):
+        assert main(["weights", "path", name]) == 0
+        path = Path(capsys.readouterr().out.strip())
+        assert path == plugins.methods().get("sparnet").folder / "weights" / path.name and path.is_file()
     assert main(["weights", "fetch", "mine@v2"]) == 2
     assert main(["weights", "fetch", "bicubic"]) == 2
     assert "bicubic has no weights" in capsys.readouterr().err

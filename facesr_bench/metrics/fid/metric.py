@@ -22,12 +22,12 @@ class Metric(SetMetric):
     def load(self) -> None:
         assert self.weights is not None  # load_metric has seen to it
         path, device = self.weights.path, self.device
-        self._network = shared(("inception", path, device), lambda: Inception(path, device))
+        self._network = shared(("inception", self.weights.sha256, device), lambda: Inception(path, device))
 
     @property
     def extractor(self) -> str:
         sha256 = self.weights.sha256[:16] if self.weights is not None else "none"
-        return f"inception-{self.variant}-{sha256}"
+        return f"inception-{self.variant}-{sha256}-v{self.card.version}"
 
     def features(self, image: Image8) -> NDArray[np.float32]:
         resizer: Resizer = self.variant  # type: ignore[assignment]  # the card's variants are these

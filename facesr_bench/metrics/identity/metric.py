@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.faces import dlib_models
-from facesr_bench.faces.embedder import Embedder, cosine, degrees, embedder_for
+from facesr_bench.faces.embedder import EMBEDDERS, Embedder, cosine, degrees
 from facesr_bench.faces.judge import AlignedJudge, DlibJudge, Judge, WholePictureJudge
 from facesr_bench.faces.location import Locator
 from facesr_bench.faces.points import Points
@@ -52,24 +52,28 @@ class Metric(MetricBase):
     def prepare_sample(self, sample: Sample) -> Reference:
         image = self._compared(sample)
         if self.profile.identity_alignment == "hr" or not self._judge.needs_points:
-            points, source = self._judge.points(sample, image, self._locator), self._locator.source(sample)
+            points, source = self._judge.points(sample, image, self._locator), self._locator.source(sample, image)
         else:
             source = f"detected-{self._locator.detector}"
             points = self._judge.detect(image, self._locator)
         against = self.card.options.get("against", "hr")
         name = f"identity-{self._network}-v{self.card.version}-{against}-{source}"
-        return Reference(points, sample.once(name, lambda: self._judge.embed(image, points)))
+        return Reference(points, sample.once(name, lambda: self._embed(image, points)))
 
     def per_image(self, sr: Image8, reference: Reference) -> float:
         points = reference.points
         if self.profile.identity_alignment == "each" and self._judge.needs_points:
             points = self._judge.detect(sr, self._locator)
-        embedding = self._recent.get(pixels_key(sr, points), lambda: self._judge.embed(sr, points))
+        embedding = self._embed(sr, points)
         measure = self.card.options.get("measure", "cosine")
         if measure == "distance":
             return float(np.linalg.norm(embedding.astype(np.float64) - reference.embedding.astype(np.float64)))
         similarity = cosine(embedding, reference.embedding)
         return float(degrees(similarity) if measure == "degrees" else similarity)
+
+    def _embed(self, image: Image8, points: Points) -> NDArray[Any]:
+        """The cosine and the angle of one picture share its embedding."""
+        return self._recent.get(pixels_key(image, points), lambda: self._judge.embed(image, points))
 
     def _compared(self, sample: Sample) -> Image8:
         if self.card.options.get("against", "hr") == "lq":
@@ -93,4 +97,4 @@ class Metric(MetricBase):
 
             return WholePictureJudge(VqfrEmbedder(self.weights.path))
         path = self.weights.path
-        return AlignedJudge(Embedder(embedder_for(self.weights.name, path), path))
+        return AlignedJudge(Embedder(EMBEDDERS.for_file(self.weights.name, path), path))

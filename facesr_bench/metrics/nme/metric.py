@@ -13,7 +13,7 @@ import numpy as np
 
 from facesr_bench.errors import MetricError
 from facesr_bench.faces import dlib_models
-from facesr_bench.faces.landmarks import Box, LandmarkDetector, OnnxLandmarks, landmarks_for
+from facesr_bench.faces.landmarks import LANDMARK_NETWORKS, Box, LandmarkDetector, OnnxLandmarks
 from facesr_bench.faces.location import Locator
 from facesr_bench.faces.nme import nme
 from facesr_bench.faces.points import Points
@@ -36,8 +36,8 @@ class Metric(MetricBase):
 
     def load(self) -> None:
         self._locator = Locator("dlib" if self._is_dlib else self.profile.face_detector)
-        self._detector: LandmarkDetector = shared(("landmarks", self._network), self._open)
-        self._recent: Recent[Points] = shared(("found landmarks", self._network), Recent)
+        self._detector: LandmarkDetector = shared(("landmarks", self._network, self.device), self._open)
+        self._recent: Recent[Points] = shared(("found landmarks", self._network, self.device), Recent)
 
     def why_unavailable(self) -> str | None:
         return dlib_models.why_missing() if self._is_dlib else None
@@ -56,7 +56,7 @@ class Metric(MetricBase):
         hr = sample.hr
         assert hr is not None  # the card needs a reference
         box = self._detector.box(self._locator.sixty_eight(sample, hr))
-        name = f"landmarks-{self._network}-v{self.card.version}-{self._locator.source(sample)}"
+        name = f"landmarks-{self._network}-v{self.card.version}-{self._locator.source(sample, hr)}"
         return Reference(np.asarray(sample.once(name, lambda: self._detector.detect(hr, box)), np.float64), box)
 
     def per_image(self, sr: Image8, reference: Reference) -> float:
@@ -88,4 +88,4 @@ class Metric(MetricBase):
             from facesr_bench.faces.fan import FanLandmarks
 
             return FanLandmarks(path, decoding=self.profile.fan_decoding, device=self.device)
-        return OnnxLandmarks(landmarks_for(self.weights.name, path), path)
+        return OnnxLandmarks(LANDMARK_NETWORKS.for_file(self.weights.name, path), path)

@@ -17,13 +17,11 @@ from pydantic import ValidationError
 
 from facesr_bench.errors import MetricError, WeightsError
 from facesr_bench.faces.embedder import (
+    EMBEDDERS,
     Embedder,
     EmbedderSpec,
     cosine,
     degrees,
-    embedders,
-    get_embedder,
-    mean_degrees_vqfr,
     vqfr_face,
 )
 from facesr_bench.images import Image8
@@ -53,7 +51,7 @@ def test_equal_to_insightface_on_one_network(make_network: MakeNetwork, faces: N
     path = make_network("arcface.onnx")
     raw = ArcFaceONNX(str(path)).get_feat([face[:, :, ::-1].copy() for face in faces])
     theirs = raw / np.linalg.norm(raw, axis=1, keepdims=True)
-    ours = Embedder(get_embedder(preset), path).embed(faces)
+    ours = Embedder(EMBEDDERS.get(preset), path).embed(faces)
     assert ours.shape == (19, 16)
     assert ours.dtype == np.float32
     assert np.allclose(ours, theirs, rtol=0, atol=1e-6)
@@ -63,14 +61,14 @@ def test_equal_to_insightface_on_one_network(make_network: MakeNetwork, faces: N
 def test_imagenet_normalisation_is_torchvisions(faces: NDArray[np.uint8]) -> None:
     functional: Any = importlib.import_module("torchvision.transforms.functional")  # it has no types
 
-    given = get_embedder("mobilefacenet-ms1m").prepare(faces)
+    given = EMBEDDERS.get("mobilefacenet-ms1m").prepare(faces)
     for ours, face in zip(given, faces, strict=True):
         theirs = functional.normalize(functional.to_tensor(face), [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
         assert np.allclose(ours, theirs.numpy(), rtol=0, atol=1e-6)
 
 
 def test_one_at_a_time_or_many_is_the_same(make_network: MakeNetwork, faces: NDArray[np.uint8]) -> None:
-    embedder = Embedder(get_embedder("w600k-r50"), make_network())
+    embedder = Embedder(EMBEDDERS.get("w600k-r50"), make_network())
     together = embedder.embed(faces)
     alone = np.concatenate([embedder.embed(face[None]) for face in faces])
     assert np.allclose(together, alone, rtol=0, atol=1e-6)
@@ -79,7 +77,7 @@ def test_one_at_a_time_or_many_is_the_same(make_network: MakeNetwork, faces: NDA
 
 
 def test_a_network_for_one_picture_takes_many(make_network: MakeNetwork, faces: NDArray[np.uint8]) -> None:
-    spec = get_embedder("mobilefacenet-ms1m").model_copy(update={"output": "result"})
+    spec = EMBEDDERS.get("mobilefacenet-ms1m").model_copy(update={"output": "result"})
     embedder = Embedder(spec, make_network(batch=1))
     alone = np.concatenate([embedder.embed(face[None]) for face in faces])
     assert np.array_equal(embedder.embed(faces), alone)
@@ -87,7 +85,7 @@ def test_a_network_for_one_picture_takes_many(make_network: MakeNetwork, faces: 
 
 def test_the_order_of_colours_matters(make_network: MakeNetwork, faces: NDArray[np.uint8]) -> None:
     """A witness: swapped colours give another embedding, and no error that would tell."""
-    path, rgb = make_network(), get_embedder("w600k-r50")
+    path, rgb = make_network(), EMBEDDERS.get("w600k-r50")
     right = Embedder(rgb, path).embed(faces)
     swapped = Embedder(rgb.model_copy(update={"colour": "bgr"}), path)
     assert cosine(right, swapped.embed(faces)).max() < 0.99
@@ -96,8 +94,8 @@ def test_the_order_of_colours_matters(make_network: MakeNetwork, faces: NDArray[
 
 def test_the_normalisation_matters(make_network: MakeNetwork, faces: NDArray[np.uint8]) -> None:
     path = make_network()
-    other = get_embedder("mobilefacenet-ms1m").model_copy(update={"output": None, "batch_of_one": False})
-    a, b = Embedder(get_embedder("w600k-r50"), path).embed(faces), Embedder(other, path).embed(faces)
+    other = EMBEDDERS.get("mobilefacenet-ms1m").model_copy(update={"output": None, "batch_of_one": False})
+    a, b = Embedder(EMBEDDERS.get("w600k-r50"), path).embed(faces), Embedder(other, path).embed(faces)
     assert cosine(a, b).max() < 0.999
 
 
@@ -115,20 +113,6 @@ def test_vqfr_sees_what_its_script_reads(tmp_path: Path, astronaut: Image8) -> N
     theirs = cv2.resize(np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)), (128, 128))
     # OpenCV's PNG reader makes gray itself, and rounds it another way than cvtColor.
     assert np.abs(vqfr_face(astronaut).astype(int) - theirs).max() <= 1
-
-
-@pytest.mark.parametrize(
-    ("values", "mean", "dropped"),
-    [([10.0, 20.0], 15.0, 0), ([0.0, 0.999, 10.0, 20.0], 15.0, 2), ([1.0], 1.0, 0), ([30.0, 0.5], 30.0, 1)],
-)
-def test_vqfrs_rule(values: list[float], mean: float, dropped: int) -> None:
-    assert mean_degrees_vqfr(values) == (mean, dropped)
-
-
-@pytest.mark.parametrize(("values", "message"), [([], "none of 0"), ([0.2, 0.0], "none of 2"), ([math.nan], "NaN")])
-def test_vqfrs_rule_without_a_mean(values: list[float], message: str) -> None:
-    with pytest.raises(MetricError, match=message):
-        mean_degrees_vqfr(values)
 
 
 def test_hand_worked_cosines() -> None:
@@ -171,20 +155,20 @@ def test_embeddings_without_a_cosine(a: NDArray[Any], b: NDArray[Any], message: 
     [((1, 112, 96, 3), np.uint8), ((112, 112, 3), np.uint8), ((1, 112, 112, 3), np.float32), ((0, 112, 112, 3), "u1")],
 )
 def test_faces_of_another_shape(make_network: MakeNetwork, shape: tuple[int, ...], dtype: Any) -> None:
-    embedder = Embedder(get_embedder("w600k-r50"), make_network())
+    embedder = Embedder(EMBEDDERS.get("w600k-r50"), make_network())
     with pytest.raises(MetricError, match=r"w600k-r50(: no pictures| takes uint8 Nx112x112x3)"):
         embedder.embed(np.zeros(shape, dtype))
 
 
 @pytest.mark.parametrize(("constant", "message"), [(0.0, "length 0"), (np.nan, "NaN"), (np.inf, "infinity")])
 def test_an_embedding_without_a_direction(make_network: MakeNetwork, constant: float, message: str) -> None:
-    embedder = Embedder(get_embedder("w600k-r50"), make_network(constant=np.full(16, constant)))
+    embedder = Embedder(EMBEDDERS.get("w600k-r50"), make_network(constant=np.full(16, constant)))
     with pytest.raises(MetricError, match=message):
         embedder.embed(np.zeros((1, 112, 112, 3), np.uint8))
 
 
 def test_files_that_are_not_the_network(tmp_path: Path, make_network: MakeNetwork) -> None:
-    spec = get_embedder("w600k-r50")
+    spec = EMBEDDERS.get("w600k-r50")
     damaged = tmp_path / "damaged.onnx"
     damaged.write_bytes(b"not a network")
     for path, message in {
@@ -217,6 +201,6 @@ def test_a_spec_that_contradicts_itself(changes: dict[str, Any], message: str) -
 
 
 def test_presets() -> None:
-    assert set(embedders()) == {"w600k-r50", "w600k-mbf", "mobilefacenet-ms1m", "onnx"}
+    assert set(EMBEDDERS.by_name) == {"w600k-r50", "w600k-mbf", "mobilefacenet-ms1m", "onnx"}
     with pytest.raises(MetricError, match="did you mean 'w600k-r50'"):
-        get_embedder("w600k_r50")
+        EMBEDDERS.get("w600k_r50")

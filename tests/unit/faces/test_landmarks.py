@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from facesr_bench.errors import MetricError, WeightsError
 from facesr_bench.faces.landmarks import (
+    LANDMARK_NETWORKS,
     Box,
     LandmarkDetector,
     OnnxLandmarks,
     cut_square,
-    get_landmark_network,
-    landmark_networks,
     square_box,
 )
 from facesr_bench.faces.nme import auc, nme
@@ -57,7 +56,7 @@ def test_outputs_become_pixels(make_network: MakeNetwork, unit: str) -> None:
     """A network that always answers the same: its points must land at those places of the box."""
     fractions = np.random.default_rng(4).uniform(0, 1, (68, 2))
     answers = fractions if unit == "square" else fractions * 112 - 0.5
-    spec = get_landmark_network("pfld-68").model_copy(update={"unit": unit})
+    spec = LANDMARK_NETWORKS.get("pfld-68").model_copy(update={"unit": unit})
     detector = OnnxLandmarks(spec, make_network(outputs=136, constant=answers.ravel()))
     found = detector.detect(np.zeros((300, 400, 3), np.uint8), (50, 40, 250, 240))
     assert found.dtype == np.float64
@@ -66,7 +65,7 @@ def test_outputs_become_pixels(make_network: MakeNetwork, unit: str) -> None:
 
 
 def test_moving_picture_and_box_moves_the_points(make_network: MakeNetwork, astronaut: Image8) -> None:
-    detector = OnnxLandmarks(get_landmark_network("pfld-68"), make_network(outputs=136))
+    detector = OnnxLandmarks(LANDMARK_NETWORKS.get("pfld-68"), make_network(outputs=136))
     moved = np.zeros((260, 260, 3), np.uint8)
     moved[30 : 30 + 192, 50 : 50 + 192] = astronaut
     before = detector.detect(astronaut, (20, 10, 150, 140))
@@ -87,13 +86,13 @@ def test_moving_picture_and_box_moves_the_points(make_network: MakeNetwork, astr
     ],
 )
 def test_no_face_to_look_at(make_network: MakeNetwork, image: NDArray[Any], box: Box, message: str) -> None:
-    detector = OnnxLandmarks(get_landmark_network("pfld-68"), make_network(outputs=136))
+    detector = OnnxLandmarks(LANDMARK_NETWORKS.get("pfld-68"), make_network(outputs=136))
     with pytest.raises(MetricError, match=message):
         detector.detect(image, box)
 
 
 def test_networks_that_find_no_points(make_network: MakeNetwork, tmp_path: Path) -> None:
-    spec, picture = get_landmark_network("pfld-68"), np.zeros((9, 9, 3), np.uint8)
+    spec, picture = LANDMARK_NETWORKS.get("pfld-68"), np.zeros((9, 9, 3), np.uint8)
     with pytest.raises(MetricError, match="gave 196 numbers"):
         OnnxLandmarks(spec, make_network(outputs=196)).detect(picture, (0, 0, 9, 9))
     lost = make_network("lost.onnx", outputs=136, constant=np.full(136, np.nan))
@@ -104,9 +103,9 @@ def test_networks_that_find_no_points(make_network: MakeNetwork, tmp_path: Path)
 
 
 def test_presets() -> None:
-    assert set(landmark_networks()) == {"pfld-68", "onnx"}
+    assert set(LANDMARK_NETWORKS.by_name) == {"pfld-68", "onnx"}
     with pytest.raises(MetricError, match="did you mean 'pfld-68'"):
-        get_landmark_network("pfld68")
+        LANDMARK_NETWORKS.get("pfld68")
 
 
 def helen(shared: Path, step: int) -> list[tuple[Image8, Points]]:
@@ -119,7 +118,7 @@ def helen(shared: Path, step: int) -> list[tuple[Image8, Points]]:
 
 
 def test_pfld_on_real_faces(shared: Path) -> None:
-    detector: LandmarkDetector = OnnxLandmarks(get_landmark_network("pfld-68"), shared / "weights/pfld_68.onnx")
+    detector: LandmarkDetector = OnnxLandmarks(LANDMARK_NETWORKS.get("pfld-68"), shared / "weights/pfld_68.onnx")
     faces = helen(shared, 14)
     assert len(faces) == 24
     errors = [nme(detector.detect(image, detector.box(truth)), truth) for image, truth in faces]
@@ -133,7 +132,7 @@ def test_pfld_on_real_faces(shared: Path) -> None:
 def test_blur_raises_the_error_on_real_faces(shared: Path) -> None:
     import cv2
 
-    detector = OnnxLandmarks(get_landmark_network("pfld-68"), shared / "weights/pfld_68.onnx")
+    detector = OnnxLandmarks(LANDMARK_NETWORKS.get("pfld-68"), shared / "weights/pfld_68.onnx")
     sharp, blurred = [], []
     for image, truth in helen(shared, 28):
         box = detector.box(truth)

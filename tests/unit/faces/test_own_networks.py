@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from facesr_bench.errors import CardError, MetricError, WeightsError
-from facesr_bench.faces.embedder import Embedder, embedder_for, get_embedder
-from facesr_bench.faces.landmarks import OnnxLandmarks, get_landmark_network, landmarks_for
+from facesr_bench.faces.embedder import EMBEDDERS, Embedder
+from facesr_bench.faces.landmarks import LANDMARK_NETWORKS, OnnxLandmarks
 from tests.unit.faces.conftest import MakeNetwork
 
 
@@ -21,8 +21,8 @@ def say(network: Path, text: str) -> Path:
 
 def test_without_a_word_it_is_as_insightfaces(make_network: MakeNetwork) -> None:
     path = make_network("mine.onnx")
-    spec = embedder_for("onnx", path)
-    known = get_embedder("w600k-r50")
+    spec = EMBEDDERS.for_file("onnx", path)
+    known = EMBEDDERS.get("w600k-r50")
     for field in ("alignment", "height", "width", "colour", "divide_by", "mean", "std", "batch_of_one", "output"):
         assert getattr(spec, field) == getattr(known, field), field
     assert (spec.name, spec.file) == ("onnx", "mine.onnx")
@@ -31,17 +31,17 @@ def test_without_a_word_it_is_as_insightfaces(make_network: MakeNetwork) -> None
 
 
 def test_a_preset_is_the_preset(tmp_path: Path) -> None:
-    assert embedder_for("w600k-r50", tmp_path / "any.onnx") is get_embedder("w600k-r50")
-    assert landmarks_for("pfld-68", tmp_path / "any.onnx") is get_landmark_network("pfld-68")
+    assert EMBEDDERS.for_file("w600k-r50", tmp_path / "any.onnx") is EMBEDDERS.get("w600k-r50")
+    assert LANDMARK_NETWORKS.for_file("pfld-68", tmp_path / "any.onnx") is LANDMARK_NETWORKS.get("pfld-68")
     with pytest.raises(MetricError, match="did you mean 'onnx'"):
-        embedder_for("onxn", tmp_path / "any.onnx")
+        EMBEDDERS.for_file("onxn", tmp_path / "any.onnx")
     with pytest.raises(MetricError, match="did you mean 'onnx'"):
-        landmarks_for("onxn", tmp_path / "any.onnx")
+        LANDMARK_NETWORKS.for_file("onxn", tmp_path / "any.onnx")
 
 
 def test_the_file_says_its_size_and_batch(make_network: MakeNetwork) -> None:
     network = make_network("slim.onnx", size=(112, 96), batch=1)
-    spec = embedder_for("onnx", say(network, 'alignment = "arcface-112x96"'))
+    spec = EMBEDDERS.for_file("onnx", say(network, 'alignment = "arcface-112x96"'))
     assert (spec.height, spec.width, spec.batch_of_one) == (112, 96, True)
     faces = np.random.default_rng(2).integers(0, 256, (3, 112, 96, 3), np.uint8)
     assert Embedder(spec, network).embed(faces).shape == (3, 16)
@@ -50,7 +50,7 @@ def test_the_file_says_its_size_and_batch(make_network: MakeNetwork) -> None:
 def test_what_the_toml_says_is_done(make_network: MakeNetwork) -> None:
     path = make_network("mine.onnx", extra_output=True)
     say(path, 'colour = "bgr"\ndivide_by = 255\nmean = [0.4, 0.5, 0.6]\nstd = [0.1, 0.2, 0.3]\noutput = "result"\n')
-    spec = embedder_for("onnx", path)
+    spec = EMBEDDERS.for_file("onnx", path)
     face = np.random.default_rng(2).integers(0, 256, (1, 112, 112, 3), np.uint8)
     blue, green, red = (face[0, :, :, channel] / 255 for channel in (2, 1, 0))
     expected = np.stack([(blue - 0.4) / 0.1, (green - 0.5) / 0.2, (red - 0.6) / 0.3])
@@ -61,12 +61,12 @@ def test_what_the_toml_says_is_done(make_network: MakeNetwork) -> None:
 def test_landmarks(make_network: MakeNetwork) -> None:
     fractions = np.random.default_rng(4).uniform(0, 1, (68, 2))
     path = make_network("points.onnx", size=(64, 64), outputs=136, constant=fractions.ravel())
-    spec = landmarks_for("onnx", path)
+    spec = LANDMARK_NETWORKS.for_file("onnx", path)
     assert (spec.height, spec.width, spec.unit, spec.enlarge, spec.shift_up) == (64, 64, "square", 1.1, 0)
     picture = np.zeros((300, 400, 3), np.uint8)
     found = OnnxLandmarks(spec, path).detect(picture, (50, 40, 250, 240))
     assert np.allclose(found, fractions * 200 + (50, 40) - 0.5, rtol=0, atol=1e-4)
-    changed = landmarks_for("onnx", say(path, 'unit = "pixel"\nenlarge = 1.5\nshift_up = 0.1\n'))
+    changed = LANDMARK_NETWORKS.for_file("onnx", say(path, 'unit = "pixel"\nenlarge = 1.5\nshift_up = 0.1\n'))
     assert (changed.unit, changed.enlarge, changed.shift_up) == ("pixel", 1.5, 0.1)
     assert changed.model_dump(exclude={"unit", "enlarge", "shift_up"}) == spec.model_dump(
         exclude={"unit", "enlarge", "shift_up"}
@@ -87,25 +87,25 @@ def test_landmarks(make_network: MakeNetwork) -> None:
 )
 def test_a_toml_that_is_wrong(make_network: MakeNetwork, text: str, message: str) -> None:
     with pytest.raises(CardError, match=message):
-        embedder_for("onnx", say(make_network("mine.onnx"), text))
+        EMBEDDERS.for_file("onnx", say(make_network("mine.onnx"), text))
 
 
 def test_a_size_that_the_alignment_does_not_make(make_network: MakeNetwork) -> None:
     """Nothing is said of the alignment: the error names the file where it can be."""
     with pytest.raises(CardError, match=r"slim.onnx.toml: .*\n.*and the input is 112x96"):
-        embedder_for("onnx", make_network("slim.onnx", size=(112, 96)))
+        EMBEDDERS.for_file("onnx", make_network("slim.onnx", size=(112, 96)))
 
 
 def test_the_toml_can_not_change_the_file(make_network: MakeNetwork) -> None:
     path = say(make_network("mine.onnx"), 'height = 128\nwidth = 128\nalignment = "none"')
     with pytest.raises(WeightsError, match=r"its input is data .*\[N, 3, 128, 128\] is due"):
-        Embedder(embedder_for("onnx", path), path)
+        Embedder(EMBEDDERS.for_file("onnx", path), path)
 
 
 def test_files_that_are_no_network(tmp_path: Path) -> None:
     rubbish = tmp_path / "rubbish.onnx"
     rubbish.write_bytes(b"not a network")
-    for look in (embedder_for, landmarks_for):
+    for look in (EMBEDDERS.for_file, LANDMARK_NETWORKS.for_file):
         with pytest.raises(WeightsError, match=r"none\.onnx: no such file"):
             look("onnx", tmp_path / "none.onnx")
         with pytest.raises(WeightsError, match=r"rubbish\.onnx: not an ONNX network"):
@@ -122,4 +122,4 @@ def test_a_network_of_another_kind(tmp_path: Path) -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     onnx.save(model, str(tmp_path / "flat.onnx"))
     with pytest.raises(WeightsError, match=r"its input is flat .*where one of \[N, channels, height, width\] is due"):
-        embedder_for("onnx", tmp_path / "flat.onnx")
+        EMBEDDERS.for_file("onnx", tmp_path / "flat.onnx")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facesr_bench.faces.alignment import align
 from facesr_bench.faces.detection import DlibDetector, FaceDetector, YunetDetector
-from facesr_bench.faces.embedder import Embedder, cosine, get_embedder
+from facesr_bench.faces.embedder import EMBEDDERS, Embedder, cosine
 from facesr_bench.images import Image8, read_image
 
 Photos = list[tuple[Image8, Image8]]
@@ -47,7 +47,7 @@ def aligned_faces(detector: FaceDetector, photos: Photos) -> NDArray[np.uint8]:
 
 def test_mobilefacenet_by_yunets_points(people: Photos, shared: Path) -> None:
     weights = shared / "weights"
-    embedder = Embedder(get_embedder("mobilefacenet-ms1m"), weights / "mobilefacenet_arcface_ms1m.onnx")
+    embedder = Embedder(EMBEDDERS.get("mobilefacenet-ms1m"), weights / "mobilefacenet_arcface_ms1m.onnx")
     faces = aligned_faces(YunetDetector(weights / "yunet_n_640_640.onnx"), people)
     first, second = embedder.embed(faces[:, 0]), embedder.embed(faces[:, 1])
     assert first.shape == (42, 128)
