@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facesr_bench.devices import torch_device
 from facesr_bench.errors import FaceSRBenchError
 from facesr_bench.method import PRECISIONS, MethodBase, make_method
 from facesr_bench.runner import Options, Resume
@@ -56,6 +57,9 @@ def run(
     Raises:
         FaceSRBenchError: nothing could be run at all.
     """
+    for what, names in {"methods": methods, "protocols": protocols, "metrics": metrics}.items():
+        if isinstance(names, str):  # whose letters would be taken for names
+            raise FaceSRBenchError(f"{what} must be a list of names, such as [{names!r}], not one string")
     options = Options(
         methods=tuple(methods),
         protocols=tuple(protocols),
@@ -87,13 +91,15 @@ def load_method(
     Args:
         name: a method's name, `name@weights`, or a plug-in's folder.
         weights: a name from the method's card, or a checkpoint file; none for the card's default.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
         scale: what to upscale by; ignored by methods whose network has one scale.
 
     Raises:
-        FaceSRBenchError: unknown method, missing or wrong weights.
+        FaceSRBenchError: unknown method, missing or wrong weights, a device that is not here.
     """
     if precision not in PRECISIONS:
         raise FaceSRBenchError(f"precision {precision!r}: it must be one of {', '.join(PRECISIONS)}")
+    device = torch_device(device)
     spec = parse_method(name)
     found = resolve(spec.plugin, str(weights) if weights is not None else spec.weights)
     method = make_method(spec.plugin.load_class(), spec.plugin.require_card())

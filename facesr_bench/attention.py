@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facesr_bench.errors import MethodError, ResultsError
+from facesr_bench.files import replacing
 from facesr_bench.method import AttentionMaps, MethodBase
 
 if TYPE_CHECKING:
@@ -82,10 +83,5 @@ def write_mean(folder: Path) -> None:
 
 
 def _save(path: Path, levels: NDArray[np.uint8]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
         Image.fromarray(levels).save(partial, format="PNG")
-        partial.replace(path)
-    except OSError as error:
-        raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from facesr_bench.cards import ProtocolCard
+from facesr_bench.errors import STRANGERS
 from facesr_bench.method import MethodBase
 
 
@@ -43,7 +44,7 @@ def load_measured(method: MethodBase, load: Callable[[], None], protocol: Protoc
         return cost
     try:
         cost["flops"] = _flops(method, cost["image"], device)
-    except Exception:  # a stranger's method may raise anything; its first image will say so
+    except STRANGERS:  # its first image will say so
         return cost
     if on_gpu:
         torch.cuda.synchronize(device)

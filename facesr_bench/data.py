@@ -10,8 +10,8 @@ from pathlib import Path
 from facesr_bench import plugins
 from facesr_bench.cards import DatasetCard, ProtocolCard
 from facesr_bench.dataset import DatasetBase
-from facesr_bench.errors import DataError, FaceSRBenchError, PluginError
-from facesr_bench.locate import read_toml
+from facesr_bench.errors import STRANGERS, DataError, FaceSRBenchError, PluginError
+from facesr_bench.locate import CARD_FILE, read_toml
 from facesr_bench.plugins import Plugin, unknown
 
 CONFIG_FILE = "facesr-bench.toml"
@@ -45,10 +45,12 @@ def expand_protocols(specs: Sequence[str]) -> list[str]:
     """
     names: list[str] = []
     for spec in specs:
+        folder, _, wanted = spec.partition(":")
         if not plugins.is_path(spec):
+            if spec not in protocol_names() and (Path(folder) / CARD_FILE).is_file():
+                raise PluginError(f"no protocol is called {spec!r}; for the folder of that name write ./{spec}")
             names.append(spec)
             continue
-        folder, _, wanted = spec.partition(":")
         plugin = plugins.datasets().find(folder)
         known = plugin.require_card().protocols
         if wanted and wanted not in known:
@@ -120,7 +122,14 @@ def why_not_ready(protocol_name: str, given: Mapping[str, Path]) -> str | None:
         dataset.items(protocol)
     except FaceSRBenchError as error:
         return str(error)
+    except STRANGERS as error:
+        return f"{type(error).__name__}: {error}"
     return None
+
+
+def is_given(protocol_name: str, dataset_name: str, given: Mapping[str, Path]) -> bool:
+    """Whether any of the places that `resolve` looks in names the protocol's data."""
+    return next(_candidates((protocol_name, dataset_name), given), None) is not None
 
 
 def is_ready(protocol_name: str, given: Mapping[str, Path]) -> bool:

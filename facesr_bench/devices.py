@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import re
+
 from facesr_bench.errors import FaceSRBenchError
+
+
+def check_device(wanted: str) -> None:
+    """Refuse what names no device, without asking torch.
+
+    Raises:
+        FaceSRBenchError: says what it must be.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", wanted):
+        raise FaceSRBenchError(f"device {wanted!r}: it must be auto, cpu, cuda, or cuda:N")
 
 
 def torch_device(wanted: str) -> str:
     """The device that `wanted` means, with torch set up so that a number does not depend on the device.
 
     Raises:
-        FaceSRBenchError: torch can't use that device here.
+        FaceSRBenchError: it names no device, or one that torch can't use here.
     """
+    check_device(wanted)
     import torch
 
     # tf32 keeps only 10 bits of each factor.

@@ -45,3 +45,8 @@ class ResultsError(FaceSRBenchError):
 
 class TrainingError(FaceSRBenchError):
     """A training that can't start or go on: a wrong setting, another run's folder, a loss that is not finite."""
+
+
+STRANGERS = (Exception, SystemExit)
+"""What the code of a plug-in may raise. SystemExit too: argparse, and scripts that are imported, raise it, and it must
+end neither the run nor the other methods."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.errors import FaceSRBenchError, MetricError
+from facesr_bench.errors import STRANGERS, FaceSRBenchError, MetricError
 from facesr_bench.images import Image8, by_stem, list_images, pair_by_stem, read_image, read_only
 from facesr_bench.metric import MetricBase, SetMetric
 from facesr_bench.pipeline import checked_features, put_value
@@ -102,7 +102,7 @@ def _why_not(metric: MetricBase, has_truth: bool) -> str | None:
         metric.load()
     except FaceSRBenchError as error:
         return str(error)
-    except Exception as error:  # a stranger's metric may raise anything; it costs its own column
+    except STRANGERS as error:  # costs the metric's own column
         return f"{type(error).__name__}: {error}"
     return None
 

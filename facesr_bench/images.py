@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from facesr_bench.errors import DataError, ResultsError
+from facesr_bench.errors import DataError
+from facesr_bench.files import replacing
 
 Image8 = NDArray[np.uint8]
 """A picture: HxWx3, uint8, RGB."""
@@ -122,13 +122,8 @@ def write_png(path: Path, image: Image8) -> None:
 
 
 def _save(path: Path, picture: Image.Image) -> None:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
         picture.save(partial, format="PNG", compress_level=1)
-        os.replace(partial, path)
-    except OSError as error:
-        raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error
 
 
 def resize(image: Image8, size: tuple[int, int], box: tuple[float, float, float, float] | None = None) -> Image8:

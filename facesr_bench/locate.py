@@ -43,13 +43,29 @@ def import_from(folder: Path, module: str) -> ModuleType:
 
     A plug-in's folder is never put on sys.path: a folder called `datasets` must not shadow another library.
     """
-    folder = folder.resolve()
-    package_name = f"{_PACKAGE}_{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+    package_name = _package_of(folder)
     if package_name not in sys.modules:
         package = ModuleType(package_name)
-        package.__path__ = [str(folder)]
+        package.__path__ = [str(folder.resolve())]
         sys.modules[package_name] = package
-    return importlib.import_module(f"{package_name}.{module}")
+    # Bytecode is matched to its source by size and whole seconds: too coarse for code that is edited between two runs.
+    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        return importlib.import_module(f"{package_name}.{module}")
+    finally:
+        sys.dont_write_bytecode = written
+
+
+def forget(folder: Path) -> None:
+    """Let the next `import_from` read `folder`'s files again."""
+    package_name = _package_of(folder)
+    for name in [name for name in sys.modules if name == package_name or name.startswith(f"{package_name}.")]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+
+
+def _package_of(folder: Path) -> str:
+    return f"{_PACKAGE}_{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]}"
 
 
 def is_path(spec: str) -> bool:

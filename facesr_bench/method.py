@@ -58,9 +58,16 @@ class MethodBase(ABC):
         """
 
     def enhance(self, lr: Image8) -> Image8:
-        """Upscale one native-resolution LR image (uint8 HxWx3) to uint8 HxWx3, rounded: the handy form."""
+        """Upscale one native-resolution LR image (uint8 HxWx3) to uint8 HxWx3, rounded: the handy form.
+
+        Raises:
+            MethodError: the image is something else, or of a size that the method can't do.
+        """
         import torch
 
+        if lr.dtype != np.uint8 or lr.ndim != 3 or lr.shape[2] != 3:
+            shape = "x".join(map(str, lr.shape))
+            raise MethodError(f"enhance takes an HxWx3 uint8 RGB image, not {shape} {lr.dtype}")
         output = self.output_size(lr.shape[0], lr.shape[1])
         given = resize(lr, output) if self.card.input == "bicubic" else lr
         batch = torch.from_numpy(given.astype(np.float32) / 255).permute(2, 0, 1)[None].to(self.device)

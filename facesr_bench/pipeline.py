@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from facesr_bench.cards import ProtocolCard
 from facesr_bench.dataset import DatasetBase, Item
-from facesr_bench.errors import DetectionError, FaceSRBenchError, MethodError, MetricError, ResultsError, WeightsError
+from facesr_bench.errors import (
+    STRANGERS,
+    DetectionError,
+    FaceSRBenchError,
+    MethodError,
+    MetricError,
+    ResultsError,
+    WeightsError,
+)
 from facesr_bench.images import Image8, read_image, read_only, resize, write_map, write_png
 from facesr_bench.method import MethodBase
 from facesr_bench.metric import MetricBase, SetMetric
@@ -75,7 +83,7 @@ def load_item(
         sample = prepare(item.id, dataset.read(item, protocol), protocol)
     except FaceSRBenchError as error:
         return Loaded(item.id, error=str(error))
-    except Exception as error:  # a stranger's dataset may raise anything; it costs this image
+    except STRANGERS as error:  # costs this image
         return Loaded(item.id, error=f"{protocol.name} can't read it: {type(error).__name__}: {error}")
     sample = replace(sample, keep=references)
     loaded = Loaded(item.id, sample)
@@ -106,7 +114,7 @@ def _prepare_metric(metric: MetricBase, sample: Sample, loaded: Loaded) -> None:
         loaded.passing.add(key)
     except ResultsError:
         raise  # a run that can't save is a failed run
-    except Exception as error:  # a stranger's metric may raise anything; it costs its own cell
+    except STRANGERS as error:  # costs the metric's own cell
         loaded.reasons[key] = f"{type(error).__name__}: {error}"
 
 
@@ -166,10 +174,13 @@ def upscale(method: MethodBase, batch: Sequence[Loaded]) -> list[Output]:
         assert loaded.sample is not None  # unreadable samples never get here
         try:
             size = method.output_size(*loaded.sample.lr.shape[:2])
+            image = loaded.upsampled_to(size) if method.card.input == "bicubic" else loaded.sample.lr
         except FaceSRBenchError as error:
             outputs[i] = Output(None, error=str(error))
             continue
-        image = loaded.upsampled_to(size) if method.card.input == "bicubic" else loaded.sample.lr
+        except STRANGERS as error:  # `output_size` may be a stranger's, too
+            outputs[i] = Output(None, error=f"output_size: {type(error).__name__}: {error}")
+            continue
         groups.setdefault(image.shape, []).append((i, image, size))
     for group in groups.values():
         indexes, images, sizes = zip(*group, strict=True)
@@ -186,7 +197,7 @@ def _upscale_images(method: MethodBase, images: Sequence[Image8], sizes: Sequenc
         sr = method.upscale(batch)
         if batch.device.type == "cuda":
             torch.cuda.synchronize(batch.device)
-    except Exception as error:  # a stranger's method may raise anything
+    except STRANGERS as error:
         if len(images) > 1:
             alone = zip(images, sizes, strict=True)
             return [_upscale_images(method, [image], [size])[0] for image, size in alone]
@@ -296,7 +307,7 @@ def put_value(row: ImageRow, key: str, compute: Callable[[], float | None]) -> N
         row.reasons[key] = str(error)
         if isinstance(error, DetectionError):
             row.undetected.append(key)
-    except Exception as error:  # a stranger's metric may raise anything
+    except STRANGERS as error:
         row.reasons[key] = f"{type(error).__name__}: {error}"
     else:
         if value is not None and math.isnan(value):

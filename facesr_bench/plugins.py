@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from facesr_bench.cards import DatasetCard, MethodCard, MetricCard, read_card
-from facesr_bench.errors import CardError, FaceSRBenchError, PluginError
-from facesr_bench.locate import CARD_FILE, bundled_folder, import_from, is_path, unknown
+from facesr_bench.errors import STRANGERS, CardError, FaceSRBenchError, PluginError
+from facesr_bench.locate import CARD_FILE, bundled_folder, forget, import_from, is_path, unknown
 
 __all__ = [
     "CARD_FILE",
@@ -40,6 +40,9 @@ __all__ = [
 Kind = Literal["method", "dataset", "metric"]
 MODULES: dict[Kind, str] = {"method": "method", "dataset": "dataset", "metric": "metric"}
 CLASSES: dict[Kind, str] = {"method": "Method", "dataset": "Dataset", "metric": "Metric"}
+
+SETTINGS = frozenset({".json", ".yaml", ".yml", ".toml", ".ini", ".cfg"})
+CHECKPOINTS = frozenset({".pth", ".pt", ".ckpt", ".safetensors", ".onnx", ".bin", ".pkl", ".npz", ".npy"})
 
 _CardT = TypeVar("_CardT", MethodCard, DatasetCard, MetricCard)
 
@@ -73,26 +76,43 @@ class Plugin(Generic[_CardT]):
 
     @property
     def code_folder(self) -> Path:
-        """Where its module is: its own folder, or that of the built-in its card names as `implementation`."""
+        """Where its module is: its own folder, or that of the built-in its card names as `implementation`.
+
+        Raises:
+            PluginError: there is no such built-in.
+        """
         card = self.card
         if isinstance(card, (MethodCard, MetricCard)) and card.implementation:
-            return _builtin_root(self.kind) / card.implementation.replace("-", "_")
+            root = _builtin_root(self.kind)
+            folder = root / card.implementation.replace("-", "_")
+            if not (folder / CARD_FILE).is_file():
+                known = (path.parent.name.replace("_", "-") for path in root.glob(f"*/{CARD_FILE}"))
+                message = unknown(f"built-in {self.kind}", card.implementation, known)
+                raise PluginError(f"{self.folder / CARD_FILE}: implementation: {message}")
+            return folder
         return self.folder
 
     def code_hash(self) -> str:
-        """sha256 over its Python files and what its card decides: what, beside the weights, can change its output.
+        """sha256 over its code, settings and what its card decides: what, beside the weights, can change its output.
 
-        Code that the folder imports from elsewhere is not covered. Of the card, what only people read is left out, so
-        that a better summary, or one more checkpoint, throws no result away.
+        Settings are files such as config.yaml, in its folder or one directly in it. Code that the folder imports from
+        elsewhere is not covered. Of the card, what only people read is left out, so that a better summary, or one more
+        checkpoint, throws no result away.
+
+        Raises:
+            CardError: there is no card to go by.
+            PluginError: a file can't be read.
         """
         card = self.require_card()
         decides = cast(Any, card).model_dump(mode="json", exclude=set(card.FOR_PEOPLE))
         digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode() + b"\0")
         for place in dict.fromkeys([self.folder, self.code_folder]):
-            for path in sorted(_python_files(place)):
-                name = path.relative_to(place).as_posix()
-                digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+            _add_files(digest, place, _code_files(self.kind, place))
         return digest.hexdigest()
+
+    def loose_weights(self) -> list[Path]:
+        """Checkpoints in its folder or one directly in it: code that is given none may open them by itself."""
+        return _beside(self.folder, CHECKPOINTS)
 
     def load_class(self) -> type[Any]:
         """Import the plug-in's class.
@@ -103,9 +123,10 @@ class Plugin(Generic[_CardT]):
         module_name, class_name = MODULES[self.kind], CLASSES[self.kind]
         if not (self.code_folder / f"{module_name}.py").is_file():
             raise PluginError(f"{self.code_folder}: {module_name}.py is missing (it must define class {class_name})")
+        _forget_if_changed(self.kind, self.code_folder)
         try:
             module = import_from(self.code_folder, module_name)
-        except Exception as error:
+        except STRANGERS as error:
             details = traceback.format_exc()
             where = f"{self.code_folder / module_name}.py"
             raise PluginError(f"{where}: import failed: {type(error).__name__}: {error}", details) from error
@@ -115,12 +136,57 @@ class Plugin(Generic[_CardT]):
         return found
 
 
-def _python_files(folder: Path) -> Iterable[Path]:
-    for path in folder.iterdir():
-        if path.is_dir() and path.name[0] not in "._" and path.name not in {"site-packages", "node_modules"}:
-            yield from _python_files(path)
-        elif path.suffix == ".py":
-            yield path
+_imported: dict[Path, str] = {}
+"""The hash of each folder's code when it was imported."""
+
+
+def _forget_if_changed(kind: Kind, folder: Path) -> None:
+    """In a notebook, a plug-in is edited between two runs: its numbers must be those of the code on disk."""
+    digest = hashlib.sha256()
+    _add_files(digest, folder, _code_files(kind, folder))
+    code = digest.hexdigest()
+    if _imported.get(folder, code) != code:
+        forget(folder)
+    _imported[folder] = code
+
+
+def _add_files(digest: hashlib._Hash, folder: Path, files: Iterable[Path]) -> None:
+    for path in files:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise PluginError(f"{path}: can't be read: {error.strerror or error}") from error
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + content + b"\0")
+
+
+def _code_files(kind: Kind, folder: Path) -> list[Path]:
+    # Datasets list every file that their pictures come from, and metrics have a version; methods have neither.
+    settings = _beside(folder, SETTINGS) if kind == "method" else []
+    return [*_python_files(folder), *(path for path in settings if path != folder / CARD_FILE)]
+
+
+def _beside(folder: Path, suffixes: frozenset[str]) -> list[Path]:
+    """The files of some kinds in a folder and those directly in it, sorted; not what `training` holds."""
+    try:
+        inner = [p for p in folder.iterdir() if p.is_dir() and p.name[0] not in "._" and p.name != "training"]
+        found = [p for place in (folder, *inner) for p in place.iterdir() if p.suffix in suffixes and p.is_file()]
+    except OSError as error:
+        raise PluginError(f"{folder}: can't be read: {error.strerror or error}") from error
+    return sorted(path for path in found if path.name[0] != ".")
+
+
+def _python_files(folder: Path) -> list[Path]:
+    """The Python files of a plug-in, sorted. Hidden ones are not code: editors keep locks and copies there."""
+    found: list[Path] = []
+    try:
+        for path in folder.iterdir():
+            if path.is_dir() and path.name[0] not in "._" and path.name not in {"site-packages", "node_modules"}:
+                found += _python_files(path)
+            elif path.suffix == ".py" and path.name[0] != ".":
+                found.append(path)
+    except OSError as error:
+        raise PluginError(f"{folder}: can't be read: {error.strerror or error}") from error
+    return sorted(found)
 
 
 def read_plugin(kind: Kind, folder: Path, source: str) -> Plugin[Any]:
@@ -163,19 +229,24 @@ class Registry(Generic[_CardT]):
             PluginError: unknown or ambiguous name, or a folder that holds no plug-in of this kind.
             CardError: the folder's card is wrong.
         """
-        return self.get(self.add(Path(spec).expanduser()).name if is_path(spec) else spec)
+        if is_path(spec):
+            return self.get(self.add(Path(spec).expanduser()).name)
+        if spec not in self.names() and (Path(spec) / CARD_FILE).is_file():
+            raise PluginError(f"no {self.kind} is called {spec!r}; for the folder of that name write ./{spec}")
+        return self.get(spec)
 
     def add(self, folder: Path) -> Plugin[_CardT]:
-        """Add the plug-in in a folder that the user gave; a wrong card is an error here, a clash one in `get`."""
+        """Add the plug-in in a folder that the user gave; a wrong card is an error here, a clash one in `get`.
+
+        A card that has changed since the folder was last given is read again.
+        """
         folder = folder.resolve()
         if not (folder / CARD_FILE).is_file():
             raise PluginError(f"{folder}: no {CARD_FILE} in it, so it is not a {self.kind}")
-        for plugin in self.plugins:
-            if plugin.folder.resolve() == folder:
-                return plugin
-        plugin = read_plugin(self.kind, folder, "path")
+        known = [plugin for plugin in self.plugins if plugin.folder.resolve() == folder]
+        plugin = read_plugin(self.kind, folder, known[0].source if known else "path")
         plugin.require_card()
-        self.plugins.append(plugin)
+        self.plugins = [other for other in self.plugins if other.folder.resolve() != folder] + [plugin]
         return plugin
 
 

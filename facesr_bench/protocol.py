@@ -67,8 +67,11 @@ def prepare(sample_id: str, picture: Picture, protocol: ProtocolCard) -> Sample:
     """Apply a protocol to one picture; the result depends on the arguments alone.
 
     Raises:
-        DataError: sizes don't fit the protocol; names the sample and both sizes.
+        DataError: sizes don't fit the protocol, or the dataset made something else than HxWx3 uint8; names the sample
+            and what was found.
     """
+    _check_pixels(sample_id, "HR", picture.hr)
+    _check_pixels(sample_id, "LR", picture.lr)
     hr, landmarks = picture.hr, picture.landmarks
     if protocol.source == "lr":
         hr = landmarks = None
@@ -91,6 +94,15 @@ def prepare(sample_id: str, picture: Picture, protocol: ProtocolCard) -> Sample:
         lr = picture.lr
     _check_sizes(sample_id, lr, hr, protocol)
     return Sample(sample_id, lr, hr, landmarks, picture.identity, protocol.aligned)
+
+
+def _check_pixels(sample_id: str, what: str, image: Any) -> None:
+    if image is None:
+        return
+    is_array = isinstance(image, np.ndarray)
+    if not is_array or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        found = f"{'x'.join(map(str, image.shape))} {image.dtype}" if is_array else type(image).__name__
+        raise DataError(f"{sample_id}: its {what} image is {found}; HxWx3 uint8 is due")
 
 
 def _check_sizes(sample_id: str, lr: Image8, hr: Image8 | None, protocol: ProtocolCard) -> None:

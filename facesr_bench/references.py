@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.errors import ResultsError
+from facesr_bench.files import replacing
 from facesr_bench.store import file_name
 
 
@@ -71,11 +69,5 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
     Raises:
         ResultsError: it can't be written.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as stream:
-            np.save(stream, array, allow_pickle=False)
-        os.replace(partial, path)
-    except OSError as error:
-        raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error
+    with replacing(path) as partial, partial.open("wb") as stream:
+        np.save(stream, array, allow_pickle=False)

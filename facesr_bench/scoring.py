@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facesr_bench import plugins
 from facesr_bench.cards import MetricCard
-from facesr_bench.errors import MetricError, PluginError, WeightsError
+from facesr_bench.errors import STRANGERS, MetricError, PluginError, WeightsError
 from facesr_bench.images import Image8, read_only
 from facesr_bench.metric import MetricBase, SetMetric
 from facesr_bench.metrics.convert import quantise
@@ -41,7 +41,7 @@ def load_metric(name: str, profile: str | Profile, scale: int) -> MetricBase:
     cls = spec.plugin.load_class()
     try:
         metric: MetricBase = cls(card, profile, scale)
-    except Exception as error:  # a stranger's class may raise anything
+    except STRANGERS as error:
         raise MetricError(f"{name} can't be made: {type(error).__name__}: {error}") from error
     if not isinstance(metric, SetMetric if card.of == "set" else MetricBase):
         due = "SetMetric, since its card says of = 'set'" if card.of == "set" else "MetricBase"
@@ -58,7 +58,7 @@ def load_metric(name: str, profile: str | Profile, scale: int) -> MetricBase:
         metric.describe()
         if isinstance(metric, SetMetric) and metric.unavailable is None:
             str(metric.extractor)
-    except Exception as error:  # a stranger's class may raise anything; better here than in the middle of a run
+    except STRANGERS as error:  # better here than in the middle of a run
         raise MetricError(f"{name} can't tell of itself: {type(error).__name__}: {error}") from error
     return metric
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.errors import FaceSRBenchError, MetricError
+from facesr_bench.errors import STRANGERS, FaceSRBenchError, MetricError
 from facesr_bench.metric import MetricBase, ReferenceSet, SetMetric
 from facesr_bench.references import References, read_array
 from facesr_bench.store import ImageRow, Result
@@ -133,7 +133,7 @@ def value_of_set(
             raise MetricError(f"{metric.key} returned {value}" + (f", standard error {spread}" if spread else ""))
     except FaceSRBenchError as error:
         return {"reason": str(error)}
-    except Exception as error:  # a stranger's metric may raise anything; it costs its own cell
+    except STRANGERS as error:  # costs the metric's own cell
         return {"reason": f"{type(error).__name__}: {error}"}
     return {"value": value, "standard_error": spread, "n": len(rows)}
 

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from facesr_bench.errors import ResultsError
+from facesr_bench.files import replacing
 
 SCHEMA = 1
 """Version of the files on disk; a loader refuses what it doesn't know."""
@@ -184,15 +185,15 @@ class Result:
         path = self.folder / IMAGES
         if not path.exists():
             return rows
-        lines = path.read_bytes().split(b"\n")
+        # What stands after the last newline is torn: the run was killed while writing it, and the image is computed
+        # again. It may lack the newline alone; but `append` cuts it off, so it must not count here.
+        *lines, _ = path.read_bytes().split(b"\n")
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
                 row = ImageRow.from_json(json.loads(line))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
-                if number == len(lines):
-                    break  # a torn last line: the run was killed while writing it; the image is computed again
                 raise ResultsError(f"{path}, line {number}: damaged ({error}); remove the line to go on") from error
             rows[row.id] = _merge(rows[row.id], row) if row.id in rows else row
         return rows
@@ -217,13 +218,20 @@ class Result:
         write_json(self.folder / MANIFEST, self.manifest)
 
     def clear(self) -> None:
-        """Forget every image: the old lines are kept beside, as images.jsonl.previous."""
+        """Forget every image: the old lines are kept beside, as images.jsonl.previous.
+
+        Raises:
+            ResultsError: the folder can't be written.
+        """
         self.close()
         path = self.folder / IMAGES
-        if path.exists():
-            os.replace(path, path.with_name(IMAGES + ".previous"))
-        shutil.rmtree(self.folder / "features", ignore_errors=True)
-        (self.folder / SETS).unlink(missing_ok=True)
+        try:
+            if path.exists():
+                os.replace(path, path.with_name(IMAGES + ".previous"))
+            shutil.rmtree(self.folder / "features", ignore_errors=True)
+            (self.folder / SETS).unlink(missing_ok=True)
+        except OSError as error:
+            raise ResultsError(f"{path}: can't be put aside: {error.strerror or error}") from error
 
     def close(self) -> None:
         if self._stream is not None:
@@ -254,39 +262,95 @@ def _cut_torn_line(path: Path) -> None:
         os.truncate(path, data.rfind(b"\n") + 1)
 
 
+def make_folders(*folders: Path) -> None:
+    """Make folders and those above them.
+
+    Raises:
+        ResultsError: one can't be made.
+    """
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ResultsError(f"{folder}: can't be made: {error.strerror or error}") from error
+
+
+def check_writable(root: Path) -> None:
+    """Make a results folder, and find out whether it can be written before any work is done.
+
+    Raises:
+        ResultsError: it can't be.
+    """
+    make_folders(root)
+    probe = root / ".writable"
+    try:
+        probe.touch()
+        probe.unlink(missing_ok=True)  # another run may probe at the same time
+    except OSError as error:
+        raise ResultsError(
+            f"{root}: can't write there: {error.strerror or error}; choose another folder with --out"
+        ) from error
+
+
 def write_json(path: Path, data: Any) -> None:
     """Write JSON so that a reader never sees half of it.
 
     Raises:
         ResultsError: it can't be written.
     """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
         partial.write_text(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error
 
 
 def open_result(folder: Path) -> Result:
     """Read one result folder.
 
     Raises:
-        ResultsError: no manifest, or of a version this release doesn't know.
+        ResultsError: no manifest, a damaged one, or one of a version this release doesn't know.
     """
     path = folder / MANIFEST
+    anew = f"remove the folder {folder} and run again"
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ResultsError(f"{path}: can't be read: {error}") from error
-    version = manifest.get("schema_version") if isinstance(manifest, dict) else None
+    except OSError as error:
+        raise ResultsError(f"{path}: can't be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ResultsError(f"{path}: damaged ({error}); {anew}") from error
+    if not isinstance(manifest, dict) or "schema_version" not in manifest:
+        raise ResultsError(f"{path}: not the manifest of a result; {anew}")
+    version = manifest["schema_version"]
     if version != SCHEMA:
         raise ResultsError(
             f"{path}: results of format {version!r}, but this release reads format {SCHEMA}; "
             "read them with the release that wrote them, or run again"
         )
+    missing = [name for name in _REQUIRED if not _has(manifest, name.split("."))]
+    if missing:
+        raise ResultsError(f"{path}: damaged, without {', '.join(missing)}; {anew}")
     return Result(folder, manifest)
+
+
+_REQUIRED = (
+    "protocol.name",
+    "method.name",
+    "method.weights",
+    "method.label",
+    "profile.name",
+    "dataset.name",
+    "data.hash",
+    "metrics",
+    "updated",
+    "error",
+)
+"""What every reader of a manifest relies on."""
+
+
+def _has(manifest: Any, names: list[str]) -> bool:
+    for name in names:
+        if not isinstance(manifest, dict) or name not in manifest:
+            return False
+        manifest = manifest[name]
+    return True
 
 
 def all_results(root: Path) -> Iterator[Result]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from facesr_bench import plugins
 from facesr_bench.cards import MethodCard
-from facesr_bench.errors import FaceSRBenchError, PluginError
+from facesr_bench.errors import STRANGERS, FaceSRBenchError, PluginError
 from facesr_bench.images import read_only, resize
 from facesr_bench.method import MethodBase, make_method
 from facesr_bench.plugins import CARD_FILE, Kind, Plugin
@@ -81,12 +81,18 @@ def _attempt(name: str, check: Callable[[], str | None]) -> Check:
         return Check(name, check())
     except FaceSRBenchError as error:
         return Check(name, str(error))
-    except Exception as error:  # a stranger's code may raise anything
+    except STRANGERS as error:
         return Check(name, f"{type(error).__name__}: {error}", traceback.format_exc())
 
 
 def _native_side(card: MethodCard, scale: int) -> int:
     return card.output_size // scale if card.output_size else 16
+
+
+def _scale(card: MethodCard) -> int:
+    """A scale that the method can do; with one output size, one that divides it."""
+    scales = card.scales or _TRY_SCALES
+    return next((s for s in scales if card.output_size is None or card.output_size % s == 0), scales[0])
 
 
 def _faces(side: int, count: int) -> list[Any]:
@@ -102,14 +108,17 @@ def _validate_method(  # noqa: PLR0915  (one closure per check, in the order the
     import torch
 
     card = plugin.require_card()
-    scale = card.scales[0] if card.scales else next(s for s in _TRY_SCALES if _native_side(card, s) * s >= 16)
+    scale = _scale(card)
+    side = _native_side(card, scale)
     method: MethodBase | None = None
+    out = (0, 0)
 
     def load() -> str | None:
-        nonlocal method
+        nonlocal method, out
         found = resolve(plugin, weights)
         loaded = make_method(cls, card)
         loaded.load(weights=found.path if found else None, device="cpu", precision="fp32", scale=scale)
+        out = loaded.output_size(side, side)
         method = loaded
         return None
 
@@ -118,8 +127,6 @@ def _validate_method(  # noqa: PLR0915  (one closure per check, in the order the
     if method is None:
         return
     ready: MethodBase = method
-    side = _native_side(card, scale)
-    out = ready.output_size(side, side)
 
     def batch(count: int) -> torch.Tensor:
         pictures = [resize(p, out) if card.input == "bicubic" else p for p in _faces(side, count)]

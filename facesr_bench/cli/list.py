@@ -104,22 +104,29 @@ def _protocols(console: Any, data: list[str]) -> None:
     from rich.markup import escape
 
     from facesr_bench import plugins
-    from facesr_bench.data import is_ready
+    from facesr_bench.data import check_names, is_given, why_not_ready
 
     given = parse_data(data)
+    check_names(given)
     table = _table("protocol", "what it is")
     missing: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
     for plugin in plugins.datasets().plugins:
         if plugin.card is None:
             continue
         for protocol in plugin.card.protocols.values():
-            ready = is_ready(protocol.name, given)
-            if not ready:
-                missing[plugin.name] = plugin.card
-            facts = ["ready" if ready else "no data yet", f"profile {protocol.profile}"]
+            problem = why_not_ready(protocol.name, given)
+            state = "ready"
+            if problem is not None and plugin.card.needs_data and not is_given(protocol.name, plugin.name, given):
+                missing[plugin.name], state = plugin.card, "no data yet"
+            elif problem is not None:
+                wrong[protocol.name], state = problem, "not ready, see below"
+            facts = [state, f"profile {protocol.profile}"]
             facts += [", ".join(protocol.metrics)] if protocol.metrics else []
             _described(table, protocol.name, protocol.summary, facts)
     console.print(table)
+    for name, problem in wrong.items():
+        console.print(f"[bold red]not ready[/] {escape(name)}: {escape(problem)}\n", highlight=False, soft_wrap=True)
     for name, card in missing.items():
         variable = name.upper().replace("-", "_")
         console.print(f"[bold]{escape(name)}[/]: {escape(card.obtain.strip())}")
@@ -143,10 +150,7 @@ def _metrics(found: list[Plugin[MetricCard]]) -> Table:
     for plugin in found:
         card = plugin.require_card()
         low, high = card.range
-        better = {True: "higher is better", False: "lower is better", None: "direction by variant"}[
-            card.higher_is_better
-        ]
-        facts = [better, f"{low:g} to {high:g}{card.unit and ' ' + card.unit}"]
+        facts = [_DIRECTIONS[card.higher_is_better], f"{low:g} to {high:g}{card.unit and ' ' + card.unit}"]
         facts += ["one value per set"] if card.of == "set" else []
         facts += [f"needs {', '.join(card.needs)}"] if card.needs else []
         for name in card.variants:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import sys
 from pathlib import Path
 
 from facesr_bench.cli import OK
 from facesr_bench.errors import FaceSRBenchError
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,10 +25,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def new(arguments: argparse.Namespace) -> int:
+    from facesr_bench import plugins
+
     name = arguments.name
     if not NAME.fullmatch(name):
-        raise FaceSRBenchError(f"name {name!r}: use lower-case letters, digits, and . _ - only")
+        raise FaceSRBenchError(f"name {name!r}: use lower-case letters, digits, and . _ - only, at most 64")
     folder = arguments.dir / name
+    if name in plugins.methods().names():
+        raise FaceSRBenchError(f"a method called {name!r} is there already (see `list methods`); choose another name")
     if folder.exists():
         raise FaceSRBenchError(f"{folder}: is there already; choose another name, or remove it")
     templates = Path(__file__).with_name("templates") / arguments.kind
@@ -39,7 +44,7 @@ def new(arguments: argparse.Namespace) -> int:
                 (folder / template.name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise FaceSRBenchError(f"{folder}: can't be made: {error.strerror or error}") from error
-    shown = folder if folder.is_absolute() else f"./{folder}"
+    shown = shlex.quote(str(folder) if folder.is_absolute() else f"./{folder}")
     sys.stdout.write(
         f"made {shown} (card.toml, method.py)\n"
         f"  check it:  facesr-bench validate {shown}\n"

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facesr_bench.cli import FAILED, OK
+from facesr_bench.cli import FAILED, MISUSED, OK
 from facesr_bench.errors import FaceSRBenchError
 
 if TYPE_CHECKING:
@@ -120,12 +120,14 @@ def run(arguments: argparse.Namespace) -> int:
         notes.print(f"computed {report.computed} image(s); results in {escape(str(arguments.out))}")
     elif report.results and not report.problems:
         notes.print("nothing to compute: every result asked for is already there (--resume never computes anew)")
-    if report.results and not arguments.no_report:
-        notes.print(f"page: {escape(str(build(arguments.out)))}")
     for problem in report.problems[:20]:
         notes.print(f"[bold red]failed[/] {escape(problem)}", highlight=False)
     if len(report.problems) > 20:
         notes.print(f"[bold red]failed[/] ... and {len(report.problems) - 20} more; images.jsonl has them all")
+    if not report.results:
+        return MISUSED
+    if not arguments.no_report:  # last: a result that can't be read stops it, and must not hide what failed here
+        notes.print(f"page: {escape(str(build(arguments.out)))}")
     return FAILED if report.problems else OK
 
 
@@ -143,7 +145,6 @@ class _Bar:
             console=console,
             transient=not console.is_terminal,
         )
-        self._task = None
 
     def __enter__(self) -> Progress:
         from facesr_bench.runner import Progress

@@ -8,7 +8,6 @@ result's profile: what its border cuts off, or its SSIM window doesn't reach, ha
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesr_bench.errors import MetricError, ResultsError
+from facesr_bench.errors import MetricError
+from facesr_bench.files import replacing
 from facesr_bench.images import Image8
 from facesr_bench.metrics.profiles import Profile
 
@@ -229,12 +229,8 @@ def write_indexed(path: Path, index: NDArray[np.uint8], *, blank: bool = False) 
         palette[255] = 128
     picture = Image.fromarray(index)
     picture.putpalette(palette.tobytes())
-    partial = path.with_name(path.name + ".partial")
-    try:
+    with replacing(path) as partial:
         picture.save(partial, format="PNG", compress_level=6)
-        os.replace(partial, path)
-    except OSError as error:
-        raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error
 
 
 def colour_bar_css(stops: int = 17, name: str = COLOUR_MAP) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,10 @@ def test_images_of_the_demo_are_what_the_card_says(capsys: pytest.CaptureFixture
         (["table", "--results", "nowhere"], "no such results folder"),
         (["validate", "bicubick"], "did you mean 'bicubic'"),
         (["new", "method", "../evil"], "lower-case letters"),
+        (["new", "method", "x" * 65], "at most 64"),
+        (["new", "method", "bicubic"], "'bicubic' is there already"),
+        (["list", "protocols", "--data", "hellen=/tmp"], "did you mean 'helen'"),
+        (["run", "--methods", "bicubic", "--protocols", "helen-x8"], "--data helen"),
     ],
 )
 def test_misuse_exits_2_with_a_message_that_helps(
@@ -91,6 +96,47 @@ def test_failures_exit_1_and_stay_visible(capsys: pytest.CaptureFixture[str], ma
     captured = capsys.readouterr()
     assert "not today" in captured.err and "grumpy" in captured.out and "nearest" in captured.out
     assert "not today" in Path("results/index.html").read_text()
+
+
+def test_folder_written_like_a_name_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["new", "method", "mynet"]) == 0
+    assert main(["run", "--methods", "mynet"]) == 2
+    assert "write ./mynet" in capsys.readouterr().err
+    assert main(["run", "--methods", "bicubic", "--protocols", "mynet"]) == 2
+    assert "write ./mynet" in capsys.readouterr().err
+
+
+def test_one_method_written_twice_is_one_row(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["new", "method", "mynet"]) == 0
+    assert main(["run", "--methods", "./mynet,./mynet/", "--limit", "2", "--no-report", "--metrics", "psnr"]) == 0
+    assert "computed 2 image(s)" in capsys.readouterr().err
+    frame = facesr_bench.run(["bicubic", "./mynet", "./mynet/"], limit=2, metrics=["psnr"])
+    assert list(frame["method"]) == ["bicubic", "mynet"]
+
+
+def test_list_protocols_tells_what_is_wrong_with_data_that_was_given(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "no pictures").mkdir()
+    arguments = ["list", "protocols", "--data", f"folder={tmp_path}/no pictures", "--data", "helen=nowhere"]
+    assert main(arguments) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "not ready helen-x8: nowhere: no such file or folder" in text
+    assert "not ready folder-x8:" in text and "no pictures in it" in text
+    assert "celeba: " in text and "helen: " not in text
+
+
+def test_result_that_cannot_be_read_hides_no_failure(
+    capsys: pytest.CaptureFixture[str], make_method: MakeMethod
+) -> None:
+    """Someone's newer release wrote into the same folder: the page can't be built, and this run's failures are told."""
+    other = Path("results/demo-x8/theirs/0123")
+    other.mkdir(parents=True)
+    (other / "manifest.json").write_text('{"schema_version": 99}')
+    spec = make_method("grumpy", "raise RuntimeError('not today')")
+    assert main(["run", "--methods", f"{spec},nearest", "--limit", "1", "--metrics", "psnr"]) == 2
+    captured = capsys.readouterr()
+    assert "not today" in captured.err and "format 99" in captured.err and "nearest" in captured.out
 
 
 @pytest.mark.parametrize("what", ["methods", "protocols", "datasets", "metrics", "profiles"])
@@ -122,6 +168,34 @@ def test_new_method_validates_and_runs(capsys: pytest.CaptureFixture[str]) -> No
     assert main(["run", "--methods", "./mynet", "--limit", "1"]) == 0
     assert main(["new", "method", "mynet"]) == 2
     assert "is there already" in capsys.readouterr().err
+
+
+def test_new_prints_commands_that_a_shell_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["new", "method", "mynet", "--dir", "my nets"]) == 0
+    command = capsys.readouterr().out.partition("check it:")[2].splitlines()[0]
+    assert shlex.split(command) == ["facesr-bench", "validate", "./my nets/mynet"]
+    assert main(["validate", "./my nets/mynet"]) == 0
+
+
+@pytest.mark.parametrize("limits", ["output_size = 100", "scales = [3]", "scales = [8, 4]\noutput_size = 36"])
+def test_validate_picks_a_size_that_the_card_allows(
+    capsys: pytest.CaptureFixture[str], make_method: MakeMethod, limits: str
+) -> None:
+    spec = Path(make_method("sized", NEAREST))
+    with (spec / "card.toml").open("a") as card:
+        card.write(limits)
+    assert main(["validate", str(spec)]) == 0
+    assert "all checks passed" in capsys.readouterr().out
+
+
+def test_validate_tells_of_sizes_that_the_method_refuses(
+    capsys: pytest.CaptureFixture[str], make_method: MakeMethod
+) -> None:
+    spec = Path(make_method("sized", NEAREST))
+    with (spec / "card.toml").open("a") as card:
+        card.write("scales = [3]\noutput_size = 100")
+    assert main(["validate", str(spec)]) == 1
+    assert "failed load: sized makes 100x100 images" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("method", ["nearest", "bilinear", "bicubic", "lanczos", "bicubic-matlab"])

@@ -18,7 +18,10 @@ from facesr_bench.scoring import load_metric
 from facesr_bench.store import all_results
 from facesr_bench.summary import summarise
 
+from .conftest import HEAD, MakeMethod
 from .test_run import only, options
+
+NEAREST = "functional.interpolate(lr, scale_factor=self.scale, mode='nearest')"
 
 DATASET_CARD = """
 schema_version = 1
@@ -123,6 +126,57 @@ def test_broken_dataset_costs_its_own_protocol_or_image(faces: Path, tmp_path: P
         assert results["drawn-x4"]["a"].error and not results["drawn-x4"]["b"].error
 
 
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        ("[Item('a', ()), Item('b', ()), Item('a', ())]", "two images with the id 'a'"),
+        ("[]", "lists no images"),
+        ("[Item('', ())]", "'' is no image id"),
+        ("[Item(7, ())]", "7 is no image id"),
+        ("[Item('caf\\udce9', ())]", "not valid UTF-8: rename"),
+    ],
+)
+def test_dataset_with_ids_that_cannot_name_images_is_refused(
+    faces: Path, tmp_path: Path, listed: str, expected: str
+) -> None:
+    """Two images of one id would be one in the results, silently."""
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    (folder / "card.toml").write_text(DATASET_CARD)
+    (folder / "dataset.py").write_text(DATASET_CODE.replace('[Item("a", ()), Item("b", ())]', listed))
+    report = runner.run(
+        runner.Options(("nearest",), (f"{folder}:drawn-x4", "folder-x8"), {"folder-x8": faces}, out=tmp_path / "out")
+    )
+    assert len(report.problems) == 1 and expected in report.problems[0]
+    assert len(only(report).rows()) == 5
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        ("np.zeros((32, 32, 3))", "32x32x3 float64"),
+        ("np.zeros((32, 32), np.uint8)", "32x32 uint8"),
+        ("np.zeros((32, 32, 4), np.uint8)", "32x32x4 uint8"),
+        ("np.zeros((0, 32, 3), np.uint8)", "0x32x3 uint8"),
+        ("[[1]]", "list"),
+    ],
+)
+@pytest.mark.parametrize("source", ["hr", "pairs", "lr"])
+def test_picture_that_is_not_rgb8_costs_its_own_image(tmp_path: Path, source: str, array: str, expected: str) -> None:
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    card = DATASET_CARD.replace('source = "hr"', f'source = "{source}"')
+    (folder / "card.toml").write_text(card if source == "hr" else card.replace('degradation = "bicubic-pillow"\n', ""))
+    good = {"hr": "np.zeros((32, 32, 3), np.uint8)", "lr": "np.zeros((8, 8, 3), np.uint8)"}
+    bad = f"hr={array}, lr={good['lr']}" if source != "lr" else f"hr=None, lr={array}"
+    code = DATASET_CODE.partition("        seed =")[0]
+    code += f"        return Picture({bad}) if item.id == 'a' else Picture(hr={good['hr']}, lr={good['lr']})\n"
+    (folder / "dataset.py").write_text(code)
+    report = runner.run(runner.Options(("nearest",), (str(folder),), out=tmp_path / "out"))
+    rows = only(report).rows()
+    assert f"{expected}; HxWx3 uint8 is due" in (rows["a"].error or "") and rows["b"].error is None
+
+
 def test_broken_metric_costs_its_own_cell(faces: Path, tmp_path: Path) -> None:
     folder = tmp_path / "mae"
     folder.mkdir()
@@ -196,6 +250,73 @@ def test_metric_that_cannot_be_imported_costs_its_own_column(faces: Path, tmp_pa
     report = runner.run(options(faces, tmp_path / "out", "nearest", metrics=("psnr", str(folder))))
     for row in only(report).rows().values():
         assert "no_such_module_at_all" in row.reasons["mae"] and "psnr" in row.metrics
+
+
+def test_code_edited_between_two_runs_of_one_process_is_the_code_that_runs(
+    faces: Path, tmp_path: Path, make_method: MakeMethod
+) -> None:
+    """As in a notebook: card, module and helper are read again, and numbers never stand under the wrong fingerprint."""
+    spec = Path(make_method("live", "from .helper import factor\nreturn factor * (" + NEAREST + ")"))
+    psnr = []
+    for factor in ("1.0", "0.5"):  # files of equal length, written within one second
+        (spec / "helper.py").write_text(f"factor = {factor}\n")
+        report = runner.run(options(faces, tmp_path / "out", str(spec), metrics=("psnr",)))
+        psnr.append({image_id: row.metrics["psnr"] for image_id, row in only(report).rows().items()})
+    assert all(psnr[1][image_id] < psnr[0][image_id] - 1 for image_id in psnr[0])
+    (spec / "card.toml").write_text((spec / "card.toml").read_text().replace("by a test", "by another test"))
+    assert (
+        only(runner.run(options(faces, tmp_path / "out", str(spec))))
+        .manifest["method"]["summary"]
+        .endswith("by another test.")
+    )
+
+
+@pytest.mark.parametrize("file", ["config.json", "options/net.yaml", "net.pth", "weights/net.npy"])
+def test_file_that_a_method_opens_by_itself_is_in_the_fingerprint(
+    faces: Path, tmp_path: Path, make_method: MakeMethod, file: str
+) -> None:
+    """A network trained on and saved over the old one is not the old one, though the card names no weights."""
+    body = f"import pathlib\nfactor = float((pathlib.Path(__file__).parent / {file!r}).read_text())\n"
+    spec = Path(make_method("own", f"{body}return factor * ({NEAREST})"))
+    psnr = []
+    for factor in ("1.0", "0.5"):
+        (spec / file).parent.mkdir(exist_ok=True)
+        (spec / file).write_text(factor)
+        report = runner.run(options(faces, tmp_path / "out", str(spec), metrics=("psnr",), limit=1))
+        psnr.append(only(report).rows()["face0"].metrics["psnr"])
+        assert report.computed == 1
+        assert runner.run(options(faces, tmp_path / "out", str(spec), metrics=("psnr",), limit=1)).computed == 0
+    assert psnr[1] < psnr[0] - 1
+
+
+def test_checkpoints_beside_the_one_that_is_given_change_nothing(
+    faces: Path, tmp_path: Path, make_method: MakeMethod
+) -> None:
+    """A training saves another epoch: results of the earlier ones stay."""
+    spec = Path(make_method("own", f"return {NEAREST}"))
+    (spec / "epoch1.pth").write_text("1")
+    asked = options(faces, tmp_path / "out", f"{spec}@{spec / 'epoch1.pth'}", limit=1)
+    assert runner.run(asked).computed == 1
+    (spec / "epoch2.pth").write_text("2")
+    assert runner.run(asked).computed == 0
+
+
+@pytest.mark.parametrize("place", ["import", "load", "upscale", "output_size"])
+def test_plugin_that_exits_costs_its_own_row(faces: Path, tmp_path: Path, make_method: MakeMethod, place: str) -> None:
+    """argparse in a stranger's script calls sys.exit."""
+    bodies = {
+        "load": "    def load(self, **given):\n        raise SystemExit(2)\n",
+        "output_size": "    def output_size(self, height, width):\n        raise SystemExit(2)\n",
+    }
+    head = HEAD.replace("    def upscale", f"{bodies.get(place, '')}    def upscale")
+    head = f"raise SystemExit(2)\n{head}" if place == "import" else head
+    spec = make_method("leaver", "raise SystemExit(2)" if place == "upscale" else f"return {NEAREST}", head=head)
+    report = runner.run(options(faces, tmp_path / "out", spec, "nearest"))
+    assert (
+        len(report.problems) == (5 if place in {"upscale", "output_size"} else 1)
+        and "SystemExit: 2" in report.problems[0]
+    )
+    assert all(row.error is None for row in report.results[-1].rows().values()) and len(report.results) == 2
 
 
 SET_CODE = """

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +118,16 @@ def test_torn_last_line_is_computed_again(faces: Path, tmp_path: Path) -> None:
     assert numbers(only(report)) == before
 
 
+def test_line_that_lacks_its_newline_alone_is_computed_again(faces: Path, tmp_path: Path) -> None:
+    """It is whole, but the next line to be written would take its place."""
+    result = only(runner.run(options(faces, tmp_path / "out", "bicubic")))
+    before = numbers(result)
+    path = result.folder / "images.jsonl"
+    path.write_bytes(b"\n".join(path.read_bytes().split(b"\n")[:2]))
+    report = runner.run(options(faces, tmp_path / "out", "bicubic"))
+    assert (report.computed, numbers(only(report))) == (4, before)
+
+
 def test_damaged_line_in_the_middle_is_an_error_that_names_it(faces: Path, tmp_path: Path) -> None:
     result = only(runner.run(options(faces, tmp_path / "out", "bicubic")))
     path = result.folder / "images.jsonl"
@@ -131,6 +143,27 @@ def test_unknown_result_format_is_refused(faces: Path, tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 99'))
     with pytest.raises(ResultsError, match="format 99"):
         list(all_results(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema_version": 1}', '{"schema_version": 1, "method": 5}'])
+def test_damaged_manifest_is_an_error_that_says_what_to_do(faces: Path, tmp_path: Path, text: str) -> None:
+    result = only(runner.run(options(faces, tmp_path / "out", "bicubic")))
+    (result.folder / "manifest.json").write_text(text)
+    with pytest.raises(ResultsError, match=r"manifest\.json: .*; remove the folder .* and run again"):
+        runner.run(options(faces, tmp_path / "out", "bicubic"))
+
+
+def test_two_runs_at_once_write_one_results_folder(faces: Path, tmp_path: Path) -> None:
+    """As on two GPUs, with one method in common: both end well, and the numbers are those of a run alone."""
+    alone = numbers(only(runner.run(options(faces, tmp_path / "alone", "bicubic"))))
+    for _ in range(3):
+        with ThreadPoolExecutor(2) as pool:
+            asked = (("bicubic", "nearest"), ("bicubic", "lanczos"))
+            runs = [pool.submit(runner.run, options(faces, tmp_path / "out", *methods)) for methods in asked]
+            reports = [run.result() for run in runs]
+        for report in reports:
+            assert report.problems == [] and numbers(report.results[0]) == alone
+        shutil.rmtree(tmp_path / "out")
 
 
 def test_resume_modes(faces: Path, tmp_path: Path, make_method: MakeMethod) -> None:

@@ -210,3 +210,21 @@ training_data = "x"
 
 def test_split_list() -> None:
     assert split_list(["a,b", " c ", "a", ""]) == ["a", "b", "c"]
+
+
+def test_code_hash_leaves_out_what_editors_hide(tmp_path: Path) -> None:
+    """Emacs keeps a dangling link beside a file with unsaved changes."""
+    folder = make(tmp_path / "mine", "mine")
+    before = plugins.read_plugin("method", folder, "path").code_hash()
+    (folder / ".#method.py").symlink_to("user@host.1234")
+    assert plugins.read_plugin("method", folder, "path").code_hash() == before
+    (folder / "gone.py").symlink_to("nowhere.py")
+    with pytest.raises(PluginError, match=r"gone\.py: can't be read"):
+        plugins.read_plugin("method", folder, "path").code_hash()
+
+
+def test_implementation_that_is_no_builtin_suggests(registry: plugins.Registry[MethodCard], tmp_path: Path) -> None:
+    plugin = registry.add(make(tmp_path / "mine", "mine", card=CARD + 'implementation = "bicubick"\n'))
+    for use in (plugin.code_hash, plugin.load_class):
+        with pytest.raises(PluginError, match=r"card\.toml: implementation: .*did you mean 'bicubic'"):
+            use()

@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from facesr_bench.errors import ResultsError
+from facesr_bench.files import replacing
 from facesr_bench.plugins import bundled_folder
 from facesr_bench.report import heatmap
 from facesr_bench.report.sheet import DASH, UNSURE
@@ -58,16 +58,13 @@ class Pages:
         Raises:
             ResultsError: it can't be written.
         """
-        partial = path.with_name(path.name + ".partial")
         page = {"assets": link(self.folder / "assets", path), "home": link(self.index, path)}
         page["sources"] = link(self.provenance, path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("w", encoding="utf-8", newline="\n", errors="backslashreplace") as stream:
-                stream.writelines(self._environment.get_template(template).generate(**page, **context))
-            os.replace(partial, path)
-        except OSError as error:
-            raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error
+        with (
+            replacing(path) as partial,
+            partial.open("w", encoding="utf-8", newline="\n", errors="backslashreplace") as stream,
+        ):
+            stream.writelines(self._environment.get_template(template).generate(**page, **context))
         self._written.add(path)
         return path
 
@@ -78,14 +75,13 @@ class Pages:
             ResultsError: it can't be written.
         """
         data = text.encode("utf-8", "backslashreplace")
-        partial = path.with_name(path.name + ".partial")
         try:
-            if not path.is_file() or path.read_bytes() != data:
-                path.parent.mkdir(parents=True, exist_ok=True)
+            same = path.is_file() and path.read_bytes() == data
+        except OSError:
+            same = False  # another build may have removed it
+        if not same:
+            with replacing(path) as partial:
                 partial.write_bytes(data)
-                os.replace(partial, path)
-        except OSError as error:
-            raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error
         self._written.add(path)
         return path
 
