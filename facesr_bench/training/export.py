@@ -114,7 +114,7 @@ def _from_log(path: Path) -> dict[str, str]:
         return {}
     arguments, last = starts[-1]["arguments"], steps[-1]
     # What a resumed training was begun from stands at its first start.
-    begun = next((line["arguments"] for line in starts if line["arguments"].get("init")), {})
+    begun: dict[str, Any] = next((line["arguments"] for line in starts if line["arguments"].get("init")), {})
     psnr = [line["psnr"] for line in steps if line.get("psnr") is not None]
     fields: dict[str, Any] = {
         "method": arguments.get("method", arguments.get("variant")),

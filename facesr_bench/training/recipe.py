@@ -126,7 +126,7 @@ def read_recipe(folder: Path) -> Recipe:
         if table[key] not in choices:
             raise CardError(f"{path}: {key} is {table[key]!r}; it must be one of {', '.join(choices)}")
     for key, kind, words in _TYPES:
-        value = table[key]
+        value: Any = table[key]
         if type(value) is not kind or (kind is int and value < 1) or (kind is str and ":" not in value):
             raise CardError(f"{path}: {key} is {value!r}; it must be {words}")
     implementation = card.get("implementation")

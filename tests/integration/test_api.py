@@ -36,7 +36,8 @@ def test_enhance_refuses_what_is_not_rgb8(name: str, astronaut: NDArray[np.uint8
     method = facesr_bench.load_method(name, device="auto")
     lr = np.ascontiguousarray(astronaut[:16, :16])
     assert method.enhance(lr).shape == (128, 128, 3)
-    for wrong in (lr / 255, lr[:, :, 0], np.dstack([lr, lr])[:, :, :4]):
+    wrongs: list[Any] = [lr / 255, lr[:, :, 0], np.dstack([lr, lr])[:, :, :4]]
+    for wrong in wrongs:
         with pytest.raises(MethodError, match="HxWx3 uint8 RGB image, not 16x16"):
             method.enhance(wrong)
     with pytest.raises(FaceSRBenchError, match="auto, cpu, cuda"):
