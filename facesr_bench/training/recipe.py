@@ -126,8 +126,13 @@ def read_recipe(folder: Path) -> Recipe:
         if table[key] not in choices:
             raise CardError(f"{path}: {key} is {table[key]!r}; it must be one of {', '.join(choices)}")
     for key, kind, words in _TYPES:
-        value: Any = table[key]
-        if type(value) is not kind or (kind is int and value < 1) or (kind is str and ":" not in value):
+        value = table[key]
+        fits = type(value) is kind
+        if isinstance(value, int):
+            fits = fits and value >= 1
+        elif isinstance(value, str):
+            fits = fits and ":" in value
+        if not fits:
             raise CardError(f"{path}: {key} is {value!r}; it must be {words}")
     implementation = card.get("implementation")
     code = bundled_folder("methods") / implementation.replace("-", "_") if implementation else folder
