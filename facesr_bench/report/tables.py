@@ -53,6 +53,7 @@ _LATEX = {
     # After the \\ of the row before, these two would be read as its arguments.
     "[": "{[}",
     "*": "{*}",
+    "°": r"$^\circ$",
     # babel makes it active in German and others.
     '"': r"\char34{}",
     "↑": r"$\uparrow$",

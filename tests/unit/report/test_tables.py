@@ -22,7 +22,7 @@ from facesr_bench.ranking import groups
 from facesr_bench.report.anchors import Source, read_anchors
 from facesr_bench.report.bibtex import bibliography
 from facesr_bench.report.site import build
-from facesr_bench.report.tables import DASH, Options, render
+from facesr_bench.report.tables import DASH, Options, render, tex
 from facesr_bench.report.terminal import print_tables
 from facesr_bench.stats import compare
 from facesr_bench.store import ImageRow, newest_results, write_json
@@ -422,3 +422,8 @@ def test_equal_entries_are_given_once_and_clashing_keys_told_apart(tmp_path: Pat
     found = bibliography(summarise([write_result(tmp_path, card, []) for card in cards]))
     assert found.cite == {"one": "key", "two": "key", "other": "key-2"}
     assert "@misc{key-2, title = {Different}}" in found.text() and found.text().count("Same") == 1
+
+
+def test_degrees_are_printed_as_degrees(tmp_path: Path) -> None:
+    assert tex("Angle (°)") == r"Angle ($^\circ$)"
+    compile_latex(tex("Angle (°)"), tmp_path / "tex")
