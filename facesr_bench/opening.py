@@ -244,7 +244,7 @@ def _manifest(
             "licence": method.licence,
             "paper": method.paper.model_dump(mode="json") if method.paper else None,
             "code": method.code,
-            "code_hash": spec.plugin.code_hash(),
+            "code_hash": _code_hash(spec),
         },
         "environment": provenance.environment(setting.options.device),
         "command": provenance.command_line(),
@@ -252,6 +252,14 @@ def _manifest(
         "error": None,
         "error_details": None,
     }
+
+
+def _code_hash(spec: MethodSpec) -> str | None:
+    """None for code that can't be read: where that is why the method can't run, its record must still be written."""
+    try:
+        return spec.plugin.code_hash()
+    except FaceSRBenchError:
+        return None
 
 
 def _todo(setting: Setting, result: Result, chosen: Sequence[Item]) -> dict[str, str]:

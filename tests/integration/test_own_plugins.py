@@ -301,6 +301,19 @@ def test_checkpoints_beside_the_one_that_is_given_change_nothing(
     assert runner.run(asked).computed == 0
 
 
+def test_method_whose_code_cannot_be_found_costs_its_own_row(
+    faces: Path, tmp_path: Path, make_method: MakeMethod
+) -> None:
+    lost, gone = (Path(make_method(name, f"return {NEAREST}")) for name in ("lost", "gone"))
+    with (lost / "card.toml").open("a") as card:
+        card.write('implementation = "bicubick"\n')
+    (gone / "helper.py").symlink_to("nowhere.py")
+    report = runner.run(options(faces, tmp_path / "out", str(lost), str(gone), "nearest"))
+    assert [result.manifest["error"] is None for result in report.results] == [False, False, True]
+    assert "did you mean 'bicubic'" in report.problems[0] and "helper.py: can't be read" in report.problems[1]
+    assert len(report.results[2].rows()) == 5
+
+
 @pytest.mark.parametrize("place", ["import", "load", "upscale", "output_size"])
 def test_plugin_that_exits_costs_its_own_row(faces: Path, tmp_path: Path, make_method: MakeMethod, place: str) -> None:
     """argparse in a stranger's script calls sys.exit."""
