@@ -79,4 +79,5 @@ def _work(fabric: Any, plan: Plan) -> dict[str, Any]:
         outcome = Trainer(plan, plan.faces(say), state, processes, say).run()
     except FaceSRBenchError as error:  # exceptions of a process arrive as text; this one is for the user
         outcome = Outcome(0, plan.steps, error=str(error), diverged=isinstance(error, DivergedError))
+    processes.end()
     return asdict(outcome)

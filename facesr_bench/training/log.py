@@ -19,7 +19,7 @@ Say = Callable[[str], None]
 
 
 def to_screen(line: str) -> None:
-    """Print a line. A training goes on when nobody reads it any more (`| head`, a closed terminal): the log has all."""
+    """Print a line. A training goes on when nobody reads it any more (`| head`): the log has all."""
     try:
         print(line, flush=True)  # noqa: T201
     except OSError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from facesr_bench.errors import TrainingError
+from facesr_bench.errors import FaceSRBenchError, TrainingError
 from facesr_bench.training import checkpoints, ema
 from facesr_bench.training.checkpoints import BEST_FILE, LAST_FILE, STATE_FILE
 from facesr_bench.training.cpu_convolution import quicken
@@ -106,18 +108,12 @@ class Trainer:
 
     def _run(self) -> Outcome:
         plan, rank, world = self.plan, self.processes.rank, self.processes.world
-        if rank == 0:
-            self.validation = self._to_device(self.sampler.validation())
-            bicubic = float(luma_psnr(*self.validation).mean())
-            self.history = History(plan, self.faces, str(self.device), world, bicubic, self.init)
-            self.log = Log(plan.job.out, self.step, self.say)
-        if plan.steps is not None and self.step >= plan.steps:
-            self._end_at_once()
+        over = plan.steps is not None and self.step >= plan.steps
+        with self._together():
+            if rank == 0:
+                self._begin(over=over)
+        if over:
             return Outcome(self.step, plan.steps, self.best)
-        if self.history is not None and self.log is not None:
-            self.log.line(self.history.start(self.step))
-            for line in self.history.announcement(self.step, sum(p.numel() for p in self.network.parameters())):
-                self.say(line)
 
         def make(step: int) -> Batch:
             batch = self.sampler.batch(step, rank, world)
@@ -139,6 +135,45 @@ class Trainer:
             self.log.close()
         return Outcome(self.step, plan.steps, self.best, signals.received)
 
+    def _begin(self, *, over: bool) -> None:
+        """What the first process does before the first step.
+
+        Args:
+            over: there will be none.
+        """
+        self.validation = self._to_device(self.sampler.validation())
+        bicubic = float(luma_psnr(*self.validation).mean())
+        self.history = History(self.plan, self.faces, str(self.device), self.processes.world, bicubic, self.init)
+        self.log = Log(self.plan.job.out, self.step, self.say)
+        if over:
+            self.say(f"nothing to do: step {self.step:,} of {self.plan.steps:,} is reached; give more --steps")
+            if self.psnr is None:
+                # The state is an older release's. Now its weights are described in the file itself.
+                self._validate(self.validation)
+                self._write_weights(LAST_FILE)
+            self.log.close()
+            return
+        self.log.line(self.history.start(self.step))
+        for line in self.history.announcement(self.step, sum(p.numel() for p in self.network.parameters())):
+            self.say(line)
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """What one process can't do ends the others too, which would wait for it for ever.
+
+        Around what may fail in one process alone; never around what the processes do together.
+
+        Raises:
+            FaceSRBenchError: this process' own; a TrainingError if it was another's.
+        """
+        own: FaceSRBenchError | None = None
+        try:
+            yield
+        except FaceSRBenchError as error:
+            own = error
+        if self.processes.any(own is not None):
+            raise own or TrainingError(f"step {self.step}: another of the {self.processes.world} processes failed")
+
     def _at_boundary(self, clock: Clock, *, ended: bool, stopped: bool) -> None:
         """After a step: log, validate and save, where it is time for that.
 
@@ -156,24 +191,16 @@ class Trainer:
         spent, steps = clock.lap(self.step)
         self.seconds += spent
         means = self.watch.close_interval(self.step) if at_log else {}
-        if at_validation and self.validation is not None:
-            self._validate(self.validation)
-        if at_log and self.log is not None:
-            speed = steps * self.schedule.batch_size / max(spent, 1e-9)
-            self._tell(self.log, means, speed, clock.seconds_left(self.step, self.plan.steps), validated=at_validation)
+        with self._together():
+            if at_validation and self.validation is not None:
+                self._validate(self.validation)
+            if at_log and self.log is not None:
+                speed = steps * self.schedule.batch_size / max(spent, 1e-9)
+                left = clock.seconds_left(self.step, self.plan.steps)
+                self._tell(self.log, means, speed, left, validated=at_validation)
         if at_save or stopped:
             self._save()
         clock.go_on()
-
-    def _end_at_once(self) -> None:
-        """Every step was done before this start."""
-        self.say(f"nothing to do: step {self.step:,} of {self.plan.steps:,} is reached; give more --steps")
-        if self.psnr is None and self.validation is not None:
-            # The state is an older release's. Now its weights are described in the file itself.
-            self._validate(self.validation)
-            self._write_weights(LAST_FILE)
-        if self.log is not None:
-            self.log.close()
 
     def _train_on(self, batch: Batch, *, first: bool) -> None:
         """One step.
@@ -258,12 +285,14 @@ class Trainer:
             TrainingError: the processes' weights differ, or the disk is full.
         """
         state = self._state()
-        if not checkpoints.all_finite(state):
-            raise DivergedError(f"step {self.step}: a weight or a gradient is not finite")
+        with self._together():
+            if not checkpoints.all_finite(state):
+                raise DivergedError(f"step {self.step}: a weight or a gradient is not finite")
         self._check_agreement()
-        if self.processes.rank == 0:
-            self._write_weights(LAST_FILE)
-            checkpoints.write_state(self.plan.job.out / STATE_FILE, state)
+        with self._together():
+            if self.processes.rank == 0:
+                self._write_weights(LAST_FILE)
+                checkpoints.write_state(self.plan.job.out / STATE_FILE, state)
         self.kept = self.step
 
     def _state(self) -> dict[str, Any]:

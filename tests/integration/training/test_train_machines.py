@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from facesr_bench.training.checkpoints import read_log
-from tests.training_runs import MakeTiny, command, finished, tensors
+from tests.training_runs import MakeTiny, command, environment, finished, tensors
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,18 @@ def test_a_mistake_in_several_processes_is_one_message(tiny: MakeTiny, data: Pat
     done = finished(command(*arguments, *more))
     assert done.returncode == 1, done.stdout + done.stderr
     assert "stopped: step" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("file", ["log.jsonl", "last.safetensors"])
+def test_what_one_process_can_not_write_ends_them_all(tiny: MakeTiny, data: Path, file: str) -> None:
+    """At the start, and in the middle: the others would wait for the first process for ever."""
+    pytest.importorskip("lightning_fabric")
+    (Path("run") / file).mkdir(parents=True)
+    arguments = [tiny(), "--data", str(data), "--out", "run", "--devices", "2", "--device", "cpu", "--steps", "40"]
+    words = command(*arguments)
+    done = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert f"run/{file}: can't be written: Is a directory" in done.stderr and "Traceback" not in done.stderr
 
 
 BARE = """
