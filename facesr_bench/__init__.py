@@ -16,26 +16,72 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from facesr_bench.api import load_method, run
-    from facesr_bench.metrics.frechet import frechet_distance
-    from facesr_bench.scoring import score
+    from facesr_bench.api import load_method, run, score
+    from facesr_bench.base.errors import DataError, FaceSRBenchError, MethodError, MetricError, WeightsError
+    from facesr_bench.functional.frechet import frechet_distance
+    from facesr_bench.images.files import Image8, read_image
+    from facesr_bench.plugins.dataset import DatasetBase, Item, Picture
+    from facesr_bench.plugins.method import AttentionMaps, MethodBase
+    from facesr_bench.plugins.metric import MetricBase, SetMetric, SetValue
+    from facesr_bench.plugins.sample import Sample
+    from facesr_bench.weights.checkpoints import read_state_dict
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "frechet_distance", "load_method", "run", "score"]
 
 # Imported when first used: `import facesr_bench` and `facesr-bench --help` stay quick.
 _HOME = {
-    "frechet_distance": "facesr_bench.metrics.frechet",
-    "load_method": "facesr_bench.api",
-    "run": "facesr_bench.api",
-    "score": "facesr_bench.scoring",
+    "AttentionMaps": "plugins.method",
+    "DataError": "base.errors",
+    "DatasetBase": "plugins.dataset",
+    "FaceSRBenchError": "base.errors",
+    "Image8": "images.files",
+    "Item": "plugins.dataset",
+    "MethodBase": "plugins.method",
+    "MethodError": "base.errors",
+    "MetricBase": "plugins.metric",
+    "MetricError": "base.errors",
+    "Picture": "plugins.dataset",
+    "Sample": "plugins.sample",
+    "SetMetric": "plugins.metric",
+    "SetValue": "plugins.metric",
+    "WeightsError": "base.errors",
+    "frechet_distance": "functional.frechet",
+    "load_method": "api",
+    "read_image": "images.files",
+    "read_state_dict": "weights.checkpoints",
+    "run": "api",
+    "score": "api",
 }
+__all__ = [
+    "AttentionMaps",
+    "DataError",
+    "DatasetBase",
+    "FaceSRBenchError",
+    "Image8",
+    "Item",
+    "MethodBase",
+    "MethodError",
+    "MetricBase",
+    "MetricError",
+    "Picture",
+    "Sample",
+    "SetMetric",
+    "SetValue",
+    "WeightsError",
+    "__version__",
+    "frechet_distance",
+    "load_method",
+    "read_image",
+    "read_state_dict",
+    "run",
+    "score",
+]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'facesr_bench' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    return getattr(import_module(f"facesr_bench.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from facesr_bench.devices import torch_device
-from facesr_bench.errors import FaceSRBenchError
-from facesr_bench.method import PRECISIONS, MethodBase, make_method
-from facesr_bench.runner import Options, Resume
-from facesr_bench.runner import run as _run
-from facesr_bench.selection import parse_method
-from facesr_bench.summary import summarise, to_frame
-from facesr_bench.weights import resolve
+import numpy as np
+from numpy.typing import NDArray
+
+from facesr_bench.base.devices import torch_device
+from facesr_bench.base.errors import FaceSRBenchError, MetricError
+from facesr_bench.evaluation.metrics import load_metric
+from facesr_bench.evaluation.request import Options, Resume
+from facesr_bench.evaluation.run import run as _run
+from facesr_bench.images.files import Image8, read_only
+from facesr_bench.images.quantise import quantise
+from facesr_bench.plugins.method import PRECISIONS, MethodBase, make_method
+from facesr_bench.plugins.metric import SetMetric
+from facesr_bench.plugins.profile import get_profile
+from facesr_bench.plugins.sample import Sample
+from facesr_bench.plugins.spec import parse_method
+from facesr_bench.results.summary import summarise, to_frame
+from facesr_bench.weights import resolve_method
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +53,7 @@ def run(
         limit: only the first so many images.
         out: the results folder; finished work in it is used, not computed again.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
-        resume: `only-missing`, `never` or `always`, see `facesr_bench.runner.Options`.
+        resume: `only-missing`, `never` or `always`, see `facesr_bench.evaluation.request.Options`.
         precision: `fp32` or `bf16`.
         profile: overrides the protocols' profile; metrics: likewise.
         workers: threads that read, and as many that score; no number depends on it.
@@ -101,7 +110,49 @@ def load_method(
         raise FaceSRBenchError(f"precision {precision!r}: it must be one of {', '.join(PRECISIONS)}")
     device = torch_device(device)
     spec = parse_method(name)
-    found = resolve(spec.plugin, str(weights) if weights is not None else spec.weights)
+    found = resolve_method(spec.plugin, str(weights) if weights is not None else spec.weights)
     method = make_method(spec.plugin.load_class(), spec.plugin.require_card())
     method.load(weights=found.path if found else None, device=device, precision=precision, scale=scale)
     return method
+
+
+def score(
+    sr: NDArray[Any],
+    hr: Image8,
+    metrics: Sequence[str] = ("psnr", "ssim"),
+    profile: str = "sparnet",
+    scale: int = 8,
+) -> dict[str, float]:
+    """Score one image against its ground truth.
+
+    Args:
+        sr: HxWx3 RGB: uint8, or float32/float64 in [0, 1], which becomes uint8 as the profile says.
+        hr: HxWx3 RGB uint8, the ground truth.
+        metrics: names of metrics, or plug-in folders.
+        profile: name of the convention; numbers of different profiles are not comparable.
+        scale: HR side over LR side; some profiles cut a border that wide.
+
+    Returns:
+        Value by metric name; PSNR of identical images is infinite.
+
+    Raises:
+        MetricError: wrong dtype, shape, size or range, or no such profile.
+        PluginError: no such metric.
+    """
+    if isinstance(metrics, str):
+        raise MetricError(f"metrics must be a list of names, such as [{metrics!r}], not one string")
+    sr, hr = np.asarray(sr), np.asarray(hr)
+    chosen = get_profile(profile)
+    image = read_only(sr if sr.dtype == np.uint8 else quantise(sr, chosen.quantise))
+    values = {}
+    for name in metrics:
+        metric = load_metric(name, chosen, scale)
+        if metric.unavailable is not None:
+            raise MetricError(f"{metric.key}: {metric.unavailable}")
+        if isinstance(metric, SetMetric):
+            raise MetricError(f"{metric.key} has a value for a set of images only; use `facesr-bench score` on folders")
+        if missing := {"landmarks", "input"} & set(metric.card.needs):
+            raise MetricError(f"{metric.key} needs {missing.pop()} too; run it on a protocol that has it")
+        metric.load()
+        values[metric.key] = metric.per_image(image, metric.prepare_sample(Sample("image", lr=hr, hr=hr)))
+    return values

@@ -35,7 +35,7 @@ def inception_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """FID's Inception, random weights: activations neither vanish nor explode; half precision spares the disk."""
     import torch
 
-    from facesr_bench.metrics.inception import _architecture
+    from facesr_bench.functional.inception import _architecture
 
     random = torch.Generator().manual_seed(5)
     tensors = {}

@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from facesr_bench.images import Image8, resize, write_png
-from facesr_bench.report.heatmap import write_error_map
-from facesr_bench.store import ImageRow, Result, file_name
+from facesr_bench.base.files import file_name
+from facesr_bench.images.files import Image8, write_png
+from facesr_bench.images.maps import write_error_map
+from facesr_bench.images.resize import resize
+from facesr_bench.results.record import ImageRow
+from facesr_bench.results.store import Result
 
 DATA_HASH = "d" * 64
 

@@ -76,7 +76,7 @@ class Tiny(nn.Module):
 
 METHOD = """
 import torch
-from facesr_bench.method import MethodBase
+from facesr_bench import MethodBase
 from facesr_bench.weights import load_strictly
 from .network import Tiny, TinyConfig
 

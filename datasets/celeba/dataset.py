@@ -12,10 +12,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from facesr_bench import folders, images
-from facesr_bench.cards import DatasetCard, ProtocolCard
-from facesr_bench.dataset import DatasetBase, Item, Picture
-from facesr_bench.errors import DataError
+from facesr_bench.base.errors import DataError
+from facesr_bench.data import folders
+from facesr_bench.images import files
+from facesr_bench.plugins.cards import DatasetCard, ProtocolCard
+from facesr_bench.plugins.dataset import DatasetBase, Item, Picture
 
 PICTURES = "img_align_celeba"
 PARTITION = "list_eval_partition.txt"
@@ -57,7 +58,7 @@ class Dataset(DatasetBase):
         label = f"{self._source}/{name}"
         data = self._zipped_bytes(name) if self._zipped else self._source / name
         return Picture(
-            hr=images.read_image(data, label),
+            hr=files.read_image(data, label),
             landmarks=None if points is None else np.array(points, dtype=np.float64).reshape(5, 2),
             identity=item.meta["identity"],
         )

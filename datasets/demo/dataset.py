@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from facesr_bench import images
-from facesr_bench.cards import ProtocolCard
-from facesr_bench.dataset import DatasetBase, Item, Picture, file_sha256
-from facesr_bench.errors import DataError
+from facesr_bench.base.errors import DataError
+from facesr_bench.base.hashing import file_sha256
+from facesr_bench.images import files
+from facesr_bench.plugins.cards import ProtocolCard
+from facesr_bench.plugins.dataset import DatasetBase, Item, Picture
 
 
 class Dataset(DatasetBase):
@@ -32,7 +33,7 @@ class Dataset(DatasetBase):
     def read(self, item: Item, protocol: ProtocolCard) -> Picture:
         del protocol
         landmarks = np.array(item.meta["landmarks"], dtype=np.float64)
-        return Picture(hr=images.read_image(item.files[0]), landmarks=landmarks, box=item.meta["box"])
+        return Picture(hr=files.read_image(item.files[0]), landmarks=landmarks, box=item.meta["box"])
 
     def content_hash(self, items: Sequence[Item]) -> str:
         """As for every dataset, and over the boxes and landmarks."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from facesr_bench import folders, images
-from facesr_bench.cards import ProtocolCard
-from facesr_bench.dataset import DatasetBase, Item, Picture
+from facesr_bench.data import folders
+from facesr_bench.images import files
+from facesr_bench.plugins.cards import ProtocolCard
+from facesr_bench.plugins.dataset import DatasetBase, Item, Picture
 
 
 class Dataset(DatasetBase):
@@ -18,5 +19,5 @@ class Dataset(DatasetBase):
     def read(self, item: Item, protocol: ProtocolCard) -> Picture:
         if protocol.source == "pairs":
             return folders.read_pair(item)
-        picture = images.read_image(item.files[0])
+        picture = files.read_image(item.files[0])
         return Picture(hr=picture) if protocol.source == "hr" else Picture(hr=None, lr=picture)

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench import folders, images
-from facesr_bench.cards import ProtocolCard
-from facesr_bench.dataset import DatasetBase, Item, Picture
-from facesr_bench.errors import DataError
+from facesr_bench.base.errors import DataError
+from facesr_bench.data import folders
+from facesr_bench.images import files
+from facesr_bench.images.folders import by_stem, list_images
+from facesr_bench.plugins.cards import ProtocolCard
+from facesr_bench.plugins.dataset import DatasetBase, Item, Picture
 
 POINTS = 68
 
@@ -23,7 +25,7 @@ class Dataset(DatasetBase):
         if protocol.source == "pairs":
             return folders.pair_items(self.root)
         folder = self.root / "testset" if (self.root / "testset").is_dir() else self.root
-        pictures = images.by_stem(images.list_images(folder))
+        pictures = by_stem(list_images(folder))
         points = {path.stem: path for path in folder.glob("*.pts")}
         alone = [pictures[stem] for stem in sorted(pictures.keys() - points.keys())]
         alone += [points[stem] for stem in sorted(points.keys() - pictures.keys())]
@@ -37,7 +39,7 @@ class Dataset(DatasetBase):
         if protocol.source == "pairs":
             return folders.read_pair(item)
         picture, points = item.files
-        return Picture(hr=images.read_image(picture), landmarks=read_pts(points))
+        return Picture(hr=files.read_image(picture), landmarks=read_pts(points))
 
 
 def read_pts(path: Path) -> NDArray[np.float64]:

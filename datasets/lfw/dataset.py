@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from facesr_bench import images
-from facesr_bench.cards import ProtocolCard
-from facesr_bench.dataset import DatasetBase, Item, Picture
-from facesr_bench.errors import DataError
+from facesr_bench.base.errors import DataError
+from facesr_bench.images import files
+from facesr_bench.plugins.cards import ProtocolCard
+from facesr_bench.plugins.dataset import DatasetBase, Item, Picture
 
 ARCHIVE_FOLDER = "lfw-deepfunneled"
 
@@ -32,7 +32,7 @@ class Dataset(DatasetBase):
 
     def read(self, item: Item, protocol: ProtocolCard) -> Picture:
         del protocol
-        return Picture(hr=images.read_image(item.files[0]), identity=item.meta["identity"])
+        return Picture(hr=files.read_image(item.files[0]), identity=item.meta["identity"])
 
 
 def person_of(name: str) -> str:

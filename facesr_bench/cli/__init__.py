@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from facesr_bench.errors import FaceSRBenchError
+from facesr_bench.base.errors import FaceSRBenchError
 
 COMMANDS = {
     "run": "run methods on protocols, then show and save the numbers",

@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.cli import OK
 from facesr_bench.cli.table import add_selection, select, write_text
-from facesr_bench.errors import FaceSRBenchError, ResultsError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from facesr_bench.ranking import Group
+    from facesr_bench.results.leaderboard import Group
 
 NAMES = {
     "comparison": "LR, methods and HR side by side with a part enlarged, and each picture's numbers",
@@ -62,7 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def figure(arguments: argparse.Namespace) -> int:
-    from facesr_bench.report.figure_style import save
+    from facesr_bench.report.figures.style import save
 
     form = arguments.format or (arguments.out.suffix[1:].lower() if arguments.out else "") or "pdf"
     out = arguments.out or Path(f"{arguments.name}.{form}")
@@ -79,8 +79,8 @@ def figure(arguments: argparse.Namespace) -> int:
 
 
 def _group(arguments: argparse.Namespace) -> Group:
-    from facesr_bench.ranking import groups
-    from facesr_bench.summary import summarise
+    from facesr_bench.results.leaderboard import groups
+    from facesr_bench.results.summary import summarise
 
     found = groups(summarise(select(arguments)))
     if len(found) > 1:
@@ -90,8 +90,8 @@ def _group(arguments: argparse.Namespace) -> Group:
 
 
 def _draw(arguments: argparse.Namespace, group: Group) -> Figure:
-    from facesr_bench.report import error_curves, figures, picture_figures
-    from facesr_bench.selection import split_list
+    from facesr_bench.plugins.spec import split_list
+    from facesr_bench.report.figures import curves, grid, plots
 
     metrics, methods = split_list(arguments.metrics or []), split_list(arguments.methods or [])
     name = arguments.name
@@ -101,20 +101,20 @@ def _draw(arguments: argparse.Namespace, group: Group) -> Figure:
     if name == "comparison":
         images = split_list(arguments.images or [])
         zoom = _zoom(arguments.zoom)
-        return picture_figures.comparison(group, images, methods, zoom=zoom, metrics=metrics)
+        return grid.comparison(group, images, methods, zoom=zoom, metrics=metrics)
     if name == "heatmap":
-        return picture_figures.heatmap(group, methods)
+        return grid.heatmap(group, methods)
     if name == "distribution":
-        return figures.distribution(group, metrics, kind=arguments.kind)
+        return plots.distribution(group, metrics, kind=arguments.kind)
     if name == "tradeoff":
-        return figures.tradeoff(group, arguments.x, arguments.y)
+        return plots.tradeoff(group, arguments.x, arguments.y)
     if name == "curve":
-        return error_curves.curve(group, _one_metric(arguments), limit=arguments.limit)
-    return figures.parallel(group, metrics)
+        return curves.curve(group, _one_metric(arguments), limit=arguments.limit)
+    return plots.parallel(group, metrics)
 
 
 def _one_metric(arguments: argparse.Namespace) -> str | None:
-    from facesr_bench.selection import split_list
+    from facesr_bench.plugins.spec import split_list
 
     metrics = split_list(arguments.metrics or [])
     if len(metrics) > 1:
@@ -123,7 +123,7 @@ def _one_metric(arguments: argparse.Namespace) -> str | None:
 
 
 def _write_curve(arguments: argparse.Namespace, group: Group, out: Path) -> None:
-    from facesr_bench.report.error_curves import curve_table
+    from facesr_bench.report.figures.curves import curve_table
 
     if arguments.name != "curve":
         raise FaceSRBenchError("only `figure curve` has csv; the numbers behind the others are in `table --format csv`")

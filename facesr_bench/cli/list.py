@@ -11,8 +11,8 @@ from facesr_bench.cli.run import parse_data
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from facesr_bench.cards import MeasuredCard, MethodCard, MetricCard
-    from facesr_bench.plugins import Plugin, Registry
+    from facesr_bench.plugins.cards import MeasuredCard, MethodCard, MetricCard
+    from facesr_bench.plugins.registry import Plugin, Registry
 
 _DIRECTIONS = {True: "higher is better", False: "lower is better", None: "direction by variant"}
 WHAT = ("methods", "protocols", "datasets", "metrics", "profiles")
@@ -29,7 +29,7 @@ def show(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.markup import escape
 
-    from facesr_bench import plugins
+    from facesr_bench.plugins import registry as plugins
 
     console, errors = Console(), Console(stderr=True, soft_wrap=True)
     registry: Registry[Any] | None = None
@@ -103,8 +103,8 @@ def _measured(weights: str, claim: MeasuredCard) -> str:
 def _protocols(console: Any, data: list[str]) -> None:
     from rich.markup import escape
 
-    from facesr_bench import plugins
-    from facesr_bench.data import check_names, is_given, why_not_ready
+    from facesr_bench.data.sources import check_names, is_given, why_not_ready
+    from facesr_bench.plugins import registry as plugins
 
     given = parse_data(data)
     check_names(given)
@@ -167,7 +167,7 @@ def _metrics(found: list[Plugin[MetricCard]]) -> Table:
 
 
 def _profiles() -> Table:
-    from facesr_bench.metrics.profiles import profiles
+    from facesr_bench.plugins.profile import profiles
 
     table = _table("profile", "what it is", "source")
     for profile in profiles().values():

@@ -8,8 +8,8 @@ import shlex
 import sys
 from pathlib import Path
 
+from facesr_bench.base.errors import FaceSRBenchError
 from facesr_bench.cli import OK
-from facesr_bench.errors import FaceSRBenchError
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -25,13 +25,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def new(arguments: argparse.Namespace) -> int:
-    from facesr_bench import plugins
+    from facesr_bench.plugins import registry
 
     name = arguments.name
     if not NAME.fullmatch(name):
         raise FaceSRBenchError(f"name {name!r}: use lower-case letters, digits, and . _ - only, at most 64")
     folder = arguments.dir / name
-    if name in plugins.methods().names():
+    if name in registry.methods().names():
         raise FaceSRBenchError(f"a method called {name!r} is there already (see `list methods`); choose another name")
     if folder.exists():
         raise FaceSRBenchError(f"{folder}: is there already; choose another name, or remove it")

@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facesr_bench.base.errors import FaceSRBenchError
 from facesr_bench.cli import FAILED, MISUSED, OK
-from facesr_bench.errors import FaceSRBenchError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from facesr_bench.runner import Progress
+    from facesr_bench.evaluation.request import Progress
 
 EXAMPLES = """examples:
   facesr-bench run --methods sparnet,bicubic
@@ -88,15 +88,16 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.markup import escape
 
-    from facesr_bench import runner
+    from facesr_bench.evaluation import request
+    from facesr_bench.evaluation import run as runner
+    from facesr_bench.evaluation.set_metrics import parse_reference
+    from facesr_bench.plugins.spec import split_list
     from facesr_bench.report.site import build
-    from facesr_bench.report.terminal import print_tables
-    from facesr_bench.selection import split_list
-    from facesr_bench.sets import parse_reference
-    from facesr_bench.summary import summarise
+    from facesr_bench.report.tables.terminal import print_tables
+    from facesr_bench.results.summary import summarise
 
     console, notes = Console(), Console(stderr=True, soft_wrap=True)  # paths and commands stay whole
-    options = runner.Options(
+    options = request.Options(
         methods=tuple(split_list(arguments.methods)),
         protocols=tuple(split_list(arguments.protocols or ["demo-x8"])),
         data=parse_data(arguments.data),
@@ -147,7 +148,7 @@ class _Bar:
         )
 
     def __enter__(self) -> Progress:
-        from facesr_bench.runner import Progress
+        from facesr_bench.evaluation.request import Progress
 
         bar = self._progress
 

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facesr_bench.base.errors import MetricError, ResultsError
 from facesr_bench.cli import FAILED, MISUSED, OK
 from facesr_bench.cli.table import write_text
-from facesr_bench.errors import MetricError, ResultsError
 
 if TYPE_CHECKING:
-    from facesr_bench.folder_scoring import FolderScores
+    from facesr_bench.evaluation.folders import FolderScores
 
 EXAMPLES = """examples:
   facesr-bench score --sr my_results --hr ground_truth
@@ -48,25 +48,25 @@ def score(arguments: argparse.Namespace) -> int:
     from rich.markup import escape
     from rich.progress import track
 
-    from facesr_bench import sets
-    from facesr_bench.devices import torch_device
-    from facesr_bench.folder_scoring import pairs_of, score_folders
-    from facesr_bench.metric import SetMetric
-    from facesr_bench.metrics.profiles import get_profile
-    from facesr_bench.scoring import load_metric_or_reason
-    from facesr_bench.selection import split_list
+    from facesr_bench.base.devices import torch_device
+    from facesr_bench.evaluation import set_metrics
+    from facesr_bench.evaluation.folders import pairs_of, score_folders
+    from facesr_bench.evaluation.metrics import load_metric_or_reason
+    from facesr_bench.plugins.metric import SetMetric
+    from facesr_bench.plugins.profile import get_profile
+    from facesr_bench.plugins.spec import split_list
 
     names = split_list(arguments.metrics or ["psnr,ssim"])
     if not names:
         raise MetricError("--metrics names none; `facesr-bench list metrics` shows what there is")
-    reference = sets.parse_reference(arguments.fid_reference)
+    reference = set_metrics.parse_reference(arguments.fid_reference)
     profile = get_profile(arguments.profile)
     metrics = [load_metric_or_reason(name, profile, arguments.scale) for name in names]
     device = torch_device(arguments.device)
     for metric in metrics:
         metric.device = device
         if isinstance(metric, SetMetric):
-            sets.compare_with(metric, sets.read_reference(*reference) if reference else None)
+            set_metrics.compare_with(metric, set_metrics.read_reference(*reference) if reference else None)
     pairs = pairs_of(arguments.sr, arguments.hr)
     if arguments.out is not None:
         _check_writable(arguments.out)  # told before any work is done, not after

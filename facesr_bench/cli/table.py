@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.cli import OK
-from facesr_bench.errors import FaceSRBenchError, ResultsError
 
 if TYPE_CHECKING:
-    from facesr_bench.store import Result
+    from facesr_bench.results.store import Result
 
 EXAMPLES = """examples:
   facesr-bench table --results results --format csv > numbers.csv
@@ -66,8 +66,8 @@ def select(arguments: argparse.Namespace) -> list[Result]:
         ResultsError: no such folder, or no such method, protocol or profile in it (with a suggestion), or none of all
             at once.
     """
-    from facesr_bench.selection import split_list
-    from facesr_bench.store import newest_results
+    from facesr_bench.plugins.spec import split_list
+    from facesr_bench.results.store import newest_results
 
     protocols, methods = split_list(arguments.protocols or []), split_list(arguments.methods or [])
     profiles = [] if arguments.profile is None else [arguments.profile]
@@ -89,7 +89,7 @@ def select(arguments: argparse.Namespace) -> list[Result]:
 
 
 def _check(kind: str, wanted: Sequence[str], known: Iterable[str], folder: Path) -> None:
-    from facesr_bench.plugins import unknown
+    from facesr_bench.base.suggest import unknown
 
     known = set(known)
     for name in wanted:
@@ -113,12 +113,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def table(arguments: argparse.Namespace) -> int:
-    from facesr_bench.ranking import groups
-    from facesr_bench.report.anchors import read_anchors
-    from facesr_bench.report.bibtex import bibliography
-    from facesr_bench.report.tables import Options, render
-    from facesr_bench.selection import split_list
-    from facesr_bench.summary import summarise
+    from facesr_bench.plugins.spec import split_list
+    from facesr_bench.report.citations import bibliography
+    from facesr_bench.report.published import read_anchors
+    from facesr_bench.report.tables.render import Options, render
+    from facesr_bench.results.leaderboard import groups
+    from facesr_bench.results.summary import summarise
 
     if arguments.bibtex == "-" and arguments.format != "latex":
         raise FaceSRBenchError("--bibtex needs a FILE unless the table is LaTeX, where it follows the table")

@@ -20,18 +20,19 @@ def validate(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.markup import escape
 
-    from facesr_bench import plugins, validation
+    from facesr_bench.evaluation import conformance
+    from facesr_bench.plugins import registry
 
     console = Console(soft_wrap=True)
     folder = Path(arguments.plugin).expanduser()
-    plugin: plugins.Plugin[Any]
+    plugin: registry.Plugin[Any]
     if folder.is_dir():
-        plugin = plugins.read_plugin(validation.kind_of(folder), folder.resolve(), "path")
+        plugin = registry.read_plugin(conformance.kind_of(folder), folder.resolve(), "path")
     else:
-        plugin = plugins.methods().get(arguments.plugin)
+        plugin = registry.methods().get(arguments.plugin)
     console.print(f"{plugin.kind} [bold]{escape(plugin.name)}[/] in {escape(str(plugin.folder))}", highlight=False)
     failed = 0
-    for check in validation.validate(plugin, arguments.weights):
+    for check in conformance.validate(plugin, arguments.weights):
         if check.problem is None:
             console.print(f"  [green]ok[/]      {check.name}", highlight=False)
             continue

@@ -71,9 +71,9 @@ def show_list(_arguments: argparse.Namespace) -> int:
     from rich.table import Table
     from rich.text import Text
 
-    from facesr_bench.errors import WeightsError
+    from facesr_bench.base.errors import WeightsError
+    from facesr_bench.base.hashing import weights_folder
     from facesr_bench.weights import store
-    from facesr_bench.weights.cache import weights_folder
     from facesr_bench.weights.catalogue import entries
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -94,7 +94,7 @@ def show_list(_arguments: argparse.Namespace) -> int:
 
 
 def fetch(arguments: argparse.Namespace) -> int:
-    from facesr_bench.errors import WeightsError
+    from facesr_bench.base.errors import WeightsError
     from facesr_bench.weights import fetching
     from facesr_bench.weights.catalogue import find
     from facesr_bench.weights.download import Transfer
@@ -114,7 +114,7 @@ def fetch(arguments: argparse.Namespace) -> int:
 
 
 def import_files(arguments: argparse.Namespace) -> int:
-    from facesr_bench.errors import WeightsError
+    from facesr_bench.base.errors import WeightsError
     from facesr_bench.weights.fetching import import_file
 
     failed = False
@@ -129,8 +129,8 @@ def import_files(arguments: argparse.Namespace) -> int:
 
 
 def verify(arguments: argparse.Namespace) -> int:
+    from facesr_bench.base.hashing import weights_folder
     from facesr_bench.weights import store
-    from facesr_bench.weights.cache import weights_folder
     from facesr_bench.weights.catalogue import entries, find
 
     known = [find(name) for name in arguments.names] or [entry for entry in entries() if entry.path.is_file()]
@@ -153,10 +153,10 @@ def verify(arguments: argparse.Namespace) -> int:
 
 
 def show_path(arguments: argparse.Namespace) -> int:
-    from facesr_bench.errors import WeightsError
+    from facesr_bench.base.errors import WeightsError
     from facesr_bench.weights import require
     from facesr_bench.weights.catalogue import find
-    from facesr_bench.weights.chosen import shipped_path
+    from facesr_bench.weights.resolve import shipped_path
 
     path = shipped_path(arguments.name)
     if path is None:

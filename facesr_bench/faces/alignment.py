@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.errors import MetricError
+from facesr_bench.base.errors import MetricError
 from facesr_bench.faces.points import check_points, five_points
 
 Matrix = NDArray[np.float64]

@@ -16,11 +16,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.errors import DetectionError, MetricError, WeightsError
+from facesr_bench.base.errors import DetectionError, MetricError, WeightsError
+from facesr_bench.base.suggest import unknown
 from facesr_bench.faces.dlib_models import LANDMARK_FILE, NOT_INSTALLED, model_file
 from facesr_bench.faces.network import open_session
 from facesr_bench.faces.points import Points, five_points
-from facesr_bench.plugins import unknown
 from facesr_bench.weights import require
 
 MARGIN = 0.5

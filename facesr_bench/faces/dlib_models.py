@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.errors import MetricError
+from facesr_bench.base.errors import MetricError
 from facesr_bench.faces.landmarks import Box, check_box, square_box
 from facesr_bench.faces.points import Points, check_points
 

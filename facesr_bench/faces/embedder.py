@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from facesr_bench.errors import MetricError
+from facesr_bench.base.errors import MetricError
 from facesr_bench.faces.alignment import TEMPLATES
 from facesr_bench.faces.network import NetworkSpec, OnnxNetwork, Presets
 

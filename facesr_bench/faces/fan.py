@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.errors import MetricError, WeightsError
+from facesr_bench.base.errors import MetricError, WeightsError
 from facesr_bench.faces.landmarks import Box, check_box
 from facesr_bench.faces.points import Points, check_points
 from facesr_bench.weights import load_strictly

@@ -12,8 +12,8 @@ from facesr_bench.faces.dlib_models import DlibEmbedder
 from facesr_bench.faces.embedder import Embedder, EmbedderSpec
 from facesr_bench.faces.location import Locator, as_sixty_eight
 from facesr_bench.faces.points import Points, check_points, five_points
-from facesr_bench.images import Image8
-from facesr_bench.protocol import Sample
+from facesr_bench.images.files import Image8
+from facesr_bench.plugins.sample import Sample
 
 if TYPE_CHECKING:
     from facesr_bench.faces.vqfr_network import VqfrEmbedder

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from facesr_bench.errors import MetricError
+from facesr_bench.base.errors import MetricError
 from facesr_bench.faces.network import NetworkSpec, OnnxNetwork, Presets
 from facesr_bench.faces.points import Points, check_points
 

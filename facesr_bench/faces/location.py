@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.errors import FaceSRBenchError
+from facesr_bench.base.errors import FaceSRBenchError
+from facesr_bench.base.memo import Recent, pixels_key, shared
 from facesr_bench.faces.alignment import FFHQ_512
 from facesr_bench.faces.detection import DlibDetector, FaceDetector, open_detector
 from facesr_bench.faces.mean_shape import landmarks_from_five
 from facesr_bench.faces.points import Points, five_points
-from facesr_bench.images import Image8
-from facesr_bench.metrics.shared import Recent, pixels_key, shared
-from facesr_bench.protocol import Sample
+from facesr_bench.images.files import Image8
+from facesr_bench.plugins.sample import Sample
 
 
 class Locator:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from facesr_bench.cards import Name, validate
-from facesr_bench.errors import CardError, MetricError, WeightsError
-from facesr_bench.locate import read_toml
-from facesr_bench.plugins import unknown
+from facesr_bench.base.errors import CardError, MetricError, WeightsError
+from facesr_bench.base.suggest import unknown
+from facesr_bench.base.toml import read_toml
+from facesr_bench.plugins.cards import Name, validate
 
 LARGEST_BATCH = 16
 OWN = "onnx"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.errors import MetricError
+from facesr_bench.base.errors import MetricError
 
 Points = NDArray[np.float64]
 """Nx2, x then y, px."""

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facesr_bench.errors import MetricError, WeightsError
+from facesr_bench.base.errors import MetricError, WeightsError
 from facesr_bench.faces.embedder import VQFR_SIDE, vqfr_face
 from facesr_bench.weights import add_batch_counts, load_tensors, read_state_dict
 

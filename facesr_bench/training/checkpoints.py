@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from facesr_bench.errors import TrainingError
+from facesr_bench.base.errors import TrainingError
 
 STATE_FILE, LAST_FILE, BEST_FILE, LOG_FILE = "last.pt", "last.safetensors", "best.safetensors", "log.jsonl"
 VERSION = 2

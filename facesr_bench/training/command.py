@@ -7,8 +7,8 @@ import shlex
 import sys
 from pathlib import Path
 
+from facesr_bench.base.errors import TrainingError
 from facesr_bench.cli import FAILED, OK
-from facesr_bench.errors import TrainingError
 
 EXAMPLES = """examples:
   {prog} sparnet --data ~/faces --out runs/sparnet

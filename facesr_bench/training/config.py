@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast
 
-from facesr_bench.errors import TrainingError
-from facesr_bench.locate import unknown
+from facesr_bench.base.errors import TrainingError
+from facesr_bench.base.suggest import unknown
 
 Value: TypeAlias = int | float | bool | str
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from facesr_bench.errors import DataError
-from facesr_bench.images import SUFFIXES, Image8, read_image
+from facesr_bench.base.errors import DataError
+from facesr_bench.images.files import SUFFIXES, Image8, read_image
 from facesr_bench.training.config import BicubicSettings, BlindSettings
 from facesr_bench.training.degradation import bicubic, blind
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesr_bench.images import Image8
+from facesr_bench.images.files import Image8
 
 Floats = NDArray[np.float32]
 

@@ -11,7 +11,7 @@ from typing import Any
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from facesr_bench.errors import TrainingError
+from facesr_bench.base.errors import TrainingError
 from facesr_bench.training.checkpoints import LOG_FILE, read_log, read_weights, write_atomically
 
 MAX_MEGABYTES = 25.0

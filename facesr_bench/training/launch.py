@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
-from facesr_bench.errors import FaceSRBenchError, TrainingError
+from facesr_bench.base.errors import FaceSRBenchError, TrainingError
 from facesr_bench.training.log import Say, to_screen
 from facesr_bench.training.parallel import FabricProcesses, OneProcess
 from facesr_bench.training.plan import Job, Plan, make_plan, state_of

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from facesr_bench.errors import TrainingError
-from facesr_bench.provenance import environment
+from facesr_bench.base.environment import environment
+from facesr_bench.base.errors import TrainingError
 from facesr_bench.training.checkpoints import LOG_FILE, rewind_log
 
 Say = Callable[[str], None]

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from facesr_bench.errors import FaceSRBenchError, TrainingError
+from facesr_bench.base.errors import FaceSRBenchError, TrainingError
 from facesr_bench.training.config import AdversarialSettings, PixelSettings, Settings
 from facesr_bench.training.discriminator import MultiScaleDiscriminator
 from facesr_bench.training.losses.adversarial import discriminator_hinge, generator_hinge

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from facesr_bench.errors import TrainingError
+from facesr_bench.base.errors import TrainingError
 from facesr_bench.training import recipe as recipes
 from facesr_bench.training.checkpoints import STATE_FILE, read_state
 from facesr_bench.training.config import SIZES, BlindSettings, Settings, Value

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from facesr_bench.errors import CardError, PluginError, TrainingError
-from facesr_bench.locate import CARD_FILE, bundled_folder, import_from, is_path, read_toml, unknown
+from facesr_bench.base.errors import CardError, PluginError, TrainingError
+from facesr_bench.base.suggest import is_path, unknown
+from facesr_bench.base.toml import read_toml
+from facesr_bench.plugins.loading import CARD_FILE, bundled_folder, import_from
 from facesr_bench.training.config import DATA, OBJECTIVES, Degradation, Objective, Settings, Value, build
 
 if TYPE_CHECKING:

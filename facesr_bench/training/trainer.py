@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from facesr_bench.errors import FaceSRBenchError, TrainingError
+from facesr_bench.base.errors import FaceSRBenchError, TrainingError
 from facesr_bench.training import checkpoints, ema
 from facesr_bench.training.checkpoints import BEST_FILE, LAST_FILE, STATE_FILE
 from facesr_bench.training.cpu_convolution import quicken

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from facesr_bench.errors import TrainingError
+from facesr_bench.base.errors import TrainingError
 from facesr_bench.training.parallel import Processes
 
 

@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from facesr_bench.errors import WeightsError
+from facesr_bench.base.errors import WeightsError
 
 MAX_MEMBERS = 10_000
 MAX_BYTES = 2 << 30

@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
-from facesr_bench import plugins
-from facesr_bench.cards import FileUrl, MethodCard, Name, Sha256, validate
-from facesr_bench.errors import WeightsError
-from facesr_bench.locate import read_toml
-from facesr_bench.plugins import Plugin, unknown
-from facesr_bench.selection import MethodSpec, parse_method
-from facesr_bench.weights.cache import weights_folder
+from facesr_bench.base.errors import WeightsError
+from facesr_bench.base.hashing import weights_folder
+from facesr_bench.base.suggest import unknown
+from facesr_bench.base.toml import read_toml
+from facesr_bench.plugins import registry
+from facesr_bench.plugins.cards import FileUrl, MethodCard, Name, Sha256, validate
+from facesr_bench.plugins.registry import Plugin
+from facesr_bench.plugins.spec import MethodSpec, parse_method
 
 Sha256Prefix = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8,63}$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)]
@@ -143,7 +144,7 @@ def evaluator_entry(name: str) -> Entry:
 def entries() -> list[Entry]:
     """Everything that can be fetched or imported: evaluators first, then methods' weights."""
     found = [evaluator_entry(name) for name in evaluators()]
-    for plugin in plugins.methods().plugins:
+    for plugin in registry.methods().plugins:
         if plugin.card is not None:
             found += [method_entry(plugin, name) for name, card in plugin.card.weights.items() if card.url is not None]
     return found
@@ -175,7 +176,7 @@ def find(name: str, known: Iterable[Entry] | None = None) -> Entry:
             raise WeightsError(f"{card.name}@{wanted} comes with the method: there is nothing to fetch")
         return method_entry(spec.plugin, wanted)
     if at:
-        raise WeightsError(unknown("method", method, plugins.methods().names()))
+        raise WeightsError(unknown("method", method, registry.methods().names()))
     raise WeightsError(unknown("checkpoint", name, [entry.name for entry in known]))
 
 
@@ -185,5 +186,5 @@ def method_spec(name: str) -> MethodSpec | None:
     Raises:
         PluginError, CardError: the folder is not a method's, or its card is wrong.
     """
-    is_method = os.sep in name or name.startswith(".") or name.partition("@")[0] in plugins.methods().names()
+    is_method = os.sep in name or name.startswith(".") or name.partition("@")[0] in registry.methods().names()
     return parse_method(name) if is_method else None

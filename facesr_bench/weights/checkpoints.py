@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facesr_bench.errors import WeightsError
+from facesr_bench.base.errors import WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from facesr_bench.errors import WeightsError
+from facesr_bench.base.errors import WeightsError
 
 CHUNK = 1 << 16
 MAX_BYTES = 4 << 30

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from facesr_bench.errors import WeightsError
+from facesr_bench.base.errors import WeightsError
+from facesr_bench.base.hashing import digest, hash_file, remember
 from facesr_bench.weights import archives, store
-from facesr_bench.weights.cache import digest, hash_file, remember
 from facesr_bench.weights.catalogue import Entry, entries
 from facesr_bench.weights.download import Transfer, discard, download
 

@@ -14,9 +14,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from facesr_bench.cards import Sha256
-from facesr_bench.errors import WeightsError
-from facesr_bench.weights.cache import digest, weights_folder, write_json
+from facesr_bench.base.errors import WeightsError
+from facesr_bench.base.hashing import digest, weights_folder, write_json
+from facesr_bench.plugins.cards import Sha256
 from facesr_bench.weights.catalogue import Entry, find
 
 LOCK_SECONDS = 600.0

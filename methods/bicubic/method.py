@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from facesr_bench.method import MethodBase
+from facesr_bench.plugins.method import MethodBase
 
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,

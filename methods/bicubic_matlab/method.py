@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from facesr_bench.imresize import imresize
-from facesr_bench.method import MethodBase
+from facesr_bench.images.matlab import imresize
+from facesr_bench.plugins.method import MethodBase
 
 
 class Method(MethodBase):

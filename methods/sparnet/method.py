@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from facesr_bench.cards import MethodCard
-from facesr_bench.errors import WeightsError
-from facesr_bench.method import AttentionMaps, MethodBase
+from facesr_bench.base.errors import WeightsError
+from facesr_bench.plugins.cards import MethodCard
+from facesr_bench.plugins.method import AttentionMaps, MethodBase
 from facesr_bench.weights import load_strictly
 
 from .network import SPARNet, SPARNetConfig

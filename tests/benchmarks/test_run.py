@@ -20,8 +20,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import facesr_bench
-from facesr_bench import runner
-from facesr_bench.images import list_images, read_image, resize
+from facesr_bench.evaluation import request
+from facesr_bench.evaluation import run as runner
+from facesr_bench.images.files import read_image
+from facesr_bench.images.folders import list_images
+from facesr_bench.images.resize import resize
 
 COUNT = 110
 REPEATS = 2
@@ -63,7 +66,7 @@ def test_run_costs_at_most_1_3_times_the_forward_pass(benchmark: Any, faces: Pat
         forward = time.perf_counter() - started
         started = time.perf_counter()
         report = runner.run(
-            runner.Options(
+            request.Options(
                 ("sparnet",), ("folder-x8",), {"folder-x8": faces}, out=tmp_path / str(len(ratios)), attention=0
             )
         )
@@ -103,8 +106,8 @@ def test_folded_channels_last_is_faster_than_the_plain_network(benchmark: Any, f
 PEAK = """
 import json, resource, sys
 from pathlib import Path
-from facesr_bench import runner
-runner.run(runner.Options(("sparnet",), ("folder-x8",), {"folder-x8": Path(sys.argv[1])}, out=Path(sys.argv[2])))
+from facesr_bench.evaluation import request, run as runner
+runner.run(request.Options(("sparnet",), ("folder-x8",), {"folder-x8": Path(sys.argv[1])}, out=Path(sys.argv[2])))
 print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
 """
 

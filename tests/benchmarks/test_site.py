@@ -18,7 +18,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesr_bench.store import ImageRow, Result, file_name, open_result
+from facesr_bench.base.files import file_name
+from facesr_bench.results.record import ImageRow
+from facesr_bench.results.store import Result, open_result
 from tests.report_fixtures import manifest, scored, write_result
 
 METHODS = 6

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesr_bench.attention import FOLDER, MEAN
-from facesr_bench.images import write_map
+from facesr_bench.base.files import file_name, write_json
+from facesr_bench.images.maps import write_map
 from facesr_bench.report.site import build
-from facesr_bench.store import ImageRow, Result, file_name, write_json
+from facesr_bench.results.record import ImageRow
+from facesr_bench.results.store import FOLDER, MEAN, Result
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, write_result
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

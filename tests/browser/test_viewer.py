@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from facesr_bench.report import heatmap
+from facesr_bench.images import maps
 from facesr_bench.report.site import build
-from facesr_bench.store import ImageRow
+from facesr_bench.results.record import ImageRow
 from tests.browser.conftest import HOSTILE, Visit
 from tests.report_fixtures import manifest, write_result
 
@@ -62,7 +62,7 @@ def test_maps_are_the_colours_of_the_errors(viewer: Any, board: Path) -> None:
     drawn = [handle for handle in canvases(viewer) if handle.evaluate("canvas => canvas.width") == 32]
     assert len(drawn) == 4
     colours = {tuple(viewer.evaluate(PIXEL, [handle, 16, 16])[:3]) for handle in drawn}
-    known = {tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in heatmap.hex_colours(64)}
+    known = {tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in maps.hex_colours(64)}
     assert colours <= known and len(colours) > 1
     words = viewer.locator("#bar").get_attribute("aria-label")
     assert "dB" in words and viewer.locator("#bar .ticks span").count() == 3

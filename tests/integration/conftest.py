@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesr_bench import plugins
+from facesr_bench.plugins import registry as plugins
 
 CARD = """
 schema_version = 1
@@ -25,7 +25,7 @@ licence = "Apache-2.0"
 HEAD = """
 import torch
 from torch.nn import functional
-from facesr_bench.method import MethodBase
+from facesr_bench import MethodBase
 
 class Method(MethodBase):
     def upscale(self, lr):

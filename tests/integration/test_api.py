@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import facesr_bench
-from facesr_bench.errors import FaceSRBenchError, MethodError
+from facesr_bench.base.errors import FaceSRBenchError, MethodError
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 import facesr_bench
-from facesr_bench import plugins
-from facesr_bench.cards import MeasuredCard
+from facesr_bench.plugins import registry
+from facesr_bench.plugins.cards import MeasuredCard
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = {"helen-x8": ("helen", "helen_test"), "lfw-x8": ("lfw", "lfw_heldout")}
 
 
 def claims(method: str) -> dict[str, MeasuredCard]:
-    found = plugins.methods().get(method).require_card().weights["bundled"].measured
+    found = registry.methods().get(method).require_card().weights["bundled"].measured
     return {claim.protocol: claim for claim in found}
 
 
@@ -33,7 +33,7 @@ def test_readme_says_what_the_card_says(method: str, protocol: str) -> None:
 @pytest.mark.parametrize("method", ["sparnet", "sparnet-light-3d"])
 def test_claims_are_of_the_same_images_and_clear(method: str) -> None:
     for protocol, claim in claims(method).items():
-        dataset = plugins.datasets().get(DATA[protocol][0]).require_card()
+        dataset = registry.datasets().get(DATA[protocol][0]).require_card()
         assert claim.n == dataset.protocols[protocol].expected_count
         assert claim.values.keys() == claim.bicubic.keys()
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 import facesr_bench
 from facesr_bench.cli import main
-from facesr_bench.images import read_image
+from facesr_bench.images.files import read_image
 
 from .conftest import HEAD, MakeMethod
 
@@ -289,7 +289,7 @@ def test_score_two_folders(capsys: pytest.CaptureFixture[str], faces: Path, tmp_
 def test_misused_score_says_so_before_any_work(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, faces: Path, more: list[str], message: str
 ) -> None:
-    monkeypatch.setattr("facesr_bench.folder_scoring.score_folders", lambda *_, **__: pytest.fail("it scored"))
+    monkeypatch.setattr("facesr_bench.evaluation.folders.score_folders", lambda *_, **__: pytest.fail("it scored"))
     Image.new("RGB", (8, 8)).save("face.png")
     assert main(["score", "--sr", str(faces), "--hr", str(faces), *more]) == 2
     assert message in capsys.readouterr().err

@@ -17,27 +17,30 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesr_bench import data, plugins
-from facesr_bench.cards import DatasetCard
-from facesr_bench.dataset import DatasetBase
-from facesr_bench.errors import DataError
-from facesr_bench.images import Image8, read_image, resize, write_png
-from facesr_bench.imresize import imresize
-from facesr_bench.protocol import Sample, prepare
+from facesr_bench.base.errors import DataError
+from facesr_bench.data import sources
+from facesr_bench.data.prepare import prepare
+from facesr_bench.images.files import Image8, read_image, write_png
+from facesr_bench.images.matlab import imresize
+from facesr_bench.images.resize import resize
+from facesr_bench.plugins import registry
+from facesr_bench.plugins.cards import DatasetCard
+from facesr_bench.plugins.dataset import DatasetBase
+from facesr_bench.plugins.sample import Sample
 
 
 @pytest.fixture(autouse=True)
 def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No data is configured, whoever runs the tests."""
-    for name in (*data.protocol_names(), *plugins.datasets().names()):
-        monkeypatch.delenv(data.variable_of(name), raising=False)
+    for name in (*sources.protocol_names(), *registry.datasets().names()):
+        monkeypatch.delenv(sources.variable_of(name), raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
 
 
 def samples(protocol_name: str, root: Path | None) -> list[Sample]:
     """Every sample, read by several threads as the runner does."""
-    dataset, protocol = data.open_dataset(protocol_name, {} if root is None else {protocol_name: root})
+    dataset, protocol = sources.open_dataset(protocol_name, {} if root is None else {protocol_name: root})
     with ThreadPoolExecutor(4) as pool:
         return list(
             pool.map(lambda item: prepare(item.id, dataset.read(item, protocol), protocol), dataset.items(protocol))
@@ -45,7 +48,7 @@ def samples(protocol_name: str, root: Path | None) -> list[Sample]:
 
 
 def content_hash(protocol_name: str, root: Path) -> str:
-    dataset, protocol = data.open_dataset(protocol_name, {protocol_name: root})
+    dataset, protocol = sources.open_dataset(protocol_name, {protocol_name: root})
     return dataset.content_hash(dataset.items(protocol))
 
 
@@ -78,7 +81,7 @@ def write_pairs(root: Path, faces: Sequence[Image8]) -> None:
 class TestCards:
     @pytest.mark.parametrize("name", ["demo", "helen", "celeba", "lfw", "realworld", "folder"])
     def test_says_what_a_person_needs(self, name: str) -> None:
-        card = plugins.datasets().get(name).require_card()
+        card = registry.datasets().get(name).require_card()
         assert all(len(text) > 5 for text in (card.licence, card.obtain, card.layout, card.summary))
         assert all(name.startswith(card.name) for name in card.protocols)
 
@@ -96,7 +99,7 @@ class TestCards:
             "realworld-celebchild-test": 180,
             "realworld-celeba-testn": 1117,
         }
-        sized = {name: data.find_protocol(name)[1].expected_count for name in data.protocol_names()}
+        sized = {name: sources.find_protocol(name)[1].expected_count for name in sources.protocol_names()}
         assert {name: count for name, count in sized.items() if count is not None} == expected
 
 
@@ -124,7 +127,7 @@ class TestDemo:
             assert abs(x + w / 2 - 0.5) < 0.1 and abs(y + h / 2 - 0.5) < 0.1, sample.id
 
     def test_boxes_are_part_of_the_content(self) -> None:
-        dataset, protocol = data.open_dataset("demo-x8", {})
+        dataset, protocol = sources.open_dataset("demo-x8", {})
         moved = _changed(dataset.card, box=[141, 30, 166])
         other = type(dataset)(moved, None)
         assert other.content_hash(other.items(protocol)) != dataset.content_hash(dataset.items(protocol))
@@ -138,7 +141,7 @@ class TestDemo:
         ],
     )
     def test_another_picture(self, change: dict[str, str], message: str) -> None:
-        dataset, protocol = data.open_dataset("demo-x8", {})
+        dataset, protocol = sources.open_dataset("demo-x8", {})
         other = type(dataset)(_changed(dataset.card, None, **change), None)
         with pytest.raises(DataError, match=message):
             other.items(protocol)
@@ -296,7 +299,7 @@ class TestCelebA:
             np.testing.assert_array_equal(a.landmarks, b.landmarks)
 
     def test_many_threads_on_one_zip(self, zipped: Path) -> None:
-        dataset, protocol = data.open_dataset("celeba-x8", {"celeba": zipped})
+        dataset, protocol = sources.open_dataset("celeba-x8", {"celeba": zipped})
         items = list(dataset.items(protocol)) * 40
         with ThreadPoolExecutor(16) as pool:
             pictures = list(pool.map(lambda item: dataset.read(item, protocol).hr, items))
@@ -428,8 +431,8 @@ class TestRealWorld:
     def test_low_quality_only(self, tmp_path: Path, astronaut: NDArray[np.uint8]) -> None:
         face = resize(astronaut, (512, 512))
         write_png(tmp_path / "a.png", face)
-        for name in data.protocol_names():
-            plugin, protocol = data.find_protocol(name)
+        for name in sources.protocol_names():
+            plugin, protocol = sources.find_protocol(name)
             if plugin.name == "realworld":
                 (sample,) = samples(name, tmp_path)
                 assert (sample.id, sample.hr, protocol.aligned) == ("a", None, "ffhq")
@@ -505,7 +508,7 @@ class TestFolder:
 def test_listing_imports_nothing_heavy() -> None:
     """Finding the demo's pictures must not import the packages that ship them."""
     code = (
-        "import sys; from facesr_bench import data; assert data.is_ready('demo-x8', {}); "
+        "import sys; from facesr_bench.data import sources as data; assert data.is_ready('demo-x8', {}); "
         "print([m for m in ('skimage', 'insightface', 'torch', 'cv2') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -521,4 +524,4 @@ def test_file_sha256_of_base_class(tmp_path: Path, faces: list[Image8]) -> None:
 
 def test_plugin_packages_exist() -> None:
     assert all(importlib.util.find_spec(name) for name in ("skimage", "insightface"))
-    assert all(issubclass(plugin.load_class(), DatasetBase) for plugin in plugins.datasets().plugins)
+    assert all(issubclass(plugin.load_class(), DatasetBase) for plugin in registry.datasets().plugins)

@@ -10,19 +10,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesr_bench import runner
-from facesr_bench.cards import validate
+from facesr_bench.api import score
+from facesr_bench.base.errors import CardError, MetricError
+from facesr_bench.base.memo import _Registry
 from facesr_bench.cli import main
-from facesr_bench.errors import CardError, MetricError
+from facesr_bench.evaluation import request
+from facesr_bench.evaluation import run as runner
+from facesr_bench.evaluation.metrics import load_metric
 from facesr_bench.faces import dlib_models
-from facesr_bench.faces.nme import auc, failure_rate
-from facesr_bench.images import read_image
-from facesr_bench.metrics.profiles import Profile, get_profile
-from facesr_bench.metrics.shared import _Registry
-from facesr_bench.scoring import load_metric, score
-from facesr_bench.store import ImageRow, Result
-from facesr_bench.summary import summarise
-from facesr_bench.totals import metric_infos, total
+from facesr_bench.images.files import read_image
+from facesr_bench.plugins.cards import validate
+from facesr_bench.plugins.profile import Profile, get_profile
+from facesr_bench.results.columns import metric_infos, total
+from facesr_bench.results.curves import auc, failure_rate
+from facesr_bench.results.record import ImageRow
+from facesr_bench.results.store import Result
+from facesr_bench.results.summary import summarise
 
 needs_dlib = pytest.mark.skipif(dlib_models.why_missing() is not None, reason="needs the extra `dlib`")
 
@@ -31,11 +34,11 @@ needs_dlib = pytest.mark.skipif(dlib_models.why_missing() is not None, reason="n
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No files in the store, and no network that another test has opened."""
     monkeypatch.setenv("FACESR_BENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("facesr_bench.metrics.shared._registry", _Registry())
+    monkeypatch.setattr("facesr_bench.base.memo._registry", _Registry())
 
 
-def demo(tmp_path: Path, *metrics: str, **others: Any) -> runner.Options:
-    return runner.Options(("bicubic",), ("demo-x8",), out=tmp_path / "out", metrics=metrics, **others)
+def demo(tmp_path: Path, *metrics: str, **others: Any) -> request.Options:
+    return request.Options(("bicubic",), ("demo-x8",), out=tmp_path / "out", metrics=metrics, **others)
 
 
 def values(result: Result, key: str) -> list[float]:
@@ -45,7 +48,7 @@ def values(result: Result, key: str) -> list[float]:
 @needs_dlib
 def test_a_machine_without_weights_has_identity_and_landmarks(tmp_path: Path) -> None:
     """The default run: PSNR, SSIM and dlib's numbers for real, and a reason for each of the others."""
-    report = runner.run(runner.Options(("bicubic", "nearest"), ("demo-x8",), out=tmp_path / "out"))
+    report = runner.run(request.Options(("bicubic", "nearest"), ("demo-x8",), out=tmp_path / "out"))
     assert report.problems == []
     rows = {row.label: row for row in summarise(report.results)}
     for row in rows.values():
@@ -171,7 +174,7 @@ def test_the_order_of_metrics_changes_no_number(shared: Path, tmp_path: Path) ->
     specs = [f"identity{network}", f"identity-lq{network}"]
     found = []
     for number, metrics in enumerate((specs, specs[::-1])):
-        options = runner.Options(
+        options = request.Options(
             ("bicubic",),
             ("folder-face-x8",),
             data={"folder": folder},
@@ -192,7 +195,7 @@ def test_missing_detector_is_told_and_mended(shared: Path, tmp_path: Path) -> No
     file = tmp_path / "mine.toml"
     file.write_text('[mine]\nsummary = "x"\nquantise = "round"\nchannel = "rgb"\nface_detector = "yunet"\n')
     spec = f"identity@mobilefacenet-ms1m={shared / 'weights' / 'mobilefacenet_arcface_ms1m.onnx'}"
-    options = runner.Options(
+    options = request.Options(
         ("bicubic",),
         ("folder-face-x8",),
         data={"folder": folder},
@@ -253,7 +256,7 @@ def test_batches_and_workers_change_no_learned_number(shared: Path, tmp_path: Pa
         f"nme-hr@pfld-68={weights / 'pfld_68.onnx'}",
     )
     helen = shared / "faces" / "helen_test"
-    options = runner.Options(
+    options = request.Options(
         ("sparnet",),
         ("helen-x8",),
         {"helen": helen},
@@ -278,8 +281,8 @@ def test_batches_and_workers_change_no_learned_number(shared: Path, tmp_path: Pa
 
 def test_lpips_map_is_kept(shared: Path, tmp_path: Path) -> None:
     """Stored to 1/16384, equal to what `lpips` gives with spatial=True for the stored pictures."""
-    from facesr_bench.images import read_map
-    from facesr_bench.metrics.lpips_distance import Lpips
+    from facesr_bench.functional.lpips import Lpips
+    from facesr_bench.images.maps import read_map
 
     file = shared / "weights" / "squeezenet1_1_features.pth"
     result = runner.run(demo(tmp_path, f"lpips@squeeze={file}", limit=1)).results[0]
@@ -315,7 +318,7 @@ def test_lpips_of_the_truth_is_kept_where_small(tmp_path: Path) -> None:
 
 def test_lpips_follows_the_profile(shared: Path) -> None:
     """Input range and size are the profile's, and each changes the number."""
-    from facesr_bench.scoring import load_metric
+    from facesr_bench.evaluation.metrics import load_metric
 
     rng = np.random.default_rng(1)
     pair = [rng.integers(0, 256, (64, 64, 3), np.uint8) for _ in range(2)]

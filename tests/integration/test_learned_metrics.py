@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 
 import facesr_bench
-from facesr_bench import runner, scoring
-from facesr_bench.errors import MetricError, WeightsError
+from facesr_bench import api
+from facesr_bench.base.errors import MetricError, WeightsError
+from facesr_bench.evaluation import metrics, request
+from facesr_bench.evaluation import run as runner
 from facesr_bench.faces.alignment import align
 from facesr_bench.faces.embedder import EMBEDDERS, Embedder, cosine
 from facesr_bench.faces.points import five_points
-from facesr_bench.images import read_image
-from facesr_bench.store import newest_results
+from facesr_bench.images.files import read_image
+from facesr_bench.plugins.spec import parse_metric
+from facesr_bench.results.store import newest_results
 
 N = 6
 
@@ -61,11 +64,11 @@ def test_real_networks_in_a_run(shared: Path, tmp_path: Path) -> None:
     result = next(r for r in newest_results(tmp_path / "out") if r.method == "bicubic")
     image_id, row = next(iter(result.rows().items()))
     pairs = [read_image(p) for p in (result.sr_path(image_id), result.inputs_folder / "hr" / f"{image_id}.png")]
-    by_hand = scoring.score(pairs[0], pairs[1], [specs["lpips"]])
+    by_hand = api.score(pairs[0], pairs[1], [specs["lpips"]])
     assert by_hand[keys["lpips"]] == pytest.approx(row.metrics[keys["lpips"]], abs=1e-6)
 
-    from facesr_bench.data import open_dataset
-    from facesr_bench.protocol import prepare
+    from facesr_bench.data.prepare import prepare
+    from facesr_bench.data.sources import open_dataset
 
     dataset, protocol = open_dataset("helen-x8", {"helen": shared / "faces" / "helen_test"})
     item = next(i for i in dataset.items(protocol) if i.id == image_id)
@@ -88,7 +91,7 @@ def test_each_picture_is_embedded_once(shared: Path, tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(Embedder, "embed", counted)
     network = f"@mobilefacenet-ms1m={shared / 'weights' / 'mobilefacenet_arcface_ms1m.onnx'}"
-    options = runner.Options(
+    options = request.Options(
         ("bicubic",),
         ("demo-x8",),
         limit=2,
@@ -97,13 +100,13 @@ def test_each_picture_is_embedded_once(shared: Path, tmp_path: Path, monkeypatch
     )
     assert runner.run(options).problems == []
     assert len(calls) == 4
-    assert runner.run(runner.Options(**{**vars(options), "methods": ("nearest",)})).problems == []
+    assert runner.run(request.Options(**{**vars(options), "methods": ("nearest",)})).problems == []
     assert len(calls) == 6
 
 
 def test_missing_network_is_a_reason_and_not_a_failure(tmp_path: Path) -> None:
     """The run goes on; a second one computes nothing; nothing is downloaded."""
-    options = runner.Options(
+    options = request.Options(
         ("bicubic",), ("demo-x8",), limit=2, out=tmp_path / "out", metrics=("psnr", "lpips", "nme")
     )
     report = runner.run(options)
@@ -116,19 +119,19 @@ def test_missing_network_is_a_reason_and_not_a_failure(tmp_path: Path) -> None:
 
 
 def test_network_that_arrives_later_is_used(shared: Path, tmp_path: Path) -> None:
-    options = runner.Options(
+    options = request.Options(
         ("bicubic",), ("demo-x8",), limit=1, out=tmp_path / "out", metrics=("psnr", "lpips@squeeze")
     )
     assert "lpips@squeeze" in next(iter(runner.run(options).results[0].rows().values())).reasons
     spec = metrics_of(shared)["lpips"]
-    report = runner.run(runner.Options(**{**vars(options), "metrics": ("psnr", spec)}))
+    report = runner.run(request.Options(**{**vars(options), "metrics": ("psnr", spec)}))
     row = next(iter(report.results[0].rows().values()))
     assert any(key.startswith("lpips@squeeze:") for key in row.metrics)
 
 
 def test_landmarks_are_asked_for(shared: Path, faces: Path, tmp_path: Path) -> None:
     spec = metrics_of(shared)["nme"]
-    options = runner.Options(
+    options = request.Options(
         ("bicubic",), ("folder-x8",), {"folder": faces}, limit=1, out=tmp_path / "out", metrics=(spec,)
     )
     reasons = next(iter(runner.run(options).results[0].rows().values())).reasons
@@ -137,10 +140,10 @@ def test_landmarks_are_asked_for(shared: Path, faces: Path, tmp_path: Path) -> N
 
 def test_wrong_networks_are_told(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="did you mean 'squeeze'"):
-        scoring.parse_metric("lpips@squeez")
+        parse_metric("lpips@squeez")
     with pytest.raises(WeightsError, match="no network of psnr"):
-        scoring.parse_metric("psnr@alex")
-    assert "no such file" in str(scoring.load_metric(f"lpips@vgg={tmp_path}/x.pth", "sparnet", 8).unavailable)
+        parse_metric("psnr@alex")
+    assert "no such file" in str(metrics.load_metric(f"lpips@vgg={tmp_path}/x.pth", "sparnet", 8).unavailable)
     picture = np.zeros((64, 64, 3), np.uint8)
     with pytest.raises(MetricError, match="weights fetch lpips-alex"):
-        scoring.score(picture, picture, ["lpips"])
+        api.score(picture, picture, ["lpips"])

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 
 import facesr_bench
-from facesr_bench import runner
+from facesr_bench.base.errors import PluginError
 from facesr_bench.cli import main
-from facesr_bench.errors import PluginError
-from facesr_bench.folder_scoring import pairs_of, score_folders
-from facesr_bench.images import read_image
-from facesr_bench.metric import MetricBase
-from facesr_bench.scoring import load_metric
-from facesr_bench.store import all_results
-from facesr_bench.summary import summarise
+from facesr_bench.evaluation import request
+from facesr_bench.evaluation import run as runner
+from facesr_bench.evaluation.folders import pairs_of, score_folders
+from facesr_bench.evaluation.metrics import load_metric
+from facesr_bench.images.files import read_image
+from facesr_bench.plugins.metric import MetricBase
+from facesr_bench.results.store import all_results
+from facesr_bench.results.summary import summarise
 
 from .conftest import HEAD, MakeMethod
 from .test_run import only, options
@@ -45,7 +46,7 @@ metrics = ["psnr"]
 """
 DATASET_CODE = """
 import numpy as np
-from facesr_bench.dataset import DatasetBase, Item, Picture
+from facesr_bench import DatasetBase, Item, Picture
 
 class Dataset(DatasetBase):
     def items(self, protocol):
@@ -70,7 +71,7 @@ needs = ["reference"]
 """
 METRIC_CODE = """
 import numpy as np
-from facesr_bench.metric import MetricBase
+from facesr_bench import MetricBase
 
 class Metric(MetricBase):
     def per_image(self, sr, reference):
@@ -79,7 +80,8 @@ class Metric(MetricBase):
 
 
 def test_datasets_and_metrics_of_the_users_own_by_path(tmp_path: Path) -> None:
-    from facesr_bench import plugins, validation
+    from facesr_bench.evaluation import conformance
+    from facesr_bench.plugins import registry
 
     for name, module, card, code in (
         ("drawn", "dataset", DATASET_CARD, DATASET_CODE),
@@ -88,8 +90,8 @@ def test_datasets_and_metrics_of_the_users_own_by_path(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "card.toml").write_text(card)
         (tmp_path / name / f"{module}.py").write_text(code)
-        plugin = plugins.read_plugin(validation.kind_of(tmp_path / name), tmp_path / name, "path")
-        assert [check for check in validation.validate(plugin) if check.problem] == []
+        plugin = registry.read_plugin(conformance.kind_of(tmp_path / name), tmp_path / name, "path")
+        assert [check for check in conformance.validate(plugin) if check.problem] == []
     frame = facesr_bench.run(
         ["nearest"],
         [f"{tmp_path}/drawn:drawn-x4"],
@@ -117,7 +119,7 @@ def test_broken_dataset_costs_its_own_protocol_or_image(faces: Path, tmp_path: P
     guard = "raise KeyError('gone')" if broken == "items" else "assert item.id != 'a', 'gone'"
     (folder / "dataset.py").write_text(DATASET_CODE.replace(before, f"{guard}\n        {before}"))
     report = runner.run(
-        runner.Options(("nearest",), (f"{folder}:drawn-x4", "folder-x8"), {"folder-x8": faces}, out=tmp_path / "out")
+        request.Options(("nearest",), (f"{folder}:drawn-x4", "folder-x8"), {"folder-x8": faces}, out=tmp_path / "out")
     )
     assert len(report.problems) == 1 and "gone" in report.problems[0]
     results = {result.protocol: result.rows() for result in report.results}
@@ -145,7 +147,7 @@ def test_dataset_with_ids_that_cannot_name_images_is_refused(
     (folder / "card.toml").write_text(DATASET_CARD)
     (folder / "dataset.py").write_text(DATASET_CODE.replace('[Item("a", ()), Item("b", ())]', listed))
     report = runner.run(
-        runner.Options(("nearest",), (f"{folder}:drawn-x4", "folder-x8"), {"folder-x8": faces}, out=tmp_path / "out")
+        request.Options(("nearest",), (f"{folder}:drawn-x4", "folder-x8"), {"folder-x8": faces}, out=tmp_path / "out")
     )
     assert len(report.problems) == 1 and expected in report.problems[0]
     assert len(only(report).rows()) == 5
@@ -172,7 +174,7 @@ def test_picture_that_is_not_rgb8_costs_its_own_image(tmp_path: Path, source: st
     code = DATASET_CODE.partition("        seed =")[0]
     code += f"        return Picture({bad}) if item.id == 'a' else Picture(hr={good['hr']}, lr={good['lr']})\n"
     (folder / "dataset.py").write_text(code)
-    report = runner.run(runner.Options(("nearest",), (str(folder),), out=tmp_path / "out"))
+    report = runner.run(request.Options(("nearest",), (str(folder),), out=tmp_path / "out"))
     rows = only(report).rows()
     assert f"{expected}; HxWx3 uint8 is due" in (rows["a"].error or "") and rows["b"].error is None
 
@@ -217,7 +219,8 @@ def test_metric_that_writes_to_the_pictures_changes_no_other_number(faces: Path,
 
 
 def test_validate_opens_a_metric_and_finds_one_that_writes(tmp_path: Path) -> None:
-    from facesr_bench import plugins, validation
+    from facesr_bench.evaluation import conformance
+    from facesr_bench.plugins import registry
 
     for name, code, problem in (
         ("loads", METRIC_CODE.replace("return float(", "return self.factor * float(") + LOAD, None),
@@ -227,8 +230,8 @@ def test_validate_opens_a_metric_and_finds_one_that_writes(tmp_path: Path) -> No
         folder.mkdir()
         (folder / "card.toml").write_text(METRIC_CARD)
         (folder / "metric.py").write_text(code)
-        plugin = plugins.read_plugin("metric", folder, "path")
-        found = [check.problem for check in validation.validate(plugin) if check.problem]
+        plugin = registry.read_plugin("metric", folder, "path")
+        found = [check.problem for check in conformance.validate(plugin) if check.problem]
         assert found == [] if problem is None else problem in found[0]
 
 
@@ -334,7 +337,7 @@ def test_plugin_that_exits_costs_its_own_row(faces: Path, tmp_path: Path, make_m
 
 SET_CODE = """
 import numpy as np
-from facesr_bench.metric import SetMetric, SetValue
+from facesr_bench import SetMetric, SetValue
 
 class Metric(SetMetric):
     extractor = "means-v1"

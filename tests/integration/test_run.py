@@ -18,25 +18,26 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import facesr_bench
-from facesr_bench import runner
-from facesr_bench.errors import FaceSRBenchError, PluginError, ResultsError
-from facesr_bench.images import read_image
-from facesr_bench.store import Result, all_results, newest_results
+from facesr_bench.base.errors import FaceSRBenchError, PluginError, ResultsError
+from facesr_bench.evaluation import request
+from facesr_bench.evaluation import run as runner
+from facesr_bench.images.files import read_image
+from facesr_bench.results.store import Result, all_results, newest_results
 
 from .conftest import HEAD, MakeMethod
 
 NEAREST = "return functional.interpolate(lr, scale_factor=self.scale, mode='nearest')"
 
 
-def options(faces: Path, out: Path, *methods: str, **more: Any) -> runner.Options:
-    return runner.Options(methods=methods, protocols=("folder-x8",), data={"folder-x8": faces}, out=out, **more)
+def options(faces: Path, out: Path, *methods: str, **more: Any) -> request.Options:
+    return request.Options(methods=methods, protocols=("folder-x8",), data={"folder-x8": faces}, out=out, **more)
 
 
 def numbers(result: Result) -> dict[str, dict[str, float]]:
     return {image_id: row.metrics for image_id, row in result.rows().items()}
 
 
-def only(report: runner.Report) -> Result:
+def only(report: request.Report) -> Result:
     assert len(report.results) == 1
     return report.results[0]
 
@@ -87,9 +88,9 @@ def test_same_numbers_whatever_batch_order_and_company(faces: Path, tmp_path: Pa
 def test_networks_give_the_same_bits_in_any_batch(method: str, tmp_path: Path) -> None:
     import torch
 
-    from facesr_bench import plugins
+    from facesr_bench.plugins import registry
 
-    plugin = plugins.methods().get(method)
+    plugin = registry.methods().get(method)
     torch.manual_seed(1)
     path = tmp_path / "random.pth"
     torch.save(plugin.load_class()(plugin.require_card()).network.state_dict(), path)
@@ -234,7 +235,7 @@ def test_identical_images_score_infinity(faces: Path, tmp_path: Path) -> None:
 def test_without_ground_truth(faces: Path, tmp_path: Path) -> None:
     """LR only: images are saved; asking for PSNR leaves a reason, not a number."""
     report = runner.run(
-        runner.Options(
+        request.Options(
             ("bicubic",), ("folder-lr-x4",), {"folder-lr-x4": faces}, out=tmp_path / "out", metrics=("psnr",)
         )
     )
@@ -298,7 +299,7 @@ def test_sizes_that_do_not_fit(faces: Path, tmp_path: Path) -> None:
         (pairs / side).mkdir(parents=True)
         Image.new("RGB", (size, size)).save(pairs / side / "a.png")
     report = runner.run(
-        runner.Options(("bicubic",), ("folder-pairs-x8",), {"folder-pairs-x8": pairs}, out=tmp_path / "out2")
+        request.Options(("bicubic",), ("folder-pairs-x8",), {"folder-pairs-x8": pairs}, out=tmp_path / "out2")
     )
     assert "HR must be 80x80" in (only(report).rows()["a"].error or "")
 
@@ -307,9 +308,9 @@ def test_method_of_another_size(faces: Path, tmp_path: Path) -> None:
     """SPARNet makes 128 px; 64 px faces are refused image by image, clearly."""
     import torch
 
-    from facesr_bench import plugins
+    from facesr_bench.plugins import registry
 
-    plugin = plugins.methods().get("sparnet-light-3d")
+    plugin = registry.methods().get("sparnet-light-3d")
     path = tmp_path / "random.pth"
     torch.save(plugin.load_class()(plugin.require_card()).network.state_dict(), path)
     report = runner.run(options(faces, tmp_path / "out", f"sparnet-light-3d@{path}"))
@@ -331,7 +332,7 @@ def test_failed_import_and_missing_weights_keep_a_row_with_the_reason(
 
 def test_protocol_without_data_does_not_take_the_others_down(faces: Path, tmp_path: Path) -> None:
     report = runner.run(
-        runner.Options(("bicubic",), ("helen-x8", "folder-x8"), {"folder-x8": faces}, out=tmp_path / "out")
+        request.Options(("bicubic",), ("helen-x8", "folder-x8"), {"folder-x8": faces}, out=tmp_path / "out")
     )
     assert [r.protocol for r in report.results] == ["folder-x8"]
     assert len(report.problems) == 1 and "--data helen" in report.problems[0]
@@ -400,9 +401,9 @@ def test_bf16_is_another_row(tmp_path: Path, astronaut: NDArray[np.uint8]) -> No
     """bf16 is shown in the label, never shares a result with fp32, and stays close to it."""
     import torch
 
-    from facesr_bench import plugins
+    from facesr_bench.plugins import registry
 
-    plugin = plugins.methods().get("sparnet-light-3d")
+    plugin = registry.methods().get("sparnet-light-3d")
     torch.manual_seed(2)
     path = tmp_path / "random.pth"
     torch.save(plugin.load_class()(plugin.require_card()).network.state_dict(), path)

@@ -11,17 +11,19 @@ import numpy as np
 import pytest
 
 import facesr_bench
-from facesr_bench import plugins, runner, scoring, sets
+from facesr_bench.base.errors import MetricError
 from facesr_bench.cli import main
-from facesr_bench.errors import MetricError
-from facesr_bench.images import Image8, read_image
-from facesr_bench.metrics.frechet import frechet_distance
-from facesr_bench.metrics.inception import Inception
-from facesr_bench.metrics.kernel import kid
-from facesr_bench.references import References
-from facesr_bench.report.tables import render
-from facesr_bench.store import Result, newest_results
-from facesr_bench.summary import summarise
+from facesr_bench.evaluation import metrics, request, set_metrics
+from facesr_bench.evaluation import run as runner
+from facesr_bench.functional.frechet import frechet_distance
+from facesr_bench.functional.inception import Inception
+from facesr_bench.functional.kernel import kid
+from facesr_bench.images.files import Image8, read_image
+from facesr_bench.plugins import registry as plugins
+from facesr_bench.report.tables.render import render
+from facesr_bench.results.arrays import References
+from facesr_bench.results.store import Result, newest_results
+from facesr_bench.results.summary import summarise
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +32,9 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def options(inception_weights: Path, faces: Path, tmp_path: Path) -> runner.Options:
+def options(inception_weights: Path, faces: Path, tmp_path: Path) -> request.Options:
     network = f"@inception-2015={inception_weights}"
-    return runner.Options(
+    return request.Options(
         methods=("bicubic",),
         protocols=("folder-x8",),
         data={"folder": faces},
@@ -42,7 +44,7 @@ def options(inception_weights: Path, faces: Path, tmp_path: Path) -> runner.Opti
     )
 
 
-def only(report: runner.Report) -> Result:
+def only(report: request.Report) -> Result:
     assert report.problems == []
     return report.results[0]
 
@@ -68,7 +70,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return calls
 
 
-def test_values_equal_those_by_hand(options: runner.Options, inception_weights: Path) -> None:
+def test_values_equal_those_by_hand(options: request.Options, inception_weights: Path) -> None:
     result = only(runner.run(options))
     network = Inception(inception_weights)
     sr = network.features(pictures(result.folder / "sr"), "clean")
@@ -82,7 +84,7 @@ def test_values_equal_those_by_hand(options: runner.Options, inception_weights: 
     assert len(list((result.folder / "features").iterdir())) == 1, "both read the same features"
 
 
-def test_batch_workers_and_interruption_change_nothing(options: runner.Options, tmp_path: Path) -> None:
+def test_batch_workers_and_interruption_change_nothing(options: request.Options, tmp_path: Path) -> None:
     expected = only(runner.run(options)).sets()
     for name, change in {
         "batch of one": {"batch_size": 1},
@@ -96,7 +98,7 @@ def test_batch_workers_and_interruption_change_nothing(options: runner.Options, 
     assert only(runner.run(dataclasses.replace(stopped, limit=3))).sets() == expected
 
 
-def test_small_sets_are_not_bare_numbers(options: runner.Options, capsys: pytest.CaptureFixture[str]) -> None:
+def test_small_sets_are_not_bare_numbers(options: request.Options, capsys: pytest.CaptureFixture[str]) -> None:
     rows = summarise([only(runner.run(options))])
     fid = next(info for name, info in rows[0].metrics.items() if name.startswith("fid"))
     kid_info = next(info for name, info in rows[0].metrics.items() if name.startswith("kid"))
@@ -106,13 +108,13 @@ def test_small_sets_are_not_bare_numbers(options: runner.Options, capsys: pytest
         assert " (n = 3)" in text or "~(n = 3)" in text
     from rich.console import Console
 
-    from facesr_bench.report.terminal import print_tables
+    from facesr_bench.report.tables.terminal import print_tables
 
     print_tables(rows, Console(width=120))
     assert "(n = 3)" in capsys.readouterr().out
 
 
-def test_named_reference(options: runner.Options, inception_weights: Path, tmp_path: Path) -> None:
+def test_named_reference(options: request.Options, inception_weights: Path, tmp_path: Path) -> None:
     """Statistics of another set name the column; KID says why it can't use them; without HR they are all there is."""
     result = only(runner.run(options))
     network = Inception(inception_weights)
@@ -120,18 +122,20 @@ def test_named_reference(options: runner.Options, inception_weights: Path, tmp_p
     file = tmp_path / "ours.npz"
     np.savez(file, mu=hr.mean(axis=0), sigma=np.cov(hr, rowvar=False))
     again = dataclasses.replace(options, fid_reference=("ours", file))
-    sets = only(runner.run(again)).sets()
-    key = next(key for key in sets if key.startswith("fid[clean:ours]"))
-    assert sets[key]["value"] == pytest.approx(entry(result, "fid[clean]@")["value"], rel=1e-6)
-    assert sets[key]["reference_sha256"]
-    assert "features of the reference" in next(v["reason"] for k, v in sets.items() if k.startswith("kid[clean:ours]"))
+    set_metrics = only(runner.run(again)).sets()
+    key = next(key for key in set_metrics if key.startswith("fid[clean:ours]"))
+    assert set_metrics[key]["value"] == pytest.approx(entry(result, "fid[clean]@")["value"], rel=1e-6)
+    assert set_metrics[key]["reference_sha256"]
+    assert "features of the reference" in next(
+        v["reason"] for k, v in set_metrics.items() if k.startswith("kid[clean:ours]")
+    )
     blind = dataclasses.replace(again, protocols=("folder-lr-x8",), out=tmp_path / "blind")
     assert entry(only(runner.run(blind)), "fid[clean:ours]")["n"] == 3
     unnamed = dataclasses.replace(blind, fid_reference=None, out=tmp_path / "unnamed")
     assert "--fid-reference NAME=FILE" in entry(only(runner.run(unnamed)), "fid[clean]")["reason"]
 
 
-def test_missing_network_is_a_reason_that_a_later_run_mends(options: runner.Options) -> None:
+def test_missing_network_is_a_reason_that_a_later_run_mends(options: request.Options) -> None:
     without = dataclasses.replace(options, metrics=("psnr", "fid"))
     report = runner.run(without)
     reason = only(report).sets()["fid[pytorch-fid]"]["reason"]
@@ -143,7 +147,7 @@ def test_missing_network_is_a_reason_that_a_later_run_mends(options: runner.Opti
 
 
 def test_a_new_version_computes_features_anew(
-    options: runner.Options, inception_weights: Path, monkeypatch: pytest.MonkeyPatch
+    options: request.Options, inception_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither features of an older version nor a value made of them is taken for the new one's."""
     options = dataclasses.replace(options, metrics=options.metrics and options.metrics[1:2])
@@ -158,30 +162,30 @@ def test_a_new_version_computes_features_anew(
 
 
 def test_a_known_value_stays_without_the_network_if_it_is_still_the_value(
-    options: runner.Options, monkeypatch: pytest.MonkeyPatch
+    options: request.Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert options.metrics is not None
     result = only(runner.run(options))
     references = References(result.inputs_folder / "references")
-    metric = scoring.load_metric(options.metrics[1], "sparnet", 8)
+    metric = metrics.load_metric(options.metrics[1], "sparnet", 8)
     metric.unavailable = "its file is gone"
     before = result.sets()[metric.key]
-    sets.update(result, [metric], references)
+    set_metrics.update(result, [metric], references)
     assert result.sets()[metric.key] == before
     current = metric.card
     metric.card = current.model_copy(update={"version": 99})
-    sets.update(result, [metric], references)
+    set_metrics.update(result, [metric], references)
     assert result.sets()[metric.key] == {"reason": "its file is gone"}, "computed by another version"
     metric.card = current
     result.save_sets({metric.key: before})
     rows = result.rows()
     del rows["face0"]
     monkeypatch.setattr(result, "rows", lambda: rows)
-    sets.update(result, [metric], references)
+    set_metrics.update(result, [metric], references)
     assert result.sets()[metric.key] == {"reason": "its file is gone"}, "computed from other images"
 
 
-def test_wrong_names_are_told(options: runner.Options, tmp_path: Path) -> None:
+def test_wrong_names_are_told(options: request.Options, tmp_path: Path) -> None:
     with pytest.raises(MetricError, match="did you mean 'clean'"):
         runner.run(dataclasses.replace(options, metrics=("fid[cleam]",)))
     with pytest.raises(MetricError, match="psnr has no variants"):
@@ -192,7 +196,7 @@ def test_wrong_names_are_told(options: runner.Options, tmp_path: Path) -> None:
 
 
 def test_two_folders(
-    options: runner.Options,
+    options: request.Options,
     inception_weights: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -214,7 +218,7 @@ def test_two_folders(
     assert len(calls) == 6, "FID and KID read the same features"
 
 
-def test_api_takes_a_reference(options: runner.Options, faces: Path, tmp_path: Path) -> None:
+def test_api_takes_a_reference(options: request.Options, faces: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     features = rng.normal(size=(50, 2048))
     file = tmp_path / "noise.npz"

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from facesr_bench import runner
 from facesr_bench.cli import main
+from facesr_bench.evaluation import request
+from facesr_bench.evaluation import run as runner
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("results")
     runner.run(
-        runner.Options(
+        request.Options(
             methods=("sparnet", "bicubic", "nearest"),
             protocols=("demo-x8",),
             out=out,
@@ -118,7 +119,7 @@ def test_a_figure_of_two_protocols_asks_which(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = shutil.copytree(results, tmp_path / "results")
-    again = runner.Options(methods=("bicubic",), protocols=("demo-x8",), out=results, limit=1, profile="dic")
+    again = request.Options(methods=("bicubic",), protocols=("demo-x8",), out=results, limit=1, profile="dic")
     runner.run(again)
     assert main(["figure", "parallel", "--results", str(results)]) == 2
     assert "--protocols demo-x8 --profile dic" in capsys.readouterr().err

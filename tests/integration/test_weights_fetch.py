@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from facesr_bench import plugins
+from facesr_bench.base.errors import WeightsError
 from facesr_bench.cli import main
-from facesr_bench.errors import WeightsError
+from facesr_bench.plugins import registry
 from facesr_bench.weights import require, store
 from facesr_bench.weights.catalogue import Entry
 from facesr_bench.weights.download import CHUNK, Transfer
@@ -404,9 +404,9 @@ def mine(tmp_path: Path, server: Server) -> Iterator[str]:
     folder.mkdir()
     url = server.serve("/net.pth", Answer(BODY))
     (folder / "card.toml").write_text(CARD.format(url=url, hash=f'sha256 = "{sha256(BODY)}"'))
-    plugins.methods.cache_clear()
+    registry.methods.cache_clear()
     yield f"{folder}@v1"
-    plugins.methods.cache_clear()
+    registry.methods.cache_clear()
 
 
 def command(*arguments: str) -> subprocess.Popen[str]:
@@ -459,7 +459,7 @@ def test_exit_statuses(
     for name in ("sparnet", "sparnet@bundled"):
         assert main(["weights", "path", name]) == 0
         path = Path(capsys.readouterr().out.strip())
-        assert path == plugins.methods().get("sparnet").folder / "weights" / path.name and path.is_file()
+        assert path == registry.methods().get("sparnet").folder / "weights" / path.name and path.is_file()
     assert main(["weights", "fetch", "mine@v2"]) == 2
     assert main(["weights", "fetch", "bicubic"]) == 2
     assert "bicubic has no weights" in capsys.readouterr().err

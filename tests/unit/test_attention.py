@@ -11,8 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesr_bench import attention, runner
-from facesr_bench.store import Result
+from facesr_bench.evaluation import request
+from facesr_bench.evaluation import run as runner
+from facesr_bench.results import store
+from facesr_bench.results.store import Result
 
 CARD = """
 schema_version = 1
@@ -26,7 +28,7 @@ licence = "MIT"
 CODE = """
 import torch
 from torch.nn import functional
-from facesr_bench.method import AttentionMaps, MethodBase
+from facesr_bench import AttentionMaps, MethodBase
 
 class Method(MethodBase, AttentionMaps):
     def upscale(self, lr):
@@ -57,7 +59,7 @@ def faces(tmp_path: Path, astronaut: NDArray[np.uint8]) -> Path:
 
 def run(faces: Path, out: Path, name: str, **options: Any) -> tuple[Result, list[str]]:
     given = {"data": {"folder-x8": faces}, "out": out, "metrics": ("psnr",), **options}
-    report = runner.run(runner.Options((name,), ("folder-x8",), **given))
+    report = runner.run(request.Options((name,), ("folder-x8",), **given))
     (result,) = report.results
     return result, report.problems
 
@@ -72,31 +74,31 @@ def test_maps_are_kept_as_the_method_gives_them(faces: Path, tmp_path: Path) -> 
     name = method(tmp_path / "looker", "return [lr[:, :1], torch.stack([lr[:, 0], lr[:, 0] * 0], 1)]")
     result, problems = run(faces, tmp_path / "out", name)
     assert problems == []
-    folder = result.folder / attention.FOLDER
-    assert sorted(path.name for path in folder.iterdir()) == [attention.MEAN, "0", "1", "2"]
+    folder = result.folder / store.FOLDER
+    assert sorted(path.name for path in folder.iterdir()) == [store.MEAN, "0", "1", "2"]
     for image_id in "012":
         lr = np.asarray(Image.open(result.inputs_folder / "lr" / f"{image_id}.png"), dtype=np.float64)[..., 0]
         assert np.array_equal(levels(folder / image_id / "1.png"), lr)
         assert np.abs(levels(folder / image_id / "2.png") - lr / 2).max() <= 0.5, "the mean over the channels"
     mean = np.mean([levels(folder / image_id / "1.png") for image_id in "012"], axis=0)
-    assert np.abs(levels(folder / attention.MEAN / "1.png") - mean).max() <= 0.5
+    assert np.abs(levels(folder / store.MEAN / "1.png") - mean).max() <= 0.5
 
 
 def test_only_of_the_first_images_and_only_once(faces: Path, tmp_path: Path) -> None:
     name = method(tmp_path / "looker", "return [lr[:, :1]]")
     result, _ = run(faces, tmp_path / "out", name, attention=2)
-    folder = result.folder / attention.FOLDER
-    assert sorted(path.name for path in folder.iterdir()) == [attention.MEAN, "0", "1"]
+    folder = result.folder / store.FOLDER
+    assert sorted(path.name for path in folder.iterdir()) == [store.MEAN, "0", "1"]
     times = {path: path.stat().st_mtime_ns for path in folder.rglob("*.png")}
     run(faces, tmp_path / "out", name, attention=2)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.png")} == times
     none, _ = run(faces, tmp_path / "none", name, attention=0)
-    assert not (none.folder / attention.FOLDER).exists()
+    assert not (none.folder / store.FOLDER).exists()
 
 
 def test_methods_without_maps_have_none(faces: Path, tmp_path: Path) -> None:
     result, problems = run(faces, tmp_path / "out", "bicubic")
-    assert problems == [] and not (result.folder / attention.FOLDER).exists()
+    assert problems == [] and not (result.folder / store.FOLDER).exists()
 
 
 @pytest.mark.parametrize(

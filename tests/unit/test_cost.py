@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from facesr_bench.cards import CropCard, MethodCard, ProtocolCard
-from facesr_bench.cost import load_measured
-from facesr_bench.data import find_protocol
-from facesr_bench.errors import WeightsError
-from facesr_bench.method import MethodBase
+from facesr_bench.base.errors import WeightsError
+from facesr_bench.data.sources import find_protocol
+from facesr_bench.evaluation.cost import load_measured
+from facesr_bench.plugins.cards import CropCard, MethodCard, ProtocolCard
+from facesr_bench.plugins.method import MethodBase
 
 LOAD: dict[str, Any] = {"weights": None, "device": "cpu", "precision": "fp32", "scale": 8}
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facesr_bench import crops
-from facesr_bench.cards import CropCard, ProtocolCard
-from facesr_bench.errors import DataError
-from facesr_bench.images import Image8, resize
+from facesr_bench.base.errors import DataError
+from facesr_bench.data import crops
+from facesr_bench.images.files import Image8
+from facesr_bench.images.resize import resize
+from facesr_bench.plugins.cards import CropCard, ProtocolCard
 
 
 def protocol(hr_size: int | None = None, **crop: Any) -> ProtocolCard:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from facesr_bench import data, plugins
-from facesr_bench.errors import CardError, DataError, PluginError
+from facesr_bench.base.errors import CardError, DataError, PluginError
+from facesr_bench.data import sources
+from facesr_bench.plugins import registry
 
 PLACES = [
     "given protocol",
@@ -25,8 +26,8 @@ PLACES = [
 @pytest.fixture(autouse=True)
 def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No data is configured, whoever runs the tests."""
-    for name in (*data.protocol_names(), *plugins.datasets().names()):
-        monkeypatch.delenv(data.variable_of(name), raising=False)
+    for name in (*sources.protocol_names(), *registry.datasets().names()):
+        monkeypatch.delenv(sources.variable_of(name), raising=False)
     (tmp_path / "project").mkdir()
     monkeypatch.chdir(tmp_path / "project")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
@@ -36,9 +37,9 @@ def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def fresh_registry() -> Iterator[None]:
     """A registry of datasets that a test may add to."""
-    plugins.datasets.cache_clear()
+    registry.datasets.cache_clear()
     yield
-    plugins.datasets.cache_clear()
+    registry.datasets.cache_clear()
 
 
 @pytest.mark.parametrize("count", range(1, len(PLACES) + 1))
@@ -62,24 +63,24 @@ def test_order_of_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count:
             tables[where].append(f'{key[kind]} = "{folder[place]}"')
     (tmp_path / "project" / "facesr-bench.toml").write_text("\n".join(["[data]", *tables["project"]]))
     (tmp_path / "xdg" / "facesr-bench" / "config.toml").write_text("\n".join(["[data]", *tables["user"]]))
-    assert data.resolve("helen-x8", "helen", given) == folder[filled[0]]
+    assert sources.resolve("helen-x8", "helen", given) == folder[filled[0]]
 
 
 def test_nothing_given() -> None:
-    assert data.resolve("helen-x8", "helen", {}) is None
-    assert data.resolve("helen-x8", "helen", {"celeba": Path("/")}) is None
+    assert sources.resolve("helen-x8", "helen", {}) is None
+    assert sources.resolve("helen-x8", "helen", {"celeba": Path("/")}) is None
 
 
 def test_a_config_path_is_relative_to_its_file(tmp_path: Path) -> None:
     (tmp_path / "xdg" / "facesr-bench" / "faces").mkdir()
     (tmp_path / "xdg" / "facesr-bench" / "config.toml").write_text('[data]\nhelen = "faces"\n')
-    assert data.resolve("helen-x8", "helen", {}) == tmp_path / "xdg" / "facesr-bench" / "faces"
+    assert sources.resolve("helen-x8", "helen", {}) == tmp_path / "xdg" / "facesr-bench" / "faces"
 
 
 def test_user_config_by_default_in_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CONFIG_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert data.config_files()[1] == tmp_path / ".config" / "facesr-bench" / "config.toml"
+    assert sources.config_files()[1] == tmp_path / ".config" / "facesr-bench" / "config.toml"
 
 
 @pytest.mark.parametrize("place", ["given", "environment", "config"])
@@ -91,24 +92,24 @@ def test_tilde_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plac
         monkeypatch.setenv("FACESR_BENCH_DATA_HELEN", "~/faces")
     if place == "config":
         Path("facesr-bench.toml").write_text('[data]\nhelen = "~/faces"\n')
-    assert data.resolve("helen-x8", "helen", given) == tmp_path / "faces"
+    assert sources.resolve("helen-x8", "helen", given) == tmp_path / "faces"
 
 
 def test_a_path_that_does_not_exist_says_where_it_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match=r"^nowhere: no such .* \(data of helen-x8, from --data helen=\.\.\.\)"):
-        data.resolve("helen-x8", "helen", {"helen": Path("nowhere")})
+        sources.resolve("helen-x8", "helen", {"helen": Path("nowhere")})
     Path("facesr-bench.toml").write_text('[data]\nhelen-x8 = "nowhere"\n')
     with pytest.raises(DataError, match=r"nowhere: no such .* from \[data\] helen-x8 in .*facesr-bench\.toml"):
-        data.resolve("helen-x8", "helen", {})
+        sources.resolve("helen-x8", "helen", {})
     monkeypatch.setenv("FACESR_BENCH_DATA_HELEN", "nowhere")
     with pytest.raises(DataError, match="from environment variable FACESR_BENCH_DATA_HELEN"):
-        data.resolve("helen-x8", "helen", {})
+        sources.resolve("helen-x8", "helen", {})
 
 
 @pytest.mark.parametrize("protocol", ["helen-x8", "demo-x8"])
 def test_unknown_name_given(protocol: str) -> None:
     with pytest.raises(DataError, match=r"--data hellen=\.\.\.: .*did you mean 'helen'"):
-        data.open_dataset(protocol, {"hellen": Path("/")})
+        sources.open_dataset(protocol, {"hellen": Path("/")})
 
 
 @pytest.mark.parametrize(
@@ -122,15 +123,15 @@ def test_unknown_name_given(protocol: str) -> None:
 def test_wrong_config(text: str, error: type[Exception], message: str) -> None:
     Path("facesr-bench.toml").write_text(text)
     with pytest.raises(error, match=message):
-        data.resolve("helen-x8", "helen", {})
+        sources.resolve("helen-x8", "helen", {})
 
 
 def test_missing_data_says_how_to_get_it() -> None:
     Path("facesr-bench.toml").write_text('[data]\nhellen = "/"\n')
     with pytest.raises(DataError) as caught:
-        data.open_dataset("helen-x8", {})
+        sources.open_dataset("helen-x8", {})
     message = str(caught.value)
-    card = plugins.datasets().get("helen").require_card()
+    card = registry.datasets().get("helen").require_card()
     assert "--data helen-x8=DIR" in message
     assert "FACESR_BENCH_DATA_HELEN_X8" in message
     for line in (*card.obtain.strip().splitlines(), *card.layout.strip().splitlines()):
@@ -139,42 +140,42 @@ def test_missing_data_says_how_to_get_it() -> None:
 
 
 def test_readiness(tmp_path: Path) -> None:
-    assert data.why_not_ready("demo-x8", {}) is None
-    assert data.is_ready("demo-x8", {})
-    assert "needs data that was not given" in (data.why_not_ready("celeba-x8", {}) or "")
-    assert "no pictures in it" in (data.why_not_ready("folder-x8", {"folder": tmp_path}) or "")
-    assert not data.is_ready("folder-x8", {"folder": tmp_path})
+    assert sources.why_not_ready("demo-x8", {}) is None
+    assert sources.is_ready("demo-x8", {})
+    assert "needs data that was not given" in (sources.why_not_ready("celeba-x8", {}) or "")
+    assert "no pictures in it" in (sources.why_not_ready("folder-x8", {"folder": tmp_path}) or "")
+    assert not sources.is_ready("folder-x8", {"folder": tmp_path})
 
 
 @pytest.mark.parametrize("name", ["demo", "demo-x8"])
 def test_data_for_a_dataset_that_brings_its_own(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match="dataset demo brings its own data"):
-        data.open_dataset("demo-x8", {name: tmp_path})
+        sources.open_dataset("demo-x8", {name: tmp_path})
 
 
 def test_find_protocol() -> None:
-    plugin, protocol = data.find_protocol("helen-dic-x8")
+    plugin, protocol = sources.find_protocol("helen-dic-x8")
     assert (plugin.name, protocol.name, protocol.expected_count) == ("helen", "helen-dic-x8", 50)
     with pytest.raises(PluginError, match="no protocol is called 'helen-8x'; did you mean 'helen-x8'"):
-        data.find_protocol("helen-8x")
+        sources.find_protocol("helen-8x")
 
 
 @pytest.mark.usefixtures("fresh_registry")
 def test_a_protocol_of_two_datasets(tmp_path: Path) -> None:
-    original = plugins.datasets().get("demo").folder / "card.toml"
+    original = registry.datasets().get("demo").folder / "card.toml"
     other = tmp_path / "other"
     other.mkdir()
     (other / "card.toml").write_text(original.read_text(encoding="utf-8").replace('name = "demo"', 'name = "other"'))
-    plugins.datasets().add(other)
+    registry.datasets().add(other)
     with pytest.raises(PluginError, match="2 datasets define protocol 'demo-x8'") as caught:
-        data.find_protocol("demo-x8")
+        sources.find_protocol("demo-x8")
     assert str(original.parent) in str(caught.value)
     assert str(other) in str(caught.value)
 
 
 @pytest.mark.usefixtures("fresh_registry")
 def test_a_broken_card_is_named_when_a_protocol_is_not_found(tmp_path: Path) -> None:
-    plugins.datasets().plugins.append(plugins.read_plugin("dataset", tmp_path / "broken", "entry point broken"))
+    registry.datasets().plugins.append(registry.read_plugin("dataset", tmp_path / "broken", "entry point broken"))
     with pytest.raises(PluginError, match=r"dataset not readable: .*broken"):
-        data.find_protocol("mine-x8")
-    assert data.find_protocol("demo-x8")[1].name == "demo-x8"
+        sources.find_protocol("mine-x8")
+    assert sources.find_protocol("demo-x8")[1].name == "demo-x8"

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facesr_bench import degradation
-from facesr_bench.errors import DataError, PluginError
-from facesr_bench.images import Image8
+from facesr_bench.base.errors import DataError, PluginError
+from facesr_bench.data import degradation
+from facesr_bench.images.files import Image8
 
 # Pillow's were made by Pillow itself, MATLAB's by the imresize that test_imresize.py proves equal to MATLAB's.
 HASHES = {

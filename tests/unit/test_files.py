@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facesr_bench.errors import ResultsError
-from facesr_bench.files import replacing
-from facesr_bench.images import read_image, write_png
-from facesr_bench.store import write_json
+from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.files import replacing, write_json
+from facesr_bench.images.files import read_image, write_png
 
 
 def test_many_writers_of_one_file(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from facesr_bench import images
-from facesr_bench.errors import DataError
-from facesr_bench.images import Image8, read_image
+from facesr_bench.base.errors import DataError
+from facesr_bench.images import folders
+from facesr_bench.images.files import Image8, read_image, write_png
 
 
 @pytest.fixture
@@ -219,25 +219,25 @@ def test_many_threads(face: Image8) -> None:
 
 
 def test_write_png_round_trip(tmp_path: Path, face: Image8) -> None:
-    images.write_png(tmp_path / "a.png", face)
+    write_png(tmp_path / "a.png", face)
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), face)
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
 def test_list_images(tmp_path: Path, face: Image8) -> None:
     with pytest.raises(DataError, match="missing: no such folder"):
-        images.list_images(tmp_path / "missing")
+        folders.list_images(tmp_path / "missing")
     (tmp_path / "notes.txt").write_text("no picture")
     with pytest.raises(DataError, match="no pictures in it"):
-        images.list_images(tmp_path)
+        folders.list_images(tmp_path)
     for name in ("b.PNG", "a.png", ".hidden.png"):
         (tmp_path / name).write_bytes(encoded(Image.fromarray(face)))
-    assert [path.name for path in images.list_images(tmp_path)] == ["a.png", "b.PNG"]
+    assert [path.name for path in folders.list_images(tmp_path)] == ["a.png", "b.PNG"]
 
 
 def test_two_pictures_of_one_stem(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"two pictures are called 'a': .*a\.jpg and .*a\.png"):
-        images.by_stem([tmp_path / "a.jpg", tmp_path / "a.png"])
+        folders.by_stem([tmp_path / "a.jpg", tmp_path / "a.png"])
 
 
 def test_pairs(tmp_path: Path, face: Image8) -> None:
@@ -247,12 +247,12 @@ def test_pairs(tmp_path: Path, face: Image8) -> None:
         for name in names:
             (tmp_path / folder / name).write_bytes(data)
     with pytest.raises(DataError) as caught:
-        images.pair_by_stem(tmp_path / "HR", tmp_path / "LR")
+        folders.pair_by_stem(tmp_path / "HR", tmp_path / "LR")
     message = str(caught.value)
     assert message.startswith("2 picture(s) without a partner")
     assert f"{tmp_path / 'HR' / 'only-hr.png'}: none in {tmp_path / 'LR'}" in message
     assert f"{tmp_path / 'LR' / 'only-lr.png'}: none in {tmp_path / 'HR'}" in message
     (tmp_path / "HR" / "only-hr.png").unlink()
     (tmp_path / "LR" / "only-lr.png").unlink()
-    pairs = images.pair_by_stem(tmp_path / "HR", tmp_path / "LR")
+    pairs = folders.pair_by_stem(tmp_path / "HR", tmp_path / "LR")
     assert [(stem, hr.name, lr.name) for stem, hr, lr in pairs] == [("a", "a.png", "a.jpg"), ("b", "b.jpg", "b.png")]

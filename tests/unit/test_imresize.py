@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facesr_bench.images import read_image, resize
-from facesr_bench.imresize import imresize
+from facesr_bench.images.files import read_image
+from facesr_bench.images.matlab import imresize
+from facesr_bench.images.resize import resize
 
 CASES: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "data" / "matlab_imresize_small.json").read_text(encoding="ascii")

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from facesr_bench import plugins
-from facesr_bench.cards import MethodCard
-from facesr_bench.errors import CardError, PluginError
-from facesr_bench.selection import parse_method, split_list
+from facesr_bench.base.errors import CardError, PluginError
+from facesr_bench.plugins import loading
+from facesr_bench.plugins import registry as plugins
+from facesr_bench.plugins.cards import MethodCard
+from facesr_bench.plugins.spec import parse_method, split_list
 
 CARD = """
 schema_version = 1
@@ -23,7 +24,7 @@ input = "lr"
 licence = "L"
 """
 CODE = """
-from facesr_bench.method import MethodBase
+from facesr_bench import MethodBase
 class Method(MethodBase):
     def upscale(self, lr):
         return lr
@@ -81,7 +82,7 @@ def test_two_plugins_of_one_name_name_both(registry: plugins.Registry[MethodCard
     folder = make(tmp_path / "mine", "bicubic")
     with pytest.raises(PluginError) as error:
         parse_method(str(folder), registry)
-    assert str(folder) in str(error.value) and str(plugins.bundled_folder("methods") / "bicubic") in str(error.value)
+    assert str(folder) in str(error.value) and str(loading.bundled_folder("methods") / "bicubic") in str(error.value)
     assert registry.get("nearest")  # the others are not harmed
 
 
@@ -134,7 +135,7 @@ def test_entry_point(tmp_path: Path) -> None:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[facesr_bench.methods]\ntheirs = their_package\ngone = not_installed_pkg\n")
     code = (
-        "from facesr_bench import plugins\n"
+        "from facesr_bench.plugins import registry as plugins\n"
         "r = plugins.methods()\n"
         "assert r.get('theirs').source == 'entry point theirs', r.get('theirs')\n"
         "assert 'not_installed_pkg' in str(r.get('gone').error)\n"

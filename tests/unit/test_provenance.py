@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from facesr_bench.provenance import command_line
+from facesr_bench.base.environment import command_line
 
 
 @pytest.mark.parametrize(

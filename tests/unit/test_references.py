@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.references import References
+from facesr_bench.results.arrays import References
 
 Array = NDArray[np.float32]
 

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from facesr_bench import stats
-from facesr_bench.errors import ResultsError
-from facesr_bench.ranking import groups
-from facesr_bench.stats import Comparison, compare, holm, mean_intervals, paired_test
-from facesr_bench.store import Result
-from facesr_bench.summary import summarise
+from facesr_bench.base.errors import ResultsError
+from facesr_bench.results import statistics
+from facesr_bench.results.leaderboard import groups
+from facesr_bench.results.statistics import Comparison, compare, holm, mean_intervals, paired_test
+from facesr_bench.results.store import Result
+from facesr_bench.results.summary import summarise
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
 
 IDS = [f"face-{i}" for i in range(40)]
@@ -56,7 +56,7 @@ def test_bca_follows_the_skew_where_percentile_does_not() -> None:
 def test_interval_does_not_depend_on_the_block_or_the_other_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     table = skewed(50, 4)
     whole = mean_intervals(table, resamples=500)
-    monkeypatch.setattr(stats, "_BLOCK", 64)
+    monkeypatch.setattr(statistics, "_BLOCK", 64)
     assert mean_intervals(table, resamples=500) == pytest.approx(whole, rel=1e-12)
     assert mean_intervals(table[:, 2:3], resamples=500)[0] == pytest.approx(whole[2], rel=1e-12)
 
@@ -144,7 +144,7 @@ def test_infinite_differences_rank_highest() -> None:
 
 
 def test_no_difference_is_no_finding() -> None:
-    assert paired_test([0.0, 0.0]) == stats.PairedTest(p=1.0, effect=0.0, pairs=2, zeros=2)
+    assert paired_test([0.0, 0.0]) == statistics.PairedTest(p=1.0, effect=0.0, pairs=2, zeros=2)
     for wrong in ([], [math.nan]):
         with pytest.raises(ResultsError, match="no NaN"):
             paired_test(wrong)
@@ -202,7 +202,7 @@ def test_group_is_compared_with_its_best(tmp_path: Path) -> None:
     assert near_cell.significant is False and abs(near_cell.effect or 1) < 0.4
     assert poor_cell.difference == pytest.approx(off.mean())
     interval = scipy.stats.bootstrap(
-        (off,), np.mean, n_resamples=stats.RESAMPLES, rng=np.random.default_rng(stats.SEED)
+        (off,), np.mean, n_resamples=statistics.RESAMPLES, rng=np.random.default_rng(statistics.SEED)
     ).confidence_interval
     assert poor_cell.difference_interval == pytest.approx((interval.low, interval.high))
     assert poor_cell.interval is not None

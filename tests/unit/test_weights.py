@@ -11,16 +11,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from facesr_bench import load_method, plugins, weights
-from facesr_bench.cards import MethodCard
-from facesr_bench.errors import WeightsError
+from facesr_bench import load_method, weights
+from facesr_bench.base.errors import WeightsError
+from facesr_bench.plugins import registry
+from facesr_bench.plugins.cards import MethodCard
 
 
 @pytest.fixture(scope="module")
 def light() -> Any:
     """A SPARNet-Light-3D network with random weights."""
     torch.manual_seed(0)
-    plugin = plugins.methods().get("sparnet-light-3d")
+    plugin = registry.methods().get("sparnet-light-3d")
     return plugin.load_class()(plugin.require_card()).network.eval()
 
 
@@ -118,16 +119,16 @@ def test_wrong_hash_is_refused(tmp_path: Path) -> None:
             "weights": {"a": {"file": "w.pth", "sha256": "0" * 64, "licence": "", "training_data": ""}},
         }
     )
-    plugin = plugins.Plugin("method", "mine", tmp_path, "path", card)
+    plugin = registry.Plugin("method", "mine", tmp_path, "path", card)
     with pytest.raises(WeightsError, match=r"w\.pth.*expected 0000"):
-        weights.resolve(plugin, None)
+        weights.resolve_method(plugin, None)
 
 
 @pytest.mark.parametrize("file", ["/etc/passwd", "../../x.pth"])
 def test_a_card_cannot_name_files_outside_its_folder(file: str) -> None:
     from pydantic import ValidationError
 
-    from facesr_bench.cards import WeightsCard
+    from facesr_bench.plugins.cards import WeightsCard
 
     with pytest.raises(ValidationError, match="inside the plug-in's folder"):
         WeightsCard(file=file, licence="", training_data="")

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.errors import MetricError
-from facesr_bench.images import Image8
-from facesr_bench.metric import SetMetric, SetValue
-from facesr_bench.metrics.frechet import Gaussian, frechet_distance
-from facesr_bench.metrics.inception import Inception, Resizer
-from facesr_bench.metrics.kernel import kid
-from facesr_bench.metrics.shared import shared
+from facesr_bench.base.errors import MetricError
+from facesr_bench.base.memo import shared
+from facesr_bench.functional.frechet import Gaussian, frechet_distance
+from facesr_bench.functional.inception import Inception, Resizer
+from facesr_bench.functional.kernel import kid
+from facesr_bench.images.files import Image8
+from facesr_bench.plugins.metric import SetMetric, SetValue
 
 
 class Metric(SetMetric):

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facesr_bench.base.memo import Recent, pixels_key, shared
 from facesr_bench.faces import dlib_models
 from facesr_bench.faces.embedder import EMBEDDERS, Embedder, cosine, degrees
 from facesr_bench.faces.judge import AlignedJudge, DlibJudge, Judge, WholePictureJudge
 from facesr_bench.faces.location import Locator
 from facesr_bench.faces.points import Points
-from facesr_bench.images import Image8, resize
-from facesr_bench.metric import MetricBase
-from facesr_bench.metrics.shared import Recent, pixels_key, shared
-from facesr_bench.protocol import Sample
+from facesr_bench.images.files import Image8
+from facesr_bench.images.resize import resize
+from facesr_bench.plugins.metric import MetricBase
+from facesr_bench.plugins.sample import Sample
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.images import Image8, resize
-from facesr_bench.metric import MetricBase
-from facesr_bench.metrics.lpips_distance import Layers, Lpips, Net
-from facesr_bench.metrics.shared import shared
-from facesr_bench.protocol import Sample
+from facesr_bench.base.memo import shared
+from facesr_bench.functional.lpips import Layers, Lpips, Net
+from facesr_bench.images.files import Image8
+from facesr_bench.images.resize import resize
+from facesr_bench.plugins.metric import MetricBase
+from facesr_bench.plugins.sample import Sample
 
 KEPT_BYTES = 2**30
 """HR layers are kept between runs up to this size, per protocol and network. Of one image of 128 px they have 0.6 MB

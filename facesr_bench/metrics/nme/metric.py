@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facesr_bench.errors import MetricError
+from facesr_bench.base.errors import MetricError
+from facesr_bench.base.memo import Recent, pixels_key, shared
 from facesr_bench.faces import dlib_models
 from facesr_bench.faces.landmarks import LANDMARK_NETWORKS, Box, LandmarkDetector, OnnxLandmarks
 from facesr_bench.faces.location import Locator
-from facesr_bench.faces.nme import nme
 from facesr_bench.faces.points import Points
-from facesr_bench.images import Image8
-from facesr_bench.metric import MetricBase
-from facesr_bench.metrics.shared import Recent, pixels_key, shared
-from facesr_bench.protocol import Sample
+from facesr_bench.functional.landmarks import nme
+from facesr_bench.images.files import Image8
+from facesr_bench.plugins.metric import MetricBase
+from facesr_bench.plugins.sample import Sample
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facesr_bench.images import Image8
-from facesr_bench.metric import MetricBase
-from facesr_bench.metrics.convert import Planes, Statistics, check_image, check_pair, scored_channels, statistics
+from facesr_bench.functional.channels import Planes, Statistics, check_image, check_pair, scored_channels, statistics
+from facesr_bench.images.files import Image8
+from facesr_bench.plugins.metric import MetricBase
 
 PEAK = 255.0
 

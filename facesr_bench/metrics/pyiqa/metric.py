@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib.util
 from typing import Any
 
-from facesr_bench.images import Image8
-from facesr_bench.metric import MetricBase
-from facesr_bench.metrics.no_reference import NOT_INSTALLED, NoReference
-from facesr_bench.metrics.shared import shared
+from facesr_bench.base.memo import shared
+from facesr_bench.functional.no_reference import NOT_INSTALLED, NoReference
+from facesr_bench.images.files import Image8
+from facesr_bench.plugins.metric import MetricBase
 
 
 class Metric(MetricBase):

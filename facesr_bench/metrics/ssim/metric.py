@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
-from facesr_bench.cards import MetricCard
-from facesr_bench.errors import MetricError
-from facesr_bench.images import Image8
-from facesr_bench.metric import MetricBase
-from facesr_bench.metrics.convert import Statistics, check_image, check_pair, scored_channels, statistics
-from facesr_bench.metrics.profiles import Profile
+from facesr_bench.base.errors import MetricError
+from facesr_bench.functional.channels import Statistics, check_image, check_pair, scored_channels, statistics
+from facesr_bench.images.files import Image8
+from facesr_bench.plugins.cards import MetricCard
+from facesr_bench.plugins.metric import MetricBase
+from facesr_bench.plugins.profile import Profile
 
 Float = NDArray[np.float64]
 

@@ -20,12 +20,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facesr_bench.ranking import groups
 from facesr_bench.report.site import assets, gallery, maps, methods, mirror, overview, plots, provenance
 from facesr_bench.report.site.pages import Pages
 from facesr_bench.report.site.section import Section
-from facesr_bench.store import newest_results
-from facesr_bench.summary import summarise
+from facesr_bench.results.leaderboard import groups
+from facesr_bench.results.store import newest_results
+from facesr_bench.results.summary import summarise
 
 __all__ = ["build"]
 

@@ -6,7 +6,7 @@ import re
 from importlib.metadata import distribution
 from importlib.resources import files
 
-from facesr_bench.errors import ResultsError
+from facesr_bench.base.errors import ResultsError
 from facesr_bench.report.site.pages import Pages, template_folder
 
 OWN = ("site.css", "dark.css", "theme.js", "site.js", "common.js", "gallery.js", "viewer.js")

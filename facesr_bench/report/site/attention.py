@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facesr_bench.attention import FOLDER, MEAN
+from facesr_bench.base.files import file_name
 from facesr_bench.report.site.pages import link
 from facesr_bench.report.site.section import Section
-from facesr_bench.store import file_name
-from facesr_bench.summary import RowSummary
+from facesr_bench.results.store import FOLDER, MEAN
+from facesr_bench.results.summary import RowSummary
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ from typing import Any
 
 from PIL import Image
 
-from facesr_bench.report.heatmap import DIVERGING_MAP, hex_colours
+from facesr_bench.base.files import file_name
+from facesr_bench.images.maps import DIVERGING_MAP, hex_colours
 from facesr_bench.report.site.pages import Pages, link, script_data, short_name
 from facesr_bench.report.site.section import PER_PAGE, Section
-from facesr_bench.store import ImageRow, file_name
-from facesr_bench.summary import RowSummary
-from facesr_bench.totals import MetricInfo
+from facesr_bench.results.columns import MetricInfo
+from facesr_bench.results.record import ImageRow
+from facesr_bench.results.summary import RowSummary
 
 LARGEST_SIDE = 192
 """In the gallery a picture is shown at its own size up to this side, px, and larger ones at this size."""

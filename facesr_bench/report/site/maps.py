@@ -27,13 +27,26 @@ import numpy as np
 from PIL import Image
 from pydantic import ValidationError
 
-from facesr_bench.errors import FaceSRBenchError, ResultsError
-from facesr_bench.images import read_image, read_map
-from facesr_bench.metrics.profiles import Profile
-from facesr_bench.report import heatmap
-from facesr_bench.report.heatmap import ERROR, STRUCTURE, Codes, Kind, Mapper, Values, metric_kind
+from facesr_bench.base.errors import FaceSRBenchError, ResultsError
+from facesr_bench.base.files import file_name
+from facesr_bench.images.files import read_image
+from facesr_bench.images.maps import read_map
+from facesr_bench.plugins.profile import Profile
+from facesr_bench.report.maps import (
+    ERROR,
+    STRUCTURE,
+    Codes,
+    Kind,
+    Mapper,
+    Values,
+    encode,
+    metric_kind,
+    pooled,
+    write_mean_map,
+)
 from facesr_bench.report.site.pages import Pages, short_name
-from facesr_bench.store import ImageRow, Result, file_name
+from facesr_bench.results.record import ImageRow
+from facesr_bench.results.store import Result
 
 if TYPE_CHECKING:
     from facesr_bench.report.site.section import Section
@@ -183,7 +196,7 @@ class _Folder:
         except FaceSRBenchError:
             pass  # the page says that there is no map
         values = {kind: _reduced(kind, found) for kind, found in values.items()}
-        codes = {kind: heatmap.encode(found, self._tops[kind]) for kind, found in values.items()}
+        codes = {kind: encode(found, self._tops[kind]) for kind, found in values.items()}
         self._pages.write(self.path_of(image_id), _script(image_id, codes, self._tops))
         return values
 
@@ -223,8 +236,8 @@ class _Folder:
 def _reduced(kind: str, values: Values) -> Values:
     """At most about `LARGEST_SIDE` px wide; errors are averaged as squares."""
     if kind == "error":
-        return np.sqrt(heatmap.pooled(np.square(values), LARGEST_SIDE))
-    return heatmap.pooled(values, LARGEST_SIDE)
+        return np.sqrt(pooled(np.square(values), LARGEST_SIDE))
+    return pooled(values, LARGEST_SIDE)
 
 
 def _sources(result: Result, image_id: str, kinds: Iterable[str]) -> dict[str, Path] | None:
@@ -290,12 +303,12 @@ def _write_means(pages: Pages, made: SectionMaps, means: Mapping[str, Means], fo
         tops = [float(np.nanmax(maps[name])) for maps in found.values() if name in maps]
         made.tops[name] = max([*tops, 1e-6])
     for label, maps in found.items():
-        codes = {name: heatmap.encode(mean, made.tops[name]) for name, mean in maps.items()}
+        codes = {name: encode(mean, made.tops[name]) for name, mean in maps.items()}
         pages.write(folder / f"{short_name(label)}.js", _script(None, codes, made.tops))
         for number, name in enumerate(names):
             if name not in maps:
                 continue
             path = folder / f"{short_name(label)}-{number}.png"
-            heatmap.write_mean_map(path, maps[name], made.tops[name])
+            write_mean_map(path, maps[name], made.tops[name])
             pages.keep(path)
             made.means.setdefault(label, {})[name] = (path, means[label].counts[name])

@@ -12,8 +12,8 @@ from facesr_bench.report.site.gallery import Gallery, Plate
 from facesr_bench.report.site.overview import Cell, anchor_of, cell_of, costs
 from facesr_bench.report.site.pages import Pages, format_value, link, short_name
 from facesr_bench.report.site.section import Section
-from facesr_bench.summary import RowSummary
-from facesr_bench.totals import MetricInfo
+from facesr_bench.results.columns import MetricInfo
+from facesr_bench.results.summary import RowSummary
 
 
 @dataclass(frozen=True)

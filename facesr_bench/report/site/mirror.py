@@ -7,10 +7,11 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from facesr_bench.errors import ResultsError
+from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.files import file_name
 from facesr_bench.report.site.pages import FOLDER, Pages
 from facesr_bench.report.site.section import Section
-from facesr_bench.store import IMAGES, MANIFEST, SETS, file_name
+from facesr_bench.results.store import IMAGES, MANIFEST, SETS
 
 LIST = "copied.txt"
 """Names what an earlier build has put beside the site, so that what is no longer needed can go."""

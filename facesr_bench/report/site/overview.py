@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facesr_bench import stats
-from facesr_bench.report.anchors import AnchorFile, read_anchors
+from facesr_bench.report.published import AnchorFile, read_anchors
 from facesr_bench.report.site.gallery import Gallery
 from facesr_bench.report.site.pages import Pages, format_value, link, thousands
 from facesr_bench.report.site.section import Section
-from facesr_bench.stats import Comparison
-from facesr_bench.summary import RowSummary
-from facesr_bench.totals import MetricInfo
+from facesr_bench.results import statistics
+from facesr_bench.results.columns import MetricInfo
+from facesr_bench.results.statistics import Comparison
+from facesr_bench.results.summary import RowSummary
 
 ON_INDEX = 4
 """Images shown below each leaderboard; the others are a click away."""
@@ -199,5 +199,5 @@ def write(pages: Pages, sections: Sequence[Section], method_pages: Mapping[str, 
         method_links={label: link(path, pages.index) for label, path in method_pages.items()},
         places={board.section.anchor: where(board.section) for board in boards},
         updated=max((str(row.result.manifest["updated"]) for row in rows), default=""),
-        few=stats.FEW,
+        few=statistics.FEW,
     )

@@ -13,10 +13,10 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from facesr_bench.files import replacing
-from facesr_bench.plugins import bundled_folder
-from facesr_bench.report import heatmap
-from facesr_bench.report.sheet import DASH, UNSURE
+from facesr_bench.base.files import replacing
+from facesr_bench.images import maps
+from facesr_bench.plugins.loading import bundled_folder
+from facesr_bench.report.tables.sheet import DASH, UNSURE
 
 FOLDER = "_site"
 MINUS = "\N{MINUS SIGN}"
@@ -44,9 +44,9 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.globals.update(
-            colour_bar=heatmap.colour_bar_css(),
-            colour_stops=_filter_table(heatmap.colours()),
-            colour_scale=heatmap.SCALE,
+            colour_bar=maps.colour_bar_css(),
+            colour_stops=_filter_table(maps.colours()),
+            colour_scale=maps.SCALE,
             dash=DASH,
             unsure=UNSURE,
         )

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facesr_bench.errors import ResultsError
+from facesr_bench.base.errors import ResultsError
 from facesr_bench.report.site.pages import Pages, link
 from facesr_bench.report.site.section import Section
-from facesr_bench.summary import RowSummary
-from facesr_bench.totals import MetricInfo
+from facesr_bench.results.columns import MetricInfo
+from facesr_bench.results.summary import RowSummary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,7 +80,7 @@ def write(pages: Pages, section: Section) -> None:
 
 
 def _draw(pages: Pages, section: Section, folder: Path) -> _Drawn:
-    from facesr_bench.report.figure_style import save
+    from facesr_bench.report.figures.style import save
 
     drawn: list[dict[str, str]] = []
     missing: dict[str, str] = {}
@@ -99,14 +99,14 @@ def _draw(pages: Pages, section: Section, folder: Path) -> _Drawn:
 
 
 def _drawings(section: Section) -> Iterator[_Drawing]:
-    from facesr_bench.report import error_curves, figures
+    from facesr_bench.report.figures import curves, plots
 
     group = section.group
     labels = ", ".join(row.label for row in group.rows if row.comparable)
     for number, info in enumerate(_with_values(section), 1):
 
         def distribution(name: str = info.name) -> Figure:
-            return figures.distribution(group, [name], comparisons=section.comparisons)
+            return plots.distribution(group, [name], comparisons=section.comparisons)
 
         yield _Drawing(
             f"distribution-{number}",
@@ -119,12 +119,12 @@ def _drawings(section: Section) -> Iterator[_Drawing]:
         "tradeoff",
         "Distortion against perception",
         f"Mean PSNR against mean LPIPS of {labels}; a larger point has more parameters.",
-        lambda: figures.tradeoff(group, comparisons=section.comparisons),
+        lambda: plots.tradeoff(group, comparisons=section.comparisons),
     )
     for number, info in enumerate((info for info in _with_values(section) if info.aggregates), 1):
 
         def curve(name: str = info.name) -> Figure:
-            return error_curves.curve(group, name)
+            return curves.curve(group, name)
 
         words = f"Share of images whose {info.title} is at most so much, one curve for each of {labels}."
         yield _Drawing(f"curve-{number}", f"{info.title}: cumulative error", words, curve)
@@ -132,7 +132,7 @@ def _drawings(section: Section) -> Iterator[_Drawing]:
         "parallel",
         "All metrics side by side",
         f"One line for each of {labels}, one axis for each metric, the best at the top.",
-        lambda: figures.parallel(group),
+        lambda: plots.parallel(group),
     )
 
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facesr_bench.locate import is_path
+from facesr_bench.base.suggest import is_path
+from facesr_bench.plugins.spec import split_list
 from facesr_bench.report.site.overview import anchor_of
 from facesr_bench.report.site.pages import Pages, link
 from facesr_bench.report.site.section import Section
-from facesr_bench.selection import split_list
-from facesr_bench.store import IMAGES, MANIFEST
-from facesr_bench.summary import RowSummary
+from facesr_bench.results.store import IMAGES, MANIFEST
+from facesr_bench.results.summary import RowSummary
 
 
 @dataclass(frozen=True)

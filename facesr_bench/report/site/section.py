@@ -9,15 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facesr_bench import stats
-from facesr_bench.errors import ResultsError
-from facesr_bench.ranking import Group
+from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.files import file_name
 from facesr_bench.report.site.maps import SectionMaps
 from facesr_bench.report.site.pages import FOLDER, link
 from facesr_bench.report.words import profile_in_words, protocol_in_words
-from facesr_bench.store import LANDMARKS, ImageRow, file_name
-from facesr_bench.summary import RowSummary
-from facesr_bench.totals import MetricInfo
+from facesr_bench.results import statistics
+from facesr_bench.results.columns import MetricInfo
+from facesr_bench.results.leaderboard import Group
+from facesr_bench.results.record import ImageRow
+from facesr_bench.results.store import LANDMARKS
+from facesr_bench.results.summary import RowSummary
 
 if TYPE_CHECKING:
     from facesr_bench.report.site.plots import Plot
@@ -103,9 +105,9 @@ class Section:
         return some or self.image_metrics
 
     @cached_property
-    def comparisons(self) -> stats.Comparisons:
+    def comparisons(self) -> statistics.Comparisons:
         """How sure each mean is, and how it stands against the best."""
-        return stats.compare(self.group)
+        return statistics.compare(self.group)
 
     @property
     def page_count(self) -> int:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from facesr_bench.errors import TrainingError
+from facesr_bench.base.errors import TrainingError
 from facesr_bench.training.checkpoints import UNREADABLE
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256, 256), (512, 512, 512, 512), (512,))

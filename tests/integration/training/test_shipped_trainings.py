@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
-from facesr_bench import plugins
 from facesr_bench.cli import main
+from facesr_bench.plugins import registry
 from facesr_bench.training.checkpoints import read_log
 from tests.training_runs import ROOT
 
@@ -40,7 +40,7 @@ def test_shipped_weights_are_those_of_their_log(method: str, log: str) -> None:
     folder = ROOT / "methods" / method.replace("-", "_")
     lines = read_log(folder / "training" / log)
     scored = {line["step"]: line["psnr"] for line in lines if line.get("psnr") is not None}
-    file = plugins.methods().get(method).require_card().weights["bundled"].file
+    file = registry.methods().get(method).require_card().weights["bundled"].file
     assert file is not None
     with safe_open(folder / file, "pt") as weights:
         facts = weights.metadata()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facesr_bench.errors import MetricError
+from facesr_bench.base.errors import MetricError
 from facesr_bench.faces.alignment import ARCFACE_112, ARCFACE_112X96, FFHQ_512, align, similarity, transform
 from facesr_bench.faces.points import five_points
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facesr_bench.errors import DetectionError, MetricError, WeightsError
+from facesr_bench.base.errors import DetectionError, MetricError, WeightsError
 from facesr_bench.faces.detection import (
     DlibDetector,
     Face,
@@ -21,7 +21,8 @@ from facesr_bench.faces.detection import (
     make_view,
 )
 from facesr_bench.faces.points import five_points
-from facesr_bench.images import Image8, read_image, resize
+from facesr_bench.images.files import Image8, read_image
+from facesr_bench.images.resize import resize
 
 Points = NDArray[np.float64]
 
@@ -246,11 +247,11 @@ def test_dlib_on_pictures_without_a_face(dlib_detector: DlibDetector) -> None:
 
 def helen_crops(shared: Path, step: int) -> list[tuple[Image8, Points]]:
     """Every `step`th test face as helen-x8 crops it, with its five points."""
-    from facesr_bench import plugins
-    from facesr_bench.dataset import Picture
-    from facesr_bench.protocol import prepare
+    from facesr_bench.data.prepare import prepare
+    from facesr_bench.plugins import registry
+    from facesr_bench.plugins.dataset import Picture
 
-    protocol = plugins.datasets().get("helen").require_card().protocols["helen-x8"]
+    protocol = registry.datasets().get("helen").require_card().protocols["helen-x8"]
     crops = []
     for file in sorted((shared / "faces/helen_test").glob("*.jpg"))[::step]:
         points = np.loadtxt(file.with_suffix(".pts"), skiprows=3, max_rows=68) - 1
@@ -300,7 +301,7 @@ def test_yunet_on_pictures_without_a_face(shared: Path) -> None:
 
 
 def test_the_catalogue_knows_the_detectors(shared: Path) -> None:
-    from facesr_bench.weights.cache import hash_file
+    from facesr_bench.base.hashing import hash_file
     from facesr_bench.weights.catalogue import find
 
     path = shared / "weights/yunet_n_640_640.onnx"

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facesr_bench.errors import MetricError
+from facesr_bench.base.errors import MetricError
 from facesr_bench.faces.dlib_models import LANDMARK_FILE, RECOGNITION_FILE, DlibEmbedder, DlibLandmarks, model_file
 from facesr_bench.faces.embedder import cosine
 from facesr_bench.faces.landmarks import LandmarkDetector
-from facesr_bench.faces.nme import nme
-from facesr_bench.images import Image8, read_image
+from facesr_bench.functional.landmarks import nme
+from facesr_bench.images.files import Image8, read_image
 
 Points = NDArray[np.float64]
 

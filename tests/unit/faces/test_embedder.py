@@ -15,16 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import ValidationError
 
-from facesr_bench.errors import MetricError, WeightsError
-from facesr_bench.faces.embedder import (
-    EMBEDDERS,
-    Embedder,
-    EmbedderSpec,
-    cosine,
-    degrees,
-    vqfr_face,
-)
-from facesr_bench.images import Image8
+from facesr_bench.base.errors import MetricError, WeightsError
+from facesr_bench.faces.embedder import EMBEDDERS, Embedder, EmbedderSpec, cosine, degrees, vqfr_face
+from facesr_bench.images.files import Image8
 from tests.unit.faces.conftest import MakeNetwork
 
 VQFR = {

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facesr_bench.errors import MetricError, WeightsError
+from facesr_bench.base.errors import MetricError, WeightsError
 from facesr_bench.faces.fan import FanLandmarks
-from facesr_bench.images import Image8
+from facesr_bench.images.files import Image8
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("face_alignment")

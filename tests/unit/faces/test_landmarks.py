@@ -9,17 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facesr_bench.errors import MetricError, WeightsError
-from facesr_bench.faces.landmarks import (
-    LANDMARK_NETWORKS,
-    Box,
-    LandmarkDetector,
-    OnnxLandmarks,
-    cut_square,
-    square_box,
-)
-from facesr_bench.faces.nme import auc, nme
-from facesr_bench.images import Image8, read_image
+from facesr_bench.base.errors import MetricError, WeightsError
+from facesr_bench.faces.landmarks import LANDMARK_NETWORKS, Box, LandmarkDetector, OnnxLandmarks, cut_square, square_box
+from facesr_bench.functional.landmarks import nme
+from facesr_bench.images.files import Image8, read_image
+from facesr_bench.results.curves import auc
 from tests.unit.faces.conftest import MakeNetwork
 
 Points = NDArray[np.float64]

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from facesr_bench.errors import MetricError
-from facesr_bench.faces.nme import NORMALISERS, auc, cumulative_curve, failure_rate, nme
+from facesr_bench.base.errors import MetricError
+from facesr_bench.functional.landmarks import NORMALISERS, nme
+from facesr_bench.results.curves import auc, cumulative_curve, failure_rate
 
 Points = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facesr_bench.errors import CardError, MetricError, WeightsError
+from facesr_bench.base.errors import CardError, MetricError, WeightsError
 from facesr_bench.faces.embedder import EMBEDDERS, Embedder
 from facesr_bench.faces.landmarks import LANDMARK_NETWORKS, OnnxLandmarks
 from tests.unit.faces.conftest import MakeNetwork

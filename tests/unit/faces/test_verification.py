@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from facesr_bench.faces.alignment import align
 from facesr_bench.faces.detection import DlibDetector, FaceDetector, YunetDetector
 from facesr_bench.faces.embedder import EMBEDDERS, Embedder, cosine
-from facesr_bench.images import Image8, read_image
+from facesr_bench.images.files import Image8, read_image
 
 Photos = list[tuple[Image8, Image8]]
 

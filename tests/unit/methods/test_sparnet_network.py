@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from facesr_bench import plugins
-from facesr_bench.method import make_method
+from facesr_bench.plugins import registry
+from facesr_bench.plugins.method import make_method
 
 VARIANTS = {
     "sparnet": "sparnet",
@@ -24,7 +24,7 @@ TOLERANCE = 1e-4
 
 
 def network_of(method: str) -> Any:
-    plugin = plugins.methods().get(method)
+    plugin = registry.methods().get(method)
     return make_method(plugin.load_class(), plugin.require_card()).network  # type: ignore[attr-defined]
 
 
@@ -74,7 +74,7 @@ def test_state_dict_is_the_authors(variant: str, oracle: Path) -> None:
     assert {k: list(t.shape) for k, t in network.state_dict().items()} == expected["state_dict"]
     count = sum(p.numel() for p in network.parameters())
     assert count == expected["parameters"]
-    assert plugins.methods().get(VARIANTS[variant]).require_card().parameters == count
+    assert registry.methods().get(VARIANTS[variant]).require_card().parameters == count
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -113,7 +113,7 @@ def test_folding_keeps_the_function(method: str) -> None:
 
 
 def test_wrong_configurations_are_refused() -> None:
-    plugin = plugins.methods().get("sparnet")
+    plugin = registry.methods().get("sparnet")
     card = plugin.require_card()
     for options, message in (
         ({"norm_type": "gn"}, "norm_type"),

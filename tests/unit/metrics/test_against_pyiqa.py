@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facesr_bench.images import Image8, resize
-from facesr_bench.scoring import score
+from facesr_bench.api import score
+from facesr_bench.images.files import Image8
+from facesr_bench.images.resize import resize
 
 pyiqa: Any = pytest.importorskip("pyiqa")
 torch: Any = pytest.importorskip("torch")

@@ -20,11 +20,12 @@ import skimage.data
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesr_bench.images import Image8, resize
-from facesr_bench.imresize import imresize
-from facesr_bench.metrics.convert import quantise
-from facesr_bench.metrics.profiles import get_profile
-from facesr_bench.scoring import load_metric
+from facesr_bench.evaluation.metrics import load_metric
+from facesr_bench.images.files import Image8
+from facesr_bench.images.matlab import imresize
+from facesr_bench.images.quantise import quantise
+from facesr_bench.images.resize import resize
+from facesr_bench.plugins.profile import get_profile
 
 SCALE = 8
 

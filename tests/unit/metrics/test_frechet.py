@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import facesr_bench
-from facesr_bench.errors import MetricError
-from facesr_bench.metrics.frechet import BLOCK, Gaussian, frechet_distance
+from facesr_bench.base.errors import MetricError
+from facesr_bench.functional.frechet import BLOCK, Gaussian, frechet_distance
 
 Float = NDArray[np.float64]
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from facesr_bench.errors import MetricError, WeightsError
-from facesr_bench.images import Image8, resize
-from facesr_bench.metrics.inception import SIDE, Inception, Resizer, _architecture, preprocess
+from facesr_bench.base.errors import MetricError, WeightsError
+from facesr_bench.functional.inception import SIDE, Inception, Resizer, _architecture, preprocess
+from facesr_bench.images.files import Image8
+from facesr_bench.images.resize import resize
 
 RESIZERS: tuple[Resizer, ...] = get_args(Resizer)
 

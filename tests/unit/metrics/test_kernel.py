@@ -10,9 +10,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from facesr_bench.errors import MetricError
-from facesr_bench.metrics import kernel
-from facesr_bench.metrics.kernel import kid, kid_subsets
+from facesr_bench.base.errors import MetricError
+from facesr_bench.functional import kernel
+from facesr_bench.functional.kernel import kid, kid_subsets
 
 Float = NDArray[np.float64]
 

@@ -14,9 +14,10 @@ import torch
 import torchvision
 from numpy.typing import NDArray
 
-from facesr_bench.errors import MetricError, WeightsError
-from facesr_bench.images import Image8, resize
-from facesr_bench.metrics.lpips_distance import SMALLEST, Lpips, Net
+from facesr_bench.base.errors import MetricError, WeightsError
+from facesr_bench.functional.lpips import SMALLEST, Lpips, Net
+from facesr_bench.images.files import Image8
+from facesr_bench.images.resize import resize
 
 NETS: tuple[Net, ...] = get_args(Net)
 TORCHVISION = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet1_1"}
@@ -105,7 +106,8 @@ def test_torchmetrics_documented_number(shared: Path) -> None:
 
 
 def test_real_faces_are_ordered(shared: Path) -> None:
-    from facesr_bench.images import list_images, read_image
+    from facesr_bench.images.files import read_image
+    from facesr_bench.images.folders import list_images
 
     network = Lpips("squeeze", shared / "weights" / "squeezenet1_1_features.pth")
     hr = resize(read_image(list_images(shared / "faces" / "hq512")[0]), (128, 128))

@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facesr_bench.errors import MetricError, WeightsError
-from facesr_bench.images import Image8, resize
-from facesr_bench.metrics import no_reference
-from facesr_bench.metrics.no_reference import NoReference, needs_files
+from facesr_bench.base.errors import MetricError, WeightsError
+from facesr_bench.functional import no_reference
+from facesr_bench.functional.no_reference import NoReference, needs_files
+from facesr_bench.images.files import Image8
+from facesr_bench.images.resize import resize
 
 torch: Any = pytest.importorskip("torch")
 

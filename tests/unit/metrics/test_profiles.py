@@ -15,11 +15,14 @@ import skimage.metrics
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from facesr_bench.errors import MetricError
-from facesr_bench.images import Image8, resize
-from facesr_bench.metrics import convert
-from facesr_bench.metrics.profiles import Profile, Quantise, get_profile, profiles
-from facesr_bench.scoring import score
+from facesr_bench.api import score
+from facesr_bench.base.errors import MetricError
+from facesr_bench.functional import channels
+from facesr_bench.images import quantise
+from facesr_bench.images.files import Image8
+from facesr_bench.images.quantise import Quantise
+from facesr_bench.images.resize import resize
+from facesr_bench.plugins.profile import Profile, get_profile, profiles
 
 Array = NDArray[Any]
 Scores = tuple[float, float]
@@ -259,7 +262,7 @@ def test_exact_levels_survive(mode: Quantise, dtype: Any) -> None:
     exact = _levels(dtype)
     there_and_back = (exact * dtype(2) - dtype(1) + dtype(1)) / dtype(2)
     for levels in exact, there_and_back, np.nextafter(exact, dtype(0)):
-        assert np.array_equal(convert.quantise(levels, mode)[..., 1], expected)
+        assert np.array_equal(quantise.quantise(levels, mode)[..., 1], expected)
 
 
 def test_plain_truncation_would_lose_levels() -> None:
@@ -272,9 +275,9 @@ def test_plain_truncation_would_lose_levels() -> None:
 
 def test_truncation_drops_the_fraction_and_rounding_does_not() -> None:
     sr = np.full((2, 2, 3), 100.7 / 255)
-    assert convert.quantise(sr, "truncate").max() == 100
-    assert convert.quantise(sr, "round").min() == 101
-    assert convert.quantise(np.full((2, 2, 3), 100.99 / 255), "truncate").max() == 100
+    assert quantise.quantise(sr, "truncate").max() == 100
+    assert quantise.quantise(sr, "round").min() == 101
+    assert quantise.quantise(np.full((2, 2, 3), 100.99 / 255), "truncate").max() == 100
 
 
 @pytest.mark.parametrize(
@@ -293,12 +296,12 @@ def test_truncation_drops_the_fraction_and_rounding_does_not() -> None:
 )
 def test_quantise_refuses(sr: NDArray[Any], message: str) -> None:
     with pytest.raises(MetricError, match=message):
-        convert.quantise(sr, "round")
+        quantise.quantise(sr, "round")
 
 
 def test_float_noise_outside_the_range_is_clipped() -> None:
     sr = np.array([-1e-5, 0.5, 1 + 1e-5] * 3).reshape(1, 3, 3)
-    assert convert.quantise(sr, "round")[0, 0].tolist() == [0, 128, 255]
+    assert quantise.quantise(sr, "round")[0, 0].tolist() == [0, 128, 255]
 
 
 def test_luma_is_exact_for_every_grey_and_many_colours() -> None:
@@ -309,8 +312,8 @@ def test_luma_is_exact_for_every_grey_and_many_colours() -> None:
         [greys, np.random.default_rng(1).integers(0, 256, (2000, 3), np.uint8), [[2, 248, 209], [3, 119, 125]]]
     ).astype(np.uint8)[None]
     for luma, weights, offset in (
-        (convert.luma_bt601, ("65.481", "128.553", "24.966"), 16),
-        (convert.luma_full, ("76.245", "149.685", "29.07"), 0),
+        (channels.luma_bt601, ("65.481", "128.553", "24.966"), 16),
+        (channels.luma_full, ("76.245", "149.685", "29.07"), 0),
     ):
         exact = [
             sum((Fraction(w) * int(v) / 255 for w, v in zip(weights, colour, strict=True)), Fraction(offset))
@@ -324,20 +327,20 @@ def test_luma_is_exact_for_every_grey_and_many_colours() -> None:
 
 def test_luma_range() -> None:
     ends = np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8)
-    assert convert.luma_bt601(ends)[0].tolist() == [16, 235]
-    assert convert.luma_full(ends)[0].tolist() == [0, 255]
+    assert channels.luma_bt601(ends)[0].tolist() == [16, 235]
+    assert channels.luma_full(ends)[0].tolist() == [0, 255]
 
 
 def test_matching_gives_hrs_mean_and_deviation(astronaut: Image8) -> None:
     sr = resize(resize(astronaut, (24, 24)), (192, 192))
-    matched = convert.match(sr, convert.statistics(astronaut))
+    matched = channels.match(sr, channels.statistics(astronaut))
     for channel in range(3):
         assert matched[..., channel].mean() == pytest.approx(astronaut[..., channel].mean(), abs=1e-9)
         assert matched[..., channel].std() == pytest.approx(astronaut[..., channel].std(), abs=1e-9)
 
 
 def test_matching_an_image_to_itself_changes_nothing(astronaut: Image8) -> None:
-    assert np.array_equal(convert.match(astronaut, convert.statistics(astronaut)), astronaut)
+    assert np.array_equal(channels.match(astronaut, channels.statistics(astronaut)), astronaut)
 
 
 def test_matching_refuses_a_constant_channel(astronaut: Image8) -> None:
@@ -346,4 +349,4 @@ def test_matching_refuses_a_constant_channel(astronaut: Image8) -> None:
     with pytest.raises(MetricError, match="a channel of SR is constant"):
         score(flat, astronaut, profile="vqfr")
     # A constant HR is no obstacle: SR becomes constant too.
-    assert np.unique(convert.match(astronaut, convert.statistics(flat))[..., 2]) == pytest.approx(7)
+    assert np.unique(channels.match(astronaut, channels.statistics(flat))[..., 2]) == pytest.approx(7)

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facesr_bench import plugins
-from facesr_bench.cards import MetricCard
-from facesr_bench.errors import MetricError, PluginError
-from facesr_bench.images import Image8, resize
-from facesr_bench.metric import MetricBase
-from facesr_bench.metrics.profiles import get_profile, profiles
-from facesr_bench.scoring import load_metric, score
+from facesr_bench.api import score
+from facesr_bench.base.errors import MetricError, PluginError
+from facesr_bench.evaluation.metrics import load_metric
+from facesr_bench.images.files import Image8
+from facesr_bench.images.resize import resize
+from facesr_bench.plugins import registry
+from facesr_bench.plugins.cards import MetricCard
+from facesr_bench.plugins.metric import MetricBase
+from facesr_bench.plugins.profile import get_profile, profiles
 
 RANGE_OF_LUMA = 219  # 16..235
 
@@ -146,7 +148,7 @@ def test_a_class_that_is_not_a_metric_is_refused(monkeypatch: pytest.MonkeyPatch
     class Impostor:
         def __init__(self, *_: object) -> None: ...
 
-    monkeypatch.setattr(plugins.Plugin, "load_class", lambda _: Impostor)
+    monkeypatch.setattr(registry.Plugin, "load_class", lambda _: Impostor)
     with pytest.raises(MetricError, match="psnr: class Metric must derive from"):
         load_metric("psnr", "sparnet", 8)
 

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import skimage.metrics
 
-from facesr_bench.errors import MetricError
-from facesr_bench.images import Image8, resize
-from facesr_bench.metrics.profiles import profiles
-from facesr_bench.scoring import load_metric, score
+from facesr_bench.api import score
+from facesr_bench.base.errors import MetricError
+from facesr_bench.evaluation.metrics import load_metric
+from facesr_bench.images.files import Image8
+from facesr_bench.images.resize import resize
+from facesr_bench.plugins.profile import profiles
 
 C1 = (0.01 * 255) ** 2
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from facesr_bench.data import find_protocol
-from facesr_bench.errors import CardError
-from facesr_bench.metrics.profiles import get_profile
-from facesr_bench.plugins import metrics
-from facesr_bench.ranking import Group, groups
-from facesr_bench.report.anchors import read_anchors
-from facesr_bench.summary import summarise
+from facesr_bench.base.errors import CardError
+from facesr_bench.data.sources import find_protocol
+from facesr_bench.plugins.profile import get_profile
+from facesr_bench.plugins.registry import metrics
+from facesr_bench.report.published import read_anchors
+from facesr_bench.results.leaderboard import Group, groups
+from facesr_bench.results.summary import summarise
 from tests.report_fixtures import manifest, scored, write_result
 
 SOURCE = """

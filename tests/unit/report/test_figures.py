@@ -16,18 +16,19 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesr_bench.errors import ResultsError
-from facesr_bench.faces.nme import auc, cumulative_curve
-from facesr_bench.images import read_image, write_png
-from facesr_bench.ranking import Group, groups
-from facesr_bench.report import figure_style
-from facesr_bench.report.error_curves import curve, curve_table
-from facesr_bench.report.figure_style import save, to_bytes
-from facesr_bench.report.figures import distribution, parallel, tradeoff
-from facesr_bench.report.picture_figures import auto_zoom, comparison, heatmap, mean_error
-from facesr_bench.stats import compare
-from facesr_bench.store import ImageRow, newest_results
-from facesr_bench.summary import summarise
+from facesr_bench.base.errors import ResultsError
+from facesr_bench.images.files import read_image, write_png
+from facesr_bench.report.figures import style
+from facesr_bench.report.figures.curves import curve, curve_table
+from facesr_bench.report.figures.grid import auto_zoom, comparison, heatmap, mean_error
+from facesr_bench.report.figures.plots import distribution, parallel, tradeoff
+from facesr_bench.report.figures.style import save, to_bytes
+from facesr_bench.results.curves import auc, cumulative_curve
+from facesr_bench.results.leaderboard import Group, groups
+from facesr_bench.results.record import ImageRow
+from facesr_bench.results.statistics import compare
+from facesr_bench.results.store import newest_results
+from facesr_bench.results.summary import summarise
 from tests.report_fixtures import LPIPS, PSNR, SSIM, drawing, manifest, scored, write_result
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def test_save_chooses_by_suffix_and_refuses_others(group: Group, tmp_path: Path)
 
 
 def test_a_method_looks_the_same_in_every_plot_and_unlike_the_others(group: Group) -> None:
-    looks = figure_style.looks(group)
+    looks = style.looks(group)
     assert len({(look.colour, look.marker) for look in looks.values()}) == len(group.rows)
     line = next(line for line in curve(group).axes[0].lines if str(line.get_label()).startswith("good@w"))
     other = next(line for line in parallel(group).axes[0].lines if line.get_label() == "good@w")
@@ -123,7 +124,7 @@ def test_distribution_shows_every_image_and_the_interval(group: Group) -> None:
     figure = distribution(group, ["psnr", "lpips"])
     assert [axis.get_xlabel() for axis in figure.axes] == ["PSNR (dB) ↑", "LPIPS ↓"]
     axis = figure.axes[0]
-    assert [tick.get_text() for tick in axis.get_yticklabels()] == ["good@w", figure_style.plain(HOSTILE), "poor"]
+    assert [tick.get_text() for tick in axis.get_yticklabels()] == ["good@w", style.plain(HOSTILE), "poor"]
     dots = [c for c in axis.collections if len(np.asarray(c.get_offsets())) == len(IDS)]
     assert sorted(np.asarray(dots[0].get_offsets())[:, 0]) == sorted(v["psnr"] for v in value_table(26, 4).values())
     cell = compare(group)["good@w", "psnr"]
@@ -415,5 +416,5 @@ def test_mean_error_by_hand(tmp_path: Path) -> None:
 def test_heatmaps_share_one_scale(group: Group) -> None:
     images = [axis.images[0] for axis in heatmap(group).axes if axis.images]
     assert len({image.get_clim() for image in images[:3]}) == 1 and images[0].get_clim()[0] == 0
-    top = max(mean_error(row).max() for row in figure_style.ranked(group))
+    top = max(mean_error(row).max() for row in style.ranked(group))
     assert images[0].get_clim()[1] == top

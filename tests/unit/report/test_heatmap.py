@@ -10,7 +10,7 @@ import pytest
 from matplotlib import colormaps
 from PIL import Image
 
-from facesr_bench.report.heatmap import SCALE, colour_bar_css, colours, error_map
+from facesr_bench.images.maps import SCALE, colour_bar_css, colours, error_map
 from tests.report_fixtures import drawing
 
 

@@ -16,12 +16,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesr_bench.images import read_image, read_map, write_map
-from facesr_bench.metrics.profiles import get_profile, profiles
-from facesr_bench.report import heatmap, site
-from facesr_bench.report.heatmap import NO_VALUE, Mapper, decode, encode, pooled
-from facesr_bench.scoring import score
-from facesr_bench.store import Result
+from facesr_bench.api import score
+from facesr_bench.images.files import read_image
+from facesr_bench.images.maps import read_map, write_map
+from facesr_bench.plugins.profile import get_profile, profiles
+from facesr_bench.report import site
+from facesr_bench.report.maps import ERROR, NO_VALUE, STRUCTURE, Mapper, decode, encode, pooled
+from facesr_bench.results.store import Result
 from tests.report_fixtures import LPIPS, PSNR, SSIM, drawing, manifest, scored, write_result
 
 IDS = ("face 1", "face 2", "face 10")
@@ -128,8 +129,8 @@ def test_the_site_holds_the_maps_of_every_image_and_their_mean(tmp_path: Path) -
     maps = {image_id: maps_of(result, image_id) for image_id in IDS}
     for image_id in IDS:
         found = read_script(board(tmp_path) / "maps/bicubic" / f"{image_id}.js")
-        assert np.array_equal(found["error"], encode(maps[image_id]["error"], heatmap.ERROR.top))
-        assert np.array_equal(found["ssim"], encode(maps[image_id]["ssim"], heatmap.STRUCTURE.top))
+        assert np.array_equal(found["error"], encode(maps[image_id]["error"], ERROR.top))
+        assert np.array_equal(found["ssim"], encode(maps[image_id]["ssim"], STRUCTURE.top))
     mean = np.mean([maps[image_id]["ssim"] for image_id in IDS], axis=0)
     root_mean = np.sqrt(np.mean([np.square(maps[image_id]["error"]) for image_id in IDS], axis=0))
     found = read_script(board(tmp_path) / "means/bicubic.js")

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from facesr_bench.ranking import groups
-from facesr_bench.store import ImageRow, newest_results, write_json
-from facesr_bench.summary import records, summarise, to_frame
+from facesr_bench.base.files import write_json
+from facesr_bench.results.leaderboard import groups
+from facesr_bench.results.record import ImageRow
+from facesr_bench.results.store import newest_results
+from facesr_bench.results.summary import records, summarise, to_frame
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
 
 THREE = {"a": {"psnr": 20.0, "ssim": 0.5}, "b": {"psnr": 24.0, "ssim": 0.75}, "c": {"psnr": 31.0, "ssim": 0.625}}

@@ -17,16 +17,18 @@ import pandas
 import pytest
 from rich.console import Console
 
-from facesr_bench.errors import ResultsError
-from facesr_bench.ranking import groups
-from facesr_bench.report.anchors import Source, read_anchors
-from facesr_bench.report.bibtex import bibliography
+from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.files import write_json
+from facesr_bench.report.citations import bibliography
+from facesr_bench.report.published import Source, read_anchors
 from facesr_bench.report.site import build
-from facesr_bench.report.tables import DASH, Options, render, tex
-from facesr_bench.report.terminal import print_tables
-from facesr_bench.stats import compare
-from facesr_bench.store import ImageRow, newest_results, write_json
-from facesr_bench.summary import RowSummary, summarise, to_frame
+from facesr_bench.report.tables.render import DASH, Options, render, tex
+from facesr_bench.report.tables.terminal import print_tables
+from facesr_bench.results.leaderboard import groups
+from facesr_bench.results.record import ImageRow
+from facesr_bench.results.statistics import compare
+from facesr_bench.results.store import newest_results
+from facesr_bench.results.summary import RowSummary, summarise, to_frame
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
 
 HOSTILE = "[red]50%_&#$~^\\{}|<b>*x*`--\"'"

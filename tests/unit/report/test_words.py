@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from facesr_bench.metrics.profiles import profiles
+from facesr_bench.plugins.profile import profiles
 from facesr_bench.report.words import profile_in_words, protocol_in_words
 from tests.report_fixtures import manifest
 

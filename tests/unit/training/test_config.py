@@ -7,15 +7,9 @@ from typing import Any
 
 import pytest
 
-from facesr_bench import plugins
-from facesr_bench.errors import CardError, PluginError, TrainingError
-from facesr_bench.training.config import (
-    AdversarialSettings,
-    BlindSettings,
-    PixelSettings,
-    describe,
-    parse_assignments,
-)
+from facesr_bench.base.errors import CardError, PluginError, TrainingError
+from facesr_bench.plugins import registry
+from facesr_bench.training.config import AdversarialSettings, BlindSettings, PixelSettings, describe, parse_assignments
 from facesr_bench.training.recipe import RECIPE_FILE, find, read_recipe, trainable
 
 METHODS = ("sparnet", "sparnet-light-3d", "sparnethd", "sparnethd-3d")
@@ -28,7 +22,7 @@ def test_what_can_be_trained() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_the_network_is_the_one_of_the_card(method: str) -> None:
     settings = find(method).settings()
-    card = plugins.methods().get(method).require_card()
+    card = registry.methods().get(method).require_card()
     assert card.output_size == settings.data.image_size
     assert {name: settings.network[name] for name in card.options} == card.options
 

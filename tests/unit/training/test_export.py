@@ -13,10 +13,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from facesr_bench.cards import WeightsCard
+from facesr_bench.base.errors import TrainingError
+from facesr_bench.base.toml import read_toml
 from facesr_bench.cli import main
-from facesr_bench.errors import TrainingError
-from facesr_bench.locate import read_toml
+from facesr_bench.plugins.cards import WeightsCard
 from facesr_bench.training import checkpoints
 from facesr_bench.training.export import export
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from facesr_bench.errors import TrainingError
+from facesr_bench.base.errors import TrainingError
 from facesr_bench.training.losses.adversarial import discriminator_hinge, generator_hinge
 from facesr_bench.training.losses.feature_matching import feature_matching
 from facesr_bench.training.losses.perceptual import VGG19, Perceptual, read_vgg19

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from facesr_bench.errors import TrainingError
+from facesr_bench.base.errors import TrainingError
 from facesr_bench.training.config import AdversarialSettings
 from facesr_bench.training.discriminator import MultiScaleDiscriminator
 from facesr_bench.training.losses.perceptual import VGG19

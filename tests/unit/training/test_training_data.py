@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from facesr_bench.errors import DataError
+from facesr_bench.base.errors import DataError
 from facesr_bench.training.config import BicubicSettings, BlindSettings
 from facesr_bench.training.data import Batch, Faces, Sampler, prefetch, read_faces, split
 from facesr_bench.training.validation import luma_psnr

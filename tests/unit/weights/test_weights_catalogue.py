@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from facesr_bench.cards import WeightsCard
-from facesr_bench.errors import WeightsError
+from facesr_bench.base.errors import WeightsError
+from facesr_bench.plugins.cards import WeightsCard
 from facesr_bench.weights.catalogue import Entry, EvaluatorCard, entries, evaluators, find
 
 GOOD = {"purpose": "p", "licence": "l", "source": "s", "urls": ("https://example.org/a/net-01234567.pth",)}

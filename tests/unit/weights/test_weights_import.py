@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from facesr_bench.base.errors import WeightsError
 from facesr_bench.cli import main
-from facesr_bench.errors import WeightsError
 from facesr_bench.weights import archives, store
 from facesr_bench.weights.catalogue import Entry, find
 from facesr_bench.weights.fetching import import_file

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from facesr_bench.errors import WeightsError
+from facesr_bench.base.errors import WeightsError
+from facesr_bench.base.hashing import digest
 from facesr_bench.weights import require, store
-from facesr_bench.weights.cache import digest
 from facesr_bench.weights.catalogue import Entry, find
 
 ONE, TWO = b"\x80one", b"\x80two"
@@ -110,13 +110,13 @@ def test_require(cache: Path) -> None:
 
 
 def test_a_methods_weights_are_pinned_too() -> None:
-    from facesr_bench import plugins
-    from facesr_bench.weights import resolve
+    from facesr_bench.plugins import registry
+    from facesr_bench.weights import resolve_method
 
-    sparnet = plugins.methods().get("sparnet")
+    sparnet = registry.methods().get("sparnet")
     put(find("sparnet@official"), ONE)
-    found = resolve(sparnet, "official")
+    found = resolve_method(sparnet, "official")
     assert found is not None and found.sha256 == sha256(ONE)
     put(find("sparnet@official"), TWO)
     with pytest.raises(WeightsError, match="was pinned on first use"):
-        resolve(sparnet, "official")
+        resolve_method(sparnet, "official")

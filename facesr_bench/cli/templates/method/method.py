@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from facesr_bench.method import MethodBase
+from facesr_bench import MethodBase
 
 
 class Sharpen(nn.Module):

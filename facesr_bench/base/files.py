@@ -1,0 +1,89 @@
+"""Writing files so that a reader never sees half of one, even where two runs write the same file at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from facesr_bench.base.errors import ResultsError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to; it becomes `path` where the block ends well, and is gone where it doesn't.
+
+    The folder of `path` is made. The name is this process's and thread's own: whoever is done last wins.
+
+    Raises:
+        ResultsError: it can't be written.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield partial
+            os.replace(partial, path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error
+
+
+def file_name(image_id: str) -> str:
+    """A file name without suffix for any image id: no separators, never longer than a file system allows."""
+    quoted = (
+        urllib.parse.quote(image_id, safe=" ()+,=@").replace(".", "%2E")
+        if image_id.startswith(".")
+        else (urllib.parse.quote(image_id, safe=" ()+,=@."))
+    )
+    if len(quoted) <= 150:
+        return quoted
+    return f"{quoted[:120]}-{hashlib.sha256(image_id.encode()).hexdigest()[:16]}"
+
+
+def make_folders(*folders: Path) -> None:
+    """Make folders and those above them.
+
+    Raises:
+        ResultsError: one can't be made.
+    """
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ResultsError(f"{folder}: can't be made: {error.strerror or error}") from error
+
+
+def check_writable(root: Path) -> None:
+    """Make a results folder, and find out whether it can be written before any work is done.
+
+    Raises:
+        ResultsError: it can't be.
+    """
+    make_folders(root)
+    probe = root / ".writable"
+    try:
+        probe.touch()
+        probe.unlink(missing_ok=True)  # another run may probe at the same time
+    except OSError as error:
+        raise ResultsError(
+            f"{root}: can't write there: {error.strerror or error}; choose another folder with --out"
+        ) from error
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON so that a reader never sees half of it.
+
+    Raises:
+        ResultsError: it can't be written.
+    """
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,0 +1,122 @@
+"""Hashes: of files (remembered), of what identifies a result, and the cache folder they are kept in."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from facesr_bench.base.errors import DataError, WeightsError
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file, hexadecimal, read in pieces.
+
+    Raises:
+        DataError: it can't be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise DataError(f"{path}: can't be read: {error.strerror or error}") from error
+    return digest.hexdigest()
+
+
+PIPELINE_VERSION = 1
+"""Raised whenever the engine itself (crops, degradations, quantisation) could give another number."""
+
+
+def fingerprint(parts: dict[str, Any]) -> str:
+    """16 hexadecimal digits of sha256 over everything that can change a number."""
+    text = json.dumps({"pipeline": PIPELINE_VERSION, **parts}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+KNOWN_HASHES = "hashes.json"
+
+
+def cache_folder() -> Path:
+    """Where downloads live: `FACESR_BENCH_CACHE`, else the XDG cache folder."""
+    if given := os.environ.get("FACESR_BENCH_CACHE"):
+        return Path(given).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "facesr-bench"
+
+
+def weights_folder() -> Path:
+    """Where checkpoints live in the cache."""
+    return cache_folder() / "weights"
+
+
+def digest(path: Path, *, fresh: bool = False) -> str:
+    """sha256 of a file, hexadecimal; remembered for as long as the file's size and modification time stay the same.
+
+    Args:
+        fresh: read the whole file whatever is remembered.
+
+    Raises:
+        WeightsError: it can't be read.
+    """
+    stamp = _stamp(path)
+    known = _read(weights_folder() / KNOWN_HASHES).get(str(path.resolve()))
+    if not fresh and isinstance(known, list) and known[:-1] == stamp:
+        return str(known[-1])
+    found = hash_file(path)
+    if _stamp(path) == stamp:
+        remember(path, found)
+    return found
+
+
+def hash_file(path: Path) -> str:
+    """sha256 of a file, hexadecimal, always read.
+
+    Raises:
+        WeightsError: it can't be read.
+    """
+    try:
+        return file_sha256(path)
+    except DataError as error:
+        raise WeightsError(str(error)) from error
+
+
+def remember(path: Path, sha256: str) -> None:
+    """Note the hash of a file as it is now."""
+    memory = weights_folder() / KNOWN_HASHES
+    with contextlib.suppress(OSError):  # only a saving of time: a read-only cache is no reason to fail
+        write_json(memory, {**_read(memory), str(path.resolve()): [*_stamp(path), sha256]})
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON so that a reader never sees half of it, whichever process wins.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(json.dumps(data, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _stamp(path: Path) -> list[int]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise WeightsError(f"{path}: can't be read: {error.strerror or error}") from error
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _read(memory: Path) -> dict[str, Any]:
+    try:
+        known = json.loads(memory.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # nothing is lost but time
+        return {}
+    return known if isinstance(known, dict) else {}

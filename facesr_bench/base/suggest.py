@@ -1,0 +1,20 @@
+"""What a user's word means: a path or a name, and which known name was meant."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable
+
+
+def is_path(spec: str) -> bool:
+    """Whether a user's word means a folder rather than a name."""
+    return os.sep in spec or spec.startswith((".", "~"))
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """The message for an unknown name: did you mean, and what there is."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"no {kind} is called {name!r}{hint}\n  known: {', '.join(known)}"

@@ -1,0 +1,116 @@
+"""Cuts the face out of a picture, as a protocol's card says, and brings it to the protocol's HR size.
+
+Squares have whole-pixel corners and lie inside the picture. A crop is cut before it is resized, so pixels outside it
+have no influence (Pillow's own `box` argument would let the kernel reach beyond it).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesr_bench.base.errors import DataError
+from facesr_bench.images.files import Image8
+from facesr_bench.images.resize import resize
+from facesr_bench.plugins.cards import ProtocolCard
+
+Square = tuple[int, int, int]
+"""left, top, side; px."""
+
+
+def apply(
+    sample_id: str,
+    hr: Image8,
+    landmarks: NDArray[np.float64] | None,
+    box: Square | None,
+    protocol: ProtocolCard,
+) -> tuple[Image8, NDArray[np.float64] | None]:
+    """Crop and resize one HR picture.
+
+    Args:
+        sample_id: what errors call it.
+        hr: HxWx3 uint8.
+        landmarks: Nx2, x then y in px of `hr`, the centre of the top-left pixel at (0, 0); or none.
+        box: the square of crop rule `box`.
+        protocol: its `crop` and `hr_size` are used.
+
+    Returns:
+        The picture (hr_size x hr_size, or as cropped where the protocol has no hr_size), and the landmarks in it.
+
+    Raises:
+        DataError: the picture is too small or not square, or what the rule needs is missing.
+    """
+    square = _square(sample_id, hr, landmarks, box, protocol)
+    if square is not None:
+        left, top, side = square
+        hr = np.ascontiguousarray(hr[top : top + side, left : left + side])
+        landmarks = None if landmarks is None else landmarks - (left, top)
+    if protocol.hr_size is None:
+        return hr, landmarks
+    height, width = hr.shape[:2]
+    if height != width:
+        raise DataError(
+            f"{sample_id}: the picture is {width}x{height}, and protocol {protocol.name} takes square ones to "
+            f"{protocol.hr_size}x{protocol.hr_size}; crop it to a square, or choose a protocol that does"
+        )
+    if landmarks is not None:
+        landmarks = (landmarks + 0.5) * (protocol.hr_size / height) - 0.5
+    return resize(hr, (protocol.hr_size, protocol.hr_size)), landmarks
+
+
+def _square(
+    sample_id: str, hr: Image8, landmarks: NDArray[np.float64] | None, box: Square | None, protocol: ProtocolCard
+) -> Square | None:
+    height, width = hr.shape[:2]
+    crop = protocol.crop
+    if crop.rule == "none":
+        return None
+    if crop.rule == "centre":
+        side = min(height, width) if crop.size is None else crop.size
+        if side > min(height, width):
+            raise DataError(
+                f"{sample_id}: the picture is {width}x{height}, smaller than the {side}x{side} centre that protocol "
+                f"{protocol.name} cuts out"
+            )
+        return (width - side) // 2, (height - side) // 2, side
+    if crop.rule == "box":
+        if box is None:
+            raise DataError(f"{sample_id}: protocol {protocol.name} cuts out a box, and the dataset gives none for it")
+        left, top, side = box
+        if min(left, top) < 0 or side < 1 or left + side > width or top + side > height:
+            raise DataError(
+                f"{sample_id}: its box (left {left}, top {top}, side {side}) is not inside the {width}x{height} picture"
+            )
+        return box
+    if landmarks is None or not len(landmarks):
+        raise DataError(f"{sample_id}: protocol {protocol.name} crops around the landmarks, and it has none")
+    assert crop.enlarge is not None and crop.shift_up is not None  # the card's validator has seen to it
+    return landmark_square(landmarks, (height, width), crop.enlarge, crop.shift_up)
+
+
+def landmark_square(landmarks: NDArray[np.float64], shape: tuple[int, int], enlarge: float, shift_up: float) -> Square:
+    """The square around a face's landmarks.
+
+    Its side is `enlarge` times the longer side of the landmarks' bounding box, at most the picture's shorter side. Its
+    centre is that of the box, moved up by `shift_up` times the box's height. A square that reaches over the picture's
+    border is moved inside.
+
+    Args:
+        landmarks: Nx2, x then y, px.
+        shape: (height, width) of the picture.
+    """
+    low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+    extent = high - low
+    side = min(max(1, _rounded(enlarge * float(extent.max()))), *shape)
+    # Landmarks count from pixel centres, corners of the square from pixel edges: hence the half pixel.
+    centre_x = float(low[0] + high[0]) / 2 + 0.5
+    centre_y = float(low[1] + high[1]) / 2 + 0.5 - shift_up * float(extent[1])
+    left = min(max(0, _rounded(centre_x - side / 2)), shape[1] - side)
+    top = min(max(0, _rounded(centre_y - side / 2)), shape[0] - side)
+    return left, top, side
+
+
+def _rounded(value: float) -> int:
+    return math.floor(value + 0.5)

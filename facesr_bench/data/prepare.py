@@ -1,0 +1,68 @@
+"""From a dataset's pictures to the samples that every method gets: crop, resize, degrade, check."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from facesr_bench.base.errors import DataError
+from facesr_bench.data import crops, degradation
+from facesr_bench.images.files import Image8
+from facesr_bench.plugins.cards import ProtocolCard
+from facesr_bench.plugins.dataset import Picture
+from facesr_bench.plugins.sample import Sample
+
+
+def prepare(sample_id: str, picture: Picture, protocol: ProtocolCard) -> Sample:
+    """Apply a protocol to one picture; the result depends on the arguments alone.
+
+    Raises:
+        DataError: sizes don't fit the protocol, or the dataset made something else than HxWx3 uint8; names the sample
+            and what was found.
+    """
+    _check_pixels(sample_id, "HR", picture.hr)
+    _check_pixels(sample_id, "LR", picture.lr)
+    hr, landmarks = picture.hr, picture.landmarks
+    if protocol.source == "lr":
+        hr = landmarks = None
+    elif hr is None:
+        raise DataError(f"{sample_id}: protocol {protocol.name} needs an HR image")
+    else:
+        hr, landmarks = crops.apply(sample_id, hr, landmarks, picture.box, protocol)
+    if protocol.source == "hr":
+        assert hr is not None and protocol.degradation is not None  # the card's validator has seen to it
+        height, width = hr.shape[:2]
+        if height % protocol.scale or width % protocol.scale:
+            raise DataError(
+                f"{sample_id}: HR is {width}x{height}, not a multiple of scale {protocol.scale}; "
+                "crop it, or choose a protocol that does"
+            )
+        lr = degradation.apply(protocol.degradation, hr, protocol.scale, degradation.seed_of(protocol.name, sample_id))
+    elif picture.lr is None:
+        raise DataError(f"{sample_id}: protocol {protocol.name} needs an LR image")
+    else:
+        lr = picture.lr
+    _check_sizes(sample_id, lr, hr, protocol)
+    return Sample(sample_id, lr, hr, landmarks, picture.identity, protocol.aligned)
+
+
+def _check_pixels(sample_id: str, what: str, image: Any) -> None:
+    if image is None:
+        return
+    is_array = isinstance(image, np.ndarray)
+    if not is_array or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        found = f"{'x'.join(map(str, image.shape))} {image.dtype}" if is_array else type(image).__name__
+        raise DataError(f"{sample_id}: its {what} image is {found}; HxWx3 uint8 is due")
+
+
+def _check_sizes(sample_id: str, lr: Image8, hr: Image8 | None, protocol: ProtocolCard) -> None:
+    height, width = lr.shape[:2]
+    if protocol.lr_size is not None and (height, width) != (protocol.lr_size, protocol.lr_size):
+        side = protocol.lr_size
+        raise DataError(f"{sample_id}: LR is {width}x{height}; protocol {protocol.name} wants {side}x{side}")
+    if hr is not None and hr.shape[:2] != (height * protocol.scale, width * protocol.scale):
+        raise DataError(
+            f"{sample_id}: HR is {hr.shape[1]}x{hr.shape[0]} and LR {width}x{height}; at scale {protocol.scale} "
+            f"HR must be {width * protocol.scale}x{height * protocol.scale}"
+        )

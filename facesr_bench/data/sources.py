@@ -1,0 +1,216 @@
+"""Where real data lies on this machine, and how protocols are found by name."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from facesr_bench.base import suggest
+from facesr_bench.base.errors import STRANGERS, DataError, FaceSRBenchError, PluginError
+from facesr_bench.base.suggest import unknown
+from facesr_bench.base.toml import read_toml
+from facesr_bench.plugins import registry
+from facesr_bench.plugins.cards import DatasetCard, ProtocolCard
+from facesr_bench.plugins.dataset import DatasetBase
+from facesr_bench.plugins.loading import CARD_FILE
+from facesr_bench.plugins.registry import Plugin
+
+CONFIG_FILE = "facesr-bench.toml"
+ENVIRONMENT_PREFIX = "FACESR_BENCH_DATA_"
+
+
+def find_protocol(name: str) -> tuple[Plugin[DatasetCard], ProtocolCard]:
+    """The protocol called `name`, and the dataset whose card defines it.
+
+    Raises:
+        PluginError: there is none (with a suggestion), or two datasets define it (names both).
+    """
+    found = [plugin for plugin, protocol in _protocols() if protocol.name == name]
+    if len(found) > 1:
+        places = "\n".join(f"  dataset {plugin.name} in {plugin.folder} ({plugin.source})" for plugin in found)
+        raise PluginError(f"{len(found)} datasets define protocol {name!r}; rename it in one of their cards:\n{places}")
+    if not found:
+        message = unknown("protocol", name, protocol_names())
+        broken = [f"\n  dataset not readable: {plugin.error}" for plugin in _datasets() if plugin.card is None]
+        raise PluginError(message + "".join(broken))
+    plugin = found[0]
+    return plugin, plugin.require_card().protocols[name]
+
+
+def expand_protocols(specs: Sequence[str]) -> list[str]:
+    """Protocol names; a dataset's folder (`./mydata`) stands for all its protocols, `./mydata:NAME` for one.
+
+    Raises:
+        PluginError: the folder holds no dataset, or not that protocol.
+        CardError: its card is wrong.
+    """
+    names: list[str] = []
+    for spec in specs:
+        folder, _, wanted = spec.partition(":")
+        if not suggest.is_path(spec):
+            if spec not in protocol_names() and (Path(folder) / CARD_FILE).is_file():
+                raise PluginError(f"no protocol is called {spec!r}; for the folder of that name write ./{spec}")
+            names.append(spec)
+            continue
+        plugin = registry.datasets().find(folder)
+        known = plugin.require_card().protocols
+        if wanted and wanted not in known:
+            raise PluginError(unknown(f"protocol of {plugin.name}", wanted, known))
+        names += [wanted] if wanted else list(known)
+    return list(dict.fromkeys(names))
+
+
+def protocol_names() -> list[str]:
+    """Every protocol of every dataset whose card can be read, sorted."""
+    return sorted({protocol.name for _, protocol in _protocols()})
+
+
+def resolve(protocol_name: str, dataset_name: str, given: Mapping[str, Path]) -> Path | None:
+    """The data of a protocol: the first of these places that names it, or none.
+
+    1. `given` (the command line's `--data NAME=PATH`),
+    2. the environment variable FACESR_BENCH_DATA_NAME, the name in capitals and every other character an underscore,
+    3. the table [data] of ./facesr-bench.toml,
+    4. that of $XDG_CONFIG_HOME/facesr-bench/config.toml ($XDG_CONFIG_HOME is ~/.config by default).
+
+    In each, the protocol's name is looked up before the dataset's. `~` is the home folder; a relative path in a config
+    file is relative to that file.
+
+    Raises:
+        DataError: `given` has a name that is no protocol or dataset, or the path found doesn't exist; says where it
+            came from.
+        CardError: a config file is not valid TOML.
+    """
+    check_names(given)
+    for source, path in _candidates((protocol_name, dataset_name), given):
+        if not path.exists():
+            raise DataError(f"{path}: no such file or folder (data of {protocol_name}, from {source})")
+        return path
+    return None
+
+
+def open_dataset(protocol_name: str, given: Mapping[str, Path]) -> tuple[DatasetBase, ProtocolCard]:
+    """The reader of a protocol's data, and the protocol.
+
+    Raises:
+        PluginError: no such protocol, or its dataset's code fails to import.
+        DataError: its data is not given, with how to get it; or what `resolve` raises.
+    """
+    plugin, protocol = find_protocol(protocol_name)
+    card = plugin.require_card()
+    root = None
+    if card.needs_data:
+        root = resolve(protocol_name, card.name, given)
+        if root is None:
+            raise DataError(_how_to_get(protocol, card))
+    else:
+        check_names(given)
+        if given.keys() & {protocol_name, card.name}:
+            raise DataError(f"dataset {card.name} brings its own data; leave out --data for it")
+    dataset = plugin.load_class()(card, root)
+    if not isinstance(dataset, DatasetBase):
+        raise PluginError(f"{plugin.folder}: class Dataset must derive from facesr_bench.plugins.dataset.DatasetBase")
+    return dataset, protocol
+
+
+def why_not_ready(protocol_name: str, given: Mapping[str, Path]) -> str | None:
+    """None where the protocol's data is there, in the layout its card describes; otherwise what is wrong.
+
+    Lists the items and reads no pixels.
+    """
+    try:
+        dataset, protocol = open_dataset(protocol_name, given)
+        dataset.items(protocol)
+    except FaceSRBenchError as error:
+        return str(error)
+    except STRANGERS as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def is_given(protocol_name: str, dataset_name: str, given: Mapping[str, Path]) -> bool:
+    """Whether any of the places that `resolve` looks in names the protocol's data."""
+    return next(_candidates((protocol_name, dataset_name), given), None) is not None
+
+
+def is_ready(protocol_name: str, given: Mapping[str, Path]) -> bool:
+    """Whether the protocol can be run now."""
+    return why_not_ready(protocol_name, given) is None
+
+
+def variable_of(name: str) -> str:
+    """The environment variable for the data of a protocol or dataset."""
+    return ENVIRONMENT_PREFIX + re.sub(r"[^A-Z0-9]", "_", name.upper())
+
+
+def config_files() -> list[Path]:
+    """The config files that are read, the first one first; they need not exist."""
+    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return [Path.cwd() / CONFIG_FILE, Path(home).expanduser() / "facesr-bench" / "config.toml"]
+
+
+def _datasets() -> list[Plugin[DatasetCard]]:
+    return registry.datasets().plugins
+
+
+def _protocols() -> Iterator[tuple[Plugin[DatasetCard], ProtocolCard]]:
+    for plugin in _datasets():
+        if plugin.card is not None:
+            for protocol in plugin.card.protocols.values():
+                yield plugin, protocol
+
+
+def check_names(given: Mapping[str, Path]) -> None:
+    """Refuse a `--data` name that is no protocol or dataset.
+
+    Raises:
+        DataError: suggests the name that was meant.
+    """
+    known = {*protocol_names(), *registry.datasets().names()}
+    for name in given:
+        if name not in known:
+            raise DataError(f"--data {name}=...: {unknown('protocol or dataset', name, known)}")
+
+
+def _candidates(names: tuple[str, str], given: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
+    for name in names:
+        if name in given:
+            yield f"--data {name}=...", given[name].expanduser()
+    for name in names:
+        if value := os.environ.get(variable_of(name)):
+            yield f"environment variable {variable_of(name)}", Path(value).expanduser()
+    for file in config_files():
+        table = _data_table(file)
+        for name in names:
+            if name in table:
+                yield f"[data] {name} in {file}", file.parent / Path(table[name]).expanduser()
+
+
+def _data_table(file: Path) -> dict[str, str]:
+    if not file.is_file():
+        return {}
+    table = read_toml(file).get("data", {})
+    if not isinstance(table, dict) or not all(isinstance(path, str) for path in table.values()):
+        raise DataError(f'{file}: [data] must be a table of paths, as in helen = "/path/to/helen"')
+    return table
+
+
+def _how_to_get(protocol: ProtocolCard, card: DatasetCard) -> str:
+    strays = [
+        f"note: [data] in {file} has {name!r}, which is no protocol or dataset\n"
+        for file in config_files()
+        for name in sorted(_data_table(file).keys() - {*protocol_names(), *registry.datasets().names()})
+    ]
+    return (
+        f"protocol {protocol.name} needs data that was not given: --data {protocol.name}=DIR\n"
+        f"(or environment variable {variable_of(protocol.name)}, or [data] in {CONFIG_FILE})\n"
+        f"{''.join(strays)}"
+        f"how to get it:\n{_indented(card.obtain)}\n"
+        f"what DIR must hold:\n{_indented(card.layout)}"
+    )
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.strip().splitlines())

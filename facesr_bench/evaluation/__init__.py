@@ -1,0 +1,1 @@
+"""Runs methods on protocols and scores what they make."""

@@ -1,0 +1,85 @@
+"""Where a method looked: the attention maps of the first images of a run, kept as pictures.
+
+    results/<protocol>/<method>/<fingerprint>/attention/<id>/<unit>.png    one attention unit on one image
+                                             /attention/%mean/<unit>.png   its mean over the images kept
+
+Each is 8-bit grayscale at the unit's own resolution: level 0 is attention 0, level 255 is 1; a unit with one map per
+channel is averaged over its channels. Units are numbered from 1 in forward order. The maps cost a forward pass more,
+and so are made of the first `FIRST` images only, which the mean says of itself.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from facesr_bench.base.errors import MethodError, ResultsError
+from facesr_bench.base.files import replacing
+from facesr_bench.plugins.method import AttentionMaps, MethodBase
+from facesr_bench.results.store import MEAN
+
+if TYPE_CHECKING:
+    from facesr_bench.evaluation.inputs import Loaded
+
+FIRST = 8
+"""Images of each protocol whose maps are kept."""
+
+
+def offers_maps(method: MethodBase | None) -> bool:
+    """True for a method that can show where it looked."""
+    return isinstance(method, AttentionMaps)
+
+
+def keep(method: MethodBase, loaded: Loaded, folder: Path) -> None:
+    """Keep the maps of one image in `folder`, made if it isn't there.
+
+    Raises:
+        MethodError: the method returned something else than maps in [0, 1].
+        ResultsError: they can't be written.
+    """
+    import torch
+
+    assert isinstance(method, AttentionMaps) and loaded.sample is not None  # the caller has seen to it
+    name, lr = method.card.name, loaded.sample.lr
+    given = loaded.upsampled_to(method.output_size(*lr.shape[:2])) if method.card.input == "bicubic" else lr
+    batch = torch.from_numpy(np.stack([given])).to(method.device).permute(0, 3, 1, 2).float() / 255
+    for number, unit in enumerate(method.attention_maps(batch), 1):
+        if unit.ndim != 4 or unit.shape[0] != 1:
+            raise MethodError(f"{name}: attention map {number} has shape {tuple(unit.shape)}; 1xCxhxw is due")
+        values = unit[0].float().mean(dim=0).cpu().numpy()
+        if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
+            raise MethodError(f"{name}: attention map {number} has values outside [0, 1]")
+        _save(folder / f"{number}.png", np.rint(values * 255).astype(np.uint8))
+
+
+def write_mean(folder: Path) -> None:
+    """Average the maps of every image kept in `folder` into `MEAN`; nothing without any, or with several sizes.
+
+    Raises:
+        ResultsError: a map can't be read, or the mean can't be written.
+    """
+    sums: dict[str, NDArray[np.float64]] = {}
+    counts: dict[str, int] = {}
+    for path in sorted(folder.glob("*/*.png")):
+        if path.parent.name == MEAN:
+            continue
+        try:
+            with Image.open(path) as picture:
+                values = np.asarray(picture, dtype=np.float64)
+        except OSError as error:
+            raise ResultsError(f"{path}: can't be read: {error}; remove the folder and run again") from error
+        if path.name in sums and sums[path.name].shape != values.shape:
+            return
+        sums[path.name] = sums.get(path.name, 0) + values
+        counts[path.name] = counts.get(path.name, 0) + 1
+    for name, total in sums.items():
+        _save(folder / MEAN / name, np.rint(total / counts[name]).astype(np.uint8))
+
+
+def _save(path: Path, levels: NDArray[np.uint8]) -> None:
+    with replacing(path) as partial:
+        Image.fromarray(levels).save(partial, format="PNG")

@@ -1,0 +1,316 @@
+"""One method on one protocol, before anything is computed: its result folder, what is missing in it, and the method.
+
+Everything that can change a number is in the fingerprint, and the fingerprint is the folder's name.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from facesr_bench import weights
+from facesr_bench.base import environment, hashing
+from facesr_bench.base.devices import torch_device
+from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, ResultsError
+from facesr_bench.base.files import file_name, make_folders
+from facesr_bench.base.hashing import digest
+from facesr_bench.evaluation import cost
+from facesr_bench.evaluation.request import Options
+from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
+from facesr_bench.plugins.dataset import Item
+from facesr_bench.plugins.method import MethodBase, make_method
+from facesr_bench.plugins.metric import MetricBase, SetMetric
+from facesr_bench.plugins.profile import Profile
+from facesr_bench.plugins.registry import Plugin
+from facesr_bench.plugins.spec import MethodSpec
+from facesr_bench.results.arrays import References
+from facesr_bench.results.record import SCHEMA, ImageRow
+from facesr_bench.results.store import MANIFEST, Result, open_result
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all methods on one protocol share.
+
+    Attributes:
+        plugin: the dataset's.
+        data: the hash of what the dataset holds, its `count` of items, and `inputs`: a hash of what methods are given.
+    """
+
+    options: Options
+    plugin: Plugin[DatasetCard]
+    card: ProtocolCard
+    profile: Profile
+    metrics: Sequence[MetricBase]
+    data: Mapping[str, Any]
+
+    @property
+    def root(self) -> Path:
+        """Where the protocol's results are."""
+        return self.options.out / file_name(self.card.name)
+
+    @property
+    def device(self) -> str:
+        return torch_device(self.options.device)
+
+
+@dataclass
+class Entry:
+    """One method on one protocol.
+
+    Attributes:
+        todo: image id -> `run` (the method is needed) or `score` (its image is on disk).
+        method: none until the method is needed.
+    """
+
+    spec: MethodSpec
+    result: Result
+    todo: dict[str, str]
+    weights_path: Path | None
+    method: MethodBase | None = None
+
+    def require_method(self, setting: Setting) -> MethodBase:
+        """The method, loaded when first asked for.
+
+        Raises:
+            FaceSRBenchError: it can't be loaded.
+        """
+        if self.method is None:
+            self.method = self._load(setting)
+        return self.method
+
+    def _load(self, setting: Setting) -> MethodBase:
+        card = self.spec.plugin.require_card()
+        try:
+            method = make_method(self.spec.plugin.load_class(), card)
+            load = partial(
+                method.load,
+                weights=self.weights_path,
+                device=setting.device,
+                precision=setting.options.precision,
+                scale=setting.card.scale,
+            )
+            self.result.manifest["method"]["cost"] = cost.load_measured(method, load, setting.card, setting.device)
+        except FaceSRBenchError:
+            raise
+        except STRANGERS as error:
+            message = f"{card.name} can't be loaded: {type(error).__name__}: {error}"
+            raise PluginError(message, traceback.format_exc()) from error
+        return method
+
+    def computed_now(self, setting: Setting) -> None:
+        """Write into the manifest what has computed this run's numbers.
+
+        Raises:
+            ResultsError: it can't be written.
+        """
+        manifest = self.result.manifest
+        manifest["updated"] = _now()
+        manifest["environment"] = environment.environment(setting.device)
+        manifest["command"] = environment.command_line()
+        # Some know more of themselves once their networks are open.
+        described = {metric.key: metric.describe() for metric in setting.metrics}
+        manifest["metrics"] = _merged(manifest["metrics"], described)
+        self.result.save_manifest()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A method that can't run on a protocol at all.
+
+    Attributes:
+        result: keeps its row in every table, with the reason; none where not even its card can be read.
+    """
+
+    label: str
+    error: FaceSRBenchError
+    result: Result | None
+
+
+def inputs_of(plugin: Plugin[DatasetCard], card: ProtocolCard) -> dict[str, Any]:
+    """What decides the images that methods get, beside the data itself."""
+    prose = {"metrics", "summary", "expected_count", "profile"}
+    return {"protocol": card.model_dump(mode="json", exclude=prose), "dataset_code": plugin.code_hash()}
+
+
+def references_of(result: Result) -> References:
+    """Where arrays that depend on the ground truth alone are kept, beside the images that methods get."""
+    return References(result.inputs_folder / "references")
+
+
+def open_entry(setting: Setting, spec: MethodSpec, chosen: Sequence[Item]) -> Entry | Failure:
+    """The result folder of one method, what is missing in it, and the method itself if that must run.
+
+    Raises:
+        ResultsError: the folder can't be read or written.
+    """
+    precision = setting.options.precision
+    label = _label(spec, Path(spec.weights).name if spec.weights else None, precision)
+    try:
+        found = weights.resolve_method(spec.plugin, spec.weights)
+        label = _label(spec, found.name if found else None, precision)
+        result = _open_result(setting, spec, found, label)
+        entry = Entry(spec, result, _todo(setting, result, chosen), found.path if found else None)
+        if "run" in entry.todo.values():
+            entry.require_method(setting)
+    except ResultsError:
+        raise
+    except FaceSRBenchError as error:
+        return Failure(label, error, _failed_result(setting, spec, label, error))
+    return entry
+
+
+def _open_result(setting: Setting, spec: MethodSpec, found: weights.Weights | None, label: str) -> Result:
+    """Open or create the result folder of this exact configuration."""
+    key = _fingerprint(setting, spec, found)
+    folder = setting.root / file_name(label) / key
+    manifest = _manifest(setting, spec, found, label, key)
+    if (folder / MANIFEST).exists():
+        # What computed the numbers stays on record until this run computes some itself; what cards say to people is
+        # no part of the fingerprint, and may be better now.
+        earlier = open_result(folder).manifest
+        said = {key: {**earlier[key], **manifest[key]} for key in ("protocol", "dataset", "profile", "method")}
+        metrics = _merged(earlier["metrics"], manifest["metrics"])
+        manifest = {**earlier, **said, "metrics": metrics, "updated": manifest["updated"]}
+    result = Result(folder, manifest)
+    make_folders(folder / "sr", folder / "maps", result.inputs_folder / "lr", result.inputs_folder / "hr")
+    if setting.options.resume == "never":
+        result.clear()
+    result.save_manifest()
+    return result
+
+
+def _failed_result(setting: Setting, spec: MethodSpec, label: str, error: FaceSRBenchError) -> Result | None:
+    if spec.plugin.card is None:
+        return None
+    manifest = _manifest(setting, spec, None, label, "failed")
+    manifest["method"]["weights"] = spec.weights or spec.plugin.card.default_weights
+    manifest["error"] = str(error)
+    manifest["error_details"] = getattr(error, "details", "") or None
+    result = Result(setting.root / file_name(label) / "failed", manifest)
+    result.save_manifest()
+    return result
+
+
+def _fingerprint(setting: Setting, spec: MethodSpec, found: weights.Weights | None) -> str:
+    # The metrics are not part of it: each line carries the version of each of its values, so that a metric added
+    # later is computed from the saved images.
+    return hashing.fingerprint(
+        {
+            "schema": SCHEMA,
+            "method": spec.plugin.name,
+            "code": spec.plugin.code_hash(),
+            "weights": found.sha256 if found else _loose_weights(spec.plugin),
+            "precision": setting.options.precision,
+            **inputs_of(setting.plugin, setting.card),
+            "data": setting.data["hash"],
+            "profile": setting.profile.model_dump(mode="json", exclude={"summary", "source"}),
+        }
+    )
+
+
+def _loose_weights(plugin: Plugin[MethodCard]) -> str | None:
+    """A hash of the checkpoints that a method without named weights may open by itself; none if it has none."""
+    files = {path.relative_to(plugin.folder).as_posix(): digest(path) for path in plugin.loose_weights()}
+    return hashing.fingerprint(files) if files else None
+
+
+def _manifest(
+    setting: Setting, spec: MethodSpec, found: weights.Weights | None, label: str, key: str
+) -> dict[str, Any]:
+    method = spec.plugin.require_card()
+    dataset = setting.plugin.require_card()
+    now = _now()
+    return {
+        "schema_version": SCHEMA,
+        "fingerprint": key,
+        "created": now,
+        "updated": now,
+        "protocol": setting.card.model_dump(mode="json"),
+        "dataset": {"name": dataset.name, "title": dataset.title, "licence": dataset.licence},
+        "data": dict(setting.data),
+        "profile": setting.profile.model_dump(mode="json"),
+        "method": {
+            "name": method.name,
+            "title": method.title,
+            "summary": method.summary,
+            "label": label,
+            "weights": found.name if found else None,
+            "weights_sha256": found.sha256 if found else None,
+            "training_data": found.training_data if found else None,
+            "precision": setting.options.precision,
+            "parameters": method.parameters,
+            "licence": method.licence,
+            "paper": method.paper.model_dump(mode="json") if method.paper else None,
+            "code": method.code,
+            "code_hash": _code_hash(spec),
+        },
+        "environment": environment.environment(setting.options.device),
+        "command": environment.command_line(),
+        "metrics": {metric.key: metric.describe() for metric in setting.metrics},
+        "error": None,
+        "error_details": None,
+    }
+
+
+def _code_hash(spec: MethodSpec) -> str | None:
+    """None for code that can't be read: where that is why the method can't run, its record must still be written."""
+    try:
+        return spec.plugin.code_hash()
+    except FaceSRBenchError:
+        return None
+
+
+def _todo(setting: Setting, result: Result, chosen: Sequence[Item]) -> dict[str, str]:
+    rows = result.rows()
+    todo: dict[str, str] = {}
+    for item in chosen:
+        row = rows.get(item.id)
+        if row is None:
+            todo[item.id] = "run"
+        elif row.error is not None:
+            if setting.options.resume != "always":
+                todo[item.id] = "run"
+        elif any(_is_missing(result, row, metric) for metric in setting.metrics):
+            todo[item.id] = "score" if result.sr_path(item.id).is_file() else "run"
+    return todo
+
+
+def _is_missing(result: Result, row: ImageRow, metric: MetricBase) -> bool:
+    known = metric.key in row.metrics or metric.key in row.reasons
+    if isinstance(metric, SetMetric):
+        if metric.unavailable is not None:
+            return False  # its reason is the set's, not the image's
+        known = known or result.features_path(metric.extractor, row.id).is_file()
+    if metric.unavailable is not None:
+        return not known
+    version = row.versions.get(metric.key)
+    if known and version is None and metric.troubled():
+        return False
+    return not known or version != metric.card.version
+
+
+def _merged(earlier: Mapping[str, Any], described: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of each metric; what one does not know of itself now stays as it was known."""
+    metrics = dict(earlier)
+    for key, fields in described.items():
+        known = {name: value for name, value in fields.items() if value is not None}
+        metrics[key] = {**fields, **metrics.get(key, {}), **known}
+    return metrics
+
+
+def _label(spec: MethodSpec, weights_name: str | None, precision: str) -> str:
+    default = spec.plugin.card.default_weights if spec.plugin.card else None
+    label = spec.plugin.name
+    if weights_name is not None and weights_name != default:
+        label += f"@{weights_name}"
+    return label if precision == "fp32" else f"{label} ({precision})"
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="microseconds")

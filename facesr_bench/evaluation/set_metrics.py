@@ -1,0 +1,156 @@
+"""Metrics of a whole set (FID, KID): from the features that a run kept per image to one value, in sets.json.
+
+    {"fid[clean]": {"value": 41.2, "standard_error": null, "n": 330, "reference": "HR", "inputs": "...", "version": 1},
+     "kid[clean]": {"reason": "needs weights ..."}}
+
+A value is computed again only if what it is made of has changed: the images, the extractor, the reference, the version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MetricError
+from facesr_bench.base.hashing import digest
+from facesr_bench.plugins.metric import MetricBase, ReferenceSet, SetMetric
+from facesr_bench.results.arrays import References, read_array
+from facesr_bench.results.record import ImageRow
+from facesr_bench.results.store import Result
+
+GROUND_TRUTH = "HR"
+
+
+def parse_reference(text: str | None) -> tuple[str, Path] | None:
+    """`NAME=FILE` of `--fid-reference`.
+
+    Raises:
+        MetricError: not of that form.
+    """
+    if text is None:
+        return None
+    name, equals, file = text.partition("=")
+    if not equals or not name or not file:
+        raise MetricError(f"--fid-reference {text!r}: write it as NAME=FILE, for example ffhq512=ffhq512.npz")
+    return name, Path(file).expanduser()
+
+
+def read_reference(name: str, path: Path) -> ReferenceSet:
+    """The named statistics file of `--fid-reference NAME=FILE`.
+
+    Raises:
+        MetricError: no such file, no statistics in it, or a name that can't stand in a column's.
+    """
+    from facesr_bench.functional.frechet import Gaussian
+
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name) or name == GROUND_TRUTH.lower():
+        raise MetricError(f"--fid-reference {name}=...: a name is of a-z, 0-9, dot, dash and underscore, and not hr")
+    Gaussian.from_file(path)  # told before any work is done
+    return ReferenceSet(name, path, digest(path))
+
+
+def compare_with(metric: SetMetric, reference: ReferenceSet | None) -> None:
+    """Set what a metric compares with; another set than the ground truth becomes part of its column's name."""
+    metric.reference_set = reference
+    if reference is not None:
+        base, at, network = metric.key.partition("@")
+        named = f"{base[:-1]}:{reference.name}]" if base.endswith("]") else f"{base}[{reference.name}]"
+        metric.key = f"{named}{at}{network}"
+
+
+def update(result: Result, metrics: Sequence[MetricBase], references: References) -> None:
+    """Bring sets.json up to date with the images that the result has now.
+
+    Args:
+        metrics: those whose card says that they are of a set; a class that could not be loaded is among them.
+
+    Raises:
+        ResultsError: it can't be read or written.
+    """
+    if not metrics:
+        return
+    known = result.sets()
+    rows = {row.id: row for row in result.rows().values() if row.error is None}
+    found = {metric.key: _entry(result, metric, rows, references, known.get(metric.key)) for metric in metrics}
+    if any(known.get(key) != entry for key, entry in found.items()):
+        result.save_sets({**known, **found})
+
+
+def _entry(
+    result: Result,
+    metric: MetricBase,
+    rows: Mapping[str, ImageRow],
+    references: References,
+    known: dict[str, Any] | None,
+) -> dict[str, Any]:
+    if metric.unavailable is not None or not isinstance(metric, SetMetric):
+        kept = known is not None and known.get("version") == metric.card.version and known.get("n") == len(rows)
+        return known if known is not None and kept else {"reason": metric.unavailable}
+    ids = sorted(rows)
+    other = metric.reference_set
+    made_of = [metric.extractor, metric.card.version, other.sha256 if other else GROUND_TRUTH, *ids]
+    inputs = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
+    if known is not None and known.get("inputs") == inputs:
+        return known
+    found = value_of_set(metric, list(rows.values()), lambda: _features(result, metric, ids, references))
+    if "reason" in found:
+        return found
+    return {
+        **found,
+        "reference": other.name if other else GROUND_TRUTH,
+        "reference_sha256": other.sha256 if other else None,
+        "extractor": metric.extractor,
+        "inputs": inputs,
+        "version": metric.card.version,
+    }
+
+
+def value_of_set(
+    metric: SetMetric,
+    rows: Sequence[ImageRow],
+    features: Callable[[], tuple[NDArray[np.float32], NDArray[np.float32] | Path]],
+) -> dict[str, Any]:
+    """The value of many images, with its standard error and their number; or why there is none.
+
+    Args:
+        rows: of the images; one with a reason for this metric leaves the set without a value.
+        features: the arguments of `of_set`, called if every image has some.
+    """
+    reasons = [row.reasons[metric.key] for row in rows if metric.key in row.reasons]
+    if not rows or reasons:
+        return {"reason": f"{reasons[0]} ({len(reasons)} of {len(rows)} images)" if rows else "no image was scored"}
+    try:
+        found = metric.of_set(*features())
+        value, spread = float(found.value), found.standard_error
+        if not math.isfinite(value) or not math.isfinite(spread or 0):
+            raise MetricError(f"{metric.key} returned {value}" + (f", standard error {spread}" if spread else ""))
+    except FaceSRBenchError as error:
+        return {"reason": str(error)}
+    except STRANGERS as error:  # costs the metric's own cell
+        return {"reason": f"{type(error).__name__}: {error}"}
+    return {"value": value, "standard_error": spread, "n": len(rows)}
+
+
+def _features(
+    result: Result, metric: SetMetric, ids: Sequence[str], references: References
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | Path]:
+    sr = _stack([result.features_path(metric.extractor, image_id) for image_id in ids], "SR")
+    other = metric.reference_set
+    return sr, other.path if other else _stack([references.path(metric.extractor, i) for i in ids], GROUND_TRUTH)
+
+
+def _stack(paths: Sequence[Path], what: str) -> NDArray[np.float32]:
+    """NxD float32 of the files, in their order."""
+    rows = [read_array(path) for path in paths]
+    missing = sum(row is None for row in rows)
+    if missing:
+        raise MetricError(f"{missing} of {len(rows)} images have no features of {what}; run again")
+    return np.stack([row for row in rows if row is not None]).astype(np.float32, copy=False)

@@ -1,0 +1,138 @@
+"""From the image a method made to the numbers that PSNR and SSIM are computed on, as a profile says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesr_bench.base.errors import MetricError
+from facesr_bench.images.files import Image8
+from facesr_bench.images.quantise import _check_shape
+from facesr_bench.plugins.profile import Profile, Rounding
+
+Planes = NDArray[np.float64]
+"""What is scored: HxW (luma) or HxWx3 (RGB), float64, levels 0..255."""
+
+
+# Luma as whole numbers over a common denominator. Sums of whole numbers are exact in float64 whatever the order of the
+# additions, and one division is correctly rounded, so floor and round fall the same way on every machine. (Written
+# with 65.481, 128.553, 24.966 directly, 46 of the 16.7 million colours floor to another level.)
+_BT601 = 21827.0, 42851.0, 8322.0  # 85000 / 255 * (65.481, 128.553, 24.966)
+_BT601_OFFSET, _BT601_DENOMINATOR = 16 * 85000.0, 85000.0
+_FULL = 299.0, 587.0, 114.0
+_FULL_DENOMINATOR = 1000.0
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean and population standard deviation of each RGB channel, float64, levels."""
+
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+
+
+def check_image(image: NDArray[Any], what: str) -> Image8:
+    """`image` itself, if it is a uint8 HxWx3 picture.
+
+    Args:
+        what: what errors call it, `SR` or `HR`.
+
+    Raises:
+        MetricError: another shape or dtype; says which.
+    """
+    if image.dtype != np.uint8:
+        raise MetricError(f"{what} must be uint8, not {image.dtype}")
+    _check_shape(image, what)
+    return image
+
+
+def check_pair(sr: NDArray[Any], hr_shape: tuple[int, ...]) -> Image8:
+    """`sr` itself, if it is a uint8 picture of HR's shape.
+
+    Raises:
+        MetricError: it isn't; names both sizes.
+    """
+    image = check_image(sr, "SR")
+    if image.shape != hr_shape:
+        sizes = f"SR is {image.shape[1]}x{image.shape[0]} and HR {hr_shape[1]}x{hr_shape[0]}"
+        raise MetricError(f"{sizes}: only images of one size can be compared")
+    return image
+
+
+def statistics(image: Image8) -> Statistics:
+    """The statistics that SR is forced to under a profile with `match_statistics`, of the whole HR image."""
+    channels = np.ascontiguousarray(image.reshape(-1, 3).T, dtype=np.float64)
+    return Statistics(channels.mean(axis=1), channels.std(axis=1))
+
+
+def match(image: Image8, target: Statistics) -> Planes:
+    """`image` with mean and standard deviation of each channel forced to `target`; neither clipped nor rounded.
+
+    Raises:
+        MetricError: a channel of `image` is constant, so no factor can give it the standard deviation.
+    """
+    own = statistics(image)
+    if np.any((own.std == 0) & (target.std != 0)):
+        raise MetricError("the profile matches SR's standard deviation to HR's, but a channel of SR is constant")
+    gain = np.divide(target.std, own.std, out=np.ones(3), where=own.std != 0)
+    # gain * x + offset, so that equal statistics (gain 1, offset 0) leave the image exactly as it is.
+    return image * gain + (target.mean - gain * own.mean)
+
+
+def luma_bt601(rgb: NDArray[Any]) -> Planes:
+    """16 + (65.481 R + 128.553 G + 24.966 B) / 255, range 16..235: ITU-R BT.601 as in MATLAB's rgb2ycbcr."""
+    return (_weighted(rgb, _BT601) + _BT601_OFFSET) / _BT601_DENOMINATOR
+
+
+def luma_full(rgb: NDArray[Any]) -> Planes:
+    """.299 R + .587 G + .114 B, range 0..255: the luma of JPEG, YIQ and most general libraries."""
+    return _weighted(rgb, _FULL) / _FULL_DENOMINATOR
+
+
+def _weighted(rgb: NDArray[Any], weights: tuple[float, float, float]) -> Planes:
+    # Not `@`: for arrays this small, BLAS spends longer on waking its threads than on the sum.
+    total: Planes = rgb[..., 0] * weights[0] + rgb[..., 1] * weights[1] + rgb[..., 2] * weights[2]
+    return total
+
+
+def scored_channels(
+    image: Image8,
+    profile: Profile,
+    scale: int,
+    *,
+    rounding: Rounding | None = None,
+    matched_to: Statistics | None = None,
+) -> Planes:
+    """What a profile scores of an image.
+
+    Args:
+        image: HxWx3 uint8.
+        scale: HR side over LR side, for profiles that cut a border that wide.
+        rounding: of luma; none for the profile's `luma_rounding`.
+        matched_to: HR's statistics, for SR under a profile with `match_statistics`.
+
+    Returns:
+        hxw (luma) or hxwx3 float64, less the border.
+
+    Raises:
+        MetricError: the border leaves nothing of the image, or its statistics can't be matched.
+    """
+    height, width = image.shape[:2]
+    border = profile.border_px(scale)
+    if min(height, width) <= 2 * border:
+        raise MetricError(
+            f"profile {profile.name} cuts {border} px off each side, which leaves nothing of {width}x{height} px"
+        )
+    rgb: NDArray[Any] = image if matched_to is None else match(image, matched_to)
+    if border:
+        rgb = rgb[border:-border, border:-border]
+    if profile.channel == "rgb":
+        return rgb.astype(np.float64)
+    luma = luma_bt601(rgb) if profile.channel == "y-bt601" else luma_full(rgb)
+    how = profile.luma_rounding if rounding is None else rounding
+    if how == "none":
+        return luma
+    return np.floor(luma) if how == "floor" else np.rint(luma)

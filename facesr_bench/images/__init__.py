@@ -1,0 +1,1 @@
+"""Pictures as arrays: files, resizing, quantisation, maps."""

@@ -1,0 +1,298 @@
+"""The cards: what a method, dataset, protocol or metric is, as validated data (card.toml beside the code)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from facesr_bench.base.errors import CardError
+from facesr_bench.base.toml import read_toml
+
+SCHEMA = 1
+"""Version of the card format; a card of another version is refused."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
+Aggregate = Annotated[str, StringConstraints(pattern=r"^(auc|failure)-[1-9][0-9]*$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+MetricSpec = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*(\[[a-z0-9-]+\]|:[a-z0-9._-]+)?(@[a-z0-9._-]+)?$", max_length=96),
+]
+"""A metric as users write it: `psnr`, `fid[clean]`, `pyiqa:niqe`, `lpips@vgg`."""
+FileUrl = Annotated[
+    str, StringConstraints(pattern=r"^https?://[^/\s?#]+/([^\s?#]*/)?[A-Za-z0-9][A-Za-z0-9._+~-]*(\?[^\s#]*)?$")
+]
+"""A URL that ends in a plain file name, since that becomes the name of a file here."""
+
+
+class _Card(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    FOR_PEOPLE: ClassVar[frozenset[str]] = frozenset()
+    """Fields that can't change a number: they are for people, or have a place of their own in the fingerprint."""
+
+
+class Paper(_Card):
+    """Where a method or dataset was published."""
+
+    title: str
+    url: str
+    year: int
+    bibtex: str = ""
+
+
+class MeasuredCard(_Card):
+    """What this project measured with a checkpoint; a claim that anyone with the data can check.
+
+    Means with the ends of their 95 % bootstrap intervals over the images, by metric as users write it.
+    """
+
+    protocol: Name
+    profile: Name
+    n: int = Field(gt=0, description="images")
+    values: dict[MetricSpec, tuple[float, float, float]] = Field(min_length=1, description="mean, low, high")
+    bicubic: dict[MetricSpec, tuple[float, float, float]] = Field(
+        default_factory=dict, description="the same of method `bicubic`, to compare with"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> MeasuredCard:
+        for name, (mean, low, high) in [*self.values.items(), *self.bicubic.items()]:
+            if not low <= mean <= high:
+                raise ValueError(f"{name}: give the mean, then the low and the high end of its interval")
+        return self
+
+
+class WeightsCard(_Card):
+    """One named checkpoint.
+
+    Either `file` (shipped in the plug-in's folder) or `url` (to be downloaded) is given.
+    """
+
+    file: str | None = None
+    url: FileUrl | None = None
+    sha256: Sha256 | None = None
+    size: int | None = Field(default=None, gt=0, description="bytes")
+    licence: str
+    training_data: str
+    training: str = ""
+    measured: tuple[MeasuredCard, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_source(self) -> WeightsCard:
+        if (self.file is None) == (self.url is None):
+            raise ValueError("give exactly one of `file` (in the plug-in's folder) and `url`")
+        if self.file is not None and (Path(self.file).is_absolute() or ".." in Path(self.file).parts):
+            raise ValueError("`file` must be a path inside the plug-in's folder")
+        return self
+
+
+class MethodCard(_Card):
+    """What a method is; its behaviour is the class `Method` in method.py beside the card."""
+
+    FOR_PEOPLE = frozenset(
+        {"schema_version", "title", "summary", "parameters", "licence", "paper", "code", "weights", "default_weights"}
+    )
+
+    schema_version: Literal[1]
+    kind: Literal["method"]
+    name: Name
+    title: str
+    summary: str
+    implementation: Name | None = Field(default=None, description="folder of another built-in whose method.py is used")
+    input: Literal["lr", "bicubic"] = Field(
+        description="`lr`: native LR; `bicubic`: LR upsampled to the output size by Pillow's bicubic, in uint8"
+    )
+    scales: tuple[int, ...] = Field(default=(), description="scales it can do; empty for any")
+    output_size: int | None = Field(default=None, gt=0, description="side of the only output size it can make, px")
+    needs_ffhq_alignment: bool = False
+    parameters: int | None = Field(default=None, ge=0)
+    licence: str
+    paper: Paper | None = None
+    code: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict, description="passed to the method's class")
+    weights: dict[Name, WeightsCard] = Field(default_factory=dict)
+    default_weights: Name | None = None
+
+    @model_validator(mode="after")
+    def _default_exists(self) -> MethodCard:
+        if self.default_weights is not None and self.default_weights not in self.weights:
+            raise ValueError(f"default_weights is {self.default_weights!r}, which [weights] does not have")
+        if self.weights and self.default_weights is None:
+            raise ValueError("default_weights must name one of [weights]")
+        return self
+
+
+class CropCard(_Card):
+    """How the face is cut out of the picture.
+
+    `none`: the picture as it is. `centre`: the central square of `size` px, or of the shorter side. `box`: the sample's
+    own square box. `landmarks`: a square around the landmarks (facesr_bench.data.crops.landmark_square).
+    """
+
+    rule: Literal["none", "centre", "box", "landmarks"]
+    size: int | None = Field(default=None, gt=0, description="side in px, for `centre`; none: the shorter side")
+    enlarge: float | None = Field(default=None, gt=0, description="side over the longer side of the landmark box")
+    shift_up: float | None = Field(default=None, description="upward shift of the centre, in landmark box heights")
+
+    @model_validator(mode="after")
+    def _has_its_numbers(self) -> CropCard:
+        if self.rule == "landmarks" and (self.enlarge is None or self.shift_up is None):
+            raise ValueError("rule `landmarks` needs `enlarge` and `shift_up`")
+        return self
+
+
+class ProtocolCard(_Card):
+    """How a dataset is turned into a benchmark. `name` is the key of its table in the dataset's card."""
+
+    name: Name
+    summary: str
+    split: str = "test"
+    crop: CropCard
+    scale: int = Field(ge=1, description="HR side over LR side")
+    hr_size: int | None = Field(default=None, gt=0, description="side of HR, px (Pillow bicubic); none: as cropped")
+    lr_size: int | None = Field(default=None, gt=0, description="side that given LR images must have, px")
+    source: Literal["hr", "pairs", "lr"] = Field(description="`hr`: LR is made of HR; `pairs`: both given; `lr`: no HR")
+    degradation: Name | None = Field(default=None, description="how LR is made; only with source `hr`")
+    aligned: Literal["none", "ffhq"] = "none"
+    profile: Name
+    metrics: tuple[MetricSpec, ...]
+    expected_count: int | None = Field(default=None, gt=0, description="images the full set has")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ProtocolCard:
+        if (self.source == "hr") != (self.degradation is not None):
+            raise ValueError("`degradation` is needed with source = 'hr', and only there")
+        if self.hr_size is not None and self.hr_size % self.scale:
+            raise ValueError(f"hr_size {self.hr_size} is not a multiple of scale {self.scale}")
+        return self
+
+
+class DatasetCard(_Card):
+    """What a dataset is; its reader is the class `Dataset` in dataset.py beside the card."""
+
+    FOR_PEOPLE = frozenset(
+        {"schema_version", "title", "summary", "licence", "citation", "obtain", "layout", "protocols"}
+    )
+
+    schema_version: Literal[1]
+    kind: Literal["dataset"]
+    name: Name
+    title: str
+    summary: str
+    licence: str
+    citation: Paper | None = None
+    obtain: str = Field(description="how to get the data, for a person")
+    layout: str = Field(description="the files the reader expects")
+    needs_data: bool = True
+    options: dict[str, Any] = Field(default_factory=dict)
+    protocols: dict[Name, ProtocolCard]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_protocols(cls, data: Any) -> Any:
+        protocols = data.get("protocols") if isinstance(data, dict) else None
+        if isinstance(protocols, dict):
+            named = {k: {"name": k, **v} if isinstance(v, dict) else v for k, v in protocols.items()}
+            data = {**data, "protocols": named}
+        return data
+
+
+class MetricWeightsCard(_Card):
+    """One network that a metric can be computed with."""
+
+    store: str | None = Field(default=None, description="its name in the weights catalogue; none: given as a file")
+    options: dict[str, Any] = Field(default_factory=dict, description="read by the metric's class")
+
+
+class MetricVariantCard(_Card):
+    """One of several ways to compute a metric that the field knows under one name; always part of the column's name."""
+
+    summary: str
+    options: dict[str, Any] = Field(default_factory=dict, description="read by the metric's class")
+
+
+class MetricCard(_Card):
+    """What a metric is; its computation is the class `Metric` in metric.py beside the card."""
+
+    schema_version: Literal[1]
+    kind: Literal["metric"]
+    name: Name
+    title: str
+    summary: str
+    version: int = Field(ge=1, description="raised whenever a number could change")
+    of: Literal["image", "set"] = Field(default="image", description="whether one image has a value, or only many")
+    higher_is_better: bool | None = Field(default=None, description="none: the class knows, by its variant")
+    unit: str = ""
+    range: tuple[float, float]
+    digits: int = Field(default=4, ge=0, description="decimals in tables")
+    needs: tuple[Literal["reference", "landmarks", "input"], ...] = Field(
+        default=(), description="`reference`: an HR image; `landmarks`: the dataset's own; `input`: the LR image"
+    )
+    minimum_count: int = Field(
+        default=2, ge=2, description="of a set: with fewer images than this, the number stands with its count"
+    )
+    aggregates: tuple[Aggregate, ...] = Field(
+        default=(), description="columns made of all its values: `auc-8`: area under the curve of errors to 8"
+    )
+    leave_out_below: float | None = Field(
+        default=None,
+        description="values below it are left out of the mean, counted and told",
+    )
+    paper: Paper | None = None
+    implementation: Name | None = Field(default=None, description="folder of another built-in whose metric.py is used")
+    options: dict[str, Any] = Field(default_factory=dict, description="read by the metric's class")
+    variants: dict[Name, MetricVariantCard] = Field(default_factory=dict)
+    default_variant: Name | None = None
+    open_variants: bool = Field(default=False, description="any name may follow the colon, as in `pyiqa:niqe`")
+    weights: dict[Name, MetricWeightsCard] = Field(default_factory=dict)
+    default_weights: Name | None = None
+
+    @model_validator(mode="after")
+    def _default_exists(self) -> MetricCard:
+        if bool(self.variants) != (self.default_variant in self.variants):
+            raise ValueError("default_variant must name one of [variants], and is only for metrics that have some")
+        if self.variants and self.open_variants:
+            raise ValueError("open_variants is for metrics that don't list theirs")
+        if bool(self.weights) != (self.default_weights in self.weights):
+            raise ValueError("default_weights must name one of [weights], and is only for metrics that have some")
+        return self
+
+
+Card = MethodCard | DatasetCard | MetricCard
+CARD_TYPES: dict[str, type[MethodCard | DatasetCard | MetricCard]] = {
+    "method": MethodCard,
+    "dataset": DatasetCard,
+    "metric": MetricCard,
+}
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def validate(model: type[_Model], data: Any, path: Path) -> _Model:
+    """`data` as `model`.
+
+    Raises:
+        CardError: names the file, each wrong field, and what was expected there.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = [f"{path}: {error.error_count()} problem(s):"]
+        for problem in error.errors():
+            field = ".".join(str(part) for part in problem["loc"]) or "(the whole card)"
+            given = "" if problem["type"] in {"missing", "value_error"} else f", not {problem['input']!r}"
+            message = problem["msg"].removeprefix("Value error, ")
+            if problem["type"] == "extra_forbidden":
+                known = ", ".join(sorted(model.model_fields))
+                message, given = f"unknown field (known at the top level: {known})", ""
+            lines.append(f"  {field}: {message}{given}")
+        raise CardError("\n".join(lines)) from error
+
+
+def read_card(path: Path, kind: str) -> Card:
+    """Read and validate one card.toml of `kind` (`method`, `dataset` or `metric`)."""
+    data = read_toml(path)
+    return validate(CARD_TYPES[kind], data, path)

@@ -1,0 +1,95 @@
+"""The contract of a dataset: a list of items first, pixels only when asked."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesr_bench.base.errors import DataError
+from facesr_bench.base.hashing import file_sha256
+from facesr_bench.images.files import Image8
+from facesr_bench.plugins.cards import DatasetCard, ProtocolCard
+
+
+@dataclass(frozen=True)
+class Item:
+    """One entry of a dataset's list; naming it reads no pixels.
+
+    Attributes:
+        id: unique within the protocol; it names the image in results, forever.
+        files: every file that its pixels and annotations come from (hashed into the dataset's fingerprint).
+        meta: what the dataset's `read` needs beside them.
+    """
+
+    id: str
+    files: tuple[Path, ...]
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a dataset reads for one item, before the protocol's crop and degradation.
+
+    Attributes:
+        hr: HxWx3 uint8, or none for data without ground truth.
+        lr: HxWx3 uint8, or none where the protocol makes LR from HR.
+        landmarks: Nx2 float64, x then y in px of `hr`, the centre of the top-left pixel at (0, 0); or none.
+        box: left, top, side in px: the square that crop rule `box` takes.
+        identity: who it is.
+    """
+
+    hr: Image8 | None
+    lr: Image8 | None = None
+    landmarks: NDArray[np.float64] | None = None
+    box: tuple[int, int, int] | None = None
+    identity: str | None = None
+
+
+class DatasetBase(ABC):
+    """Base of every dataset's class `Dataset`.
+
+    Args:
+        card: the dataset's card.
+        root: the folder (or file) the user gave with `--data`; none where the card says `needs_data = false`.
+    """
+
+    def __init__(self, card: DatasetCard, root: Path | None) -> None:
+        self.card = card
+        self._root = root
+
+    @property
+    def root(self) -> Path:
+        if self._root is None:
+            raise DataError(f"dataset {self.card.name} needs data")
+        return self._root
+
+    @abstractmethod
+    def items(self, protocol: ProtocolCard) -> Sequence[Item]:
+        """All items of a protocol, in a fixed order.
+
+        Raises:
+            DataError: the layout is not what the card describes; says what is missing.
+        """
+
+    @abstractmethod
+    def read(self, item: Item, protocol: ProtocolCard) -> Picture:
+        """The pixels and annotations of one item; called from several threads."""
+
+    def content_hash(self, items: Sequence[Item]) -> str:
+        """sha256 over every item's id and the bytes of its files."""
+        digest = hashlib.sha256()
+        seen: dict[Path, bytes] = {}
+        for item in items:
+            digest.update(item.id.encode() + b"\0")
+            for path in item.files:
+                if path not in seen:
+                    seen[path] = file_sha256(path).encode()
+                digest.update(seen[path] + b"\0")
+        return digest.hexdigest()

@@ -1,0 +1,266 @@
+"""The plots of a leaderboard: distributions, trade-offs, all metrics at once; for papers and pages.
+
+Each function returns a matplotlib Figure; `figure_style` says what they share, and writes it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesr_bench.base.errors import ResultsError
+from facesr_bench.report.figures.style import (
+    WIDTH,
+    axis_label,
+    caption,
+    finished,
+    invert_if_lower_is_better,
+    looks,
+    new_figure,
+    pick,
+    plain,
+    ranked,
+    style,
+)
+from facesr_bench.results.columns import MetricInfo
+from facesr_bench.results.leaderboard import Group
+from facesr_bench.results.statistics import FEW, Comparisons, compare
+from facesr_bench.results.summary import RowSummary, per_image_values
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_POINTS = 400
+"""Up to so many images, a distribution shows each one."""
+
+
+# -- distributions -----------------------------------------------------------------------------------------------------
+
+
+def distribution(
+    group: Group,
+    metrics: Sequence[str] = (),
+    *,
+    kind: Literal["violin", "ecdf"] = "violin",
+    comparisons: Comparisons | None = None,
+) -> Figure:
+    """How the values of each image spread: one panel per metric, one violin or step curve per method.
+
+    Violins end at the least and greatest value and hold a dot for each image (up to `MOST_POINTS`); of fewer than
+    `stats.FEW` images there are only the dots. The mean stands in black, with its 95 % bootstrap interval. Infinite
+    values are left out, and counted in the panel's title.
+
+    Args:
+        comparisons: what `stats.compare` has found for the group; none: it is found here.
+
+    Raises:
+        ResultsError: nothing to draw, an unknown metric, or one that has no values per image.
+    """
+    rows = ranked(group)
+    values = {row.label: per_image_values(row) for row in rows}
+    names = [m.name for m in group.metrics if any(values[row.label].get(m.name) for row in rows)]
+    chosen = pick(group, metrics, names)
+    if not chosen:
+        raise ResultsError(f"{group.protocol}: no metric has values per image, so there is nothing to draw")
+    with style():
+        columns = min(len(chosen), 3)
+        lines = math.ceil(len(chosen) / columns)
+        height = 1.2 + 0.34 * len(rows) if kind == "violin" else 2.5
+        figure, axes = new_figure(
+            WIDTH * (columns / 3 if columns < 3 else 1) + (1.2 if columns < 3 else 0), height * lines, lines, columns
+        )
+        statistics: Comparisons = {}
+        if kind == "violin":
+            statistics = compare(group) if comparisons is None else comparisons
+        for axis, metric in zip(axes, chosen, strict=False):
+            given = {row.label: _finite(values[row.label].get(metric.name, {})) for row in rows}
+            infinite = sum(len(values[row.label].get(metric.name, {})) - len(given[row.label]) for row in rows)
+            if kind == "violin":
+                _violins(axis, group, given, metric.name, statistics)
+            else:
+                _steps(axis, group, given)
+            axis.set_xlabel(axis_label(metric))
+            axis.set_title(f"{infinite} infinite not drawn" if infinite else "", fontsize="small")
+        for axis in axes[len(chosen) :]:
+            axis.remove()
+        for i in range(len(chosen)):
+            if i % columns:
+                axes[i].tick_params(labelleft=kind != "violin")
+                axes[i].set_ylabel("")
+        if kind == "ecdf":
+            handles, labels = axes[0].get_legend_handles_labels()
+            figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
+        figure.suptitle(caption(group), fontsize="medium")
+        return finished(figure)
+
+
+def _finite(values: Mapping[str, float]) -> NDArray[np.float64]:
+    return np.array([value for value in values.values() if math.isfinite(value)])
+
+
+def _violins(
+    axis: Axes, group: Group, given: Mapping[str, NDArray[np.float64]], metric: str, statistics: Comparisons
+) -> None:
+    look = looks(group)
+    random = np.random.default_rng(0)  # spreads the dots; the same each time
+    for place, (label, values) in enumerate(given.items()):
+        few = len(values) < FEW
+        if not few and np.ptp(values) > 0:
+            body = axis.violinplot([values], [place], orientation="horizontal", widths=0.85, showextrema=False)
+            for part in body["bodies"]:  # type: ignore[attr-defined]
+                part.set(facecolor=look[label].colour, edgecolor=look[label].colour, alpha=0.35, linewidth=0.8)
+        if len(values) <= MOST_POINTS:
+            spread = place + random.uniform(-0.14, 0.14, len(values))
+            axis.scatter(
+                values, spread, s=12 if few else 3, color=look[label].colour, alpha=0.7, linewidths=0, zorder=2
+            )
+        cell = statistics.get((label, metric))
+        if cell is not None and math.isfinite(cell.mean):
+            axis.plot([cell.mean], [place], marker="o", markersize=3.5, color="black", zorder=4)
+            if cell.interval is not None:
+                axis.plot(cell.interval, [place, place], color="black", linewidth=1.4, zorder=3)
+    axis.set_yticks(range(len(given)), [plain(label) for label in given])
+    axis.set_ylim(len(given) - 0.4, -0.6)
+    axis.grid(visible=False, axis="y")
+
+
+def _steps(axis: Axes, group: Group, given: Mapping[str, NDArray[np.float64]]) -> None:
+    look = looks(group)
+    for label, values in given.items():
+        if len(values):
+            axis.ecdf(values, label=plain(label), color=look[label].colour, linestyle=look[label].dashes)
+    axis.set_ylabel("Share of images")
+    axis.set_ylim(0, 1.01)
+
+
+# -- trade-off ---------------------------------------------------------------------------------------------------------
+
+
+def tradeoff(group: Group, x: str = "psnr", y: str = "lpips", *, comparisons: Comparisons | None = None) -> Figure:
+    """Means of two metrics against each other, the area of a point by the method's parameters; up and right is better.
+
+    Bars are 95 % bootstrap intervals. A hollow point has no parameters (interpolation) or none that its card states.
+
+    Args:
+        comparisons: what `stats.compare` has found for the group; none: it is found here.
+
+    Raises:
+        ResultsError: nothing to draw, or no method has a finite mean of both metrics; names the metrics there are.
+    """
+    rows = ranked(group)
+    try:
+        (across,), (up,) = pick(group, [x])[:1], pick(group, [y])[:1]
+    except ResultsError as error:
+        raise ResultsError(f"{error}\n  choose with --x and --y of `facesr-bench figure tradeoff`") from error
+    points = {
+        row.label: (row.means[across.name], row.means[up.name], row.parameters)
+        for row in rows
+        if math.isfinite(row.means.get(across.name, math.nan)) and math.isfinite(row.means.get(up.name, math.nan))
+    }
+    if not points:
+        raise ResultsError(f"{group.protocol}: no method has a finite mean of both {across.title} and {up.title}")
+    statistics, look = compare(group) if comparisons is None else comparisons, looks(group)
+    with style():
+        figure, (axis,) = new_figure(5.2, 3.4)
+        for label, (horizontal, vertical, parameters) in points.items():
+            colour = look[label].colour
+            for metric, along in ((across, "x"), (up, "y")):
+                interval = statistics[label, metric.name].interval
+                if interval is not None and along == "x":
+                    axis.plot(interval, [vertical] * 2, color=colour, linewidth=0.8, alpha=0.6, zorder=1)
+                elif interval is not None:
+                    axis.plot([horizontal] * 2, interval, color=colour, linewidth=0.8, alpha=0.6, zorder=1)
+            axis.scatter(
+                [horizontal],
+                [vertical],
+                s=_area(parameters),
+                marker=look[label].marker,
+                color=colour if parameters else "white",
+                edgecolors=colour,
+                linewidths=1.2,
+                zorder=2,
+                label=plain(_with_parameters(label, parameters)),
+            )
+        axis.set_xlabel(_axis_words(across, invert_if_lower_is_better(axis.xaxis, across)))
+        axis.set_ylabel(_axis_words(up, invert_if_lower_is_better(axis.yaxis, up)))
+        axis.margins(0.08)
+        figure.legend(loc="outside right center", fontsize="small", title="Area: parameters", title_fontsize="small")
+        figure.suptitle(f"{caption(group)}\nup and to the right is better", fontsize="medium")
+        return finished(figure)
+
+
+def _area(parameters: int | None) -> float:
+    """Points squared; proportional to the parameters from 1 to 100 million, so that areas can be compared."""
+    return 26 + 6 * min(parameters or 0, 100_000_000) / 1e6
+
+
+def _with_parameters(label: str, parameters: int | None) -> str:
+    return label if not parameters else f"{label} ({parameters / 1e6:.1f} M)"
+
+
+def _axis_words(metric: MetricInfo, inverted: bool) -> str:
+    return plain(metric.header) + (", axis inverted" if inverted else "")
+
+
+# -- all metrics at once -----------------------------------------------------------------------------------------------
+
+
+def parallel(group: Group, metrics: Sequence[str] = ()) -> Figure:
+    """One vertical axis per metric, from the worst mean drawn to the best, and one line per method; up is better.
+
+    The axes show what is gained where, not how much: each has its own scale, written at its ends.
+
+    Raises:
+        ResultsError: fewer than two methods, or than two metrics with a direction and finite means of two methods.
+    """
+    rows = ranked(group)
+    chosen = [m for m in pick(group, metrics) if m.higher_is_better is not None and len(_means(rows, m)) > 1]
+    if len(rows) < 2 or len(chosen) < 2:
+        raise ResultsError(
+            f"{group.protocol}: a parallel plot needs at least two methods and two metrics with finite means; "
+            f"there are {len(rows)} method(s) and {len(chosen)} metric(s)"
+        )
+    look = looks(group)
+    with style():
+        figure, (axis,) = new_figure(max(4.2, 1.25 * len(chosen) + 1.2), 3.4)
+        heights: dict[str, list[float]] = {row.label: [math.nan] * len(chosen) for row in rows}
+        for place, metric in enumerate(chosen):
+            means = _means(rows, metric)
+            worst, best = min(means.values()), max(means.values())
+            if not metric.higher_is_better:
+                worst, best = best, worst
+            for label, mean in means.items():
+                heights[label][place] = 0.5 if best == worst else (mean - worst) / (best - worst)
+            axis.axvline(place, color="0.75", linewidth=0.8, zorder=0)
+            for end, height, side in ((best, 1, "bottom"), (worst, 0, "top")):
+                text = metric.format(end) if best != worst or height else ""
+                offset = 5 if height else -5
+                axis.annotate(
+                    text, (place, height), (0, offset), textcoords="offset points", ha="center", va=side,
+                    fontsize="small", color="0.25", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+                )  # fmt: skip
+        for label, line in heights.items():
+            axis.plot(
+                range(len(chosen)), line, label=plain(label), color=look[label].colour, linestyle=look[label].dashes,
+                marker=look[label].marker, markersize=5, linewidth=1.4, clip_on=False,
+            )  # fmt: skip
+        axis.set_xticks(range(len(chosen)), [plain(m.header).replace(" (", "\n(") for m in chosen])
+        axis.set(xlim=(-0.3, len(chosen) - 0.7), ylim=(-0.12, 1.12), yticks=[])
+        axis.set_ylabel("worst mean \N{RIGHTWARDS ARROW} best mean")
+        axis.grid(visible=False)
+        axis.spines["left"].set_visible(False)
+        axis.spines["bottom"].set_visible(False)
+        axis.tick_params(axis="x", length=0)
+        figure.legend(loc="outside right center")
+        figure.suptitle(caption(group), fontsize="medium")
+        return finished(figure)
+
+
+def _means(rows: Sequence[RowSummary], metric: MetricInfo) -> dict[str, float]:
+    found = {row.label: row.means.get(metric.name, math.nan) for row in rows}
+    return {label: mean for label, mean in found.items() if math.isfinite(mean)}

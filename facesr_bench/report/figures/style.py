@@ -1,0 +1,198 @@
+"""What every figure shares: its style, how a method is drawn, which rows and metrics it shows, and writing it.
+
+Figures are matplotlib's, shown in no window; `save` writes them. Only rows that ran on the same images
+(`RowSummary.comparable`) are drawn. Methods keep their colour, marker and dashes in all plots of a group: seaborn's
+`colorblind` palette, and shapes besides, so that no plot is told by colour alone.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facesr_bench.base.errors import ResultsError
+from facesr_bench.report.tables.sheet import chosen_metrics, one_line, short_names
+from facesr_bench.results.columns import MetricInfo
+from facesr_bench.results.leaderboard import Group
+from facesr_bench.results.summary import RowSummary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FORMATS = ("pdf", "png", "svg")
+WIDTH = 6.9
+"""Inches: the text width of a two-column paper."""
+PNG_DPI = 300
+
+_MARKERS = "osD^vP*Xhp"
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.2, 1.2, 1.2)), (0, (8, 2)))
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a method is drawn in every plot."""
+
+    colour: tuple[float, float, float]
+    marker: str
+    dashes: Any
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """matplotlib's settings for every figure here; SVG keeps text as text and has no random names in it."""
+    import matplotlib as mpl
+    import seaborn
+
+    settings = {
+        **seaborn.axes_style("ticks"),
+        **seaborn.plotting_context("paper", font_scale=0.9),
+        "axes.grid": True,
+        "grid.color": "0.9",
+        "grid.linewidth": 0.6,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "legend.frameon": False,
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],
+        "svg.hashsalt": "facesr-bench",
+        "svg.fonttype": "none",
+        "pdf.fonttype": 42,
+        "figure.facecolor": "white",
+    }
+    with mpl.rc_context(settings):
+        yield
+
+
+def save(figure: Figure, path: Path, format: str | None = None) -> None:  # noqa: A002
+    """Write a figure whole or not at all; the same figure gives the same bytes.
+
+    Args:
+        format: `pdf`, `png` or `svg`; none: by the path's suffix.
+
+    Raises:
+        ResultsError: another format, or the file can't be written.
+    """
+    data = to_bytes(figure, format or path.suffix[1:].lower())
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error
+
+
+def to_bytes(figure: Figure, format: str) -> bytes:  # noqa: A002
+    """A figure as the bytes of a file, without date.
+
+    Raises:
+        ResultsError: no such format.
+    """
+    if format not in FORMATS:
+        raise ResultsError(f"no figure format is called {format!r}; known: {', '.join(FORMATS)}")
+    metadata: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[format]
+    stream = io.BytesIO()
+    with style():
+        dpi = getattr(figure, "exact_dpi", PNG_DPI)
+        figure.savefig(stream, format=format, dpi=dpi, metadata=metadata)
+    return stream.getvalue()
+
+
+def plain(text: str) -> str:
+    """A stranger's text as matplotlib shall draw it: no formulas in it, on one line, never taken for a hidden label."""
+    text = one_line(text).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
+def looks(group: Group) -> dict[str, Look]:
+    """How each row of a group is drawn, by label; independent of their order in the table."""
+    import seaborn
+
+    colours = seaborn.color_palette("colorblind")
+    labels = sorted(row.label for row in group.rows)
+    return {
+        label: Look(
+            colours[i % len(colours)],
+            _MARKERS[(i + i // len(colours)) % len(_MARKERS)],
+            _DASHES[(i + i // len(colours)) % len(_DASHES)],
+        )
+        for i, label in enumerate(labels)
+    }
+
+
+def ranked(group: Group) -> list[RowSummary]:
+    """The rows that may be drawn together, best first.
+
+    Raises:
+        ResultsError: there are none.
+    """
+    rows = [row for row in group.rows if row.comparable]
+    if not rows:
+        raise ResultsError(
+            f"{group.protocol}, profile {group.profile}: no image was scored, so there is nothing to draw"
+        )
+    return rows
+
+
+def pick(group: Group, wanted: Sequence[str], names: Sequence[str] | None = None) -> list[MetricInfo]:
+    """The metrics of a group that a user's words mean (as in `table --metrics`), in their order.
+
+    No words: all but those made of all values of another.
+
+    Args:
+        names: only these can be drawn; none: every metric that a row has a mean of.
+
+    Raises:
+        ResultsError: a word means none; the message names those there are, and why the one meant has no value.
+    """
+    infos = {metric.name: metric for metric in group.metrics}
+    if names is None:
+        names = [name for name in infos if any(name in row.means for row in group.rows)]
+    if not wanted:
+        return [infos[name] for name in names if infos[name].aggregate_of is None]
+    try:
+        return [infos[name] for name in chosen_metrics(wanted, names)]
+    except ResultsError as error:
+        meant = [info for word in wanted for info in infos.values() if word in short_names(info.name)]
+        reasons = {
+            f"{info.title}: {why}" for info in meant for row in group.rows for why in row.reasons.get(info.name, ())
+        }
+        raise ResultsError("\n  ".join([str(error), *sorted(reasons)])) from error
+
+
+def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    return figure, list(axes.ravel())
+
+
+def finished(figure: Figure) -> Figure:
+    """Settle the layout now, so that the bytes don't depend on what else the figure was written as before."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
+
+
+def axis_label(metric: MetricInfo) -> str:
+    """On two lines if it is long."""
+    text = plain(metric.header)
+    return text.replace(" (", "\n(", 1) if len(text) > 20 else text
+
+
+def caption(group: Group) -> str:
+    return plain(f"{group.protocol}, profile {group.profile}, n = {group.size}")
+
+
+def invert_if_lower_is_better(axis: Any, metric: MetricInfo) -> bool:
+    """Turn an axis round where lower is better, so that up or right is always better."""
+    if metric.higher_is_better is False:
+        axis.set_inverted(True)
+        return True
+    return False

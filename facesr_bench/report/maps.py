@@ -1,0 +1,152 @@
+"""Where a picture is wrong, and where one picture is better than another: values per pixel, and their colours.
+
+Each map is of the method's saved picture against the ground truth: the squared error that PSNR averages, one less the
+SSIM around each pixel, and what a run has kept of metrics that make maps, such as LPIPS. The first two follow the
+result's profile: what its border cuts off, or its SSIM window doesn't reach, has no value and no colour.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesr_bench.base.errors import MetricError
+from facesr_bench.images.files import Image8
+from facesr_bench.images.maps import write_indexed
+from facesr_bench.plugins.profile import Profile
+
+Values = NDArray[np.float64]
+"""HxW: the value at each pixel, NaN where there is none."""
+Codes = NDArray[np.uint8]
+"""HxW: `encode`d values."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of map.
+
+    Attributes:
+        name: in files and links.
+        title: for people.
+        top: values from here up share the last code.
+        words: what is drawn, in one sentence.
+    """
+
+    name: str
+    title: str
+    top: float
+    words: str
+
+
+ERROR = Kind("error", "Squared error", 128.0, "Root of the squared error that PSNR averages, in levels of 255.")
+STRUCTURE = Kind(
+    "ssim", "1 \N{MINUS SIGN} SSIM", 1.0, "One less the SSIM around each pixel, as the profile computes it."
+)
+
+
+def metric_kind(key: str, title: str) -> Kind:
+    """The kind of the maps that a run has kept of a metric, such as LPIPS."""
+    return Kind(f"map:{key}", title, 1.0, f"{title} at each pixel: what its value is the mean of.")
+
+
+NO_VALUE = 255
+_LAST = 63
+
+
+def encode(values: Values, top: float) -> Codes:
+    """Values as whole numbers 0..63, finer near zero, where errors crowd: value = top (code / 63)^2; NaN is 255.
+
+    A code is off by at most 1.6 % of `top`, and by less the smaller the value. Good to look at, not to average.
+    """
+    codes = np.rint(_LAST * np.sqrt(np.clip(np.nan_to_num(values), 0, top) / top))
+    return np.where(np.isnan(values), NO_VALUE, codes).astype(np.uint8)
+
+
+def decode(codes: Codes, top: float) -> Values:
+    """The middle of what each code stands for; NaN for 255."""
+    return np.where(codes == NO_VALUE, np.nan, top * np.square(codes / _LAST))
+
+
+class Mapper:
+    """Makes the maps of one profile and scale."""
+
+    def __init__(self, profile: Profile, scale: int) -> None:
+        """Raises: MetricError: the scale is not a positive whole number."""
+        from facesr_bench.evaluation.metrics import load_metric
+
+        self._psnr: Any = load_metric("psnr", profile, scale)
+        self._ssim: Any = load_metric("ssim", profile, scale)
+        self._border = profile.border_px(scale)
+        self._rim = profile.ssim_size // 2
+
+    def reference(self, hr: Image8) -> tuple[Any, Any]:
+        """What the maps of every method on one image share.
+
+        Returns:
+            PSNR's reference, and SSIM's (none where the image is smaller than its window).
+
+        Raises:
+            MetricError: the image is smaller than the profile's border.
+        """
+        try:
+            structure = self._ssim.prepare(hr)
+        except MetricError:
+            structure = None
+        return self._psnr.prepare(hr), structure
+
+    def maps(self, sr: Image8, reference: tuple[Any, Any]) -> dict[str, Values]:
+        """`error`, in levels, and `ssim`, 1 - SSIM, each of the size of `sr`.
+
+        Raises:
+            MetricError: `sr` is not of the ground truth's size.
+        """
+        height, width = sr.shape[:2]
+        errors = np.sqrt(self._psnr.squared_errors(sr, reference[0]))
+        found = {"error": _placed(errors, height, width, self._border)}
+        if reference[1] is not None:
+            similarity = self._ssim.ssim_map(sr, reference[1])
+            # A profile may average blocks of pixels before the window runs over them.
+            planes = reference[1].planes.shape[1]
+            block = max(1, (height - 2 * self._border) // planes)
+            if block > 1:
+                similarity = similarity.repeat(block, axis=0).repeat(block, axis=1)
+            found["ssim"] = _placed(1 - similarity, height, width, self._border + self._rim * block)
+        return found
+
+
+def _placed(values: Values, height: int, width: int, margin: int) -> Values:
+    """`values` at its place in the whole image; NaN around it."""
+    whole = np.full((height, width), np.nan)
+    rows, columns = min(values.shape[0], height - margin), min(values.shape[1], width - margin)
+    whole[margin : margin + rows, margin : margin + columns] = values[:rows, :columns]
+    return whole
+
+
+def pooled(values: Values, side: int) -> Values:
+    """`values` averaged over square blocks, so that no side is longer than about `side`; NaN counts as nothing."""
+    block = math.ceil(max(values.shape) / side)
+    if block <= 1:
+        return values
+    height, width = (-(-n // block) * block for n in values.shape)
+    padded = np.full((height, width), np.nan)
+    padded[: values.shape[0], : values.shape[1]] = values
+    blocks = padded.reshape(height // block, block, width // block, block)
+    counts = np.isfinite(blocks).sum(axis=(1, 3))
+    sums = np.nansum(blocks, axis=(1, 3))
+    means: Values = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+    return means
+
+
+def write_mean_map(path: Path, values: Values, top: float) -> None:
+    """Values from 0 to `top` as colours; pixels without a value are grey.
+
+    Raises:
+        ResultsError: it can't be written.
+    """
+    index = np.rint(254 * np.clip(np.nan_to_num(values) / top, 0, 1)).astype(np.uint8)
+    write_indexed(path, np.where(np.isnan(values), np.uint8(255), index), blank=True)

@@ -1,0 +1,277 @@
+"""Tables to paste: CSV for programs, markdown for an issue, LaTeX (booktabs) for a paper, HTML for a page.
+
+Markdown, LaTeX and HTML are three spellings of one `Sheet`; CSV holds the same numbers at full precision.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
+
+from facesr_bench.base.errors import ResultsError
+from facesr_bench.report.published import read_anchors
+from facesr_bench.report.tables.sheet import (
+    DASH,
+    MARKS,
+    PUBLISHED,
+    UNSURE,
+    Cell,
+    Line,
+    Options,
+    Sheet,
+    chosen_metrics,
+    make_sheet,
+    one_line,
+    table_records,
+)
+from facesr_bench.results.leaderboard import groups
+from facesr_bench.results.summary import RowSummary
+
+__all__ = ["DASH", "FORMATS", "Options", "one_line", "render", "tex"]
+
+FORMATS = ("csv", "markdown", "latex", "html")
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    # After the \\ of the row before, these two would be read as its arguments.
+    "[": "{[}",
+    "*": "{*}",
+    "°": r"$^\circ$",
+    # babel makes it active in German and others.
+    '"': r"\char34{}",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "±": r"$\pm$",
+    "\N{MULTIPLICATION SIGN}": r"$\times$",
+    "·": r"$\cdot$",
+    "\N{MINUS SIGN}": "$-$",
+    "\N{EN DASH}": r"\textendash{}",
+    "\N{EM DASH}": r"\textemdash{}",
+    "\N{DAGGER}": r"\textdagger{}",
+    "…": r"\dots{}",
+    "\N{GREATER-THAN OR EQUAL TO}": r"$\geq$",
+    "∞": r"$\infty$",
+    "\N{GREEK SMALL LETTER SIGMA}": r"$\sigma$",
+}
+
+
+def render(rows: Sequence[RowSummary], format: str, options: Options | None = None) -> str:  # noqa: A002
+    """The rows as text ending in a newline.
+
+    `csv` has one row per result in the order given and numbers at full precision; the others have one table per
+    (protocol, profile), best first, the best mean bold and the second underlined.
+
+    Raises:
+        ResultsError: no such format or metric, or the images of a result can't be read.
+        CardError: the published numbers can't be read.
+    """
+    options = options or Options()
+    if format not in FORMATS:
+        raise ResultsError(f"no table format is called {format!r}; known: {', '.join(FORMATS)}")
+    if options.metrics:
+        chosen_metrics(options.metrics, {name for row in rows for name in row.metrics})
+    if format == "csv":
+        return _csv(rows, options)
+    writers: dict[str, Callable[[Sheet], str]] = {"markdown": _markdown, "latex": _latex, "html": _html}
+    nothing = {"markdown": "No results yet.\n", "latex": "% no results yet\n", "html": "<p>No results yet.</p>\n"}
+    anchors = read_anchors() if options.published else None
+    sheets = (make_sheet(group, options, anchors) for group in groups(rows))
+    return "\n".join(writers[format](sheet) for sheet in sheets) or nothing[format]
+
+
+def _csv(rows: Sequence[RowSummary], options: Options) -> str:
+    names, found = table_records(rows, options)
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(found)  # csv writes floats with repr, none as an empty cell
+    return stream.getvalue()
+
+
+def _markdown(sheet: Sheet) -> str:
+    protocol, comma, rest = sheet.head.partition(", ")
+    header = ["Method", "n", *(_md(metric.header) for metric in sheet.metrics), *sheet.costs]
+    lines = [f"**{_md(protocol)}**{comma}{_md(rest)}", "", _md_row(header)]
+    lines.append(_md_row(["---", *["---:"] * (len(header) - 1)]))
+    lines += [_md_line(line) for line in sheet.lines]
+    if sheet.published:
+        lines.append(_md_row([f"*{PUBLISHED}:*", *[""] * (len(header) - 1)]))
+        lines += [_md_line(line, published=True) for line in sheet.published]
+    legend = sheet.legend[1:] if sheet.legend[:1] == (MARKS,) else sheet.legend
+    lines += ["", _md(" ".join(legend))] if legend else []
+    lines += ["", *(f"- {_md(labels)}: {_md(note)}" for labels, note in sheet.notes)] if sheet.notes else []
+    return "\n".join(lines) + "\n"
+
+
+def _md_line(line: Line, *, published: bool = False) -> str:
+    label = f"*{_md(line.label)}*" if published else _md(line.label)
+    return _md_row([label, line.n, *(_md_cell(cell) for cell in line.cells), *line.costs])
+
+
+def _md_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _md_cell(cell: Cell) -> str:
+    text = f"**{cell.text}**" if cell.best else f"<u>{cell.text}</u>" if cell.second else cell.text
+    text += cell.qualifier + (f" {UNSURE}" if cell.unsure else "")
+    return "<br>".join([text, *(_md(line) for line in cell.lines if line)])
+
+
+def _md(text: str) -> str:
+    text = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
+
+
+def _html(sheet: Sheet) -> str:
+    """A bare table to put into a page: no style, no script; `data-value` holds each mean at full precision."""
+    width = 2 + len(sheet.metrics) + len(sheet.costs)
+    header = ["Method", "n", *(metric.header for metric in sheet.metrics), *sheet.costs]
+    lines = [
+        "<table>",
+        f"<caption>{_esc(' '.join([sheet.head + '.', *sheet.legend]))}</caption>",
+        "<thead><tr>" + "".join(f'<th scope="col">{_esc(name)}</th>' for name in header) + "</tr></thead>",
+        "<tbody>",
+        *(_html_line(line) for line in sheet.lines),
+        "</tbody>",
+    ]
+    if sheet.published:
+        title = f'<tr><th scope="rowgroup" colspan="{width}">{PUBLISHED}</th></tr>'
+        lines += ['<tbody class="published">', title, *(_html_line(line) for line in sheet.published), "</tbody>"]
+    lines.append("</table>")
+    if sheet.notes:
+        notes = (f"<li>{_esc(labels)}: {_esc(note)}</li>" for labels, note in sheet.notes)
+        lines += ["<ul>", *notes, "</ul>"]
+    return "\n".join(lines) + "\n"
+
+
+def _html_line(line: Line) -> str:
+    cells = "".join(_html_cell(cell) for cell in line.cells)
+    costs = "".join(f"<td>{_esc(cost)}</td>" for cost in line.costs)
+    return f'<tr><th scope="row">{_esc(line.label)}</th><td>{_esc(line.n)}</td>{cells}{costs}</tr>'
+
+
+def _html_cell(cell: Cell) -> str:
+    text = f"<strong>{cell.text}</strong>" if cell.best else f"<u>{cell.text}</u>" if cell.second else cell.text
+    text += html.escape(cell.qualifier) + (f" {UNSURE}" if cell.unsure else "")
+    below = "".join(f"<br><small>{_esc(line)}</small>" for line in cell.lines if line)
+    value = "" if cell.value is None else f' data-value="{cell.value!r}"'
+    return f"<td{value}>{text}{below}</td>"
+
+
+def _esc(text: str) -> str:
+    return html.escape(one_line(text))
+
+
+def _latex(sheet: Sheet) -> str:
+    width = 2 + len(sheet.metrics) + len(sheet.costs)
+    head = re.sub(r"n = (\d+)", r"$n = \1$", tex(sheet.head), count=1)
+    titles = [_split_title(metric.header) for metric in sheet.metrics]
+    titles += [_split_title(name) for name in sheet.costs]
+    lines = [
+        r"% \usepackage{booktabs,graphicx}",
+        r"\begin{table}",
+        r"  \centering",
+        r"  \setlength{\belowcaptionskip}{6pt}",
+        rf"  \caption{{{' '.join([head + '.', *(tex(sentence) for sentence in sheet.legend)])}}}",
+        r"  \small",
+        r"  \setlength{\tabcolsep}{4pt}",
+        r"  \sbox0{%",
+        rf"  \begin{{tabular}}{{l{'r' * (width - 1)}}}",
+        r"    \toprule",
+        f"    {_tex_row(['Method', '$n$', *(tex(first) for first, _ in titles)])}",
+    ]
+    if any(second for _, second in titles):
+        lines.append(f"    {_tex_row(['', '', *(tex(second) for _, second in titles)])}")
+    lines.append(r"    \midrule")
+    lines += [f"    {text}" for text in _tex_lines(sheet.lines)]
+    if sheet.published:
+        lines += [r"    \midrule", rf"    \multicolumn{{{width}}}{{l}}{{\itshape {PUBLISHED}}} \\"]
+        lines += [f"    {text}" for text in _tex_lines(sheet.published, published=True)]
+    lines += [r"    \bottomrule", r"  \end{tabular}}%"]
+    lines.append(r"  \ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi")
+    if sheet.notes:
+        notes = (rf"    {tex(labels)}: {tex(note)}\par" for labels, note in sheet.notes)
+        lines += [r"  \par\smallskip", r"  \begin{minipage}{\linewidth}\footnotesize", *notes, r"  \end{minipage}"]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def _split_title(header: str) -> tuple[str, str]:
+    """A column's title on two lines, so that a long one does not make it wide: `PSNR`, `(dB) ↑`."""
+    first, bracket, rest = header.partition(" (")
+    if bracket:
+        return first, f"({rest}"
+    if header.endswith((" ↑", " ↓")):
+        return header[:-2], header[-1]
+    return header, ""
+
+
+def _tex_lines(lines: Iterable[Line], *, published: bool = False) -> Iterable[str]:
+    spaced = False
+    for line in lines:
+        if spaced:
+            yield r"\addlinespace[2pt]"
+        label = rf"\textit{{{tex(line.label)}}}" if published else tex(line.label)
+        if line.cite:
+            label += rf"~\cite{{{line.cite}}}"
+        cells = [_tex_cell(cell) for cell in line.cells]
+        yield _tex_row([label, tex(line.n), *cells, *(tex(cost) for cost in line.costs)])
+        for texts in zip_longest(*(cell.lines for cell in line.cells), fillvalue=""):
+            spaced = True
+            if any(texts):
+                small = [rf"\scriptsize {_tex_number(text)}" if text else "" for text in texts]
+                yield _tex_row(["", "", *small, *[""] * len(line.costs)])
+
+
+def _tex_row(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _tex_cell(cell: Cell) -> str:
+    if cell.value is None:
+        return "--"
+    text = _tex_number(cell.text)
+    if not math.isfinite(cell.value):
+        text = r"$\infty$" if cell.value > 0 else r"$-\infty$"
+    if cell.best:
+        text = rf"\textbf{{{text}}}"
+    elif cell.second:
+        text = rf"\underline{{{text}}}"
+    text += tex(f"x{cell.qualifier}")[1:]  # x: the blank in front stays
+    return text + r"\rlap{\textsuperscript{\textdagger}}" if cell.unsure else text
+
+
+def _tex_number(text: str) -> str:
+    return tex(text.replace("-", "\N{MINUS SIGN}"))
+
+
+def tex(text: str) -> str:
+    """`text` as LaTeX source that prints it, whatever it holds."""
+    escaped = "".join(_tex_character(c) for c in one_line(text))
+    return re.sub(r"-(?=-)", "-{}", escaped)  # or two hyphens would become a dash
+
+
+def _tex_character(character: str) -> str:
+    if character in _LATEX:
+        return _LATEX[character]
+    # pdfLaTeX stops at letters its fonts lack; Latin-1 letters it has.
+    if character.isascii() or (ord(character) < 0x180 and character.isalpha()):
+        return character
+    return rf"\texttt{{U+{ord(character):04X}}}"

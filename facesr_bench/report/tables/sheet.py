@@ -1,0 +1,316 @@
+"""What a table says, in plain text: which columns, marks, intervals, published rows and notes; no markup yet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.suggest import unknown
+from facesr_bench.report.published import Anchor, AnchorFile, Source, read_anchors
+from facesr_bench.results.columns import MetricInfo, ordered_metrics
+from facesr_bench.results.leaderboard import Group, groups
+from facesr_bench.results.statistics import ALPHA, FEW, RESAMPLES, Comparison, Comparisons, compare
+from facesr_bench.results.summary import RowSummary, columns, records
+
+DASH = "\N{EN DASH}"
+"""What a cell without a value shows."""
+UNSURE = "\N{DAGGER}"
+"""Marks a mean whose difference from the best is not significant."""
+MARKS = "Best in bold, second underlined."
+PUBLISHED = "Published, not measured here"
+"""Above the rows that were read elsewhere."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a table shows beside the means.
+
+    Attributes:
+        metrics: which columns, in this order, by any of their `short_names`; empty: all but those made of all values
+            of another (`nme:auc-8`).
+        intervals: 95 % bootstrap interval below each mean.
+        significance: a mark where the difference from the best is not significant, and the effect size.
+        published: the anchors of the same protocol and profile, as a group of their own.
+        cite: LaTeX's `\\cite` keys by row label.
+    """
+
+    metrics: tuple[str, ...] = ()
+    intervals: bool = False
+    significance: bool = False
+    published: bool = False
+    cite: Mapping[str, str] = field(default_factory=dict)
+
+
+def chosen_metrics(wanted: Iterable[str], known: Iterable[str]) -> list[str]:
+    """The keys among `known` that a user's words mean, in the user's order.
+
+    Raises:
+        ResultsError: a word means none of them; suggests one.
+    """
+    keys = ordered_metrics(known)
+    found: list[str] = []
+    for word in wanted:
+        meant = [key for key in keys if word in short_names(key)]
+        if not meant:
+            raise ResultsError(unknown("metric of these results", word, {short_names(key)[1] for key in keys}))
+        found += [key for key in meant if key not in found]
+    return found
+
+
+def short_names(key: str) -> tuple[str, str, str, str]:
+    """What a user may call a metric: its key, and the key without its file's hash, its network, its variant.
+
+    `nme@pfld-68:0123abcd:auc-8` is also `nme@pfld-68:auc-8` and `nme:auc-8`; `fid[clean]` is also `fid`.
+    """
+    found = re.search(r":(?:auc|failure)-\d+$", key)
+    behind = found[0] if found else ""
+    base, at, network = key.removesuffix(behind).partition("@")
+    network = at + re.sub(r":[0-9a-f]{8}$", "", network)
+    return key, base + network + behind, base + behind, re.split(r"[\[:]", base)[0] + behind
+
+
+def one_line(text: str) -> str:
+    """`text` on one line, and safe to print: control characters (terminal escapes, say) become U+FFFD."""
+    joined = " ".join(text.split())
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in joined)
+
+
+def table_records(rows: Sequence[RowSummary], options: Options) -> tuple[list[str], list[dict[str, Any]]]:
+    """(columns, one dict per row): `summary.columns` and, behind them, what the options add.
+
+    `--intervals`: METRIC_low, METRIC_high. `--significance`: METRIC_best (label of the row compared with),
+    METRIC_difference, METRIC_p, METRIC_p_holm, METRIC_effect, METRIC_significant. `--with-published`: `published`, the
+    address that a row was read at; empty for what was measured.
+    """
+    names, found = columns(rows), records(rows)
+    metrics = ordered_metrics({name for row in rows for name in row.metrics})
+    if options.metrics:
+        metrics = chosen_metrics(options.metrics, metrics)
+        kept = {"psnr", "ssim", *(name for row in rows for name in row.metrics)}
+        first = names.index("n") + 1
+        names = [*names[:first], *metrics, *(name for name in names[first:] if name not in kept)]
+    added: list[str] = []
+    for name in metrics:
+        added += [f"{name}_low", f"{name}_high"] if options.intervals else []
+        added += [f"{name}_{part}" for part in _COMPARED] if options.significance else []
+    if added:
+        place = {id(row): index for index, row in enumerate(rows)}
+        for group in groups(rows):
+            cells = compare(group)
+            for row in group.rows:
+                for name in metrics:
+                    found[place[id(row)]] |= _statistics(name, cells.get((row.label, name)))
+    if options.published:
+        added.append("published")
+        anchors = read_anchors()
+        for group in groups(rows):
+            found += [_published_record(anchor, source) for anchor, source in anchors.of(group)]
+    names += added
+    return names, [{name: record.get(name) for name in names} for record in found]
+
+
+_COMPARED = ("best", "difference", "p", "p_holm", "effect", "significant")
+
+
+def _statistics(name: str, cell: Comparison | None) -> dict[str, Any]:
+    if cell is None:
+        return {}
+    low, high = cell.interval or (None, None)
+    compared = {f"{name}_{part}": getattr(cell, part) for part in _COMPARED}
+    return {f"{name}_low": low, f"{name}_high": high, **compared}
+
+
+def _published_record(anchor: Anchor, source: Source) -> dict[str, Any]:
+    fields = anchor.model_dump(include={"protocol", "profile", "method", "weights", "n"})
+    millions = anchor.parameters_million
+    parameters = None if millions is None else round(millions * 1e6)
+    return {**fields, **anchor.values, "parameters": parameters, "published": source.url}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell, in plain text.
+
+    Attributes:
+        text: with the metric's digits; the dash where there is no value.
+        value: what `text` rounds, or none.
+        qualifier: what must stand right behind the text: a standard error, a count that is too small.
+        lines: what stands below it: interval, effect size.
+    """
+
+    text: str
+    value: float | None = None
+    best: bool = False
+    second: bool = False
+    unsure: bool = False
+    qualifier: str = ""
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row: who, over how many images, one cell per metric, and what it costs."""
+
+    label: str
+    n: str
+    cells: tuple[Cell, ...]
+    costs: tuple[str, ...]
+    cite: str = ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One (protocol, profile) as a table, in plain text.
+
+    Attributes:
+        head: protocol, data, profile and count.
+        legend: one sentence per mark that may occur.
+        lines: what was measured, best first; published: what was read elsewhere.
+        notes: (labels, what must be known of them).
+    """
+
+    head: str
+    legend: tuple[str, ...]
+    metrics: tuple[MetricInfo, ...]
+    costs: tuple[str, ...]
+    lines: tuple[Line, ...]
+    published: tuple[Line, ...]
+    notes: tuple[tuple[str, str], ...]
+
+
+def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sheet:
+    """A group as a table.
+
+    Raises:
+        ResultsError: the images of a result can't be read.
+    """
+    metrics = tuple(metric for metric in group.metrics if metric.aggregate_of is None)
+    if options.metrics:
+        names = {metric.name: metric for metric in group.metrics}
+        # The other words may mean metrics of another group.
+        wanted = [word for word in options.metrics if any(word in short_names(key) for key in names)]
+        metrics = tuple(names[key] for key in chosen_metrics(wanted, names))
+    cells: Comparisons = compare(group) if options.intervals or options.significance else {}
+    published = anchors.of(group) if anchors else ()
+    costs = _cost_columns(group, [anchor for anchor, _ in published])
+    lines = tuple(
+        Line(
+            row.label,
+            str(row.n) if row.comparable else f"{row.n} (not ranked)",
+            tuple(_cell(row, metric, cells.get((row.label, metric.name)), options) for metric in metrics),
+            tuple(of(row) for of in costs.values()),
+            options.cite.get(row.label, ""),
+        )
+        for row in group.rows
+    )
+    read = tuple(
+        Line(
+            anchor.label,
+            str(anchor.n),
+            tuple(_published_cell(anchor, metric) for metric in metrics),
+            tuple(_millions(anchor.parameters_million) if name == _PARAMETERS else DASH for name in costs),
+            options.cite.get(anchor.source, ""),
+        )
+        for anchor, _ in published
+    )
+    shown = {metric.name for metric in metrics} if options.metrics else None
+    dataset = one_line(str(group.rows[0].result.manifest["dataset"].get("title", "")))
+    return Sheet(
+        head=f"{group.protocol}, profile {group.profile}, n = {group.size}" + (f" images of {dataset}" * bool(dataset)),
+        legend=tuple(_legend(group, lines, options)),
+        metrics=metrics,
+        costs=tuple(costs),
+        lines=lines,
+        published=read,
+        notes=(*group.notes(shown), *_statistical_notes(group, metrics, cells), *_published_notes(published)),
+    )
+
+
+_PARAMETERS = "Params (M)"
+
+
+def _cost_columns(group: Group, anchors: Sequence[Anchor]) -> dict[str, Callable[[RowSummary], str]]:
+    """The columns behind the metrics: only those that a row has a number for, and always the time."""
+    found: dict[str, Callable[[RowSummary], str]] = {}
+    if any(row.parameters is not None for row in group.rows) or any(a.parameters_million for a in anchors):
+        found[_PARAMETERS] = lambda row: _millions(None if row.parameters is None else row.parameters / 1e6)
+    if any(row.flops is not None for row in group.rows):
+        found["GFLOPs"] = lambda row: DASH if row.flops is None else f"{row.flops / 1e9:.2f}"
+    if any(row.peak_memory is not None for row in group.rows):
+        found["Memory (MiB)"] = lambda row: DASH if row.peak_memory is None else f"{row.peak_memory / 2**20:.0f}"
+    found["ms/image"] = lambda row: DASH if row.ms_per_image is None else f"{row.ms_per_image:.1f}"
+    return found
+
+
+def _millions(value: float | None) -> str:
+    return DASH if value is None else "0" if value == 0 else f"{value:.2f}"
+
+
+def _cell(row: RowSummary, metric: MetricInfo, statistics: Comparison | None, options: Options) -> Cell:
+    value = row.means.get(metric.name)
+    if value is None:
+        return Cell(DASH)
+    lines = []
+    if options.intervals:
+        low_high = statistics.interval if statistics else None
+        lines.append("" if low_high is None else f"[{metric.format(low_high[0])}, {metric.format(low_high[1])}]")
+    if options.significance:
+        effect = statistics.effect if statistics else None
+        lines.append("" if effect is None else f"r = {round(effect, 2) + 0.0:.2f}")  # + 0.0: never -0.00
+    return Cell(
+        metric.format(value),
+        value,
+        best=metric.name in row.best,
+        second=metric.name in row.second,
+        unsure=options.significance and statistics is not None and statistics.significant is False,
+        qualifier=row.qualifier(metric),
+        lines=tuple(lines),
+    )
+
+
+def _published_cell(anchor: Anchor, metric: MetricInfo) -> Cell:
+    value = anchor.values.get(metric.name)
+    return Cell(DASH) if value is None else Cell(metric.format(value), value)
+
+
+def _legend(group: Group, lines: Sequence[Line], options: Options) -> Iterable[str]:
+    if any(cell.best for line in lines for cell in line.cells):
+        yield MARKS
+    if options.intervals:
+        few = f"; too narrow for so few images (n < {FEW})" if group.n < FEW else ""
+        yield f"In brackets: 95 % bootstrap interval of the mean (BCa, {RESAMPLES:,} resamples of the images){few}."
+    if options.significance:
+        yield (
+            f"{UNSURE}: difference from the best not significant (Wilcoxon signed-rank test paired by image, "
+            f"Holm-corrected over the methods, p \N{GREATER-THAN OR EQUAL TO} {ALPHA:g}). r: matched-pairs "
+            f"rank-biserial correlation with the best (\N{MINUS SIGN}1: the best one is better on every image)."
+        )
+
+
+def _statistical_notes(group: Group, metrics: Sequence[MetricInfo], cells: Comparisons) -> Iterable[tuple[str, str]]:
+    whole = [metric.title for metric in metrics if not metric.has_values]
+    if cells and whole:
+        yield ", ".join(whole), "one number for the whole set, so there is neither interval nor paired test"
+    said: dict[str, list[str]] = {}
+    for row in group.rows:
+        for metric in metrics:
+            cell = cells.get((row.label, metric.name))
+            if cell is None:
+                continue
+            if cell.no_interval and metric.has_values:
+                said.setdefault(f"{metric.title} has no interval: {cell.no_interval}", []).append(row.label)
+            if cell.note:
+                said.setdefault(f"{metric.title}: {cell.note}", []).append(row.label)
+    yield from ((", ".join(labels), note) for note, labels in said.items())
+
+
+def _published_notes(published: Sequence[tuple[Anchor, Source]]) -> Iterable[tuple[str, str]]:
+    said: dict[tuple[str, str], list[str]] = {}
+    for anchor, source in published:
+        trained = "" if anchor.training_data == "none" else f"; training data: {anchor.training_data}"
+        note = f"{source.title}, {source.url}{trained}. {source.note}".rstrip()
+        said.setdefault((anchor.source, note), []).append(anchor.label)
+    return [("Published: " + ", ".join(labels), note) for (_, note), labels in said.items()]

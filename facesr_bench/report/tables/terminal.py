@@ -1,0 +1,99 @@
+"""The table that a run ends with, in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from facesr_bench.report.tables.render import DASH, one_line
+from facesr_bench.results.columns import MetricInfo
+from facesr_bench.results.leaderboard import Group, groups
+from facesr_bench.results.summary import RowSummary
+
+GAP = 2
+"""Blanks between columns."""
+
+
+@dataclass
+class _Column:
+    """One column: its header wraps between words, its cells never wrap."""
+
+    header: str
+    cells: list[Text]
+
+    @property
+    def width(self) -> int:
+        return max([*map(cell_len, self.header.split()), *(cell.cell_len for cell in self.cells)], default=1)
+
+
+def print_tables(rows: Sequence[RowSummary], console: Console) -> None:
+    """One table per (protocol, profile), cut into as many as the terminal's width asks for.
+
+    Best bold, second underlined, and what is missing said below. What is made of all values of a metric (areas,
+    failure rates) is left to the report.
+    """
+    if not rows:
+        console.print(Text("No results yet."))
+    for group in groups(rows):
+        heading = f"{group.protocol} · profile {group.profile} · n = {group.size}"
+        console.print(Text(one_line(heading), style="bold"))
+        first, others = _columns(group)
+        for part in _parts(first, others, console.width):
+            console.print(_table(group, [first, *part]))
+        for labels, note in group.notes():
+            console.print(Text(f"{one_line(labels)}: {one_line(note)}", style="yellow"), soft_wrap=True)
+        console.print()
+
+
+def _columns(group: Group) -> tuple[_Column, list[_Column]]:
+    """The methods' names, and the columns of numbers."""
+    first = _Column("Method", [Text(one_line(row.label)) for row in group.rows])
+    counts = [str(row.n) if row.comparable else f"{row.n} (not ranked)" for row in group.rows]
+    columns = [_Column("n", [Text(count) for count in counts])]
+    for metric in group.metrics:
+        if metric.aggregate_of is None:
+            cells = [_cell(row, metric) for row in group.rows]
+            if any(cell.plain != DASH for cell in cells):  # what nobody has a number of is told by a note
+                columns.append(_Column(one_line(metric.header), cells))
+    if any(row.failed for row in group.rows):
+        styles = ["bold red" if row.failed else "" for row in group.rows]
+        failed = [Text(str(row.failed), style) for row, style in zip(group.rows, styles, strict=True)]
+        columns.append(_Column("Failed", failed))
+    times = [DASH if row.ms_per_image is None else f"{row.ms_per_image:.1f}" for row in group.rows]
+    return first, [*columns, _Column("ms/image", [Text(time) for time in times])]
+
+
+def _cell(row: RowSummary, metric: MetricInfo) -> Text:
+    value = row.means.get(metric.name)
+    style = "bold" if metric.name in row.best else "underline" if metric.name in row.second else ""
+    return Text.assemble((DASH if value is None else metric.format(value), style), row.qualifier(metric))
+
+
+def _parts(first: _Column, others: Sequence[_Column], width: int) -> list[list[_Column]]:
+    """The columns in portions that fit beside the first."""
+    parts: list[list[_Column]] = [[]]
+    left = width - first.width
+    for column in others:
+        needed = column.width + GAP
+        if needed > left and parts[-1]:
+            parts.append([])
+            left = width - first.width
+        parts[-1].append(column)
+        left -= needed
+    return parts
+
+
+def _table(group: Group, columns: Sequence[_Column]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, GAP, 0, 0))
+    for number, column in enumerate(columns):
+        # Text, never str: rich would read [brackets] in a name as markup.
+        header = Text(column.header)
+        table.add_column(header, justify="right" if number else "left", min_width=column.width, max_width=column.width)
+    for number, row in enumerate(group.rows):
+        table.add_row(*(column.cells[number] for column in columns), style="" if row.comparable else "dim")
+    return table

@@ -1,0 +1,1 @@
+"""Results on disk and what is computed of them: no torch, no plug-ins."""

@@ -1,0 +1,73 @@
+"""Arrays that depend on the ground truth alone (embeddings, landmarks, features), computed once and kept on disk."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesr_bench.base.files import file_name, replacing
+
+
+class References:
+    """One protocol's arrays: `<folder>/<name>/<image id>.npy`. Safe to use from several threads.
+
+    The folder must be of one set of inputs: nothing here looks at pixels.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._sizes: dict[str, int] = {}
+
+    def __call__(
+        self, name: str, image_id: str, compute: Callable[[], NDArray[Any]], limit: int | None = None
+    ) -> NDArray[Any]:
+        """The array, read from disk or else computed and written.
+
+        Args:
+            limit: bytes that all arrays of this name may take; beyond it nothing more is written.
+        """
+        path = self.path(name, image_id)
+        kept = read_array(path)
+        if kept is None:
+            kept = compute()
+            if limit is None or self._fits(path.parent, kept.nbytes, limit):
+                write_array(path, kept)
+        return kept
+
+    def _fits(self, folder: Path, size: int, limit: int) -> bool:
+        """Whether `size` more bytes may be written there; if so, they count from now on."""
+        with self._lock:
+            if folder.name not in self._sizes:
+                self._sizes[folder.name] = sum(path.stat().st_size for path in folder.glob("*.npy"))
+            if self._sizes[folder.name] + size > limit:
+                return False
+            self._sizes[folder.name] += size
+            return True
+
+    def path(self, name: str, image_id: str) -> Path:
+        return self._folder / file_name(name) / f"{file_name(image_id)}.npy"
+
+
+def read_array(path: Path) -> NDArray[Any] | None:
+    """The array in an .npy file; none if there is no file, or a damaged one."""
+    try:
+        found: NDArray[Any] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return found
+
+
+def write_array(path: Path, array: NDArray[Any]) -> None:
+    """Write an .npy file so that a reader never sees half of it.
+
+    Raises:
+        ResultsError: it can't be written.
+    """
+    with replacing(path) as partial, partial.open("wb") as stream:
+        np.save(stream, array, allow_pickle=False)

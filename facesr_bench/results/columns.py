@@ -1,0 +1,241 @@
+"""What the values of many images come to: the columns of a table, and each column's number or why it has none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from facesr_bench.results.record import ImageRow
+
+FIRST_METRICS = ("psnr", "ssim")
+"""The metrics whose columns come first, and are always there."""
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """What the manifest says of a metric.
+
+    Attributes:
+        higher_is_better: none where the manifest doesn't say; such a metric is shown but never ranked.
+        digits: decimals in tables.
+        version: raised by the metric's author whenever a number could change.
+        of: `image`: the mean of one value per image; `set`: one value of all images together.
+        minimum_count: of a set: with fewer images the number stands with its count.
+        aggregates: columns made of all its values, such as `auc-8`.
+        leave_out_below: values below it don't enter the mean.
+        aggregate_of: the metric whose values this column is made of, or none.
+        summary: what it tells, in a sentence.
+    """
+
+    name: str
+    title: str
+    unit: str = ""
+    higher_is_better: bool | None = None
+    digits: int = 4
+    version: int = 0
+    of: str = "image"
+    minimum_count: int = 0
+    aggregates: tuple[str, ...] = ()
+    leave_out_below: float | None = None
+    aggregate_of: str | None = None
+    summary: str = ""
+
+    @property
+    def has_values(self) -> bool:
+        """Whether each image has a value of its own, so that methods can be compared image by image."""
+        return self.of == "image" and self.aggregate_of is None
+
+    @property
+    def header(self) -> str:
+        """`PSNR (dB) ↑`: title, unit, and which way is better."""
+        unit = f" ({self.unit})" if self.unit else ""
+        return f"{self.title}{unit}{self.arrow}"
+
+    @property
+    def arrow(self) -> str:
+        return "" if self.higher_is_better is None else (" ↑" if self.higher_is_better else " ↓")
+
+    def format(self, value: float) -> str:
+        """`value` with the metric's digits; infinity as `inf`."""
+        return f"{value:.{self.digits}f}"
+
+
+def ordered_metrics(names: Iterable[str]) -> list[str]:
+    """Metric names in the order of columns: psnr, ssim, then the others by name."""
+    names = set(names)
+    return [name for name in FIRST_METRICS if name in names] + sorted(names.difference(FIRST_METRICS))
+
+
+def aggregates_of(info: MetricInfo) -> list[MetricInfo]:
+    """The columns made of all values of a metric."""
+    found = []
+    for aggregate in info.aggregates:
+        kind, _, limit = aggregate.partition("-")
+        area = kind == "auc"
+        what = f"AUC@{limit}" if area else f"failures@{limit}"
+        meaning = (
+            f"Area under the cumulative curve of {info.title} up to {limit} {info.unit}, in percent of the whole."
+            if area
+            else f"Share of images whose {info.title} is above {limit} {info.unit}, or whose face was not found."
+        )
+        found.append(
+            MetricInfo(
+                name=f"{info.name}:{aggregate}",
+                title=f"{info.title} {what}",
+                unit="%",
+                higher_is_better=area,
+                digits=2,
+                version=info.version,
+                aggregate_of=info.name,
+                summary=meaning,
+            )
+        )
+    return found
+
+
+def metric_infos(described: Mapping[str, Mapping[str, Any]], images: Iterable[ImageRow]) -> dict[str, MetricInfo]:
+    """Every column, in order.
+
+    Args:
+        described: what `MetricBase.describe` said of each metric.
+        images: may have values of metrics that nothing is known of; they get a column too.
+    """
+    infos = {
+        name: MetricInfo(
+            name=name,
+            title=card.get("title", name),
+            unit=card.get("unit", ""),
+            higher_is_better=card["higher_is_better"],
+            digits=card.get("digits", 4),
+            version=card.get("version", 0),
+            of=card.get("of", "image"),
+            minimum_count=card.get("minimum_count", 0),
+            aggregates=tuple(card.get("aggregates", ())),
+            leave_out_below=card.get("leave_out_below"),
+            summary=card.get("summary", ""),
+        )
+        for name, card in described.items()
+    }
+    infos.update({derived.name: derived for info in list(infos.values()) for derived in aggregates_of(info)})
+    for row in images:
+        for name in (*row.metrics, *row.reasons):
+            infos.setdefault(name, MetricInfo(name, name))
+    return {name: infos[name] for name in ordered_metrics(infos)}
+
+
+@dataclass
+class Totals:
+    """What many images come to; the fields are those of RowSummary."""
+
+    means: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    standard_errors: dict[str, float] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def qualifier(self, metric: MetricInfo) -> str:
+        """As `RowSummary.qualifier`."""
+        if metric.of != "set" or metric.name not in self.means:
+            return ""
+        error = self.standard_errors.get(metric.name)
+        spread = "" if error is None else f" \N{PLUS-MINUS SIGN} {metric.format(error)}"
+        count = self.counts[metric.name]
+        return f"{spread} (n = {count})" if count < metric.minimum_count else spread
+
+
+def total(infos: Mapping[str, MetricInfo], images: Sequence[ImageRow], sets: Mapping[str, Mapping[str, Any]]) -> Totals:
+    """Every column's number, or why it has none.
+
+    Args:
+        images: those that have an output.
+        sets: the values of metrics of the whole set, as in sets.json.
+    """
+    totals = Totals()
+    for name, info in infos.items():
+        if info.aggregate_of is not None:
+            _add_aggregate(totals, info, images)
+        elif info.of == "set":
+            _add_set(totals, info, images, sets.get(name, {}))
+        else:
+            _add_mean(totals, info, images)
+    return totals
+
+
+def _add_mean(totals: Totals, info: MetricInfo, images: Sequence[ImageRow]) -> None:
+    name = info.name
+    values = []
+    reasons = totals.reasons
+    for row in images:
+        reason = why_missing(row, name, info)
+        if reason is None:
+            values.append(row.metrics[name])
+        else:
+            reasons.setdefault(name, {}).setdefault(reason, []).append(row.id)
+    ids = [row.id for row in images]
+    if math.inf in values and -math.inf in values:
+        reasons.setdefault(name, {})["no mean: both +inf and -inf among the values"] = ids
+    elif values:
+        kept = [value for value in values if not is_left_out(value, info)]
+        if not kept:
+            reasons.setdefault(name, {})["every value is left out of the mean by this metric's rule"] = ids
+            return
+        totals.means[name], totals.counts[name] = math.fsum(kept) / len(kept), len(values)
+        if len(kept) < len(values):
+            totals.left_out[name] = len(values) - len(kept)
+
+
+def _add_set(totals: Totals, info: MetricInfo, images: Sequence[ImageRow], entry: Mapping[str, Any]) -> None:
+    version = entry.get("version", info.version)
+    if "value" in entry and entry.get("n") == len(images) and version == info.version:
+        totals.means[info.name], totals.counts[info.name] = float(entry["value"]), int(entry["n"])
+        if entry.get("standard_error") is not None:
+            totals.standard_errors[info.name] = float(entry["standard_error"])
+        return
+    if version != info.version:
+        stale = _other_version(version, info)
+    else:
+        stale = "made of other images; run again" if "value" in entry else "not computed in this run"
+    totals.reasons[info.name] = {str(entry.get("reason", stale)): [row.id for row in images]}
+
+
+def _add_aggregate(totals: Totals, info: MetricInfo, images: Sequence[ImageRow]) -> None:
+    """The area under the curve of a metric's errors, or the share of errors above a limit; both in percent.
+
+    An image whose face was not found counts as an error without bound; any other without a value is a reason.
+    """
+    from facesr_bench.results.curves import auc, failure_rate
+
+    base = str(info.aggregate_of)
+    missing = [row.id for row in images if base not in row.undetected and why_missing(row, base, info) is not None]
+    errors = [row.metrics.get(base, math.inf) for row in images]
+    if missing or not images or all(math.isinf(error) for error in errors):
+        if images:
+            everyone = [row.id for row in images]
+            totals.reasons[info.name] = {f"needs a value of {base} for every image": missing or everyone}
+        return
+    kind, _, limit = info.name.rpartition(":")[2].partition("-")
+    compute = auc if kind == "auc" else failure_rate
+    totals.means[info.name], totals.counts[info.name] = 100 * compute(errors, float(limit)), len(errors)
+
+
+def why_missing(row: ImageRow, name: str, info: MetricInfo) -> str | None:
+    """Why an image has no value of a metric that may enter the mean; none if it has one."""
+    if name not in row.metrics:
+        return row.reasons.get(name, "not computed in this run")
+    if math.isnan(row.metrics[name]):
+        return "stored as NaN"
+    version = row.versions.get(name, info.version)
+    if info.version and version != info.version:
+        return _other_version(version, info)
+    return None
+
+
+def _other_version(version: int, info: MetricInfo) -> str:
+    return f"computed by version {version} of the metric, not {info.version}; run again"
+
+
+def is_left_out(value: float, info: MetricInfo) -> bool:
+    """Whether a value doesn't enter the mean by the metric's own rule."""
+    return info.leave_out_below is not None and value < info.leave_out_below

@@ -1,0 +1,236 @@
+"""Results on disk: one folder per (protocol, method, fingerprint).
+
+    results/<protocol>/inputs/<hash>/{lr,hr}/<id>.png             what every method was given, once
+                                    /references/<what>/<id>.npy   what depends on the ground truth alone
+                                    /landmarks.json               the dataset's points, in px of HR
+    results/<protocol>/<method>/<fingerprint>/manifest.json       provenance
+                                             /images.jsonl        append-only, one line per image
+                                             /sr/<id>.png         the image that was scored
+                                             /maps/<id>.png       its error heatmap
+                                             /maps/<metric>/<id>.png   where a metric's value comes from
+                                             /features/<what>/<id>.npy   for metrics of the whole set
+                                             /sets.json           the values of those
+
+Everything else (tables, pages) is derived and can be rebuilt.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.files import file_name, write_json
+from facesr_bench.results.record import _REQUIRED, SCHEMA, ImageRow, _has, _merge
+
+MANIFEST = "manifest.json"
+IMAGES = "images.jsonl"
+SETS = "sets.json"
+LANDMARKS = "landmarks.json"
+
+
+class Result:
+    """One result folder. Reading is tolerant of a torn last line; writing appends whole lines."""
+
+    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self._stream: TextIO | None = None
+
+    @property
+    def protocol(self) -> str:
+        return str(self.manifest["protocol"]["name"])
+
+    @property
+    def method(self) -> str:
+        """The method's name, without its weights."""
+        return str(self.manifest["method"]["name"])
+
+    @property
+    def weights(self) -> str:
+        """The name (or file) of its weights; empty for methods without."""
+        return str(self.manifest["method"]["weights"] or "")
+
+    @property
+    def label(self) -> str:
+        """What tables call the row: method, weights unless default, precision unless fp32."""
+        return str(self.manifest["method"]["label"])
+
+    @property
+    def profile(self) -> str:
+        return str(self.manifest["profile"]["name"])
+
+    @property
+    def inputs_folder(self) -> Path:
+        """Where the LR and HR images of this result are: `lr/<id>.png`, `hr/<id>.png`."""
+        data = self.manifest["data"]
+        return self.folder.parent.parent / "inputs" / str(data.get("inputs") or data["hash"])[:16]
+
+    def sr_path(self, image_id: str) -> Path:
+        return self.folder / "sr" / f"{file_name(image_id)}.png"
+
+    def map_path(self, image_id: str) -> Path:
+        return self.folder / "maps" / f"{file_name(image_id)}.png"
+
+    def metric_map_path(self, key: str, image_id: str) -> Path:
+        """Where the map of one metric's value is: 16-bit gray, see `images.write_map`."""
+        return self.folder / "maps" / file_name(key) / f"{file_name(image_id)}.png"
+
+    def features_path(self, extractor: str, image_id: str) -> Path:
+        return self.folder / "features" / file_name(extractor) / f"{file_name(image_id)}.npy"
+
+    def sets(self) -> dict[str, dict[str, Any]]:
+        """What the metrics of the whole set came to, by metric: see `facesr_bench.evaluation.set_metrics`.
+
+        Raises:
+            ResultsError: the file is damaged.
+        """
+        path = self.folder / SETS
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise ResultsError(f"{path}: can't be read ({error}); remove it and run again") from error
+        if not isinstance(found, dict):
+            raise ResultsError(f"{path}: damaged; remove it and run again")
+        return found
+
+    def save_sets(self, sets: Mapping[str, Mapping[str, Any]]) -> None:
+        write_json(self.folder / SETS, sets)
+
+    def rows(self) -> dict[str, ImageRow]:
+        """Every image, by id, in the order first written; later lines of an image complete or replace earlier ones."""
+        rows: dict[str, ImageRow] = {}
+        path = self.folder / IMAGES
+        if not path.exists():
+            return rows
+        # What stands after the last newline is torn: the run was killed while writing it, and the image is computed
+        # again. It may lack the newline alone; but `append` cuts it off, so it must not count here.
+        *lines, _ = path.read_bytes().split(b"\n")
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = ImageRow.from_json(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise ResultsError(f"{path}, line {number}: damaged ({error}); remove the line to go on") from error
+            rows[row.id] = _merge(rows[row.id], row) if row.id in rows else row
+        return rows
+
+    def append(self, row: ImageRow) -> None:
+        """Add one line, whole and at once.
+
+        Raises:
+            ResultsError: the disk is full or not writable.
+        """
+        try:
+            if self._stream is None:
+                path = self.folder / IMAGES
+                _cut_torn_line(path)
+                self._stream = path.open("a", encoding="utf-8")
+            self._stream.write(row.to_json() + "\n")
+            self._stream.flush()
+        except OSError as error:
+            raise ResultsError(f"{self.folder / IMAGES}: can't be written: {error.strerror or error}") from error
+
+    def save_manifest(self) -> None:
+        write_json(self.folder / MANIFEST, self.manifest)
+
+    def clear(self) -> None:
+        """Forget every image: the old lines are kept beside, as images.jsonl.previous.
+
+        Raises:
+            ResultsError: the folder can't be written.
+        """
+        self.close()
+        path = self.folder / IMAGES
+        try:
+            if path.exists():
+                os.replace(path, path.with_name(IMAGES + ".previous"))
+            shutil.rmtree(self.folder / "features", ignore_errors=True)
+            (self.folder / SETS).unlink(missing_ok=True)
+        except OSError as error:
+            raise ResultsError(f"{path}: can't be put aside: {error.strerror or error}") from error
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Drop what a killed run left after the last newline, so that the next line starts on its own."""
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    if data and not data.endswith(b"\n"):
+        os.truncate(path, data.rfind(b"\n") + 1)
+
+
+def open_result(folder: Path) -> Result:
+    """Read one result folder.
+
+    Raises:
+        ResultsError: no manifest, a damaged one, or one of a version this release doesn't know.
+    """
+    path = folder / MANIFEST
+    anew = f"remove the folder {folder} and run again"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ResultsError(f"{path}: can't be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ResultsError(f"{path}: damaged ({error}); {anew}") from error
+    if not isinstance(manifest, dict) or "schema_version" not in manifest:
+        raise ResultsError(f"{path}: not the manifest of a result; {anew}")
+    version = manifest["schema_version"]
+    if version != SCHEMA:
+        raise ResultsError(
+            f"{path}: results of format {version!r}, but this release reads format {SCHEMA}; "
+            "read them with the release that wrote them, or run again"
+        )
+    missing = [name for name in _REQUIRED if not _has(manifest, name.split("."))]
+    if missing:
+        raise ResultsError(f"{path}: damaged, without {', '.join(missing)}; {anew}")
+    return Result(folder, manifest)
+
+
+def all_results(root: Path) -> Iterator[Result]:
+    """Every result under a results folder, by protocol, method and age.
+
+    Raises:
+        ResultsError: `root` doesn't exist, or one of its results can't be read.
+    """
+    if not root.is_dir():
+        raise ResultsError(f"{root}: no such results folder; make one with `facesr-bench run --out {root}`")
+    for manifest in sorted(root.glob(f"*/*/*/{MANIFEST}")):
+        yield open_result(manifest.parent)
+
+
+def newest_results(root: Path) -> list[Result]:
+    """The newest result of each (protocol, profile, label); superseded fingerprints are left out.
+
+    A record that the method could not be loaded gives way to any result that has images.
+    """
+
+    def rank(result: Result) -> tuple[bool, str]:
+        return result.manifest["error"] is None, result.manifest["updated"]
+
+    newest: dict[tuple[str, str, str], Result] = {}
+    for result in all_results(root):
+        key = (result.protocol, result.profile, result.label)
+        if key not in newest or rank(result) > rank(newest[key]):
+            newest[key] = result
+    return list(newest.values())
+
+
+FOLDER = "attention"
+
+
+MEAN = "%mean"
+"""No image's folder is called so: a per cent sign in an id is written %25."""

@@ -1,0 +1,153 @@
+"""The file that `method@weights` or `metric@network` means, found and verified."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from facesr_bench.base.errors import DataError, WeightsError
+from facesr_bench.base.hashing import digest, file_sha256
+from facesr_bench.base.suggest import unknown
+from facesr_bench.plugins.cards import MethodCard, MetricCard, WeightsCard
+from facesr_bench.plugins.metric import MetricWeights
+from facesr_bench.plugins.registry import Plugin
+from facesr_bench.plugins.spec import suffix
+from facesr_bench.weights.catalogue import method_entry, method_spec
+from facesr_bench.weights.store import require, trust
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One checkpoint, found and verified.
+
+    Attributes:
+        name: the card's name for it, or `file.pth:1a2b3c4d` (with the hash's first 8 digits) for a user's own file.
+        path: the file.
+        sha256: of the file.
+        card: none for a user's own file.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    card: WeightsCard | None
+
+    @property
+    def training_data(self) -> str:
+        return self.card.training_data if self.card else "not stated (a file given by path)"
+
+
+def location(plugin: Plugin[MethodCard], name: str) -> Path:
+    """Where the checkpoint that the card calls `name` is, or would be once fetched."""
+    card = plugin.require_card().weights[name]
+    return plugin.folder / card.file if card.file is not None else method_entry(plugin, name).path
+
+
+def shipped_path(name: str) -> Path | None:
+    """The verified file of weights that come with their method (`method`, `method@weights`); none for any others.
+
+    Raises:
+        WeightsError: the file is missing, or is another.
+    """
+    spec = method_spec(name)
+    if spec is None:
+        return None
+    card = spec.plugin.require_card()
+    wanted = spec.weights or card.default_weights
+    if wanted not in card.weights or card.weights[wanted].file is None:
+        return None
+    return _shipped(spec.plugin, wanted, card.weights[wanted]).path
+
+
+def resolve_method(plugin: Plugin[MethodCard], given: str | None) -> Weights | None:
+    """The checkpoint that `method@given` means; the card's default where nothing is given.
+
+    Returns:
+        None for a method without weights.
+
+    Raises:
+        WeightsError: unknown name, missing file (says how to get it), or wrong hash.
+    """
+    method = plugin.require_card()
+    if not method.weights and given is None:
+        return None
+    name = given if given is not None else method.default_weights
+    assert name is not None  # a card with weights has a default
+    if name in method.weights:
+        card = method.weights[name]
+        return _published(plugin, name, card) if card.file is None else _shipped(plugin, name, card)
+    path = Path(name).expanduser()
+    if path.is_file():
+        try:
+            found = file_sha256(path)
+        except DataError as error:
+            raise WeightsError(str(error)) from error
+        return Weights(f"{path.name}:{found[:8]}", path, found, None)
+    if os.sep in name or path.suffix:
+        raise WeightsError(f"{method.name}@{name}: no such file")
+    if not method.weights:
+        raise WeightsError(f"{method.name} has no weights, so {method.name}@{name} means nothing")
+    message = unknown(f"weights of {method.name}", name, method.weights)
+    raise WeightsError(f"{message}\n  or give a file: {method.name}@/path/to/checkpoint.pth")
+
+
+def _shipped(plugin: Plugin[MethodCard], name: str, card: WeightsCard) -> Weights:
+    path = location(plugin, name)
+    label = f"{plugin.name}@{name}"
+    if not path.is_file():
+        raise WeightsError(f"{label}: {path} is missing from the installation; install facesr-bench again")
+    found = digest(path)
+    if card.sha256 is not None and found != card.sha256:
+        raise WeightsError(
+            f"{path}: this is not the file that {label} names: its sha256 is {found}, expected {card.sha256}; "
+            "remove it and get it again"
+        )
+    return Weights(name, path, found, card)
+
+
+def _published(plugin: Plugin[MethodCard], name: str, card: WeightsCard) -> Weights:
+    entry = method_entry(plugin, name)
+    status = trust(entry)
+    if status.verdict == "missing":
+        raise WeightsError(
+            f"the weights {entry.name} are not on this machine.\n"
+            f"  get them:  facesr-bench weights fetch {entry.typed}  ({card.licence})\n"
+            f"  or by hand:  {card.url}  then  facesr-bench weights import {entry.file}\n"
+            f"  they belong here:  {entry.path}\n"
+            f"  or use a file elsewhere:  --methods {plugin.name}@/path/to/{entry.file}"
+        )
+    if not status.usable:
+        raise WeightsError(
+            f"{entry.path}: this is not the file that {entry.name} names: {status.problem}; "
+            f"get it again:  facesr-bench weights fetch {entry.typed}"
+        )
+    return Weights(name, entry.path, status.sha256, card)
+
+
+def resolve_metric(card: MetricCard, given: str | None) -> MetricWeights:
+    """The network that `metric@given` means: `NAME` from the store, or `NAME=FILE`.
+
+    Raises:
+        WeightsError: unknown name, or a file that is missing or wrong; says what to do.
+    """
+    if not card.weights:
+        raise WeightsError(f"{card.name} has no networks to choose from, so {card.name}@{given} means nothing")
+    name, _, file = (given or card.default_weights or "").partition("=")
+    if name not in card.weights:
+        raise WeightsError(unknown(f"network of {card.name}", name, card.weights))
+    entry = card.weights[name]
+    if file:
+        path = Path(file).expanduser()
+        if not path.is_file():
+            raise WeightsError(f"{card.name}@{given}: no such file: {path}")
+        sha256 = digest(path)
+        beside = path.with_name(path.name + ".toml")  # says how the network wants its input, see facesr_bench.faces
+        if beside.is_file():
+            sha256 = hashlib.sha256(f"{sha256} {digest(beside)}".encode()).hexdigest()
+        return MetricWeights(name, f"@{name}:{sha256[:8]}", path, sha256, entry.options)
+    if entry.store is None:
+        raise WeightsError(f"{card.name}@{name} needs its file: write {card.name}@{name}=/path/to/file")
+    path = require(entry.store)
+    return MetricWeights(name, suffix(card, given), path, digest(path), entry.options)
