@@ -20,7 +20,7 @@ from torch import Tensor
 from facesr_bench.base.errors import DataError
 from facesr_bench.images.files import SUFFIXES, Image8, read_image
 from facesr_bench.training.config import BicubicSettings, BlindSettings
-from facesr_bench.training.degradation import bicubic, blind
+from facesr_bench.training.degradation import bicubic, blind, reduced
 
 Batch: TypeAlias = tuple[Tensor, Tensor]
 """(input, target), each Bx3xSxS in [-1, 1], channels-last."""
@@ -186,12 +186,16 @@ class Sampler:
     """The samples of each step. A step's are the same however often training was stopped before it.
 
     Within an epoch no face comes twice; what is left over when the batches are full waits for another epoch.
+
+    Attributes:
+        native: the input is LR at its own size, not enlarged to HR's (bicubic degradation only).
     """
 
     faces: Faces
     settings: BicubicSettings | BlindSettings
     batch_size: int
     seed: int
+    native: bool = False
 
     @property
     def steps_per_epoch(self) -> int:
@@ -218,7 +222,7 @@ class Sampler:
         left, top = (int(rng.integers(0, side - edge + 1)) for _ in range(2))
         flip = rng.random() < settings.flip
         return lambda: _bicubic_pair(
-            self.faces.pixels[index], (left, top, left + edge, top + edge), settings, flip=flip
+            self.faces.pixels[index], (left, top, left + edge, top + edge), settings, flip=flip, native=self.native
         )
 
     def validation(self) -> Batch:
@@ -229,7 +233,8 @@ class Sampler:
             if isinstance(settings, BlindSettings):
                 pairs.append(_blind_pair(face, np.random.default_rng([4, k]), flip=False, grey=False))
             else:
-                pairs.append(_bicubic_pair(face, (0, 0, self.faces.side, self.faces.side), settings, flip=False))
+                whole = (0, 0, self.faces.side, self.faces.side)
+                pairs.append(_bicubic_pair(face, whole, settings, flip=False, native=self.native))
         return to_tensor([lr for lr, _ in pairs]), to_tensor([hr for _, hr in pairs])
 
 
@@ -237,12 +242,14 @@ Pair: TypeAlias = tuple[Image.Image, Image.Image]
 """(input, target)"""
 
 
-def _bicubic_pair(face: Image8, box: tuple[int, int, int, int], settings: BicubicSettings, *, flip: bool) -> Pair:
+def _bicubic_pair(
+    face: Image8, box: tuple[int, int, int, int], settings: BicubicSettings, *, flip: bool, native: bool
+) -> Pair:
     size = settings.image_size, settings.image_size
     hr = Image.fromarray(face).resize(size, Image.Resampling.BICUBIC, box=box)
     if flip:
         hr = hr.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    return bicubic(hr, settings.scale), hr
+    return (reduced if native else bicubic)(hr, settings.scale), hr
 
 
 def _blind_pair(face: Image8, rng: np.random.Generator, *, flip: bool, grey: bool) -> Pair:

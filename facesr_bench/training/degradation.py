@@ -27,10 +27,14 @@ REFERENCE_SIZE = 512
 """The side (px) that the blurs' sizes and the low sizes are given for; for another side they scale with it."""
 
 
+def reduced(hr: Image.Image, scale: int) -> Image.Image:
+    """`hr` reduced by `scale`, by Pillow's bicubic."""
+    return hr.resize((hr.width // scale, hr.height // scale), Image.Resampling.BICUBIC)
+
+
 def bicubic(hr: Image.Image, scale: int) -> Image.Image:
     """`hr` reduced by `scale` and enlarged again, both by Pillow's bicubic."""
-    lr = hr.resize((hr.width // scale, hr.height // scale), Image.Resampling.BICUBIC)
-    return lr.resize(hr.size, Image.Resampling.BICUBIC)
+    return reduced(hr, scale).resize(hr.size, Image.Resampling.BICUBIC)
 
 
 @dataclass(frozen=True)

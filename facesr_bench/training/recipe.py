@@ -42,6 +42,7 @@ class Recipe:
         degradation: how LR is made.
         objective: which losses are minimised.
         epochs: how long, where the user does not say.
+        native: the network's input is LR at its own size (the card's `input = "lr"`), not enlarged.
         options: the card's options: the network's configuration.
         defaults: settings that differ from the engine's.
     """
@@ -54,6 +55,7 @@ class Recipe:
     degradation: Degradation
     objective: Objective
     epochs: int
+    native: bool
     options: dict[str, Value]
     defaults: dict[str, Value]
 
@@ -142,6 +144,7 @@ def read_recipe(folder: Path) -> Recipe:
         method=str(card.get("name", folder.name)),
         folder=folder,
         code=code,
+        native=card.get("input") == "lr",
         options=dict(card.get("options", {})),
         defaults=dict(table["settings"]),
         **{key: table[key] for key in ("network", "config", "degradation", "objective", "epochs")},

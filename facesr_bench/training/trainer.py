@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,7 +59,7 @@ class Trainer:
         self.plan, self.faces, self.processes, self.say = plan, faces, processes, say
         schedule = plan.settings.schedule
         self.schedule, self.device = schedule, processes.device
-        self.sampler = Sampler(faces, plan.settings.data, schedule.batch_size, plan.seed)
+        self.sampler = Sampler(faces, plan.settings.data, schedule.batch_size, plan.seed, native=plan.recipe.native)
         if schedule.threads:
             torch.set_num_threads(schedule.threads)
         torch.set_flush_denormal(True)  # a precaution: denormal numbers are slow on CPUs
@@ -142,7 +142,8 @@ class Trainer:
             over: there will be none.
         """
         self.validation = self._to_device(self.sampler.validation())
-        bicubic = float(luma_psnr(*self.validation).mean())
+        enlarged = replace(self.sampler, native=False).validation() if self.sampler.native else self.validation
+        bicubic = float(luma_psnr(*enlarged).mean())
         self.history = History(self.plan, self.faces, str(self.device), self.processes.world, bicubic, self.init)
         self.log = Log(self.plan.job.out, self.step, self.say)
         if over:

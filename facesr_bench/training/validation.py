@@ -15,7 +15,7 @@ PIXELS_AT_ONCE = 16 * 128**2
 
 def validation_psnr(network: nn.Module, validation: Batch, autocast: Callable[[], Any]) -> float:
     """Mean PSNR (dB, see `luma_psnr`) of a network's outputs."""
-    at_once = max(1, PIXELS_AT_ONCE // validation[0][0, 0].numel())
+    at_once = max(1, PIXELS_AT_ONCE // validation[1][0, 0].numel())
     network.eval()
     with torch.inference_mode():
         scores = []
