@@ -152,6 +152,22 @@ def test_samples_are_those_of_the_first_bundled_weights(pictures: Path, tmp_path
             assert ours.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_native_input_is_what_pillow_makes_of_the_target(pictures: Path, tmp_path: Path) -> None:
+    faces = faces_of(pictures, tmp_path)
+    native, upsampled = (Sampler(faces, BICUBIC, 4, seed=3, native=native) for native in (True, False))
+    for (lr, hr), (enlarged, same) in (
+        (native.batch(2), upsampled.batch(2)),
+        (native.validation(), upsampled.validation()),
+    ):
+        assert torch.equal(hr, same) and lr.shape[2:] == (4, 4)
+        for small, large, target in zip(lr, enlarged, hr, strict=True):
+            picture = Image.fromarray(((target + 1) * 127.5).round().byte().permute(1, 2, 0).numpy())
+            reduced = picture.resize((4, 4), Image.Resampling.BICUBIC)
+            for tensor, expected in ((small, reduced), (large, reduced.resize((32, 32), Image.Resampling.BICUBIC))):
+                levels = ((tensor + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+                assert np.array_equal(levels, np.asarray(expected))
+
+
 def test_the_smallest_crop_of_144_px_is_112() -> None:
     assert round(144 * BicubicSettings().smallest_crop) == 112
 
