@@ -69,7 +69,7 @@ def training_rate(device: str, batch: int, seconds: float) -> dict[str, float]:
             loss = (network(x).float() - x).abs().mean()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
         if len(losses) == 1:  # the first step also chooses algorithms
             started, count = time.perf_counter(), 0
         else:
