@@ -145,7 +145,9 @@ class Totals:
         return f"{spread} (n = {count})" if count < metric.minimum_count else spread
 
 
-def total(infos: Mapping[str, MetricInfo], images: Sequence[ImageRecord], sets: Mapping[str, Mapping[str, Any]]) -> Totals:
+def total(
+    infos: Mapping[str, MetricInfo], images: Sequence[ImageRecord], sets: Mapping[str, Mapping[str, Any]]
+) -> Totals:
     """Every column's number, or why it has none.
 
     Args:

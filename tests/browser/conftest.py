@@ -47,7 +47,9 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
         card = manifest(label, metrics=metrics)
         card["method"]["cost"] = {"image": 32, "flops": 1e9 * number or None, "peak_memory": None}
         rows = [
-            ImageRecord(image_id, {"psnr": base + i, "ssim": 0.5 + 0.1 * number}, {"psnr": 1, "ssim": 1}, ms=1.0 + number)
+            ImageRecord(
+                image_id, {"psnr": base + i, "ssim": 0.5 + 0.1 * number}, {"psnr": 1, "ssim": 1}, ms=1.0 + number
+            )
             for i, image_id in enumerate(HOSTILE)
         ]
         for row in rows:

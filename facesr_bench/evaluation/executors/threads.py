@@ -72,7 +72,9 @@ class Computation:
         if landmarks:
             _save_landmarks(result.inputs_folder / LANDMARKS, landmarks)
 
-    def _submit(self, scorers: ThreadPoolExecutor, entry: Entry, batch: Sequence[Loaded]) -> Iterator[Future[ImageRecord]]:
+    def _submit(
+        self, scorers: ThreadPoolExecutor, entry: Entry, batch: Sequence[Loaded]
+    ) -> Iterator[Future[ImageRecord]]:
         """Upscale what this method still lacks of a batch; saving and scoring go to the other threads."""
         metrics, profile = self._setting.metrics, self._setting.profile
         to_run: list[Loaded] = []
