@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from facesr_bench.functional.frechet import frechet_distance
     from facesr_bench.images.files import Image8, read_image
     from facesr_bench.plugins.dataset import DatasetBase, Item, Picture
+    from facesr_bench.plugins.degradation import DegradationBase
     from facesr_bench.plugins.method import AttentionMaps, MethodBase
     from facesr_bench.plugins.metric import MetricBase, SetMetric, SetValue
     from facesr_bench.plugins.sample import Sample
@@ -33,6 +34,7 @@ _HOME = {
     "AttentionMaps": "plugins.method",
     "DataError": "base.errors",
     "DatasetBase": "plugins.dataset",
+    "DegradationBase": "plugins.degradation",
     "FaceSRBenchError": "base.errors",
     "Image8": "images.files",
     "Item": "plugins.dataset",
@@ -56,6 +58,7 @@ __all__ = [
     "AttentionMaps",
     "DataError",
     "DatasetBase",
+    "DegradationBase",
     "FaceSRBenchError",
     "Image8",
     "Item",
