@@ -29,7 +29,7 @@ from facesr_bench.plugins.profile import Profile
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import MethodSpec
 from facesr_bench.results.arrays import References
-from facesr_bench.results.record import SCHEMA, ImageRow
+from facesr_bench.results.record import SCHEMA, ImageRecord
 from facesr_bench.results.store import MANIFEST, Result, open_result
 
 
@@ -281,7 +281,7 @@ def _todo(setting: Setting, result: Result, chosen: Sequence[Item]) -> dict[str,
     return todo
 
 
-def _is_missing(result: Result, row: ImageRow, metric: MetricBase) -> bool:
+def _is_missing(result: Result, row: ImageRecord, metric: MetricBase) -> bool:
     known = metric.key in row.metrics or metric.key in row.reasons
     if isinstance(metric, SetMetric):
         if metric.unavailable is not None:

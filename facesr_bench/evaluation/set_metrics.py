@@ -23,7 +23,7 @@ from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MetricError
 from facesr_bench.base.hashing import digest
 from facesr_bench.plugins.metric import MetricBase, ReferenceSet, SetMetric
 from facesr_bench.results.arrays import References, read_array
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import Result
 
 GROUND_TRUTH = "HR"
@@ -73,7 +73,7 @@ def update(result: Result, metrics: Sequence[MetricBase], references: References
 def _entry(
     result: Result,
     metric: MetricBase,
-    rows: Mapping[str, ImageRow],
+    rows: Mapping[str, ImageRecord],
     references: References,
     known: dict[str, Any] | None,
 ) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _entry(
 
 def value_of_set(
     metric: SetMetric,
-    rows: Sequence[ImageRow],
+    rows: Sequence[ImageRecord],
     features: Callable[[], tuple[NDArray[np.float32], NDArray[np.float32] | Path]],
 ) -> dict[str, Any]:
     """The value of many images, with its standard error and their number; or why there is none.

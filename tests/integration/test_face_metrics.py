@@ -23,7 +23,7 @@ from facesr_bench.plugins.cards import validate
 from facesr_bench.plugins.profile import Profile, get_profile
 from facesr_bench.results.columns import metric_infos, total
 from facesr_bench.results.curves import auc, failure_rate
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import Result
 from facesr_bench.results.summary import summarise
 
@@ -223,7 +223,7 @@ def test_vqfr_witness_leaves_small_angles_out(angles: list[float], mean: float |
     """TencentARC/VQFR@1245d42:metric_paper/calculate_cos_dist.py: pairs under 1 degree; here they are counted."""
     key = "identity-vqfr"
     infos = metric_infos({key: load_metric(key, "sparnet", 8).describe()}, [])
-    totals = total(infos, [ImageRow(str(i), {key: angle}) for i, angle in enumerate(angles)], {})
+    totals = total(infos, [ImageRecord(str(i), {key: angle}) for i, angle in enumerate(angles)], {})
     assert totals.means.get(key) == mean
     assert totals.left_out.get(key, 0) == left_out
     assert (key in totals.reasons) == (mean is None)
