@@ -19,7 +19,7 @@ from facesr_bench.cli import run as command
 from facesr_bench.cli.options import add_options, given
 from facesr_bench.evaluation.request import RunRequest
 
-EVERYTHING = {
+EVERYTHING: dict[str, Any] = {
     "methods": ["bicubic", "./a net"],
     "protocols": ["helen-x8"],
     "data": {"helen": "/data/helen"},
