@@ -20,7 +20,7 @@ from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, R
 from facesr_bench.base.files import file_name, make_folders
 from facesr_bench.base.hashing import digest
 from facesr_bench.evaluation import cost
-from facesr_bench.evaluation.request import Options
+from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.dataset import Item
 from facesr_bench.plugins.method import MethodBase, make_method
@@ -42,7 +42,7 @@ class Setting:
         data: the hash of what the dataset holds, its `count` of items, and `inputs`: a hash of what methods are given.
     """
 
-    options: Options
+    options: RunRequest
     plugin: Plugin[DatasetCard]
     card: ProtocolCard
     profile: Profile
