@@ -60,8 +60,8 @@ def licence() -> str:
     """The licence that the installed pyiqa declares."""
     from importlib.metadata import metadata
 
-    declared = metadata("pyiqa")
-    return declared.get("License-Expression") or declared.get("License") or "licence not stated"
+    declared = metadata("pyiqa").json
+    return str(declared.get("license_expression") or declared.get("license") or "licence not stated")
 
 
 def check_name(name: str) -> None:
@@ -181,7 +181,7 @@ def _placed(name: str, file: Placed) -> Path:
 
 def _refuse_code(name: str, path: Path) -> None:
     """Read a checkpoint as tensors alone: what that accepts, pyiqa's own reader can't be made to run."""
-    import torch
+    from torch import jit
 
     if path.suffix not in {".pth", ".pt"}:
         return
@@ -189,7 +189,8 @@ def _refuse_code(name: str, path: Path) -> None:
         load_plain(path)
     except WeightsError as error:
         try:
-            torch.jit.load(str(path), map_location="cpu")  # a TorchScript program holds no pickled code
+            load_program: Any = jit.load
+            load_program(str(path), map_location="cpu")  # a TorchScript program holds no pickled code
         except (RuntimeError, ValueError):
             raise WeightsError(f"pyiqa:{name}: {error}") from error
 
