@@ -51,6 +51,11 @@ class Loaded:
     upsampled: Image8 | None = None
     error: str | None = None
 
+    @property
+    def identity(self) -> str | None:
+        """The person it shows, or None where the dataset does not say."""
+        return self.sample.identity if self.sample is not None else None
+
     def upsampled_to(self, size: tuple[int, int]) -> Image8:
         """LR at (height, width) by Pillow's bicubic, made once."""
         assert self.sample is not None  # unreadable samples never get here

@@ -20,7 +20,7 @@ from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, R
 from facesr_bench.base.files import file_name, make_folders
 from facesr_bench.base.hashing import digest
 from facesr_bench.evaluation import cost
-from facesr_bench.evaluation.request import Options
+from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.dataset import Item
 from facesr_bench.plugins.method import MethodBase, make_method
@@ -29,7 +29,7 @@ from facesr_bench.plugins.profile import Profile
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import MethodSpec
 from facesr_bench.results.arrays import References
-from facesr_bench.results.record import SCHEMA, ImageRow
+from facesr_bench.results.record import SCHEMA, ImageRecord
 from facesr_bench.results.store import MANIFEST, Result, open_result
 
 
@@ -42,7 +42,7 @@ class Setting:
         data: the hash of what the dataset holds, its `count` of items, and `inputs`: a hash of what methods are given.
     """
 
-    options: Options
+    options: RunRequest
     plugin: Plugin[DatasetCard]
     card: ProtocolCard
     profile: Profile
@@ -282,7 +282,7 @@ def _todo(setting: Setting, result: Result, chosen: Sequence[Item]) -> dict[str,
     return todo
 
 
-def _is_missing(result: Result, row: ImageRow, metric: MetricBase) -> bool:
+def _is_missing(result: Result, row: ImageRecord, metric: MetricBase) -> bool:
     known = metric.key in row.metrics or metric.key in row.reasons
     if isinstance(metric, SetMetric):
         if metric.unavailable is not None:

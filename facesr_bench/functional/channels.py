@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import MetricError
+from facesr_bench.images import luma
 from facesr_bench.images.files import Image8
 from facesr_bench.images.quantise import _check_shape
 from facesr_bench.plugins.convention import PixelConvention
@@ -17,13 +18,8 @@ Planes = NDArray[np.float64]
 """What is scored: HxW (luma) or HxWx3 (RGB), float64, levels 0..255."""
 
 
-# Luma as whole numbers over a common denominator. Sums of whole numbers are exact in float64 whatever the order of the
-# additions, and one division is correctly rounded, so floor and round fall the same way on every machine. (Written
-# with 65.481, 128.553, 24.966 directly, 46 of the 16.7 million colours floor to another level.)
-_BT601 = 21827.0, 42851.0, 8322.0  # 85000 / 255 * (65.481, 128.553, 24.966)
-_BT601_OFFSET, _BT601_DENOMINATOR = 16 * 85000.0, 85000.0
-_FULL = 299.0, 587.0, 114.0
-_FULL_DENOMINATOR = 1000.0
+_STUDIO_BLACK = 16.0
+"""The level of black in BT.601's limited range."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +80,12 @@ def match(image: Image8, target: Statistics) -> Planes:
 
 def luma_bt601(rgb: NDArray[Any]) -> Planes:
     """16 + (65.481 R + 128.553 G + 24.966 B) / 255, range 16..235: ITU-R BT.601 as in MATLAB's rgb2ycbcr."""
-    return (_weighted(rgb, _BT601) + _BT601_OFFSET) / _BT601_DENOMINATOR
+    return (_weighted(rgb, luma.STUDIO) + _STUDIO_BLACK * luma.STUDIO_DENOMINATOR) / luma.STUDIO_DENOMINATOR
 
 
 def luma_full(rgb: NDArray[Any]) -> Planes:
     """.299 R + .587 G + .114 B, range 0..255: the luma of JPEG, YIQ and most general libraries."""
-    return _weighted(rgb, _FULL) / _FULL_DENOMINATOR
+    return _weighted(rgb, luma.FULL) / luma.FULL_DENOMINATOR
 
 
 def _weighted(rgb: NDArray[Any], weights: tuple[float, float, float]) -> Planes:
@@ -127,7 +123,7 @@ def scored_channels(
         rgb = rgb[border:-border, border:-border]
     if convention.channel == "rgb":
         return rgb.astype(np.float64)
-    luma = luma_bt601(rgb) if convention.channel == "y-bt601" else luma_full(rgb)
+    levels = luma_bt601(rgb) if convention.channel == "y-bt601" else luma_full(rgb)
     if convention.luma_rounding == "none":
-        return luma
-    return np.floor(luma) if convention.luma_rounding == "floor" else np.rint(luma)
+        return levels
+    return np.floor(levels) if convention.luma_rounding == "floor" else np.rint(levels)

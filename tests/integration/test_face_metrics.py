@@ -23,7 +23,7 @@ from facesr_bench.plugins.cards import validate
 from facesr_bench.plugins.profile import Profile, get_profile
 from facesr_bench.results.columns import metric_infos, total
 from facesr_bench.results.curves import auc, failure_rate
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import Result
 from facesr_bench.results.summary import summarise
 
@@ -37,8 +37,8 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("facesr_bench.base.memo._registry", _Registry())
 
 
-def demo(tmp_path: Path, *metrics: str, **others: Any) -> request.Options:
-    return request.Options(("bicubic",), ("demo-x8",), out=tmp_path / "out", metrics=metrics, **others)
+def demo(tmp_path: Path, *metrics: str, **others: Any) -> request.RunRequest:
+    return request.RunRequest(("bicubic",), ("demo-x8",), out=tmp_path / "out", metrics=metrics, **others)
 
 
 def values(result: Result, key: str) -> list[float]:
@@ -48,7 +48,7 @@ def values(result: Result, key: str) -> list[float]:
 @needs_dlib
 def test_a_machine_without_weights_has_identity_and_landmarks(tmp_path: Path) -> None:
     """The default run: PSNR, SSIM and dlib's numbers for real, and a reason for each of the others."""
-    report = runner.run(request.Options(("bicubic", "nearest"), ("demo-x8",), out=tmp_path / "out"))
+    report = runner.run(request.RunRequest(("bicubic", "nearest"), ("demo-x8",), out=tmp_path / "out"))
     assert report.problems == []
     rows = {row.label: row for row in summarise(report.results)}
     for row in rows.values():
@@ -175,7 +175,7 @@ def test_the_order_of_metrics_changes_no_number(shared: Path, tmp_path: Path) ->
     specs = [f"identity{network}", f"identity-lq{network}"]
     found = []
     for number, metrics in enumerate((specs, specs[::-1])):
-        options = request.Options(
+        options = request.RunRequest(
             ("bicubic",),
             ("folder-face-x8",),
             data={"folder": folder},
@@ -196,7 +196,7 @@ def test_missing_detector_is_told_and_mended(shared: Path, tmp_path: Path) -> No
     file = tmp_path / "mine.toml"
     file.write_text('[mine]\nsummary = "x"\nquantise = "round"\nchannel = "rgb"\nface_detector = "yunet"\n')
     spec = f"identity@mobilefacenet-ms1m={shared / 'weights' / 'mobilefacenet_arcface_ms1m.onnx'}"
-    options = request.Options(
+    options = request.RunRequest(
         ("bicubic",),
         ("folder-face-x8",),
         data={"folder": folder},
@@ -224,7 +224,7 @@ def test_vqfr_witness_leaves_small_angles_out(angles: list[float], mean: float |
     """TencentARC/VQFR@1245d42:metric_paper/calculate_cos_dist.py: pairs under 1 degree; here they are counted."""
     key = "identity-vqfr"
     infos = metric_infos({key: load_metric(key, "sparnet", 8).describe()}, [])
-    totals = total(infos, [ImageRow(str(i), {key: angle}) for i, angle in enumerate(angles)], {})
+    totals = total(infos, [ImageRecord(str(i), {key: angle}) for i, angle in enumerate(angles)], {})
     assert totals.means.get(key) == mean
     assert totals.left_out.get(key, 0) == left_out
     assert (key in totals.reasons) == (mean is None)
@@ -257,7 +257,7 @@ def test_batches_and_workers_change_no_learned_number(shared: Path, tmp_path: Pa
         f"nme-hr@pfld-68={weights / 'pfld_68.onnx'}",
     )
     helen = shared / "faces" / "helen_test"
-    options = request.Options(
+    options = request.RunRequest(
         ("sparnet",),
         ("helen-x8",),
         {"helen": helen},
