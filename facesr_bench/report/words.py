@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from facesr_bench.results.record import Manifest, ProtocolRecord
+
 _CHANNELS = {
     "rgb": "on all three RGB channels",
     "y-bt601": "on luma, ITU-R BT.601 limited range (16 to 235)",
@@ -27,21 +29,20 @@ _SOURCES = {
 }
 
 
-def protocol_in_words(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+def protocol_in_words(manifest: Manifest) -> list[tuple[str, str]]:
     """The data of a result and how it was prepared."""
-    protocol, dataset, data = manifest["protocol"], manifest["dataset"], manifest["data"]
-    licence = str(dataset["licence"]).rstrip(".")
+    protocol, dataset, data = manifest.protocol, manifest.dataset, manifest.data
+    licence = dataset.licence.rstrip(".")
     pairs = [
-        ("Data", f"{dataset['title']}, {protocol.get('split', 'test')} split, {_count(data['count'])}."),
+        ("Data", f"{dataset.title}, {protocol.split} split, {_count(data.count)}."),
         ("Licence", f"{licence}."),
     ]
-    crop = protocol.get("crop") or {}
-    if crop.get("rule") in _CROPS:
-        pairs.append(("Crop", _CROPS[crop["rule"]].format_map(crop)))
+    if protocol.crop.get("rule") in _CROPS:
+        pairs.append(("Crop", _CROPS[protocol.crop["rule"]].format_map(protocol.crop)))
     pairs.append(("Sizes", _sizes(protocol)))
-    if protocol.get("source") in _SOURCES:
-        pairs.append(("Low resolution", _SOURCES[protocol["source"]].format_map(protocol)))
-    if protocol.get("aligned") == "ffhq":
+    if protocol.source in _SOURCES:
+        pairs.append(("Low resolution", _SOURCES[protocol.source].format_map(protocol.model_dump())))
+    if protocol.aligned == "ffhq":
         pairs.append(("Alignment", "Faces are aligned as in FFHQ."))
     return pairs
 
@@ -50,9 +51,9 @@ def _count(count: int) -> str:
     return f"{count:,} image{'' if count == 1 else 's'}"
 
 
-def _sizes(protocol: Mapping[str, Any]) -> str:
-    scale, hr, lr = protocol["scale"], protocol.get("hr_size"), protocol.get("lr_size")
-    if protocol.get("source") == "lr":
+def _sizes(protocol: ProtocolRecord) -> str:
+    scale, hr, lr = protocol.scale, protocol.hr_size, protocol.lr_size
+    if protocol.source == "lr":
         size = f"{lr} px in" if lr else "As the pictures are"
         return f"{size}, enlarged {scale} times."
     if hr:

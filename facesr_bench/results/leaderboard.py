@@ -88,7 +88,7 @@ def groups(rows: Sequence[RowSummary]) -> list[Group]:
 
 def _definition(result: Result) -> str:
     """What must be equal for two results of one protocol and profile to be about the same task."""
-    manifest = result.manifest
+    manifest = result.manifest.to_json()
     cards = [{k: v for k, v in manifest[card].items() if k not in prose} for card, prose in _PROSE.items()]
     return json.dumps([manifest["data"]["hash"], *cards], sort_keys=True)
 
@@ -99,7 +99,7 @@ def _mark_comparable(rows: Sequence[RowSummary], scored: Sequence[frozenset[str]
     # Of two equally large sets, the one that more results share; then the one run last.
     _, reference = max(
         zip(rows, keys, strict=True),
-        key=lambda pair: (pair[0].n, shared_by[pair[1]], str(pair[0].result.manifest["updated"])),
+        key=lambda pair: (pair[0].n, shared_by[pair[1]], pair[0].result.manifest.updated),
     )
     for row, key in zip(rows, keys, strict=True):
         row.comparable = bool(key[1]) and key == reference

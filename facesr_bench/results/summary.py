@@ -90,34 +90,29 @@ class RowSummary:
 
     @property
     def precision(self) -> str:
-        return str(self.result.manifest["method"].get("precision") or "")
+        return self.result.manifest.method.precision
 
     @property
     def device(self) -> str:
-        return str(self.result.manifest["environment"].get("device") or "")
+        return self.result.manifest.environment.device
 
     @property
     def fingerprint(self) -> str:
-        return str(self.result.manifest["fingerprint"])
+        return self.result.manifest.fingerprint
 
     @property
     def parameters(self) -> int | None:
-        found: int | None = self.result.manifest["method"].get("parameters")
-        return found
+        return self.result.manifest.method.parameters
 
     @property
     def flops(self) -> int | None:
         """Operations per image (`facesr_bench.evaluation.cost`), or none where they were not counted."""
-        return self._cost("flops")
+        return self.result.manifest.method.cost.flops
 
     @property
     def peak_memory(self) -> int | None:
         """Bytes on the GPU for one image (`facesr_bench.evaluation.cost`), or none where they were not measured."""
-        return self._cost("peak_memory")
-
-    def _cost(self, name: str) -> int | None:
-        found: int | None = (self.result.manifest["method"].get("cost") or {}).get(name)
-        return found
+        return self.result.manifest.method.cost.peak_memory
 
     @property
     def failed(self) -> int:
@@ -176,16 +171,16 @@ def _summarise_one(result: Result) -> tuple[RowSummary, frozenset[str]]:
     manifest = result.manifest
     images = result.rows()
     good = [row for row in images.values() if row.error is None]
-    infos = metric_infos(manifest["metrics"], images.values())
+    infos = metric_infos(manifest.metrics, images.values())
     sets = result.sets() if any(info.of == "set" for info in infos.values()) else {}
     totals = total(infos, good, sets)
     times = [row.ms for row in good if row.ms is not None]
     summary = RowSummary(
         result=result,
         n=len(good),
-        total=int(manifest["data"]["count"]),
+        total=manifest.data.count,
         failures=tuple((row.id, row.error) for row in images.values() if row.error is not None),
-        error=manifest.get("error"),
+        error=manifest.error,
         means=totals.means,
         counts=totals.counts,
         reasons=totals.reasons,

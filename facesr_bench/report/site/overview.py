@@ -13,6 +13,7 @@ from facesr_bench.report.site.pages import Pages, format_value, link, thousands
 from facesr_bench.report.site.section import Section
 from facesr_bench.results import statistics
 from facesr_bench.results.columns import MetricInfo
+from facesr_bench.results.record import MethodRecord
 from facesr_bench.results.statistics import Comparison
 from facesr_bench.results.summary import RowSummary
 
@@ -140,12 +141,10 @@ def comparison_words(found: Comparison | None, digits: int) -> str:
 
 def costs(row: RowSummary) -> list[Cell]:
     """What the method takes: ms/image, parameters, GFLOPs per image, peak memory; no text where it wasn't measured."""
-    method = row.result.manifest["method"]
-    cost = method.get("cost") or {}
-    flops, memory = cost.get("flops"), cost.get("peak_memory")
+    flops, memory = row.flops, row.peak_memory
     return [
         _cost(row.ms_per_image, "" if row.ms_per_image is None else format_value(row.ms_per_image, 1)),
-        _cost(method.get("parameters"), thousands(int(method.get("parameters") or 0))),
+        _cost(row.parameters, thousands(row.parameters or 0)),
         _cost(flops, "" if flops is None else format_value(flops / 1e9, 2)),
         _cost(memory, "" if memory is None else f"{thousands(round(float(memory) / 2**20))} MiB"),
     ]
@@ -174,11 +173,11 @@ def where(section: Section) -> list[Place]:
     for row in section.group.rows:
         if row.error is not None:
             continue
-        environment = row.result.manifest["environment"]
-        threads = environment.get("threads")
+        environment = row.result.manifest.environment
+        threads = environment.threads
         with_threads = f" with {threads} thread{'' if threads == 1 else 's'}" if threads else ""
-        system = str(environment.get("platform") or "").partition("-")[0]
-        words = f"{environment.get('device') or 'unknown device'}{with_threads}, {system}"
+        system = environment.platform.partition("-")[0]
+        words = f"{environment.device or 'unknown device'}{with_threads}, {system}"
         found.setdefault(words.rstrip(", "), []).append(row.label)
     return [Place(words, labels) for words, labels in found.items()]
 
@@ -188,9 +187,9 @@ def write(pages: Pages, sections: Sequence[Section], method_pages: Mapping[str, 
     anchors = read_anchors()
     boards = [Board(pages, section, method_pages, anchors) for section in sections]
     rows = [row for section in sections for row in section.group.rows]
-    methods: dict[str, dict[str, Any]] = {}
+    methods: dict[str, MethodRecord] = {}
     for row in rows:
-        methods.setdefault(row.label, row.result.manifest["method"])
+        methods.setdefault(row.label, row.result.manifest.method)
     return pages.render(
         pages.index,
         "index.html",
@@ -198,6 +197,6 @@ def write(pages: Pages, sections: Sequence[Section], method_pages: Mapping[str, 
         methods=methods,
         method_links={label: link(path, pages.index) for label, path in method_pages.items()},
         places={board.section.anchor: where(board.section) for board in boards},
-        updated=max((str(row.result.manifest["updated"]) for row in rows), default=""),
+        updated=max((row.result.manifest.updated for row in rows), default=""),
         few=statistics.FEW,
     )

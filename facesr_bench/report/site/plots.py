@@ -152,10 +152,7 @@ def _means(section: Section, info: MetricInfo) -> str:
 def _stamp(section: Section) -> str:
     """Changes with any number that a plot shows."""
     parts = [f"{VERSION} {section.group.protocol} {section.group.profile} {section.group.size}"]
-    parts += [
-        f"{row.label} {row.comparable} {row.means} {row.result.manifest['method'].get('parameters')}"
-        for row in section.group.rows
-    ]
+    parts += [f"{row.label} {row.comparable} {row.means} {row.parameters}" for row in section.group.rows]
     data = section.folder / "data.js"
     parts.append(hashlib.sha256(data.read_bytes()).hexdigest() if data.is_file() else "")
     return hashlib.sha256("\n".join(parts).encode("utf-8", "backslashreplace")).hexdigest()

@@ -8,6 +8,7 @@ import pytest
 
 from facesr_bench.plugins.profile import profiles
 from facesr_bench.report.words import profile_in_words, protocol_in_words
+from facesr_bench.results.record import Manifest
 from tests.report_fixtures import manifest
 
 PROSE = {"name", "summary", "source"}
@@ -43,13 +44,13 @@ def test_a_field_of_a_later_release_is_given_as_it_stands() -> None:
 def test_crops(crop: dict[str, Any], expected: str) -> None:
     card = manifest()
     card["protocol"]["crop"] = crop
-    assert ("Crop", expected) in protocol_in_words(card)
+    assert ("Crop", expected) in protocol_in_words(Manifest.from_json(card))
 
 
 def test_given_low_resolution_and_alignment() -> None:
     card = manifest(source="pairs", total=1)
     card["protocol"] |= {"aligned": "ffhq", "hr_size": None}
-    words = dict(protocol_in_words(card))
+    words = dict(protocol_in_words(Manifest.from_json(card)))
     assert words["Low resolution"] == "As the dataset gives it."
     assert words["Sizes"] == "As cropped; the low resolution is 8 times smaller."
     assert words["Alignment"] == "Faces are aligned as in FFHQ."
