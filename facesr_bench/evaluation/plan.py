@@ -20,7 +20,7 @@ from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, R
 from facesr_bench.base.files import file_name, make_folders
 from facesr_bench.base.hashing import digest
 from facesr_bench.evaluation import cost
-from facesr_bench.evaluation.request import Options
+from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.dataset import Item
 from facesr_bench.plugins.method import MethodBase, make_method
@@ -55,7 +55,7 @@ class Setting:
         data: the hash of what the dataset holds, its `count` of items, and `inputs`: a hash of what methods are given.
     """
 
-    options: Options
+    options: RunRequest
     plugin: Plugin[DatasetCard]
     card: ProtocolCard
     profile: Profile
@@ -213,7 +213,7 @@ def _fingerprint(setting: Setting, spec: MethodSpec, found: weights.Weights | No
             "precision": setting.options.precision,
             **inputs_of(setting.plugin, setting.card),
             "data": setting.data["hash"],
-            "profile": setting.profile.model_dump(mode="json", exclude={"summary", "source"}),
+            "profile": {k: v for k, v in setting.profile.canonical().items() if k not in setting.profile.FOR_PEOPLE},
         }
     )
 
@@ -235,7 +235,7 @@ def _manifest(setting: Setting, spec: MethodSpec, found: weights.Weights | None,
         protocol=ProtocolRecord.model_validate(setting.card.model_dump(mode="json")),
         dataset=DatasetRecord(name=dataset.name, title=dataset.title, licence=dataset.licence),
         data=DataRecord.model_validate(setting.data),
-        profile=ProfileRecord.model_validate(setting.profile.model_dump(mode="json")),
+        profile=ProfileRecord.model_validate(setting.profile.canonical()),
         method=MethodRecord(
             name=method.name,
             title=method.title,

@@ -221,6 +221,7 @@ class MetricRecord(Part):
 
     Attributes:
         typed: how a user asks for it.
+        convention: what the profile makes of it, in words; None in results of a release that stored none.
         fid_reference: `NAME=FILE` of what it compares with in place of the protocol's ground truth.
     """
 
@@ -235,6 +236,7 @@ class MetricRecord(Part):
     leave_out_below: float | None = None
     higher_is_better: bool | None = None
     typed: str | None = None
+    convention: tuple[str, ...] | None = None
     weights: str | None = None
     weights_sha256: str | None = None
     fid_reference: str | None = None

@@ -25,6 +25,7 @@ from typing import Any, TextIO
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import file_name, write_json
+from facesr_bench.base.schema1 import nested_profile
 from facesr_bench.results.record import SCHEMA, ImageRecord, Manifest, _merge
 
 MANIFEST = "manifest.json"
@@ -195,8 +196,9 @@ def open_result(folder: Path) -> Result:
             "read them with the release that wrote them, or run again"
         )
     try:
+        manifest["profile"] = nested_profile(manifest["profile"])
         return Result(folder, Manifest.from_json(manifest))
-    except ValueError as error:
+    except (ValueError, KeyError, AttributeError) as error:
         raise ResultsError(f"{path}: damaged ({error}); {anew}") from error
 
 
