@@ -70,7 +70,7 @@ class Section:
 
     @property
     def profile_words(self) -> list[tuple[str, str]]:
-        return profile_in_words(self.manifest["profile"])
+        return profile_in_words(self.manifest)
 
     @cached_property
     def shown(self) -> list[RankedResult]:
