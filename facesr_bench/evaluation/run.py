@@ -18,7 +18,7 @@ from facesr_bench.evaluation import set_metrics
 from facesr_bench.evaluation.executors.threads import Computation
 from facesr_bench.evaluation.metrics import load_metric_or_reason
 from facesr_bench.evaluation.plan import Entry, Failure, Setting, inputs_of, open_entry, references_of
-from facesr_bench.evaluation.request import Options, Progress, Report, Resume
+from facesr_bench.evaluation.request import Progress, RunOutcome, RunRequest
 from facesr_bench.plugins.cards import DatasetCard, ProtocolCard
 from facesr_bench.plugins.dataset import DatasetBase, Item
 from facesr_bench.plugins.metric import MetricBase, ReferenceSet, SetMetric
@@ -26,10 +26,8 @@ from facesr_bench.plugins.profile import Profile, get_profile
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import MethodSpec, parse_method, parse_metric
 
-__all__ = ["Options", "Progress", "Report", "Resume", "run"]
 
-
-def run(options: Options, progress: Progress | None = None) -> Report:
+def run(options: RunRequest, progress: Progress | None = None) -> RunOutcome:
     """Run methods on protocols.
 
     Failures of one protocol, method or image are collected in the report and take nothing else down.
@@ -50,7 +48,7 @@ def run(options: Options, progress: Progress | None = None) -> Report:
     options.check()
     reference = set_metrics.read_reference(*options.fid_reference) if options.fid_reference else None
     check_writable(options.out)
-    report = Report()
+    report = RunOutcome()
     for plugin, card in found:
         try:
             _run_protocol(options, specs, plugin, card, reference, report, progress or Progress())
@@ -62,12 +60,12 @@ def run(options: Options, progress: Progress | None = None) -> Report:
 
 
 def _run_protocol(
-    options: Options,
+    options: RunRequest,
     specs: Sequence[MethodSpec],
     plugin: Plugin[DatasetCard],
     card: ProtocolCard,
     reference: ReferenceSet | None,
-    report: Report,
+    report: RunOutcome,
     progress: Progress,
 ) -> None:
     """All methods on one protocol."""
@@ -100,7 +98,7 @@ def _run_protocol(
 
 
 def _metrics(
-    options: Options, card: ProtocolCard, profile: Profile, reference: ReferenceSet | None
+    options: RunRequest, card: ProtocolCard, profile: Profile, reference: ReferenceSet | None
 ) -> list[MetricBase]:
     metrics = [load_metric_or_reason(name, profile, card.scale) for name in options.metrics or card.metrics]
     for metric in metrics:
@@ -111,7 +109,7 @@ def _metrics(
 
 
 def _items(
-    options: Options, plugin: Plugin[DatasetCard], card: ProtocolCard
+    options: RunRequest, plugin: Plugin[DatasetCard], card: ProtocolCard
 ) -> tuple[DatasetBase, Sequence[Item], str]:
     """The protocol's dataset, what it lists, and the hash of that."""
     try:
@@ -148,7 +146,7 @@ def _check_items(dataset: str, items: Sequence[Item]) -> None:
         seen.add(item.id)
 
 
-def _open_all(setting: Setting, specs: Sequence[MethodSpec], chosen: Sequence[Item], report: Report) -> list[Entry]:
+def _open_all(setting: Setting, specs: Sequence[MethodSpec], chosen: Sequence[Item], report: RunOutcome) -> list[Entry]:
     """Every method that can run; the others are told of in the report.
 
     Two ways to write one method (`sparnet` and `sparnet@bundled`) are one row.

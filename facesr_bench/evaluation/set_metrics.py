@@ -29,20 +29,6 @@ from facesr_bench.results.store import Result
 GROUND_TRUTH = "HR"
 
 
-def parse_reference(text: str | None) -> tuple[str, Path] | None:
-    """`NAME=FILE` of `--fid-reference`.
-
-    Raises:
-        MetricError: not of that form.
-    """
-    if text is None:
-        return None
-    name, equals, file = text.partition("=")
-    if not equals or not name or not file:
-        raise MetricError(f"--fid-reference {text!r}: write it as NAME=FILE, for example ffhq512=ffhq512.npz")
-    return name, Path(file).expanduser()
-
-
 def read_reference(name: str, path: Path) -> ReferenceSet:
     """The named statistics file of `--fid-reference NAME=FILE`.
 

@@ -17,8 +17,6 @@ from facesr_bench.plugins.cards import MethodCard
 if TYPE_CHECKING:
     from torch import Tensor
 
-PRECISIONS = ("fp32", "bf16")
-
 
 class MethodBase(ABC):
     """Base of every method's class `Method`.

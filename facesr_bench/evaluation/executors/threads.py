@@ -14,7 +14,7 @@ from facesr_bench.evaluation import attention
 from facesr_bench.evaluation.inputs import Loaded, load_item
 from facesr_bench.evaluation.plan import Entry, Setting, degradation_of, references_of
 from facesr_bench.evaluation.predict import upscale
-from facesr_bench.evaluation.request import Progress, Report
+from facesr_bench.evaluation.request import Progress, RunOutcome
 from facesr_bench.evaluation.score import saved_output, score_image, score_output
 from facesr_bench.plugins.dataset import DatasetBase, Item
 from facesr_bench.plugins.method import MethodBase
@@ -31,7 +31,7 @@ class Computation:
         report: counts what is computed, and collects what fails.
     """
 
-    def __init__(self, setting: Setting, attended: Collection[str], report: Report, progress: Progress) -> None:
+    def __init__(self, setting: Setting, attended: Collection[str], report: RunOutcome, progress: Progress) -> None:
         self._setting, self._attended = setting, attended
         self._report, self._progress = report, progress
 

@@ -6,7 +6,7 @@ import importlib.util
 from typing import Any
 
 from facesr_bench.base.memo import shared
-from facesr_bench.functional.no_reference import NOT_INSTALLED, NoReference
+from facesr_bench.functional.no_reference import NOT_INSTALLED, NoReference, licence
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.metric import MetricBase
 
@@ -32,7 +32,7 @@ class Metric(MetricBase):
         return None if self._scorer is None else self._scorer.higher_is_better
 
     def describe(self) -> dict[str, Any]:
-        package = None if self._scorer is None else f"pyiqa {self._scorer.version}"
+        package = None if self._scorer is None else f"pyiqa {self._scorer.version} ({licence()})"
         return {**super().describe(), "package": package}
 
     def per_image(self, sr: Image8, reference: Any) -> float:
