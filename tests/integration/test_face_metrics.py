@@ -12,7 +12,6 @@ from PIL import Image
 
 from facesr_bench.api import score
 from facesr_bench.base.errors import CardError, MetricError
-from facesr_bench.base.memo import _Registry
 from facesr_bench.cli import main
 from facesr_bench.evaluation import request
 from facesr_bench.evaluation import run as runner
@@ -32,9 +31,8 @@ needs_dlib = pytest.mark.skipif(dlib_models.why_missing() is not None, reason="n
 
 @pytest.fixture(autouse=True)
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No files in the store, and no network that another test has opened."""
+    """No files in the store."""
     monkeypatch.setenv("FACESR_BENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("facesr_bench.base.memo._registry", _Registry())
 
 
 def demo(tmp_path: Path, *metrics: str, **others: Any) -> request.Options:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.base.memo import shared
 from facesr_bench.functional.lpips import Layers, Lpips, Net
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
@@ -28,13 +27,12 @@ class Metric(MetricBase):
     makes_map = True
 
     def load(self) -> None:
-        assert self.weights is not None  # load_metric has seen to it
-        net: Net = self.weights.name  # type: ignore[assignment]  # the card's names are lpips's own
-        path, span, device = self.weights.path, RANGES[self.profile.lpips_range], self.device
-        key = ("lpips", net, self.weights.sha256, span, device)
-        self._lpips = shared(key, lambda: Lpips(net, path, input_range=span, device=device))
-
-        self._name = f"lpips-{net}-{self.weights.sha256[:16]}-{self.profile.lpips_range}-{self.profile.lpips_size}"
+        weights = self.require_weights()
+        net: Net = weights.name  # type: ignore[assignment]  # the card's names are lpips's own
+        span, device = RANGES[self.profile.lpips_range], self.device
+        key = ("lpips", net, weights.sha256, span, device)
+        self._lpips = self.shared(key, lambda: Lpips(net, weights.path, input_range=span, device=device))
+        self._name = f"lpips-{net}-{weights.sha256[:16]}-{self.profile.lpips_range}-{self.profile.lpips_size}"
         self._shapes: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
 
     def prepare_sample(self, sample: Sample) -> Layers:

@@ -11,8 +11,7 @@ from scipy.ndimage import correlate1d
 from facesr_bench.base.errors import MetricError
 from facesr_bench.functional.channels import Statistics, check_image, check_pair, scored_channels, statistics
 from facesr_bench.images.files import Image8
-from facesr_bench.plugins.cards import MetricCard
-from facesr_bench.plugins.metric import MetricBase
+from facesr_bench.plugins.metric import MetricBase, MetricContext
 from facesr_bench.plugins.profile import Profile
 
 Float = NDArray[np.float64]
@@ -42,8 +41,9 @@ class Reference:
 class Metric(MetricBase):
     """SSIM of Wang et al. (2004), eq. 13: K1 = .01, K2 = .03, L = 255; the mean over places and channels."""
 
-    def __init__(self, card: MetricCard, profile: Profile, scale: int) -> None:
-        super().__init__(card, profile, scale)
+    def __init__(self, context: MetricContext) -> None:
+        super().__init__(context)
+        profile = context.profile
         self._window = window(profile)
         places = profile.ssim_size**2
         self._unbias = places / (places - 1) if profile.ssim_covariance == "sample" else 1.0
