@@ -50,3 +50,8 @@ class TrainingError(FaceSRBenchError):
 STRANGERS = (Exception, SystemExit)
 """What the code of a plug-in may raise. SystemExit too: argparse, and scripts that are imported, raise it, and it must
 end neither the run nor the other methods."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its class where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -10,11 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesr_bench.base.errors import MetricError, ResultsError
+from facesr_bench.base.options import options_of
 from facesr_bench.cli import FAILED, MISUSED, OK
+from facesr_bench.cli.options import add_option, typed
 from facesr_bench.cli.table import write_text
+from facesr_bench.evaluation.request import RunRequest
 
 if TYPE_CHECKING:
     from facesr_bench.evaluation.folders import FolderScores
+
+_FID_REFERENCE, _DEVICE = options_of(RunRequest)["fid_reference"], options_of(RunRequest)["device"]
 
 EXAMPLES = """examples:
   facesr-bench score --sr my_results --hr ground_truth
@@ -37,8 +42,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the convention, from `list profiles` (default: sparnet), or ./FILE.toml",
     )
     parser.add_argument("--scale", type=int, default=8, help="for profiles that cut a border of the scale (default: 8)")
-    parser.add_argument("--fid-reference", metavar="NAME=FILE", help="statistics for FID to compare with")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
+    add_option(parser, _FID_REFERENCE)
+    add_option(parser, _DEVICE)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write every picture's numbers as csv")
     parser.set_defaults(handler=score)
 
@@ -58,10 +63,10 @@ def score(arguments: argparse.Namespace) -> int:
     names = split_list(arguments.metrics or ["psnr,ssim"])
     if not names:
         raise MetricError("--metrics names none; `facesr-bench list metrics` shows what there is")
-    reference = set_metrics.parse_reference(arguments.fid_reference)
+    reference = typed(arguments, _FID_REFERENCE)
     profile = get_profile(arguments.profile)
     other = set_metrics.read_reference(*reference) if reference else None
-    setup = Setup(profile, arguments.scale, torch_device(arguments.device), other)
+    setup = Setup(profile, arguments.scale, torch_device(typed(arguments, _DEVICE)), other)
     metrics = [find_metric(name, setup) for name in names]
     pairs = pairs_of(arguments.sr, arguments.hr)
     if arguments.out is not None:

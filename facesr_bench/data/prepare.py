@@ -23,6 +23,8 @@ def prepare(sample_id: str, picture: Picture, protocol: ProtocolCard) -> Sample:
     """
     _check_pixels(sample_id, "HR", picture.hr)
     _check_pixels(sample_id, "LR", picture.lr)
+    if picture.identity is not None and not isinstance(picture.identity, str):
+        raise DataError(f"{sample_id}: its identity is {picture.identity!r}; a text or None is expected")
     hr, landmarks = picture.hr, picture.landmarks
     if protocol.source == "lr":
         hr = landmarks = None

@@ -5,7 +5,7 @@
 
 Each is 8-bit grayscale at the unit's own resolution: level 0 is attention 0, level 255 is 1; a unit with one map per
 channel is averaged over its channels. Units are numbered from 1 in forward order. The maps cost a forward pass more,
-and so are made of the first `FIRST` images only, which the mean says of itself.
+and so are made of the first images only (`--attention`), which the mean says of itself.
 """
 
 from __future__ import annotations
@@ -24,9 +24,6 @@ from facesr_bench.results.store import MEAN
 
 if TYPE_CHECKING:
     from facesr_bench.evaluation.inputs import Loaded
-
-FIRST = 8
-"""Images of each protocol whose maps are kept."""
 
 
 def offers_maps(method: MethodBase | None) -> bool:

@@ -20,7 +20,7 @@ from facesr_bench.images.folders import by_stem, list_images, pair_by_stem
 from facesr_bench.plugins.metric import AnyMetric, MetricBase, SetMetric, Unavailable
 from facesr_bench.plugins.sample import Sample
 from facesr_bench.results.columns import MetricInfo, Totals, metric_infos, total
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord
 
 
 @dataclass
@@ -33,7 +33,7 @@ class FolderScores:
         infos, totals: every column, and its number or the reason why it has none.
     """
 
-    rows: list[ImageRow] = field(default_factory=list)
+    rows: list[ImageRecord] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
     infos: dict[str, MetricInfo] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
@@ -80,7 +80,7 @@ def score_folders(pairs: Iterable[Pair], metrics: Sequence[AnyMetric], has_truth
         except FaceSRBenchError as error:
             found.problems[name] = str(error)
             continue
-        row = ImageRow(name, reasons=dict(reasons))
+        row = ImageRecord(name, reasons=dict(reasons))
         for metric in able:
             _score(metric, name, sr, hr, row, features)
         found.rows.append(row)
@@ -111,7 +111,7 @@ def _score(
     name: str,
     sr: Image8,
     hr: Image8 | None,
-    row: ImageRow,
+    row: ImageRecord,
     features: Features,
 ) -> None:
     def compute() -> float | None:
@@ -128,7 +128,7 @@ def _score(
     put_value(row, metric.key, compute)
 
 
-def _of_set(metric: AnyMetric, features: Features, reason: str | None, rows: list[ImageRow]) -> dict[str, Any]:
+def _of_set(metric: AnyMetric, features: Features, reason: str | None, rows: list[ImageRecord]) -> dict[str, Any]:
     if reason is not None or not isinstance(metric, SetMetric):
         return {"reason": reason}
     other = metric.reference_set

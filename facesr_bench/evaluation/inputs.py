@@ -48,6 +48,11 @@ class Loaded:
     passing: set[str] = field(default_factory=set)
     error: str | None = None
 
+    @property
+    def identity(self) -> str | None:
+        """The person it shows, or None where the dataset does not say."""
+        return self.sample.identity if self.sample is not None else None
+
 
 def load_item(
     dataset: DatasetBase,

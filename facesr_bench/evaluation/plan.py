@@ -19,7 +19,7 @@ from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, R
 from facesr_bench.base.files import file_name, make_folders
 from facesr_bench.base.hashing import digest
 from facesr_bench.evaluation import cost
-from facesr_bench.evaluation.request import Options
+from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.dataset import Item
 from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
@@ -28,7 +28,7 @@ from facesr_bench.plugins.profile import Profile
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import MethodSpec
 from facesr_bench.results.arrays import References
-from facesr_bench.results.record import SCHEMA, ImageRow
+from facesr_bench.results.record import SCHEMA, ImageRecord
 from facesr_bench.results.store import MANIFEST, Result, open_result
 
 
@@ -41,7 +41,7 @@ class Setting:
         data: the hash of what the dataset holds, its `count` of items, and `inputs`: a hash of what methods are given.
     """
 
-    options: Options
+    options: RunRequest
     plugin: Plugin[DatasetCard]
     card: ProtocolCard
     profile: Profile
@@ -173,7 +173,8 @@ def _open_result(setting: Setting, spec: MethodSpec, found: weights.Weights | No
         # What computed the numbers stays on record until this run computes some itself; what cards say to people is
         # no part of the fingerprint, and may be better now.
         earlier = open_result(folder).manifest
-        said = {key: {**earlier[key], **manifest[key]} for key in ("protocol", "dataset", "profile", "method")}
+        said = {key: {**earlier[key], **manifest[key]} for key in ("protocol", "dataset", "method")}
+        said["profile"] = manifest["profile"]
         metrics = _merged(earlier["metrics"], manifest["metrics"])
         manifest = {**earlier, **said, "metrics": metrics, "updated": manifest["updated"]}
     result = Result(folder, manifest)
@@ -208,7 +209,7 @@ def _fingerprint(setting: Setting, spec: MethodSpec, found: weights.Weights | No
             "precision": setting.options.precision,
             **inputs_of(setting.plugin, setting.card),
             "data": setting.data["hash"],
-            "profile": setting.profile.model_dump(mode="json", exclude={"summary", "source"}),
+            "profile": {k: v for k, v in setting.profile.canonical().items() if k not in setting.profile.FOR_PEOPLE},
         }
     )
 
@@ -233,7 +234,7 @@ def _manifest(
         "protocol": setting.card.model_dump(mode="json"),
         "dataset": {"name": dataset.name, "title": dataset.title, "licence": dataset.licence},
         "data": dict(setting.data),
-        "profile": setting.profile.model_dump(mode="json"),
+        "profile": setting.profile.canonical(),
         "method": {
             "name": method.name,
             "title": method.title,
@@ -280,7 +281,7 @@ def _todo(setting: Setting, result: Result, chosen: Sequence[Item]) -> dict[str,
     return todo
 
 
-def _is_missing(result: Result, row: ImageRow, metric: AnyMetric) -> bool:
+def _is_missing(result: Result, row: ImageRecord, metric: AnyMetric) -> bool:
     known = metric.key in row.metrics or metric.key in row.reasons
     if isinstance(metric, Unavailable):  # a set's reason is kept with the set
         return metric.card.of == "image" and not known

@@ -20,7 +20,7 @@ from facesr_bench.evaluation import set_metrics
 from facesr_bench.evaluation.executors.threads import Computation
 from facesr_bench.evaluation.metrics import Setup, find_metric, opened
 from facesr_bench.evaluation.plan import Entry, Failure, Setting, inputs_of, open_entry, references_of
-from facesr_bench.evaluation.request import Options, Progress, Report, Resume
+from facesr_bench.evaluation.request import Progress, RunOutcome, RunRequest
 from facesr_bench.plugins.cards import DatasetCard, ProtocolCard
 from facesr_bench.plugins.dataset import DatasetBase, Item
 from facesr_bench.plugins.metric import AnyMetric, ReferenceSet
@@ -28,10 +28,8 @@ from facesr_bench.plugins.profile import Profile, get_profile
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import MethodSpec, parse_method, parse_metric
 
-__all__ = ["Options", "Progress", "Report", "Resume", "run"]
 
-
-def run(options: Options, progress: Progress | None = None) -> Report:
+def run(options: RunRequest, progress: Progress | None = None) -> RunOutcome:
     """Run methods on protocols.
 
     Failures of one protocol, method or image are collected in the report and take nothing else down.
@@ -52,7 +50,7 @@ def run(options: Options, progress: Progress | None = None) -> Report:
     options.check()
     reference = set_metrics.read_reference(*options.fid_reference) if options.fid_reference else None
     check_writable(options.out)
-    report, memo = Report(), Memo()
+    report, memo = RunOutcome(), Memo()
     for plugin, card in found:
         try:
             _run_protocol(options, specs, plugin, card, reference, memo, report, progress or Progress())
@@ -64,13 +62,13 @@ def run(options: Options, progress: Progress | None = None) -> Report:
 
 
 def _run_protocol(
-    options: Options,
+    options: RunRequest,
     specs: Sequence[MethodSpec],
     plugin: Plugin[DatasetCard],
     card: ProtocolCard,
     reference: ReferenceSet | None,
     memo: Memo,
-    report: Report,
+    report: RunOutcome,
     progress: Progress,
 ) -> None:
     """All methods on one protocol."""
@@ -104,14 +102,14 @@ def _run_protocol(
 
 
 def _metrics(
-    options: Options, card: ProtocolCard, profile: Profile, reference: ReferenceSet | None, memo: Memo
+    options: RunRequest, card: ProtocolCard, profile: Profile, reference: ReferenceSet | None, memo: Memo
 ) -> list[AnyMetric]:
     setup = Setup(profile, card.scale, torch_device(options.device), reference, memo)
     return [find_metric(name, setup) for name in options.metrics or card.metrics]
 
 
 def _items(
-    options: Options, plugin: Plugin[DatasetCard], card: ProtocolCard
+    options: RunRequest, plugin: Plugin[DatasetCard], card: ProtocolCard
 ) -> tuple[DatasetBase, Sequence[Item], str]:
     """The protocol's dataset, what it lists, and the hash of that."""
     try:
@@ -148,7 +146,7 @@ def _check_items(dataset: str, items: Sequence[Item]) -> None:
         seen.add(item.id)
 
 
-def _open_all(setting: Setting, specs: Sequence[MethodSpec], chosen: Sequence[Item], report: Report) -> list[Entry]:
+def _open_all(setting: Setting, specs: Sequence[MethodSpec], chosen: Sequence[Item], report: RunOutcome) -> list[Entry]:
     """Every method that can run; the others are told of in the report.
 
     Two ways to write one method (`sparnet` and `sparnet@bundled`) are one row.

@@ -19,13 +19,13 @@ from facesr_bench.images.maps import write_error_map, write_map
 from facesr_bench.images.quantise import Quantise, quantise
 from facesr_bench.plugins.metric import AnyMetric, MetricBase, SetMetric, Unavailable
 from facesr_bench.results.arrays import read_array, write_array
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import Result
 
 
 def score_output(
     output: Output, loaded: Loaded, metrics: Sequence[AnyMetric], result: Result, mode: Quantise
-) -> ImageRow:
+) -> ImageRecord:
     """Quantise, save and score one output.
 
     Args:
@@ -35,7 +35,7 @@ def score_output(
         The row for images.jsonl.
     """
     if output.sr is None:
-        return ImageRow(loaded.id, error=output.error)
+        return ImageRecord(loaded.id, error=output.error, identity=loaded.identity)
     sr = quantise(output.sr, mode)
     write_png(result.sr_path(loaded.id), sr)
     if loaded.sample is not None and loaded.sample.hr is not None:
@@ -45,10 +45,10 @@ def score_output(
     return row
 
 
-def score_image(sr: Image8, loaded: Loaded, metrics: Sequence[AnyMetric], result: Result) -> ImageRow:
+def score_image(sr: Image8, loaded: Loaded, metrics: Sequence[AnyMetric], result: Result) -> ImageRecord:
     """Every metric of one finished image; a metric that can't be computed leaves its reason."""
     sr = read_only(sr)
-    row = ImageRow(loaded.id)
+    row = ImageRecord(loaded.id, identity=loaded.identity)
     for metric in metrics:
         if isinstance(metric, Unavailable):
             if metric.card.of == "image":  # a set's reason is kept with the set
@@ -61,7 +61,7 @@ def score_image(sr: Image8, loaded: Loaded, metrics: Sequence[AnyMetric], result
     return row
 
 
-def _score_metric(sr: Image8, metric: MetricBase, loaded: Loaded, result: Result, row: ImageRow) -> None:
+def _score_metric(sr: Image8, metric: MetricBase, loaded: Loaded, result: Result, row: ImageRecord) -> None:
     """Put the value of one metric, or why there is none, into `row`."""
     key = metric.key
     if key in loaded.reasons:
@@ -79,7 +79,7 @@ def _score_metric(sr: Image8, metric: MetricBase, loaded: Loaded, result: Result
     put_value(row, key, compute)
 
 
-def put_value(row: ImageRow, key: str, compute: Callable[[], float | None]) -> None:
+def put_value(row: ImageRecord, key: str, compute: Callable[[], float | None]) -> None:
     """Put a metric's value of one image, or why there is none, into `row`; a failure costs this cell only.
 
     Args:

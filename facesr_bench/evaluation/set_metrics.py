@@ -23,24 +23,10 @@ from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MetricError
 from facesr_bench.base.hashing import digest
 from facesr_bench.plugins.metric import AnyMetric, ReferenceSet, SetMetric, Unavailable
 from facesr_bench.results.arrays import References, read_array
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import Result
 
 GROUND_TRUTH = "HR"
-
-
-def parse_reference(text: str | None) -> tuple[str, Path] | None:
-    """`NAME=FILE` of `--fid-reference`.
-
-    Raises:
-        MetricError: not of that form.
-    """
-    if text is None:
-        return None
-    name, equals, file = text.partition("=")
-    if not equals or not name or not file:
-        raise MetricError(f"--fid-reference {text!r}: write it as NAME=FILE, for example ffhq512=ffhq512.npz")
-    return name, Path(file).expanduser()
 
 
 def read_reference(name: str, path: Path) -> ReferenceSet:
@@ -78,7 +64,7 @@ def update(result: Result, metrics: Sequence[AnyMetric], references: References)
 def _entry(
     result: Result,
     metric: AnyMetric,
-    rows: Mapping[str, ImageRow],
+    rows: Mapping[str, ImageRecord],
     references: References,
     known: dict[str, Any] | None,
 ) -> dict[str, Any]:
@@ -107,7 +93,7 @@ def _entry(
 
 def value_of_set(
     metric: SetMetric,
-    rows: Sequence[ImageRow],
+    rows: Sequence[ImageRecord],
     features: Callable[[], tuple[NDArray[np.float32], NDArray[np.float32] | Path]],
 ) -> dict[str, Any]:
     """The value of many images, with its standard error and their number; or why there is none.

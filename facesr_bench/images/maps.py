@@ -12,6 +12,7 @@ from PIL import Image
 from facesr_bench.base.errors import DataError
 from facesr_bench.base.files import replacing
 from facesr_bench.images.files import Image8, save_png
+from facesr_bench.images.luma import FULL_FLOAT32
 
 MAP_LEVELS = 16384
 """16-bit levels per unit of a stored map, which so reaches from 0 to 4."""
@@ -52,10 +53,6 @@ DIVERGING_MAP = "PuOr"
 """Purple to white to orange: told apart with any common colour blindness."""
 
 
-_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-"""ITU-R BT.601, full range."""
-
-
 @cache
 def colours(name: str = COLOUR_MAP) -> NDArray[np.uint8]:
     """A colour map of matplotlib's, from its lowest to its highest value: 256x3 uint8 RGB."""
@@ -89,7 +86,7 @@ def _luma_error(sr: Image8, hr: Image8) -> NDArray[np.uint8]:
     """The index of each pixel's colour."""
     if sr.shape != hr.shape:
         raise ValueError(f"an error map needs two pictures of one shape, not {sr.shape} and {hr.shape}")
-    error = np.abs((sr.astype(np.float32) - hr) @ _LUMA)
+    error = np.abs((sr.astype(np.float32) - hr) @ FULL_FLOAT32)
     index: NDArray[np.uint8]
     index = np.minimum(error * np.float32(255 / SCALE) + np.float32(0.5), np.float32(255)).astype(np.uint8)
     return index

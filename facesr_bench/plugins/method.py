@@ -19,8 +19,6 @@ from facesr_bench.plugins.cards import MethodCard
 if TYPE_CHECKING:
     from torch import Tensor
 
-PRECISIONS = ("fp32", "bf16")
-
 
 @dataclass(frozen=True)
 class MethodContext:

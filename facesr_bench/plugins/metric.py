@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from facesr_bench.base.errors import FaceSRBenchError, MetricError
 from facesr_bench.base.memo import Memo
 from facesr_bench.images.files import Image8
+from facesr_bench.plugins import convention as conventions
 from facesr_bench.plugins.cards import MetricCard
 from facesr_bench.plugins.profile import Profile
 
@@ -118,6 +120,7 @@ class MetricContext:
             "higher_is_better": known,
             "title": self.label or title or self.title,
             "typed": self.typed,
+            "convention": [],
             "weights": weights.name if weights else None,
             "weights_sha256": weights.sha256 if weights else None,
         }
@@ -134,9 +137,11 @@ class MetricBase(ABC):
     Attributes:
         context: all that was asked for; its fields are the properties below.
         makes_map: whether `with_map` has a map to give.
+        Convention: the fields of its table in a profile; by default it has none.
     """
 
     makes_map: bool = False
+    Convention: ClassVar[type[conventions.Convention]] = conventions.Convention
 
     def __init__(self, context: MetricContext) -> None:
         self.context = context
@@ -181,6 +186,16 @@ class MetricBase(ABC):
         """Its column's name."""
         return self.context.key
 
+    @cached_property
+    def convention(self) -> conventions.Convention:
+        """How it is computed: what the profile says, and what the card fixes whatever the profile says."""
+        table = self.card.implementation or self.card.name
+        return self.profile.convention(table, self.Convention, self.card.convention)
+
+    def convention_in_words(self) -> list[str]:
+        """Parts of sentences that say how it is computed, for the pages."""
+        return self.convention.words()
+
     @property
     def title(self) -> str:
         """What tables call the column, unless the user gave it a label."""
@@ -207,7 +222,8 @@ class MetricBase(ABC):
 
     def describe(self) -> dict[str, Any]:
         """What results must say of the metric to be read without it."""
-        return self.context.describe(self.title, self.higher_is_better)
+        described = self.context.describe(self.title, self.higher_is_better)
+        return {**described, "convention": self.convention_in_words()}
 
     def why_unavailable(self) -> str | None:
         """Why it can't be computed here, as far as a quick look tells (a package that is not installed); or None."""

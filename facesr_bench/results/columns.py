@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord
 
 FIRST_METRICS = ("psnr", "ssim")
 """The metrics whose columns come first, and are always there."""
@@ -95,7 +95,7 @@ def aggregates_of(info: MetricInfo) -> list[MetricInfo]:
     return found
 
 
-def metric_infos(described: Mapping[str, Mapping[str, Any]], images: Iterable[ImageRow]) -> dict[str, MetricInfo]:
+def metric_infos(described: Mapping[str, Mapping[str, Any]], images: Iterable[ImageRecord]) -> dict[str, MetricInfo]:
     """Every column, in order.
 
     Args:
@@ -145,7 +145,9 @@ class Totals:
         return f"{spread} (n = {count})" if count < metric.minimum_count else spread
 
 
-def total(infos: Mapping[str, MetricInfo], images: Sequence[ImageRow], sets: Mapping[str, Mapping[str, Any]]) -> Totals:
+def total(
+    infos: Mapping[str, MetricInfo], images: Sequence[ImageRecord], sets: Mapping[str, Mapping[str, Any]]
+) -> Totals:
     """Every column's number, or why it has none.
 
     Args:
@@ -163,7 +165,7 @@ def total(infos: Mapping[str, MetricInfo], images: Sequence[ImageRow], sets: Map
     return totals
 
 
-def _add_mean(totals: Totals, info: MetricInfo, images: Sequence[ImageRow]) -> None:
+def _add_mean(totals: Totals, info: MetricInfo, images: Sequence[ImageRecord]) -> None:
     name = info.name
     values = []
     reasons = totals.reasons
@@ -186,7 +188,7 @@ def _add_mean(totals: Totals, info: MetricInfo, images: Sequence[ImageRow]) -> N
             totals.left_out[name] = len(values) - len(kept)
 
 
-def _add_set(totals: Totals, info: MetricInfo, images: Sequence[ImageRow], entry: Mapping[str, Any]) -> None:
+def _add_set(totals: Totals, info: MetricInfo, images: Sequence[ImageRecord], entry: Mapping[str, Any]) -> None:
     version = entry.get("version", info.version)
     if "value" in entry and entry.get("n") == len(images) and version == info.version:
         totals.means[info.name], totals.counts[info.name] = float(entry["value"]), int(entry["n"])
@@ -200,7 +202,7 @@ def _add_set(totals: Totals, info: MetricInfo, images: Sequence[ImageRow], entry
     totals.reasons[info.name] = {str(entry.get("reason", stale)): [row.id for row in images]}
 
 
-def _add_aggregate(totals: Totals, info: MetricInfo, images: Sequence[ImageRow]) -> None:
+def _add_aggregate(totals: Totals, info: MetricInfo, images: Sequence[ImageRecord]) -> None:
     """The area under the curve of a metric's errors, or the share of errors above a limit; both in percent.
 
     An image whose face was not found counts as an error without bound; any other without a value is a reason.
@@ -220,7 +222,7 @@ def _add_aggregate(totals: Totals, info: MetricInfo, images: Sequence[ImageRow])
     totals.means[info.name], totals.counts[info.name] = 100 * compute(errors, float(limit)), len(errors)
 
 
-def why_missing(row: ImageRow, name: str, info: MetricInfo) -> str | None:
+def why_missing(row: ImageRecord, name: str, info: MetricInfo) -> str | None:
     """Why an image has no value of a metric that may enter the mean; none if it has one."""
     if name not in row.metrics:
         return row.reasons.get(name, "not computed in this run")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from facesr_bench.base.errors import ResultsError
 
@@ -15,8 +17,8 @@ SCHEMA = 1
 
 
 @dataclass
-class ImageRow:
-    """All that is known of one image of one result.
+class ImageRecord:
+    """All that is known of one image of one result: a line of images.jsonl.
 
     Attributes:
         id: the sample's id.
@@ -24,8 +26,9 @@ class ImageRow:
         versions: the version of each metric when its value, or its lasting lack of one, was found.
         reasons: why a metric has no value, by metric name.
         undetected: the metrics among them whose detector found no face.
-        ms: milliseconds the method took for it, or none where the image was read from disk.
-        error: why the method has no image, or none.
+        ms: milliseconds the method took for it, or None where the image was read from disk.
+        error: why the method has no image, or None.
+        identity: the person it shows, or None where the dataset does not say.
     """
 
     id: str
@@ -35,10 +38,13 @@ class ImageRow:
     undetected: list[str] = field(default_factory=list)
     ms: float | None = None
     error: str | None = None
+    identity: str | None = None
 
     def to_json(self) -> str:
         """One line of images.jsonl. Infinity is written as the string "inf": JSON has no such number."""
         data: dict[str, Any] = {"id": self.id}
+        if self.identity is not None:
+            data["identity"] = self.identity
         if self.error is not None:
             data["error"] = self.error
         if self.metrics:
@@ -54,16 +60,29 @@ class ImageRow:
         return json.dumps(data, allow_nan=False, ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> ImageRow:
-        return cls(
-            id=data["id"],
-            metrics={k: float(v) for k, v in data.get("metrics", {}).items()},
-            versions=dict(data.get("versions", {})),
-            reasons=dict(data.get("reasons", {})),
-            undetected=list(data.get("undetected", [])),
-            ms=data.get("ms"),
-            error=data.get("error"),
-        )
+    def from_json(cls, line: bytes | str) -> ImageRecord:
+        """The record that a line holds.
+
+        Raises:
+            ValueError: what is wrong with it, in one line.
+        """
+        try:
+            return _LINES.validate_json(line)
+        except ValidationError as error:
+            raise ValueError(problems(error)) from error
+
+
+_LINES: TypeAdapter[ImageRecord] = TypeAdapter(ImageRecord)
+"""Parses and validates in compiled code: faster than json.loads alone."""
+
+
+def problems(error: ValidationError) -> str:
+    """What pydantic found, in one line: `ms: Input should be a valid number`."""
+    found = []
+    for problem in error.errors(include_url=False):
+        place = ".".join(str(part) for part in problem["loc"])
+        found.append(f"{place}: {problem['msg']}" if place else problem["msg"])
+    return "; ".join(found)
 
 
 def _encode(value: float) -> float | str:
@@ -72,10 +91,10 @@ def _encode(value: float) -> float | str:
     return value if math.isfinite(value) else ("inf" if value > 0 else "-inf")
 
 
-def _merge(old: ImageRow, new: ImageRow) -> ImageRow:
+def _merge(old: ImageRecord, new: ImageRecord) -> ImageRecord:
     reasons = {k: v for k, v in {**old.reasons, **new.reasons}.items() if k not in new.metrics}
     kept = {k: v for k, v in old.metrics.items() if k not in new.reasons}
-    return ImageRow(
+    return ImageRecord(
         id=old.id,
         metrics={**kept, **new.metrics},
         versions={**old.versions, **new.versions},
@@ -83,6 +102,7 @@ def _merge(old: ImageRow, new: ImageRow) -> ImageRow:
         undetected=[key for key in reasons if key in {*old.undetected, *new.undetected}],
         ms=new.ms if new.ms is not None else old.ms,
         error=new.error,
+        identity=new.identity if new.identity is not None else old.identity,
     )
 
 

@@ -25,7 +25,8 @@ from typing import Any, TextIO
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import file_name, write_json
-from facesr_bench.results.record import _REQUIRED, SCHEMA, ImageRow, _has, _merge
+from facesr_bench.base.schema1 import nested_profile
+from facesr_bench.results.record import _REQUIRED, SCHEMA, ImageRecord, _has, _merge
 
 MANIFEST = "manifest.json"
 IMAGES = "images.jsonl"
@@ -103,9 +104,9 @@ class Result:
     def save_sets(self, sets: Mapping[str, Mapping[str, Any]]) -> None:
         write_json(self.folder / SETS, sets)
 
-    def rows(self) -> dict[str, ImageRow]:
+    def rows(self) -> dict[str, ImageRecord]:
         """Every image, by id, in the order first written; later lines of an image complete or replace earlier ones."""
-        rows: dict[str, ImageRow] = {}
+        rows: dict[str, ImageRecord] = {}
         path = self.folder / IMAGES
         if not path.exists():
             return rows
@@ -116,13 +117,13 @@ class Result:
             if not line.strip():
                 continue
             try:
-                row = ImageRow.from_json(json.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                row = ImageRecord.from_json(line)
+            except ValueError as error:
                 raise ResultsError(f"{path}, line {number}: damaged ({error}); remove the line to go on") from error
             rows[row.id] = _merge(rows[row.id], row) if row.id in rows else row
         return rows
 
-    def append(self, row: ImageRow) -> None:
+    def append(self, row: ImageRecord) -> None:
         """Add one line, whole and at once.
 
         Raises:
@@ -197,6 +198,7 @@ def open_result(folder: Path) -> Result:
     missing = [name for name in _REQUIRED if not _has(manifest, name.split("."))]
     if missing:
         raise ResultsError(f"{path}: damaged, without {', '.join(missing)}; {anew}")
+    manifest["profile"] = nested_profile(manifest["profile"])
     return Result(folder, manifest)
 
 

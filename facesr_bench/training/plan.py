@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from facesr_bench.base.devices import PRECISIONS
 from facesr_bench.base.errors import TrainingError
 from facesr_bench.training import recipe as recipes
 from facesr_bench.training.checkpoints import STATE_FILE, read_state
@@ -16,8 +17,6 @@ from facesr_bench.training.config import SIZES, BlindSettings, Settings, Value
 from facesr_bench.training.data import Faces, read_faces
 from facesr_bench.training.log import Say
 from facesr_bench.training.recipe import Recipe
-
-PRECISIONS = ("fp32", "bf16")
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,9 @@ def test_broken_dataset_costs_its_own_protocol_or_image(faces: Path, tmp_path: P
     guard = "raise KeyError('gone')" if broken == "items" else "assert item.id != 'a', 'gone'"
     (folder / "dataset.py").write_text(DATASET_CODE.replace(before, f"{guard}\n        {before}"))
     report = runner.run(
-        request.Options(("nearest",), (f"{folder}:drawn-x4", "folder-x8"), {"folder-x8": faces}, out=tmp_path / "out")
+        request.RunRequest(
+            ("nearest",), (f"{folder}:drawn-x4", "folder-x8"), {"folder-x8": faces}, out=tmp_path / "out"
+        )
     )
     assert len(report.problems) == 1 and "gone" in report.problems[0]
     results = {result.protocol: result.rows() for result in report.results}
@@ -147,7 +149,9 @@ def test_dataset_with_ids_that_cannot_name_images_is_refused(
     (folder / "card.toml").write_text(DATASET_CARD)
     (folder / "dataset.py").write_text(DATASET_CODE.replace('[Item("a", ()), Item("b", ())]', listed))
     report = runner.run(
-        request.Options(("nearest",), (f"{folder}:drawn-x4", "folder-x8"), {"folder-x8": faces}, out=tmp_path / "out")
+        request.RunRequest(
+            ("nearest",), (f"{folder}:drawn-x4", "folder-x8"), {"folder-x8": faces}, out=tmp_path / "out"
+        )
     )
     assert len(report.problems) == 1 and expected in report.problems[0]
     assert len(only(report).rows()) == 5
@@ -174,7 +178,7 @@ def test_picture_that_is_not_rgb8_costs_its_own_image(tmp_path: Path, source: st
     code = DATASET_CODE.partition("        seed =")[0]
     code += f"        return Picture({bad}) if item.id == 'a' else Picture(hr={good['hr']}, lr={good['lr']})\n"
     (folder / "dataset.py").write_text(code)
-    report = runner.run(request.Options(("nearest",), (str(folder),), out=tmp_path / "out"))
+    report = runner.run(request.RunRequest(("nearest",), (str(folder),), out=tmp_path / "out"))
     rows = only(report).rows()
     assert f"{expected}; HxWx3 uint8 is due" in (rows["a"].error or "") and rows["b"].error is None
 

@@ -30,15 +30,15 @@ from .conftest import HEAD, MakeMethod
 NEAREST = "return functional.interpolate(lr, scale_factor=self.scale, mode='nearest')"
 
 
-def options(faces: Path, out: Path, *methods: str, **more: Any) -> request.Options:
-    return request.Options(methods=methods, protocols=("folder-x8",), data={"folder-x8": faces}, out=out, **more)
+def options(faces: Path, out: Path, *methods: str, **more: Any) -> request.RunRequest:
+    return request.RunRequest(methods=methods, protocols=("folder-x8",), data={"folder-x8": faces}, out=out, **more)
 
 
 def numbers(result: Result) -> dict[str, dict[str, float]]:
     return {image_id: row.metrics for image_id, row in result.rows().items()}
 
 
-def only(report: request.Report) -> Result:
+def only(report: request.RunOutcome) -> Result:
     assert len(report.results) == 1
     return report.results[0]
 
@@ -236,7 +236,7 @@ def test_identical_images_score_infinity(faces: Path, tmp_path: Path) -> None:
 def test_without_ground_truth(faces: Path, tmp_path: Path) -> None:
     """LR only: images are saved; asking for PSNR leaves a reason, not a number."""
     report = runner.run(
-        request.Options(
+        request.RunRequest(
             ("bicubic",), ("folder-lr-x4",), {"folder-lr-x4": faces}, out=tmp_path / "out", metrics=("psnr",)
         )
     )
@@ -300,7 +300,7 @@ def test_sizes_that_do_not_fit(faces: Path, tmp_path: Path) -> None:
         (pairs / side).mkdir(parents=True)
         Image.new("RGB", (size, size)).save(pairs / side / "a.png")
     report = runner.run(
-        request.Options(("bicubic",), ("folder-pairs-x8",), {"folder-pairs-x8": pairs}, out=tmp_path / "out2")
+        request.RunRequest(("bicubic",), ("folder-pairs-x8",), {"folder-pairs-x8": pairs}, out=tmp_path / "out2")
     )
     assert "HR must be 80x80" in (only(report).rows()["a"].error or "")
 
@@ -333,7 +333,7 @@ def test_failed_import_and_missing_weights_keep_a_row_with_the_reason(
 
 def test_protocol_without_data_does_not_take_the_others_down(faces: Path, tmp_path: Path) -> None:
     report = runner.run(
-        request.Options(("bicubic",), ("helen-x8", "folder-x8"), {"folder-x8": faces}, out=tmp_path / "out")
+        request.RunRequest(("bicubic",), ("helen-x8", "folder-x8"), {"folder-x8": faces}, out=tmp_path / "out")
     )
     assert [r.protocol for r in report.results] == ["folder-x8"]
     assert len(report.problems) == 1 and "--data helen" in report.problems[0]

@@ -33,9 +33,9 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def options(inception_weights: Path, faces: Path, tmp_path: Path) -> request.Options:
+def options(inception_weights: Path, faces: Path, tmp_path: Path) -> request.RunRequest:
     network = f"@inception-2015={inception_weights}"
-    return request.Options(
+    return request.RunRequest(
         methods=("bicubic",),
         protocols=("folder-x8",),
         data={"folder": faces},
@@ -45,7 +45,7 @@ def options(inception_weights: Path, faces: Path, tmp_path: Path) -> request.Opt
     )
 
 
-def only(report: request.Report) -> Result:
+def only(report: request.RunOutcome) -> Result:
     assert report.problems == []
     return report.results[0]
 
@@ -71,7 +71,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return calls
 
 
-def test_values_equal_those_by_hand(options: request.Options, inception_weights: Path) -> None:
+def test_values_equal_those_by_hand(options: request.RunRequest, inception_weights: Path) -> None:
     result = only(runner.run(options))
     network = Inception(inception_weights)
     sr = network.features(pictures(result.folder / "sr"), "clean")
@@ -85,7 +85,7 @@ def test_values_equal_those_by_hand(options: request.Options, inception_weights:
     assert len(list((result.folder / "features").iterdir())) == 1, "both read the same features"
 
 
-def test_batch_workers_and_interruption_change_nothing(options: request.Options, tmp_path: Path) -> None:
+def test_batch_workers_and_interruption_change_nothing(options: request.RunRequest, tmp_path: Path) -> None:
     expected = only(runner.run(options)).sets()
     for name, change in {
         "batch of one": {"batch_size": 1},
@@ -99,7 +99,7 @@ def test_batch_workers_and_interruption_change_nothing(options: request.Options,
     assert only(runner.run(dataclasses.replace(stopped, limit=3))).sets() == expected
 
 
-def test_small_sets_are_not_bare_numbers(options: request.Options, capsys: pytest.CaptureFixture[str]) -> None:
+def test_small_sets_are_not_bare_numbers(options: request.RunRequest, capsys: pytest.CaptureFixture[str]) -> None:
     rows = summarise([only(runner.run(options))])
     fid = next(info for name, info in rows[0].metrics.items() if name.startswith("fid"))
     kid_info = next(info for name, info in rows[0].metrics.items() if name.startswith("kid"))
@@ -115,7 +115,7 @@ def test_small_sets_are_not_bare_numbers(options: request.Options, capsys: pytes
     assert "(n = 3)" in capsys.readouterr().out
 
 
-def test_named_reference(options: request.Options, inception_weights: Path, tmp_path: Path) -> None:
+def test_named_reference(options: request.RunRequest, inception_weights: Path, tmp_path: Path) -> None:
     """Statistics of another set name the column; KID says why it can't use them; without HR they are all there is."""
     result = only(runner.run(options))
     network = Inception(inception_weights)
@@ -136,7 +136,7 @@ def test_named_reference(options: request.Options, inception_weights: Path, tmp_
     assert "--fid-reference NAME=FILE" in entry(only(runner.run(unnamed)), "fid[clean]")["reason"]
 
 
-def test_missing_network_is_a_reason_that_a_later_run_mends(options: request.Options) -> None:
+def test_missing_network_is_a_reason_that_a_later_run_mends(options: request.RunRequest) -> None:
     without = dataclasses.replace(options, metrics=("psnr", "fid"))
     report = runner.run(without)
     reason = only(report).sets()["fid[pytorch-fid]"]["reason"]
@@ -148,7 +148,7 @@ def test_missing_network_is_a_reason_that_a_later_run_mends(options: request.Opt
 
 
 def test_a_new_version_computes_features_anew(
-    options: request.Options, inception_weights: Path, monkeypatch: pytest.MonkeyPatch
+    options: request.RunRequest, inception_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither features of an older version nor a value made of them is taken for the new one's."""
     options = dataclasses.replace(options, metrics=options.metrics and options.metrics[1:2])
@@ -163,7 +163,7 @@ def test_a_new_version_computes_features_anew(
 
 
 def test_a_known_value_stays_without_the_network_if_it_is_still_the_value(
-    options: request.Options, monkeypatch: pytest.MonkeyPatch
+    options: request.RunRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert options.metrics is not None
     result = only(runner.run(options))
@@ -184,7 +184,7 @@ def test_a_known_value_stays_without_the_network_if_it_is_still_the_value(
     assert result.sets()[metric.key] == {"reason": "its file is gone"}, "computed from other images"
 
 
-def test_wrong_names_are_told(options: request.Options, tmp_path: Path) -> None:
+def test_wrong_names_are_told(options: request.RunRequest, tmp_path: Path) -> None:
     with pytest.raises(MetricError, match="did you mean 'clean'"):
         runner.run(dataclasses.replace(options, metrics=("fid[cleam]",)))
     with pytest.raises(MetricError, match="psnr has no variants"):
@@ -195,7 +195,7 @@ def test_wrong_names_are_told(options: request.Options, tmp_path: Path) -> None:
 
 
 def test_two_folders(
-    options: request.Options,
+    options: request.RunRequest,
     inception_weights: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -217,7 +217,7 @@ def test_two_folders(
     assert len(calls) == 6, "FID and KID read the same features"
 
 
-def test_api_takes_a_reference(options: request.Options, faces: Path, tmp_path: Path) -> None:
+def test_api_takes_a_reference(options: request.RunRequest, faces: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     features = rng.normal(size=(50, 2048))
     file = tmp_path / "noise.npz"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from typing import Any
 
-from facesr_bench.functional.no_reference import NOT_INSTALLED, NoReference
+from facesr_bench.functional.no_reference import NOT_INSTALLED, NoReference, licence
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.metric import MetricBase
 
@@ -31,7 +31,7 @@ class Metric(MetricBase):
         return None if self._scorer is None else self._scorer.higher_is_better
 
     def describe(self) -> dict[str, Any]:
-        package = None if self._scorer is None else f"pyiqa {self._scorer.version}"
+        package = None if self._scorer is None else f"pyiqa {self._scorer.version} ({licence()})"
         return {**super().describe(), "package": package}
 
     def per_image(self, sr: Image8, reference: Any) -> float:

@@ -13,6 +13,7 @@ from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.base.files import file_name
 from facesr_bench.base.suggest import unknown
 from facesr_bench.images.files import Image8, read_image
+from facesr_bench.images.luma import FULL_FLOAT32
 from facesr_bench.images.maps import COLOUR_MAP
 from facesr_bench.report.figures.style import WIDTH, pick, plain, ranked, style
 from facesr_bench.results.columns import MetricInfo
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 Box = tuple[int, int, int, int]
 """x, y, width, height in px of HR, from the top left."""
 
-_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-"""ITU-R BT.601, full range."""
 _CELL = 320
 """Least width of a picture in the grid, in px of the PNG."""
 _FRAME = (0.90, 0.62, 0.0)
@@ -213,7 +212,7 @@ def auto_zoom(pictures: Sequence[Image8], step: int = 1) -> Box:
         pictures: the methods', and HR if there is one; all of one size.
         step: px between the places tried, so that a window begins where an LR pixel does.
     """
-    luma = np.stack([picture.astype(np.float32) @ _LUMA for picture in pictures])
+    luma = np.stack([picture.astype(np.float32) @ FULL_FLOAT32 for picture in pictures])
     differ = luma.var(axis=0) if len(pictures) > 1 else np.abs(np.gradient(luma[0])).sum(axis=0)
     height, width = differ.shape
     across, down = (np.exp(-8 * ((np.arange(side) + 0.5) / side - 0.5) ** 2) for side in (width, height))
@@ -307,7 +306,7 @@ def mean_error(row: RowSummary) -> NDArray[np.float64]:
             continue
         hr = _read(row.result.inputs_folder / "hr" / f"{file_name(image.id)}.png")
         sr = _read(row.result.sr_path(image.id))
-        error = np.abs((sr.astype(np.float32) - hr) @ _LUMA).astype(np.float64)
+        error = np.abs((sr.astype(np.float32) - hr) @ FULL_FLOAT32).astype(np.float64)
         if total is not None and total.shape != error.shape:
             raise ResultsError(f"{row.protocol}: pictures of several sizes have no mean error map")
         total = error if total is None else total + error

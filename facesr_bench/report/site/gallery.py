@@ -17,7 +17,7 @@ from facesr_bench.images.maps import DIVERGING_MAP, hex_colours
 from facesr_bench.report.site.pages import Pages, link, script_data, short_name
 from facesr_bench.report.site.section import PER_PAGE, Section
 from facesr_bench.results.columns import MetricInfo
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.summary import RowSummary
 
 LARGEST_SIDE = 192
@@ -113,7 +113,7 @@ class Gallery:
             ],
         )
 
-    def _tile(self, row: RowSummary, image: ImageRow | None, image_id: str, bests: Mapping[str, float]) -> Tile:
+    def _tile(self, row: RowSummary, image: ImageRecord | None, image_id: str, bests: Mapping[str, float]) -> Tile:
         if image is None or image.error is not None:
             return Tile(row.label, None, None, [], "not run" if image is None else f"failed: {image.error}")
         picture, error_map = row.result.sr_path(image_id), row.result.map_path(image_id)
@@ -226,7 +226,7 @@ def _metric(info: MetricInfo) -> dict[str, Any]:
     }
 
 
-def _method(section: Section, row: RowSummary, rows: Mapping[str, ImageRow], page: Path) -> dict[str, Any]:
+def _method(section: Section, row: RowSummary, rows: Mapping[str, ImageRecord], page: Path) -> dict[str, Any]:
     """One method's numbers, image by image in the order of `ids`; null where there is none."""
     found = [rows.get(image_id) for image_id in section.ids]
     values: dict[str, list[float | str | None]] = {
@@ -259,7 +259,7 @@ def _shortest(reasons: dict[int, str]) -> str | dict[int, str]:
     return different.pop() if len(different) == 1 else reasons
 
 
-def _value(image: ImageRow | None, name: str) -> float | str | None:
+def _value(image: ImageRecord | None, name: str) -> float | str | None:
     value = image.metrics.get(name) if image is not None and image.error is None else None
     if value is None or math.isfinite(value):
         # Ten digits: more than any table shows, and the file stays small.

@@ -45,7 +45,7 @@ from facesr_bench.report.maps import (
     write_mean_map,
 )
 from facesr_bench.report.site.pages import Pages, short_name
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import Result
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def write(pages: Pages, section: Section) -> SectionMaps:
         made.trouble = f"this release can't read the profile: {str(error).splitlines()[0]}"
         return made
     kinds = {kind.name: kind for kind in (ERROR, STRUCTURE, *_metric_kinds(section))}
-    key = f"{VERSION} {profile.model_dump_json()} {section.scale}"
+    key = f"{VERSION} {mapper.conventions} {section.scale}"
     means: dict[str, Means] = {}
     for row, rows in section.images:
         folder = section.folder / "maps" / short_name(row.label)
@@ -158,7 +158,7 @@ class _Folder:
         self._tops = {kind.name: kind.top for kind in kinds.values()}
         self._cache, self._sums = folder / "cache.json", folder / "sums.npz"
 
-    def update(self, result: Result, rows: Mapping[str, ImageRow], mapper: Mapper) -> Means | None:
+    def update(self, result: Result, rows: Mapping[str, ImageRecord], mapper: Mapper) -> Means | None:
         """Make what is missing; none if there is nothing to make a map of."""
         wanted = {}
         for image_id, row in rows.items():

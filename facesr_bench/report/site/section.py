@@ -17,7 +17,7 @@ from facesr_bench.report.words import profile_in_words, protocol_in_words
 from facesr_bench.results import statistics
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.leaderboard import Group
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import LANDMARKS
 from facesr_bench.results.summary import RowSummary
 
@@ -71,7 +71,7 @@ class Section:
 
     @property
     def profile_words(self) -> list[tuple[str, str]]:
-        return profile_in_words(self.manifest["profile"])
+        return profile_in_words(self.manifest)
 
     @cached_property
     def shown(self) -> list[RowSummary]:
@@ -84,7 +84,7 @@ class Section:
         return [row for row in self.group.rows if row not in self.shown]
 
     @cached_property
-    def images(self) -> list[tuple[RowSummary, dict[str, ImageRow]]]:
+    def images(self) -> list[tuple[RowSummary, dict[str, ImageRecord]]]:
         """Each row shown, with its images by id."""
         return [(row, row.result.rows()) for row in self.shown]
 

@@ -20,7 +20,7 @@ from facesr_bench.report import site
 from facesr_bench.report.site.provenance import command, method_bibtex, run_bibtex
 from facesr_bench.report.tables.render import render
 from facesr_bench.results.leaderboard import groups
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.statistics import compare
 from facesr_bench.results.store import Result, newest_results
 from facesr_bench.results.summary import summarise, to_frame
@@ -160,7 +160,7 @@ def test_image_rows_show_input_methods_maps_and_truth(tmp_path: Path) -> None:
 
 def test_without_truth_there_is_no_map_and_no_truth(tmp_path: Path) -> None:
     card = manifest("bicubic", source="lr", metrics={})
-    write_result(tmp_path, card, [ImageRow("a", ms=1.0)], pictures=True)
+    write_result(tmp_path, card, [ImageRecord("a", ms=1.0)], pictures=True)
     site.build(tmp_path)
     index, page = pages(tmp_path)
     assert [picture["alt"] for picture in page.all("img")] == ["a, low resolution", "a, by bicubic"]
@@ -195,7 +195,7 @@ def test_failures_reasons_and_partial_rows_are_said(tmp_path: Path) -> None:
     for row in full:
         row.reasons["lpips"] = "needs weights `lpips`"
     write_result(tmp_path, manifest("full", metrics=metrics), full)
-    shaky = [ImageRow("a", error="first error"), ImageRow("b", error="second <error>"), *full[2:]]
+    shaky = [ImageRecord("a", error="first error"), ImageRecord("b", error="second <error>"), *full[2:]]
     write_result(tmp_path, manifest("shaky", metrics=metrics), shaky)
     broken = manifest("broken", metrics=metrics, error="no module named basicsr")
     broken["error_details"] = "Traceback (most recent call last): here"
@@ -260,7 +260,7 @@ def test_provenance_is_on_the_page(tmp_path: Path) -> None:
         *("numpy 2.0.0", "0123abc", "with uncommitted changes", "Linux-x86_64", "2 threads", "2026-11-22 09:47 UTC"),
         *("Toy drawings", "CC0", "1.5 times the longer side", "Ground truth 32 px, low resolution 4 px"),
         "pillow-bicubic",
-        *("on all three RGB channels", "Gaussian window of 11 px"),
+        *("On all three RGB channels", "Gaussian window; 11 px wide"),
         "facesr-bench run --methods sparnet@bundled --protocols toy-x8 --profile sparnet --metrics psnr,ssim",
         *("@misc{sparnet,", "title = {A paper}", f"fingerprint {card['fingerprint']}"),
     ):
@@ -307,7 +307,7 @@ def test_a_protocol_name_cannot_leave_the_folder(tmp_path: Path) -> None:
     card = manifest(protocol="../../outside", profile="..")
     result = Result(root / "p" / "m" / "f", card)
     result.save_manifest()
-    result.append(ImageRow("a", {"psnr": 1.0}, {"psnr": 1}))
+    result.append(ImageRecord("a", {"psnr": 1.0}, {"psnr": 1}))
     result.close()
     site.build(root)
     assert [path.name for path in tmp_path.iterdir()] == ["results"]

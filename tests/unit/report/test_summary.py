@@ -9,7 +9,7 @@ import pytest
 
 from facesr_bench.base.files import write_json
 from facesr_bench.results.leaderboard import groups
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import newest_results
 from facesr_bench.results.summary import records, summarise, to_frame
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
@@ -54,7 +54,7 @@ def test_opposite_infinities_have_no_mean_but_a_reason(tmp_path: Path) -> None:
 def test_failed_images_are_counted_and_leave_the_row_unranked(tmp_path: Path) -> None:
     whole = write_result(tmp_path, manifest("whole"), scored(THREE))
     rows = scored(shifted(5))
-    rows[1] = ImageRow("b", error="returned NaN")
+    rows[1] = ImageRecord("b", error="returned NaN")
     shaky = write_result(tmp_path, manifest("shaky"), rows)
     third = write_result(tmp_path, manifest("third"), scored(shifted(-1)))
     first, second, last = summarise([whole, shaky, third])
@@ -121,7 +121,7 @@ def test_direction_and_ties(tmp_path: Path) -> None:
 
 def test_a_metric_over_fewer_images_is_shown_but_not_ranked(tmp_path: Path) -> None:
     rows = scored(shifted(9))
-    rows[2] = ImageRow("c", {"ssim": 0.875}, {"ssim": 1}, {"psnr": "no face found"}, ms=1.0)
+    rows[2] = ImageRecord("c", {"ssim": 0.875}, {"ssim": 1}, {"psnr": "no face found"}, ms=1.0)
     holey = write_result(tmp_path, manifest("holey"), rows)
     one, two = (write_result(tmp_path, manifest(name), scored(THREE)) for name in ("one", "two"))
     first, second, _ = summarise([holey, one, two])
@@ -145,7 +145,7 @@ def test_values_of_an_older_metric_version_do_not_enter_the_mean(tmp_path: Path)
 
 def test_values_of_an_older_metric_version_do_not_enter_areas_and_shares(tmp_path: Path) -> None:
     nme = {**LPIPS, "title": "NME", "version": 2, "aggregates": ["auc-8", "failure-8"]}
-    rows = [ImageRow("a", {"nme": 4.0}, {"nme": 2}), ImageRow("b", {"nme": 6.0}, {"nme": 1})]
+    rows = [ImageRecord("a", {"nme": 4.0}, {"nme": 2}), ImageRecord("b", {"nme": 6.0}, {"nme": 1})]
     [row] = summarise([write_result(tmp_path, manifest(metrics={"nme": nme}), rows)])
     assert row.means == {"nme": 4.0} and row.counts == {"nme": 1}
     assert row.reasons["nme:auc-8"] == {"needs a value of nme for every image": ["b"]}
@@ -206,7 +206,7 @@ def test_frame_columns_are_stable(tmp_path: Path) -> None:
     metrics = {"zeta": LPIPS, "lpips": LPIPS, "ssim": SSIM, "psnr": PSNR}
     values = {"a": {"zeta": 1.0, "lpips": 2.0, "ssim": 0.5, "psnr": 20.0}}
     write_result(tmp_path, manifest("full", metrics=metrics, weights="official"), scored(values))
-    write_result(tmp_path, manifest("bare", protocol="real-x8", source="lr", metrics={}), [ImageRow("a")])
+    write_result(tmp_path, manifest("bare", protocol="real-x8", source="lr", metrics={}), [ImageRecord("a")])
     rows = summarise(newest_results(tmp_path))
     frame = to_frame(rows)
     assert list(frame.columns) == [

@@ -25,7 +25,7 @@ from facesr_bench.report.site import build
 from facesr_bench.report.tables.render import DASH, Options, render, tex
 from facesr_bench.report.tables.terminal import print_tables
 from facesr_bench.results.leaderboard import groups
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.statistics import compare
 from facesr_bench.results.store import newest_results
 from facesr_bench.results.summary import RowSummary, summarise, to_frame
@@ -47,7 +47,7 @@ def rows(tmp_path: Path) -> list[RowSummary]:
     write_result(tmp_path, manifest("sparnet", weights="bundled", metrics=metrics), scored(values(26)))
     perfect = {k: {"psnr": math.inf, "ssim": 1.0, "lpips": 0.0} for k in ids}
     write_result(tmp_path, manifest("oracle", metrics=metrics), scored(perfect))
-    part = [*scored({"a": {"psnr": 40.0, "ssim": 0.9}}), ImageRow("b", error="ran out\nof memory")]
+    part = [*scored({"a": {"psnr": 40.0, "ssim": 0.9}}), ImageRecord("b", error="ran out\nof memory")]
     write_result(tmp_path, manifest(HOSTILE, metrics=metrics), part)
     write_result(tmp_path, manifest("broken", metrics=metrics, error="no module named basicsr"), [])
     write_result(tmp_path, manifest("bicubic", profile="dic", metrics={"psnr": PSNR}), scored({"a": {"psnr": 22.5}}))
