@@ -15,7 +15,7 @@ from facesr_bench.base.errors import CardError, MetricError
 from facesr_bench.cli import main
 from facesr_bench.evaluation import request
 from facesr_bench.evaluation import run as runner
-from facesr_bench.evaluation.metrics import load_metric
+from facesr_bench.evaluation.metrics import Setup, find_metric
 from facesr_bench.faces import dlib_models
 from facesr_bench.images.files import read_image
 from facesr_bench.plugins.cards import validate
@@ -221,7 +221,7 @@ def test_missing_detector_is_told_and_mended(shared: Path, tmp_path: Path) -> No
 def test_vqfr_witness_leaves_small_angles_out(angles: list[float], mean: float | None, left_out: int) -> None:
     """TencentARC/VQFR@1245d42:metric_paper/calculate_cos_dist.py: pairs under 1 degree; here they are counted."""
     key = "identity-vqfr"
-    infos = metric_infos({key: load_metric(key, "sparnet", 8).describe()}, [])
+    infos = metric_infos({key: find_metric(key, Setup(get_profile("sparnet"), 8)).describe()}, [])
     totals = total(infos, [ImageRecord(str(i), {key: angle}) for i, angle in enumerate(angles)], {})
     assert totals.means.get(key) == mean
     assert totals.left_out.get(key, 0) == left_out
