@@ -20,7 +20,7 @@ from facesr_bench.images.folders import by_stem, list_images, pair_by_stem
 from facesr_bench.plugins.metric import AnyMetric, MetricBase, SetMetric, Unavailable
 from facesr_bench.plugins.sample import Sample
 from facesr_bench.results.columns import MetricInfo, Totals, metric_infos, total
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.record import ImageRecord, MetricRecord
 
 
 @dataclass
@@ -89,7 +89,7 @@ def score_folders(pairs: Iterable[Pair], metrics: Sequence[AnyMetric], has_truth
         for metric in metrics
         if metric.card.of == "set"
     }
-    found.infos = metric_infos({metric.key: metric.describe() for metric in metrics}, [])
+    found.infos = metric_infos({m.key: MetricRecord.model_validate(m.describe()) for m in metrics}, [])
     found.totals = total(found.infos, found.rows, sets)
     return found
 
