@@ -174,7 +174,8 @@ def _open_result(setting: Setting, spec: MethodSpec, found: weights.Weights | No
         # What computed the numbers stays on record until this run computes some itself; what cards say to people is
         # no part of the fingerprint, and may be better now.
         earlier = open_result(folder).manifest
-        said = {key: {**earlier[key], **manifest[key]} for key in ("protocol", "dataset", "profile", "method")}
+        said = {key: {**earlier[key], **manifest[key]} for key in ("protocol", "dataset", "method")}
+        said["profile"] = manifest["profile"]
         metrics = _merged(earlier["metrics"], manifest["metrics"])
         manifest = {**earlier, **said, "metrics": metrics, "updated": manifest["updated"]}
     result = Result(folder, manifest)
@@ -209,7 +210,7 @@ def _fingerprint(setting: Setting, spec: MethodSpec, found: weights.Weights | No
             "precision": setting.options.precision,
             **inputs_of(setting.plugin, setting.card),
             "data": setting.data["hash"],
-            "profile": setting.profile.model_dump(mode="json", exclude={"summary", "source"}),
+            "profile": {k: v for k, v in setting.profile.canonical().items() if k not in setting.profile.FOR_PEOPLE},
         }
     )
 
@@ -234,7 +235,7 @@ def _manifest(
         "protocol": setting.card.model_dump(mode="json"),
         "dataset": {"name": dataset.name, "title": dataset.title, "licence": dataset.licence},
         "data": dict(setting.data),
-        "profile": setting.profile.model_dump(mode="json"),
+        "profile": setting.profile.canonical(),
         "method": {
             "name": method.name,
             "title": method.title,

@@ -25,6 +25,7 @@ from typing import Any, TextIO
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import file_name, write_json
+from facesr_bench.base.schema1 import nested_profile
 from facesr_bench.results.record import _REQUIRED, SCHEMA, ImageRecord, _has, _merge
 
 MANIFEST = "manifest.json"
@@ -197,6 +198,7 @@ def open_result(folder: Path) -> Result:
     missing = [name for name in _REQUIRED if not _has(manifest, name.split("."))]
     if missing:
         raise ResultsError(f"{path}: damaged, without {', '.join(missing)}; {anew}")
+    manifest["profile"] = nested_profile(manifest["profile"])
     return Result(folder, manifest)
 
 

@@ -128,7 +128,7 @@ def write(pages: Pages, section: Section) -> SectionMaps:
         made.trouble = f"this release can't read the profile: {str(error).splitlines()[0]}"
         return made
     kinds = {kind.name: kind for kind in (ERROR, STRUCTURE, *_metric_kinds(section))}
-    key = f"{VERSION} {profile.model_dump_json()} {section.scale}"
+    key = f"{VERSION} {mapper.conventions} {section.scale}"
     means: dict[str, Means] = {}
     for row, rows in section.images:
         folder = section.folder / "maps" / short_name(row.label)

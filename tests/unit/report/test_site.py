@@ -260,7 +260,7 @@ def test_provenance_is_on_the_page(tmp_path: Path) -> None:
         *("numpy 2.0.0", "0123abc", "with uncommitted changes", "Linux-x86_64", "2 threads", "2026-11-22 09:47 UTC"),
         *("Toy drawings", "CC0", "1.5 times the longer side", "Ground truth 32 px, low resolution 4 px"),
         "pillow-bicubic",
-        *("on all three RGB channels", "Gaussian window of 11 px"),
+        *("On all three RGB channels", "Gaussian window; 11 px wide"),
         "facesr-bench run --methods sparnet@bundled --protocols toy-x8 --profile sparnet --metrics psnr,ssim",
         *("@misc{sparnet,", "title = {A paper}", f"fingerprint {card['fingerprint']}"),
     ):
