@@ -23,7 +23,7 @@ from facesr_bench.plugins.cards import validate
 from facesr_bench.plugins.profile import Profile, get_profile
 from facesr_bench.results.columns import metric_infos, total
 from facesr_bench.results.curves import auc, failure_rate
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.record import ImageRecord, MetricRecord
 from facesr_bench.results.store import Result
 from facesr_bench.results.summary import summarise
 
@@ -125,7 +125,7 @@ def test_profiles_choose_alignment_and_normaliser(tmp_path: Path) -> None:
     metrics = ("psnr", "identity-dlib", "nme-dlib")
     usual = runner.run(demo(tmp_path, *metrics)).results[0]
     mine = runner.run(demo(tmp_path, *metrics, profile=str(file))).results[0]
-    assert mine.profile == "mine" and mine.manifest["profile"]["nme"] == {"normaliser": "box-diagonal"}
+    assert mine.profile == "mine" and mine.manifest.profile.model_dump()["nme"] == {"normaliser": "box-diagonal"}
     assert values(mine, "psnr") == values(usual, "psnr")
     assert all(a < b for a, b in zip(values(mine, "nme-dlib"), values(usual, "nme-dlib"), strict=True))
     found = [row for row in mine.rows().values() if "identity-dlib" in row.metrics]
@@ -223,7 +223,7 @@ def test_missing_detector_is_told_and_mended(shared: Path, tmp_path: Path) -> No
 def test_vqfr_witness_leaves_small_angles_out(angles: list[float], mean: float | None, left_out: int) -> None:
     """TencentARC/VQFR@1245d42:metric_paper/calculate_cos_dist.py: pairs under 1 degree; here they are counted."""
     key = "identity-vqfr"
-    infos = metric_infos({key: load_metric(key, "sparnet", 8).describe()}, [])
+    infos = metric_infos({key: MetricRecord.model_validate(load_metric(key, "sparnet", 8).describe())}, [])
     totals = total(infos, [ImageRecord(str(i), {key: angle}) for i, angle in enumerate(angles)], {})
     assert totals.means.get(key) == mean
     assert totals.left_out.get(key, 0) == left_out
