@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from facesr_bench.base.errors import CardError
 from facesr_bench.base.toml import read_toml
 
-SCHEMA = 1
 """Version of the card format; a card of another version is refused."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
