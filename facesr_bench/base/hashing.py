@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from facesr_bench.base.errors import DataError, WeightsError
+from facesr_bench.base.files import open_regular
 
 
 def file_sha256(path: Path) -> str:
@@ -20,7 +21,7 @@ def file_sha256(path: Path) -> str:
     """
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
     except OSError as error:

@@ -98,7 +98,7 @@ def build(pages: Pages, section: Section) -> SectionMaps:
     if not section.has_truth:
         return SectionMaps()
     try:
-        profile = Profile.model_validate(section.manifest["profile"])
+        profile = Profile.model_validate(section.manifest.profile.model_dump(mode="json"))
         mapper = Mapper(profile, section.scale)
     except (ValidationError, FaceSRBenchError) as error:
         return SectionMaps(trouble=f"this release can't read the profile: {str(error).splitlines()[0]}")
@@ -119,9 +119,9 @@ def _metric_kinds(section: Section) -> list[Kind]:
     """Of the metrics whose maps some row has kept."""
     found = {}
     for row in section.shown:
-        for key, described in row.result.manifest["metrics"].items():
+        for key, described in row.result.manifest.metrics.items():
             if (row.result.folder / "maps" / file_name(key)).is_dir():
-                found[key] = metric_kind(key, str(described.get("title", key)))
+                found[key] = metric_kind(key, described.title or key)
     return list(found.values())
 
 

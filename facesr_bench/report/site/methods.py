@@ -73,7 +73,7 @@ def write(pages: Pages, views: Sequence[View]) -> dict[str, Path]:
     for label, found in members.items():
         path = pages.folder / "methods" / f"{short_name(label)}.html"
         parts = [_part(pages, view, row, path) for view, row in found]
-        newest = max(found, key=lambda pair: str(pair[1].result.manifest["updated"]))[1]
+        newest = max(found, key=lambda pair: pair[1].result.manifest.updated)[1]
         pages.render(
             path,
             "method.html",
@@ -145,7 +145,7 @@ def _examples(section: Section, row: RankedResult, page: Path) -> tuple[MetricIn
 def _means(view: View, row: RankedResult, page: Path) -> list[Mean]:
     section, maps = view.section, view.maps
     means = maps.means.get(row.label, {})
-    side = section.manifest["protocol"].get("hr_size") or 0
+    side = section.manifest.protocol.hr_size or 0
     points: list[tuple[float, float]] = []
     if side and section.aligned:
         points = [(100 * x / side, 100 * y / side) for x, y in section.landmarks()]

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -19,7 +18,7 @@ from facesr_bench.report.words import profile_in_words, protocol_in_words
 from facesr_bench.results import statistics
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.leaderboard import Group, RankedResult
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.record import ImageRecord, Manifest
 from facesr_bench.results.store import LANDMARKS
 
 PER_PAGE = 50
@@ -58,23 +57,22 @@ class Section:
         return self.root / FOLDER / "boards" / file_name(self.group.protocol) / file_name(self.group.profile)
 
     @property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         return self.lead.result.manifest
 
     @property
     def has_truth(self) -> bool:
-        return bool(self.manifest["protocol"].get("source") != "lr")
+        return self.manifest.protocol.source != "lr"
 
     @property
     def scale(self) -> int:
-        return int(self.manifest["protocol"]["scale"])
+        return self.manifest.protocol.scale
 
     @property
     def aligned(self) -> bool:
         """Faces lie in the same place of every picture."""
-        protocol = self.manifest["protocol"]
-        crop = protocol.get("crop") or {}
-        return protocol.get("aligned", "none") != "none" or crop.get("rule") == "landmarks"
+        protocol = self.manifest.protocol
+        return protocol.aligned != "none" or protocol.crop.get("rule") == "landmarks"
 
     @property
     def protocol_words(self) -> list[tuple[str, str]]:
@@ -87,8 +85,8 @@ class Section:
     @cached_property
     def shown(self) -> list[RankedResult]:
         """The rows whose pictures belong beside each other: those that ran on the same data."""
-        data = self.manifest["data"]["hash"]
-        return [row for row in self.group.rows if row.result.manifest["data"]["hash"] == data and row.error is None]
+        data = self.manifest.data.hash
+        return [row for row in self.group.rows if row.result.manifest.data.hash == data and row.error is None]
 
     @property
     def left_out(self) -> list[RankedResult]:
