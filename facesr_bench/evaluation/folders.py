@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MetricError
+from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MetricError, describe
 from facesr_bench.evaluation.inputs import checked_features
 from facesr_bench.evaluation.score import put_value
 from facesr_bench.evaluation.set_metrics import value_of_set
@@ -105,7 +105,7 @@ def _why_not(metric: MetricBase, has_truth: bool) -> str | None:
     except FaceSRBenchError as error:
         return str(error)
     except STRANGERS as error:  # costs the metric's own column
-        return f"{type(error).__name__}: {error}"
+        return describe(error)
     return None
 
 

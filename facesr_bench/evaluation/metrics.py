@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from facesr_bench.base.errors import STRANGERS, MetricError, PluginError, WeightsError
+from facesr_bench.base.errors import STRANGERS, MetricError, PluginError, WeightsError, describe
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.metric import MetricBase, SetMetric
 from facesr_bench.plugins.profile import Profile, get_profile
@@ -31,7 +31,7 @@ def load_metric(name: str, profile: str | Profile, scale: int) -> MetricBase:
     try:
         metric: MetricBase = cls(card, profile, scale)
     except STRANGERS as error:
-        raise MetricError(f"{name} can't be made: {type(error).__name__}: {error}") from error
+        raise MetricError(f"{name} can't be made: {describe(error)}") from error
     if not isinstance(metric, SetMetric if card.of == "set" else MetricBase):
         due = "SetMetric, since its card says of = 'set'" if card.of == "set" else "MetricBase"
         raise MetricError(f"{name}: class Metric must derive from facesr_bench.plugins.metric.{due}")
@@ -48,7 +48,7 @@ def load_metric(name: str, profile: str | Profile, scale: int) -> MetricBase:
         if isinstance(metric, SetMetric) and metric.unavailable is None:
             str(metric.extractor)
     except STRANGERS as error:  # better here than in the middle of a run
-        raise MetricError(f"{name} can't tell of itself: {type(error).__name__}: {error}") from error
+        raise MetricError(f"{name} can't tell of itself: {describe(error)}") from error
     return metric
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from facesr_bench.base import hashing
 from facesr_bench.base.devices import torch_device
-from facesr_bench.base.errors import STRANGERS, DataError, FaceSRBenchError, PluginError, ResultsError
+from facesr_bench.base.errors import STRANGERS, DataError, FaceSRBenchError, PluginError, ResultsError, describe
 from facesr_bench.base.files import check_writable
 from facesr_bench.data.sources import check_names, expand_protocols, find_protocol, open_dataset
 from facesr_bench.evaluation import set_metrics
@@ -120,7 +120,7 @@ def _items(
     except FaceSRBenchError:
         raise
     except STRANGERS as error:  # costs the dataset's own protocols
-        message = f"dataset {plugin.name} can't list its images: {type(error).__name__}: {error}"
+        message = f"dataset {plugin.name} can't list its images: {describe(error)}"
         raise PluginError(message, traceback.format_exc()) from error
 
 
@@ -175,4 +175,4 @@ def _load_networks(metrics: Sequence[MetricBase]) -> None:
             except FaceSRBenchError as error:
                 metric.unavailable = str(error)
             except STRANGERS as error:  # costs the metric's own column
-                metric.unavailable = f"{type(error).__name__}: {error}"
+                metric.unavailable = describe(error)
