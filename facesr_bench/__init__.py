@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from facesr_bench.base.errors import DataError, FaceSRBenchError, MethodError, MetricError, WeightsError
     from facesr_bench.functional.frechet import frechet_distance
     from facesr_bench.images.files import Image8, read_image
+    from facesr_bench.plugins.convention import Convention, FaceConvention, PixelConvention, Says
     from facesr_bench.plugins.dataset import DatasetBase, Item, Picture
     from facesr_bench.plugins.method import AttentionMaps, MethodBase
     from facesr_bench.plugins.metric import MetricBase, SetMetric, SetValue
@@ -31,8 +32,10 @@ __version__ = "0.1.0"
 # Imported when first used: `import facesr_bench` and `facesr-bench --help` stay quick.
 _HOME = {
     "AttentionMaps": "plugins.method",
+    "Convention": "plugins.convention",
     "DataError": "base.errors",
     "DatasetBase": "plugins.dataset",
+    "FaceConvention": "plugins.convention",
     "FaceSRBenchError": "base.errors",
     "Image8": "images.files",
     "Item": "plugins.dataset",
@@ -41,7 +44,9 @@ _HOME = {
     "MetricBase": "plugins.metric",
     "MetricError": "base.errors",
     "Picture": "plugins.dataset",
+    "PixelConvention": "plugins.convention",
     "Sample": "plugins.sample",
+    "Says": "plugins.convention",
     "SetMetric": "plugins.metric",
     "SetValue": "plugins.metric",
     "WeightsError": "base.errors",
@@ -54,8 +59,10 @@ _HOME = {
 }
 __all__ = [
     "AttentionMaps",
+    "Convention",
     "DataError",
     "DatasetBase",
+    "FaceConvention",
     "FaceSRBenchError",
     "Image8",
     "Item",
@@ -64,7 +71,9 @@ __all__ = [
     "MetricBase",
     "MetricError",
     "Picture",
+    "PixelConvention",
     "Sample",
+    "Says",
     "SetMetric",
     "SetValue",
     "WeightsError",

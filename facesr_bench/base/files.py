@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import stat
 import threading
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading, but no fifo, device or socket, which could hang or never end.
+
+    Raises:
+        OSError: missing, not readable, or not a regular file; `strerror` says which.
+    """
+    # Without O_NONBLOCK, opening a fifo waits for somebody to write.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 @contextmanager

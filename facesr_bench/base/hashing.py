@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from facesr_bench.base.errors import DataError, ResultsError, WeightsError
-from facesr_bench.base.files import write_json
+from facesr_bench.base.files import open_regular, write_json
 
 
 def file_sha256(path: Path) -> str:
@@ -21,7 +21,7 @@ def file_sha256(path: Path) -> str:
     """
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
     except OSError as error:

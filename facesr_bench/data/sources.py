@@ -135,11 +135,6 @@ def is_given(protocol_name: str, dataset_name: str, given: Mapping[str, Path]) -
     return next(_candidates((protocol_name, dataset_name), given), None) is not None
 
 
-def is_ready(protocol_name: str, given: Mapping[str, Path]) -> bool:
-    """Whether the protocol can be run now."""
-    return why_not_ready(protocol_name, given) is None
-
-
 def variable_of(name: str) -> str:
     """The environment variable for the data of a protocol or dataset."""
     return ENVIRONMENT_PREFIX + re.sub(r"[^A-Z0-9]", "_", name.upper())

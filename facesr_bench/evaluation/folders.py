@@ -19,7 +19,7 @@ from facesr_bench.images.folders import by_stem, list_images, pair_by_stem
 from facesr_bench.plugins.metric import MetricBase, SetMetric
 from facesr_bench.plugins.sample import Sample
 from facesr_bench.results.columns import MetricInfo, Totals, metric_infos, total
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.record import ImageRecord, MetricRecord
 
 
 @dataclass
@@ -86,7 +86,7 @@ def score_folders(pairs: Iterable[Pair], metrics: Sequence[MetricBase], has_trut
         for metric in metrics
         if metric.card.of == "set"
     }
-    found.infos = metric_infos({metric.key: metric.describe() for metric in metrics}, [])
+    found.infos = metric_infos({m.key: MetricRecord.model_validate(m.describe()) for m in metrics}, [])
     found.totals = total(found.infos, found.rows, sets)
     return found
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from facesr_bench.base.errors import STRANGERS, MetricError, PluginError, WeightsError, describe
 from facesr_bench.images.files import Image8
+from facesr_bench.plugins.convention import Convention
 from facesr_bench.plugins.metric import MetricBase, SetMetric
 from facesr_bench.plugins.profile import Profile, get_profile
 from facesr_bench.plugins.spec import parse_metric
@@ -59,6 +60,8 @@ def _check_scale(scale: int) -> None:
 
 class BrokenMetric(MetricBase):
     """Stands in a run for a metric whose plug-in can't be imported: its column stays, with the reason."""
+
+    convention = Convention()
 
     def per_image(self, sr: Image8, reference: Any) -> float:
         raise MetricError(str(self.unavailable))

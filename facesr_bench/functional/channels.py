@@ -1,4 +1,4 @@
-"""From the image a method made to the numbers that PSNR and SSIM are computed on, as a profile says."""
+"""From the image a method made to the numbers that PSNR and SSIM are computed on, as a convention says."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facesr_bench.base.errors import MetricError
 from facesr_bench.images import luma
 from facesr_bench.images.files import Image8
 from facesr_bench.images.quantise import _check_shape
-from facesr_bench.plugins.profile import Profile, Rounding
+from facesr_bench.plugins.convention import PixelConvention
 
 Planes = NDArray[np.float64]
 """What is scored: HxW (luma) or HxWx3 (RGB), float64, levels 0..255."""
@@ -59,7 +59,7 @@ def check_pair(sr: NDArray[Any], hr_shape: tuple[int, ...]) -> Image8:
 
 
 def statistics(image: Image8) -> Statistics:
-    """The statistics that SR is forced to under a profile with `match_statistics`, of the whole HR image."""
+    """The statistics that SR is forced to under a convention with `match_statistics`, of the whole HR image."""
     channels = np.ascontiguousarray(image.reshape(-1, 3).T, dtype=np.float64)
     return Statistics(channels.mean(axis=1), channels.std(axis=1))
 
@@ -96,19 +96,17 @@ def _weighted(rgb: NDArray[Any], weights: tuple[float, float, float]) -> Planes:
 
 def scored_channels(
     image: Image8,
-    profile: Profile,
+    convention: PixelConvention,
     scale: int,
     *,
-    rounding: Rounding | None = None,
     matched_to: Statistics | None = None,
 ) -> Planes:
-    """What a profile scores of an image.
+    """What a convention scores of an image.
 
     Args:
         image: HxWx3 uint8.
-        scale: HR side over LR side, for profiles that cut a border that wide.
-        rounding: of luma; none for the profile's `luma_rounding`.
-        matched_to: HR's statistics, for SR under a profile with `match_statistics`.
+        scale: HR side over LR side, for conventions that cut a border that wide.
+        matched_to: HR's statistics, for SR under a convention with `match_statistics`.
 
     Returns:
         hxw (luma) or hxwx3 float64, less the border.
@@ -117,18 +115,15 @@ def scored_channels(
         MetricError: the border leaves nothing of the image, or its statistics can't be matched.
     """
     height, width = image.shape[:2]
-    border = profile.border_px(scale)
+    border = convention.border_px(scale)
     if min(height, width) <= 2 * border:
-        raise MetricError(
-            f"profile {profile.name} cuts {border} px off each side, which leaves nothing of {width}x{height} px"
-        )
+        raise MetricError(f"the profile cuts {border} px off each side, which leaves nothing of {width}x{height} px")
     rgb: NDArray[Any] = image if matched_to is None else match(image, matched_to)
     if border:
         rgb = rgb[border:-border, border:-border]
-    if profile.channel == "rgb":
+    if convention.channel == "rgb":
         return rgb.astype(np.float64)
-    levels = luma_bt601(rgb) if profile.channel == "y-bt601" else luma_full(rgb)
-    how = profile.luma_rounding if rounding is None else rounding
-    if how == "none":
+    levels = luma_bt601(rgb) if convention.channel == "y-bt601" else luma_full(rgb)
+    if convention.luma_rounding == "none":
         return levels
-    return np.floor(levels) if how == "floor" else np.rint(levels)
+    return np.floor(levels) if convention.luma_rounding == "floor" else np.rint(levels)

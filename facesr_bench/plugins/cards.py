@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -10,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from facesr_bench.base.errors import CardError
 from facesr_bench.base.toml import read_toml
 
-SCHEMA = 1
 """Version of the card format; a card of another version is refused."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
@@ -244,6 +244,9 @@ class MetricCard(_Card):
     paper: Paper | None = None
     implementation: Name | None = Field(default=None, description="folder of another built-in whose metric.py is used")
     options: dict[str, Any] = Field(default_factory=dict, description="read by the metric's class")
+    convention: dict[str, Any] = Field(
+        default_factory=dict, description="fields of its convention that it fixes, whatever the profile says"
+    )
     variants: dict[Name, MetricVariantCard] = Field(default_factory=dict)
     default_variant: Name | None = None
     open_variants: bool = Field(default=False, description="any name may follow the colon, as in `pyiqa:niqe`")
@@ -271,8 +274,11 @@ CARD_TYPES: dict[str, type[MethodCard | DatasetCard | MetricCard]] = {
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-def validate(model: type[_Model], data: Any, path: Path) -> _Model:
+def validate(model: type[_Model], data: Any, path: Path, table: str = "") -> _Model:
     """`data` as `model`.
+
+    Args:
+        table: where in the file `data` stands, if not at the top level.
 
     Raises:
         CardError: names the file, each wrong field, and what was expected there.
@@ -282,14 +288,27 @@ def validate(model: type[_Model], data: Any, path: Path) -> _Model:
     except ValidationError as error:
         lines = [f"{path}: {error.error_count()} problem(s):"]
         for problem in error.errors():
-            field = ".".join(str(part) for part in problem["loc"]) or "(the whole card)"
+            place = [table] * bool(table) + [str(part) for part in problem["loc"]]
+            field = ".".join(place) or "(the whole card)"
             given = "" if problem["type"] in {"missing", "value_error"} else f", not {problem['input']!r}"
             message = problem["msg"].removeprefix("Value error, ")
             if problem["type"] == "extra_forbidden":
-                known = ", ".join(sorted(model.model_fields))
-                message, given = f"unknown field (known at the top level: {known})", ""
+                message, given = _unknown_field(model, problem["loc"]), ""
             lines.append(f"  {field}: {message}{given}")
         raise CardError("\n".join(lines)) from error
+
+
+def _unknown_field(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
+    """The message for a field that the model, or the one inside it that `place` leads to, does not have."""
+    for part in place[:-1]:
+        inner = model.model_fields[part].annotation if part in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return "unknown field"
+        model = inner
+    known = sorted(model.model_fields)
+    close = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"unknown field{hint} (known here: {', '.join(known)})"
 
 
 def read_card(path: Path, kind: str) -> Card:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import MetricError
 from facesr_bench.images.files import Image8
+from facesr_bench.plugins import convention as conventions
 from facesr_bench.plugins.cards import MetricCard
 from facesr_bench.plugins.profile import Profile
 
@@ -59,9 +61,11 @@ class MetricBase(ABC):
         unavailable: why it can't be computed here at all (a file that is missing, say), or none.
         device: where its networks run: a torch device (`cpu`, `cuda`, `cuda:1`).
         makes_map: whether `with_map` has a map to give.
+        Convention: the fields of its table in a profile; by default it has none.
     """
 
     makes_map: bool = False
+    Convention: ClassVar[type[conventions.Convention]] = conventions.Convention
 
     def __init__(self, card: MetricCard, profile: Profile, scale: int) -> None:
         self.card = card
@@ -73,6 +77,16 @@ class MetricBase(ABC):
         self.weights: MetricWeights | None = None
         self.unavailable: str | None = None
         self.device = "cpu"
+
+    @cached_property
+    def convention(self) -> conventions.Convention:
+        """How it is computed: what the profile says, and what the card fixes whatever the profile says."""
+        table = self.card.implementation or self.card.name
+        return self.profile.convention(table, self.Convention, self.card.convention)
+
+    def convention_in_words(self) -> list[str]:
+        """Parts of sentences that say how it is computed, for the pages."""
+        return self.convention.words()
 
     @property
     def title(self) -> str:
@@ -93,6 +107,7 @@ class MetricBase(ABC):
             "higher_is_better": self.higher_is_better,
             "title": self.title,
             "typed": self.typed,
+            "convention": self.convention_in_words(),
             "weights": self.weights.name if self.weights else None,
             "weights_sha256": self.weights.sha256 if self.weights else None,
         }

@@ -23,21 +23,6 @@ from facesr_bench.base.suggest import is_path, unknown
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, MetricCard, read_card
 from facesr_bench.plugins.loading import CARD_FILE, bundled_folder, forget, import_from
 
-__all__ = [
-    "CARD_FILE",
-    "Kind",
-    "Plugin",
-    "Registry",
-    "bundled_folder",
-    "datasets",
-    "discover",
-    "is_path",
-    "methods",
-    "metrics",
-    "read_plugin",
-    "unknown",
-]
-
 Kind = Literal["method", "dataset", "metric"]
 MODULES: dict[Kind, str] = {"method": "method", "dataset": "dataset", "metric": "metric"}
 CLASSES: dict[Kind, str] = {"method": "Method", "dataset": "Dataset", "metric": "Metric"}

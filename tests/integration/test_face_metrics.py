@@ -23,7 +23,7 @@ from facesr_bench.plugins.cards import validate
 from facesr_bench.plugins.profile import Profile, get_profile
 from facesr_bench.results.columns import metric_infos, total
 from facesr_bench.results.curves import auc, failure_rate
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.record import ImageRecord, MetricRecord
 from facesr_bench.results.store import Result
 from facesr_bench.results.summary import summarise
 
@@ -118,13 +118,14 @@ def test_profiles_choose_alignment_and_normaliser(tmp_path: Path) -> None:
     """Each field changes the number that it should, under a profile of the user's own file."""
     file = tmp_path / "mine.toml"
     file.write_text(
-        '[mine]\nsummary = "a test"\nquantise = "truncate"\nchannel = "y-bt601"\nluma_rounding = "floor"\n'
-        'identity_alignment = "each"\nnme_normaliser = "box-diagonal"\n'
+        'name = "mine"\nsummary = "a test"\nquantise = "truncate"\n'
+        '[pixels]\nchannel = "y-bt601"\nluma_rounding = "floor"\n'
+        '[identity]\nalignment = "each"\n[nme]\nnormaliser = "box-diagonal"\n'
     )
     metrics = ("psnr", "identity-dlib", "nme-dlib")
     usual = runner.run(demo(tmp_path, *metrics)).results[0]
     mine = runner.run(demo(tmp_path, *metrics, profile=str(file))).results[0]
-    assert mine.profile == "mine" and mine.manifest["profile"]["nme_normaliser"] == "box-diagonal"
+    assert mine.profile == "mine" and mine.manifest.profile.model_dump()["nme"] == {"normaliser": "box-diagonal"}
     assert values(mine, "psnr") == values(usual, "psnr")
     assert all(a < b for a, b in zip(values(mine, "nme-dlib"), values(usual, "nme-dlib"), strict=True))
     found = [row for row in mine.rows().values() if "identity-dlib" in row.metrics]
@@ -139,10 +140,10 @@ def test_profile_files_are_checked(tmp_path: Path) -> None:
     with pytest.raises(MetricError, match="there is a profile 'sparnet' already"):
         get_profile(str(file))
     file.write_text('[x]\nsummary = "x"\nquantise = "round"\nchannel = "rgb"\nnme_average = "median"\n')
-    with pytest.raises(CardError, match="nme_average"):
+    with pytest.raises(CardError, match=r"nme\.average"):
         get_profile(str(file))
     file.write_text("[x]\n[y]\n")
-    with pytest.raises(MetricError, match="one table"):
+    with pytest.raises(MetricError, match="begins with its name"):
         get_profile(str(file))
 
 
@@ -222,7 +223,7 @@ def test_missing_detector_is_told_and_mended(shared: Path, tmp_path: Path) -> No
 def test_vqfr_witness_leaves_small_angles_out(angles: list[float], mean: float | None, left_out: int) -> None:
     """TencentARC/VQFR@1245d42:metric_paper/calculate_cos_dist.py: pairs under 1 degree; here they are counted."""
     key = "identity-vqfr"
-    infos = metric_infos({key: load_metric(key, "sparnet", 8).describe()}, [])
+    infos = metric_infos({key: MetricRecord.model_validate(load_metric(key, "sparnet", 8).describe())}, [])
     totals = total(infos, [ImageRecord(str(i), {key: angle}) for i, angle in enumerate(angles)], {})
     assert totals.means.get(key) == mean
     assert totals.left_out.get(key, 0) == left_out
@@ -324,8 +325,8 @@ def test_lpips_follows_the_profile(shared: Path) -> None:
     pair = [rng.integers(0, 256, (64, 64, 3), np.uint8) for _ in range(2)]
     spec = f"lpips@squeeze={shared / 'weights' / 'squeezenet1_1_features.pth'}"
     found = set()
-    for change in ({}, {"lpips_range": "zero-one"}, {"lpips_size": 128}):
-        table = {**get_profile("sparnet").model_dump(), **change}
+    for change in ({}, {"range": "zero-one"}, {"size": 128}):
+        table = {**get_profile("sparnet").canonical(), "lpips": change}
         metric = load_metric(spec, validate(Profile, table, Path("test")), 8)
         metric.load()
         found.add(round(metric.per_image(pair[0], metric.prepare(pair[1])), 6))

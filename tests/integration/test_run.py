@@ -325,8 +325,8 @@ def test_failed_import_and_missing_weights_keep_a_row_with_the_reason(
     report = runner.run(options(faces, tmp_path / "out", spec, "sparnethd@official", "bicubic"))
     assert [r.label for r in report.results] == ["unimportable", "sparnethd", "bicubic"]
     failed, missing, good = report.results
-    assert "no_such_module" in failed.manifest["error"] and "Traceback" in failed.manifest["error_details"]
-    assert "not on this machine" in missing.manifest["error"]
+    assert "no_such_module" in str(failed.manifest.error) and "Traceback" in str(failed.manifest.error_details)
+    assert "not on this machine" in str(missing.manifest.error)
     assert len(good.rows()) == 5 and len(report.problems) == 2
 
 
