@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError
+from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, describe
 from facesr_bench.evaluation.metrics import Setup, make_metric
 from facesr_bench.images.files import read_only
 from facesr_bench.images.resize import resize
@@ -88,7 +88,7 @@ def _attempt(name: str, check: Callable[[], str | None]) -> Check:
     except FaceSRBenchError as error:
         return Check(name, str(error))
     except STRANGERS as error:
-        return Check(name, f"{type(error).__name__}: {error}", traceback.format_exc())
+        return Check(name, describe(error), traceback.format_exc())
 
 
 def _native_side(card: MethodCard, scale: int) -> int:

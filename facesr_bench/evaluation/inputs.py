@@ -17,6 +17,7 @@ from facesr_bench.base.errors import (
     MetricError,
     ResultsError,
     WeightsError,
+    describe,
 )
 from facesr_bench.base.files import file_name
 from facesr_bench.data.prepare import prepare
@@ -68,7 +69,7 @@ def load_item(
     except FaceSRBenchError as error:
         return Loaded(item.id, error=str(error))
     except STRANGERS as error:  # costs this image
-        return Loaded(item.id, error=f"{protocol.name} can't read it: {type(error).__name__}: {error}")
+        return Loaded(item.id, error=f"{protocol.name} can't read it: {describe(error)}")
     sample = replace(sample, keep=references)
     loaded = Loaded(item.id, sample)
     for metric in metrics:
@@ -101,7 +102,7 @@ def _prepare_metric(metric: AnyMetric, sample: Sample, loaded: Loaded) -> None:
     except ResultsError:
         raise  # a run that can't save is a failed run
     except STRANGERS as error:  # costs the metric's own cell
-        loaded.reasons[key] = f"{type(error).__name__}: {error}"
+        loaded.reasons[key] = describe(error)
 
 
 def keep_features(metric: SetMetric, sample: Sample) -> None:

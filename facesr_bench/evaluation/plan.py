@@ -15,7 +15,7 @@ from typing import Any
 from facesr_bench import weights
 from facesr_bench.base import environment, hashing
 from facesr_bench.base.devices import torch_device
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, ResultsError
+from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, ResultsError, describe
 from facesr_bench.base.files import file_name, make_folders
 from facesr_bench.base.hashing import digest
 from facesr_bench.evaluation import cost
@@ -112,7 +112,7 @@ class Entry:
         except FaceSRBenchError:
             raise
         except STRANGERS as error:
-            message = f"{card.name} can't be loaded: {type(error).__name__}: {error}"
+            message = f"{card.name} can't be loaded: {describe(error)}"
             raise PluginError(message, traceback.format_exc()) from error
         return method
 

@@ -14,6 +14,7 @@ from facesr_bench.base.errors import (
     STRANGERS,
     FaceSRBenchError,
     MethodError,
+    describe,
 )
 from facesr_bench.evaluation.inputs import Loaded
 from facesr_bench.images.files import Image8
@@ -48,7 +49,7 @@ def upscale(method: MethodBase, batch: Sequence[Loaded]) -> list[Output]:
             outputs[i] = Output(None, error=str(error))
             continue
         except STRANGERS as error:  # `output_size` may be a stranger's, too
-            outputs[i] = Output(None, error=f"output_size: {type(error).__name__}: {error}")
+            outputs[i] = Output(None, error=f"output_size: {describe(error)}")
             continue
         groups.setdefault(image.shape, []).append((i, image, size))
     for group in groups.values():
@@ -70,7 +71,7 @@ def _upscale_images(method: MethodBase, images: Sequence[Image8], sizes: Sequenc
         if len(images) > 1:
             alone = zip(images, sizes, strict=True)
             return [_upscale_images(method, [image], [size])[0] for image, size in alone]
-        return [Output(None, error=f"{type(error).__name__}: {error}".strip())]
+        return [Output(None, error=describe(error))]
     ms = (time.perf_counter() - started) * 1000 / len(images)
     try:
         _check_batch(method, sr, len(images))
