@@ -9,14 +9,13 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from facesr_bench import weights
 from facesr_bench.base import environment, hashing
 from facesr_bench.base.devices import torch_device
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, ResultsError
+from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, ResultsError, describe
 from facesr_bench.base.files import file_name, make_folders
 from facesr_bench.base.hashing import digest
 from facesr_bench.evaluation import cost
@@ -25,8 +24,8 @@ from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.dataset import Item
 from facesr_bench.plugins.degradation import DegradationBase, find_degradation, make_degradation
 from facesr_bench.plugins.degradation import identity as degradation_identity
-from facesr_bench.plugins.method import MethodBase, make_method
-from facesr_bench.plugins.metric import MetricBase, SetMetric
+from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
+from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
 from facesr_bench.plugins.profile import Profile
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import MethodSpec
@@ -61,7 +60,7 @@ class Setting:
     plugin: Plugin[DatasetCard]
     card: ProtocolCard
     profile: Profile
-    metrics: Sequence[MetricBase]
+    metrics: Sequence[AnyMetric]
     data: Mapping[str, Any]
 
     @property
@@ -102,20 +101,20 @@ class Entry:
     def _load(self, setting: Setting) -> MethodBase:
         card = self.spec.plugin.require_card()
         try:
-            method = make_method(self.spec.plugin.load_class(), card)
-            load = partial(
-                method.load,
+            context = MethodContext(
+                card,
+                scale=setting.card.scale,
                 weights=self.weights_path,
                 device=setting.device,
                 precision=setting.options.precision,
-                scale=setting.card.scale,
             )
-            measured = cost.load_measured(method, load, setting.card, setting.device)
+            method = make_method(self.spec.plugin.load_class(), context)
+            measured = cost.load_measured(method, setting.card)
             self.result.manifest = self.result.manifest.measured(CostRecord.model_validate(measured))
         except FaceSRBenchError:
             raise
         except STRANGERS as error:
-            message = f"{card.name} can't be loaded: {type(error).__name__}: {error}"
+            message = f"{card.name} can't be loaded: {describe(error)}"
             raise PluginError(message, traceback.format_exc()) from error
         return method
 
@@ -278,7 +277,7 @@ def _environment(device: str) -> EnvironmentRecord:
     return EnvironmentRecord.model_validate(environment.environment(device))
 
 
-def _described(metrics: Sequence[MetricBase]) -> dict[str, MetricRecord]:
+def _described(metrics: Sequence[AnyMetric]) -> dict[str, MetricRecord]:
     return {metric.key: MetricRecord.model_validate(metric.describe()) for metric in metrics}
 
 
@@ -305,14 +304,12 @@ def _todo(setting: Setting, result: Result, chosen: Sequence[Item]) -> dict[str,
     return todo
 
 
-def _is_missing(result: Result, row: ImageRecord, metric: MetricBase) -> bool:
+def _is_missing(result: Result, row: ImageRecord, metric: AnyMetric) -> bool:
     known = metric.key in row.metrics or metric.key in row.reasons
+    if isinstance(metric, Unavailable):  # a set's reason is kept with the set
+        return metric.card.of == "image" and not known
     if isinstance(metric, SetMetric):
-        if metric.unavailable is not None:
-            return False  # its reason is the set's, not the image's
         known = known or result.features_path(metric.extractor, row.id).is_file()
-    if metric.unavailable is not None:
-        return not known
     version = row.versions.get(metric.key)
     if known and version is None and metric.troubled():
         return False

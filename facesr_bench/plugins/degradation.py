@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError
+from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, describe
 from facesr_bench.base.suggest import is_path
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.cards import DegradationCard
@@ -102,7 +102,7 @@ def make_degradation(plugin: Plugin[DegradationCard], scale: int) -> Degradation
     except FaceSRBenchError:
         raise
     except STRANGERS as error:
-        message = f"degradation {card.name} can't be made: {type(error).__name__}: {error}"
+        message = f"degradation {card.name} can't be made: {describe(error)}"
         raise PluginError(message, traceback.format_exc()) from error
     if not isinstance(made, DegradationBase):
         raise PluginError(f"{card.name}: class Degradation must derive from facesr_bench.DegradationBase")
