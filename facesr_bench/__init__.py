@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from facesr_bench.base.errors import DataError, FaceSRBenchError, MethodError, MetricError, WeightsError
     from facesr_bench.functional.frechet import frechet_distance
     from facesr_bench.images.files import Image8, read_image
+    from facesr_bench.plugins.convention import Convention, FaceConvention, PixelConvention, Says
     from facesr_bench.plugins.dataset import DatasetBase, Item, Picture
-    from facesr_bench.plugins.method import AttentionMaps, MethodBase
-    from facesr_bench.plugins.metric import MetricBase, SetMetric, SetValue
+    from facesr_bench.plugins.degradation import DegradationBase
+    from facesr_bench.plugins.method import AttentionMaps, MethodBase, MethodContext
+    from facesr_bench.plugins.metric import MetricBase, MetricContext, SetMetric, SetValue
     from facesr_bench.plugins.sample import Sample
     from facesr_bench.weights.checkpoints import read_state_dict
 
@@ -31,17 +33,24 @@ __version__ = "0.1.0"
 # Imported when first used: `import facesr_bench` and `facesr-bench --help` stay quick.
 _HOME = {
     "AttentionMaps": "plugins.method",
+    "Convention": "plugins.convention",
     "DataError": "base.errors",
     "DatasetBase": "plugins.dataset",
+    "DegradationBase": "plugins.degradation",
+    "FaceConvention": "plugins.convention",
     "FaceSRBenchError": "base.errors",
     "Image8": "images.files",
     "Item": "plugins.dataset",
     "MethodBase": "plugins.method",
+    "MethodContext": "plugins.method",
     "MethodError": "base.errors",
     "MetricBase": "plugins.metric",
+    "MetricContext": "plugins.metric",
     "MetricError": "base.errors",
     "Picture": "plugins.dataset",
+    "PixelConvention": "plugins.convention",
     "Sample": "plugins.sample",
+    "Says": "plugins.convention",
     "SetMetric": "plugins.metric",
     "SetValue": "plugins.metric",
     "WeightsError": "base.errors",
@@ -54,17 +63,24 @@ _HOME = {
 }
 __all__ = [
     "AttentionMaps",
+    "Convention",
     "DataError",
     "DatasetBase",
+    "DegradationBase",
+    "FaceConvention",
     "FaceSRBenchError",
     "Image8",
     "Item",
     "MethodBase",
+    "MethodContext",
     "MethodError",
     "MetricBase",
+    "MetricContext",
     "MetricError",
     "Picture",
+    "PixelConvention",
     "Sample",
+    "Says",
     "SetMetric",
     "SetValue",
     "WeightsError",

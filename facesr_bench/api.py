@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.base.devices import torch_device
-from facesr_bench.base.errors import FaceSRBenchError, MetricError
-from facesr_bench.evaluation.metrics import load_metric
-from facesr_bench.evaluation.request import Options, Resume
+from facesr_bench.base.devices import PRECISIONS, torch_device
+from facesr_bench.base.errors import FaceSRBenchError, MetricError, PluginError
+from facesr_bench.base.options import takes_options
+from facesr_bench.evaluation.metrics import Setup, find_metric
+from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.evaluation.run import run as _run
 from facesr_bench.images.files import Image8, read_only
 from facesr_bench.images.quantise import quantise
-from facesr_bench.plugins.method import PRECISIONS, MethodBase, make_method
-from facesr_bench.plugins.metric import SetMetric
+from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
+from facesr_bench.plugins.metric import SetMetric, Unavailable
 from facesr_bench.plugins.profile import get_profile
 from facesr_bench.plugins.sample import Sample
 from facesr_bench.plugins.spec import parse_method
@@ -28,36 +29,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def run(
-    methods: Sequence[str],
-    protocols: Sequence[str] = ("demo-x8",),
-    *,
-    data: Mapping[str, str | Path] | None = None,
-    limit: int | None = None,
-    out: str | Path = "results",
-    device: str = "auto",
-    batch_size: int | None = None,
-    resume: Resume = "only-missing",
-    precision: str = "fp32",
-    profile: str | None = None,
-    metrics: Sequence[str] | None = None,
-    workers: int = 2,
-    fid_reference: tuple[str, str | Path] | None = None,
-) -> pd.DataFrame:
+@takes_options(RunRequest)
+def run(request: RunRequest) -> pd.DataFrame:
     """Run methods on protocols: what `facesr-bench run` does, as a table.
 
     Args:
-        methods: names, `name@weights`, or plug-in folders.
-        protocols: names, as `facesr-bench list protocols` shows them.
-        data: where data is, by dataset or protocol name: `{"helen": "/data/helen"}`.
-        limit: only the first so many images.
-        out: the results folder; finished work in it is used, not computed again.
-        device: `auto`, `cpu`, `cuda`, `cuda:1`.
-        resume: `only-missing`, `never` or `always`, see `facesr_bench.evaluation.request.Options`.
-        precision: `fp32` or `bf16`.
-        profile: overrides the protocols' profile; metrics: likewise.
-        workers: threads that read, and as many that score; no number depends on it.
-        fid_reference: name and file of the statistics that FID compares with, in place of the ground truth.
+        {options}
 
     Returns:
         One row per protocol and method, columns as in `facesr-bench table --format csv`. What failed is in
@@ -66,29 +43,11 @@ def run(
     Raises:
         FaceSRBenchError: nothing could be run at all.
     """
-    for what, names in {"methods": methods, "protocols": protocols, "metrics": metrics}.items():
-        if isinstance(names, str):  # whose letters would be taken for names
-            raise FaceSRBenchError(f"{what} must be a list of names, such as [{names!r}], not one string")
-    options = Options(
-        methods=tuple(methods),
-        protocols=tuple(protocols),
-        data={name: Path(path) for name, path in (data or {}).items()},
-        limit=limit,
-        out=Path(out),
-        device=device,
-        batch_size=batch_size,
-        resume=resume,
-        precision=precision,
-        profile=profile,
-        metrics=tuple(metrics) if metrics is not None else None,
-        workers=workers,
-        fid_reference=(fid_reference[0], Path(fid_reference[1])) if fid_reference else None,
-    )
-    report = _run(options)
-    if not report.results:
-        raise FaceSRBenchError("nothing could be run:\n" + "\n".join(report.problems))
-    frame = to_frame(summarise(report.results))
-    frame.attrs["problems"] = list(report.problems)
+    outcome = _run(request)
+    if not outcome.results:
+        raise FaceSRBenchError("nothing could be run:\n" + "\n".join(outcome.problems))
+    frame = to_frame(summarise(outcome.results))
+    frame.attrs["problems"] = list(outcome.problems)
     return frame
 
 
@@ -111,8 +70,15 @@ def load_method(
     device = torch_device(device)
     spec = parse_method(name)
     found = resolve_method(spec.plugin, str(weights) if weights is not None else spec.weights)
-    method = make_method(spec.plugin.load_class(), spec.plugin.require_card())
-    method.load(weights=found.path if found else None, device=device, precision=precision, scale=scale)
+    context = MethodContext(
+        spec.plugin.require_card(),
+        scale=scale,
+        weights=found.path if found else None,
+        device=device,
+        precision=precision,
+    )
+    method = make_method(spec.plugin.load_class(), context)
+    method.load()
     return method
 
 
@@ -144,11 +110,14 @@ def score(
     sr, hr = np.asarray(sr), np.asarray(hr)
     chosen = get_profile(profile)
     image = read_only(sr if sr.dtype == np.uint8 else quantise(sr, chosen.quantise))
+    setup = Setup(chosen, scale)
     values = {}
     for name in metrics:
-        metric = load_metric(name, chosen, scale)
-        if metric.unavailable is not None:
-            raise MetricError(f"{metric.key}: {metric.unavailable}")
+        metric = find_metric(name, setup)
+        if isinstance(metric, Unavailable):
+            raise (
+                metric.error if isinstance(metric.error, PluginError) else MetricError(f"{metric.key}: {metric.reason}")
+            )
         if isinstance(metric, SetMetric):
             raise MetricError(f"{metric.key} has a value for a set of images only; use `facesr-bench score` on folders")
         if missing := {"landmarks", "input"} & set(metric.card.needs):

@@ -12,7 +12,7 @@ from facesr_bench.base.files import file_name
 from facesr_bench.images.files import Image8, write_png
 from facesr_bench.images.maps import write_error_map
 from facesr_bench.images.resize import resize
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord, Manifest
 from facesr_bench.results.store import Result
 
 DATA_HASH = "d" * 64
@@ -42,7 +42,7 @@ def manifest(
     data_hash: str = DATA_HASH,
     error: str | None = None,
 ) -> dict[str, Any]:
-    """A manifest with every key that the runner writes."""
+    """A manifest as JSON, with every key that the runner writes."""
     label = label or (f"{method}@{weights}" if weights else method)
     return {
         "schema_version": 1,
@@ -114,7 +114,7 @@ def manifest(
 
 
 def write_result(
-    root: Path, card: dict[str, Any], rows: Iterable[ImageRow], *, pictures: bool = False, noise: int = 0
+    root: Path, card: dict[str, Any], rows: Iterable[ImageRecord], *, pictures: bool = False, noise: int = 0
 ) -> Result:
     """Write one result folder, with its pictures if asked for, where the runner would.
 
@@ -123,7 +123,7 @@ def write_result(
     """
     method = card["method"]
     folder = root / file_name(card["protocol"]["name"]) / file_name(method["label"]) / card["fingerprint"][-16:]
-    result = Result(folder, card)
+    result = Result(folder, Manifest.from_json(card))
     result.save_manifest()
     has_truth = card["protocol"]["source"] != "lr"
     for seed, row in enumerate(rows):
@@ -134,7 +134,7 @@ def write_result(
     return result
 
 
-def _draw(result: Result, row: ImageRow, seed: int, has_truth: bool, noise: int) -> None:
+def _draw(result: Result, row: ImageRecord, seed: int, has_truth: bool, noise: int) -> None:
     inputs, outputs = result.inputs_folder, result.folder
     for folder in (inputs / "lr", inputs / "hr", outputs / "sr", outputs / "maps"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -153,9 +153,9 @@ def _draw(result: Result, row: ImageRow, seed: int, has_truth: bool, noise: int)
             write_error_map(result.map_path(row.id), sr, hr)
 
 
-def scored(values: Mapping[str, Mapping[str, float]], ms: float = 2.5) -> list[ImageRow]:
+def scored(values: Mapping[str, Mapping[str, float]], ms: float = 2.5) -> list[ImageRecord]:
     """Rows from id -> metric -> value."""
     return [
-        ImageRow(image_id, dict(metrics), dict.fromkeys(metrics, 1), ms=ms + i)
+        ImageRecord(image_id, dict(metrics), dict.fromkeys(metrics, 1), ms=ms + i)
         for i, (image_id, metrics) in enumerate(values.items())
     ]

@@ -6,6 +6,9 @@ import re
 
 from facesr_bench.base.errors import FaceSRBenchError
 
+PRECISIONS = ("fp32", "bf16")
+"""What networks may compute in; the first unless said otherwise."""
+
 
 def check_device(wanted: str) -> None:
     """Refuse what names no device, without asking torch.

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from facesr_bench.base.options import options_of
 from facesr_bench.cli import FAILED, OK
-from facesr_bench.cli.run import parse_data
+from facesr_bench.cli.options import add_option, typed
+from facesr_bench.evaluation.request import RunRequest
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from facesr_bench.plugins.cards import MeasuredCard, MethodCard, MetricCard
+    from facesr_bench.plugins.cards import DegradationCard, MeasuredCard, MethodCard, MetricCard
     from facesr_bench.plugins.registry import Plugin, Registry
 
 _DIRECTIONS = {True: "higher is better", False: "lower is better", None: "direction by variant"}
-WHAT = ("methods", "protocols", "datasets", "metrics", "profiles")
+_DATA = options_of(RunRequest)["data"]
+WHAT = ("methods", "protocols", "datasets", "metrics", "degradations", "profiles")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "examples:\n  facesr-bench list methods\n  facesr-bench list protocols --data helen=~/data/helen"
     parser.add_argument("what", choices=WHAT)
-    parser.add_argument("--data", action="append", default=[], metavar="NAME=DIR", help="as in `run`")
+    add_option(parser, _DATA)
     parser.set_defaults(handler=show)
 
 
@@ -37,10 +43,10 @@ def show(arguments: argparse.Namespace) -> int:
         console.print(_profiles())
     elif arguments.what == "protocols":
         registry = plugins.datasets()
-        _protocols(console, arguments.data)
+        _protocols(console, typed(arguments, _DATA))
     else:
         registry = getattr(plugins, arguments.what)()
-        makers = {"methods": _methods, "datasets": _datasets, "metrics": _metrics}
+        makers = {"methods": _methods, "datasets": _datasets, "metrics": _metrics, "degradations": _degradations}
         console.print(makers[arguments.what]([p for p in registry.plugins if p.card is not None]))
     broken = [plugin for plugin in registry.plugins if plugin.error] if registry else []
     for plugin in broken:
@@ -100,13 +106,12 @@ def _measured(weights: str, claim: MeasuredCard) -> str:
     return f"@{weights} on {claim.protocol}: {metric} {mean:g} [{low:g}, {high:g}]{than}"
 
 
-def _protocols(console: Any, data: list[str]) -> None:
+def _protocols(console: Any, given: Mapping[str, Path]) -> None:
     from rich.markup import escape
 
-    from facesr_bench.data.sources import check_names, is_given, why_not_ready
+    from facesr_bench.data.sources import check_names, is_given, variable_of, why_not_ready
     from facesr_bench.plugins import registry as plugins
 
-    given = parse_data(data)
     check_names(given)
     table = _table("protocol", "what it is")
     missing: dict[str, Any] = {}
@@ -128,10 +133,9 @@ def _protocols(console: Any, data: list[str]) -> None:
     for name, problem in wrong.items():
         console.print(f"[bold red]not ready[/] {escape(name)}: {escape(problem)}\n", highlight=False, soft_wrap=True)
     for name, card in missing.items():
-        variable = name.upper().replace("-", "_")
         console.print(f"[bold]{escape(name)}[/]: {escape(card.obtain.strip())}")
-        how = f"--data {name}=DIR, or FACESR_BENCH_DATA_{variable}=DIR, "
-        how += f'or {name} = "DIR" under [data] in facesr-bench.toml'
+        how = f"--data {name}=DIR, or {variable_of(name)}=DIR, "
+        how += f'or {json.dumps(name) if "." in name else name} = "DIR" under [data] in facesr-bench.toml'
         console.print(f"  then: {escape(how)}\n", highlight=False)
 
 
@@ -163,6 +167,15 @@ def _metrics(found: list[Plugin[MetricCard]]) -> Table:
                 notes.append(f"not on this machine: facesr-bench weights fetch {network.store}")
             facts.append(f"@{name}" + (f" ({', '.join(notes)})" if notes else ""))
         _described(table, plugin.name, card.summary, facts)
+    return table
+
+
+def _degradations(found: list[Plugin[DegradationCard]]) -> Table:
+    table = _table("degradation", "what it is")
+    for plugin in found:
+        card = plugin.require_card()
+        scale = ", ".join(f"x{s}" for s in card.scales) or "any scale"
+        _described(table, plugin.name, card.summary, [scale, *(["random, from a seed per image"] * card.random)])
     return table
 
 

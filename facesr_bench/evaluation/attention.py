@@ -5,7 +5,7 @@
 
 Each is 8-bit grayscale at the unit's own resolution: level 0 is attention 0, level 255 is 1; a unit with one map per
 channel is averaged over its channels. Units are numbered from 1 in forward order. The maps cost a forward pass more,
-and so are made of the first `FIRST` images only, which the mean says of itself.
+and so are made of the first images only (`--attention`), which the mean says of itself.
 """
 
 from __future__ import annotations
@@ -25,9 +25,6 @@ from facesr_bench.results.store import MEAN
 if TYPE_CHECKING:
     from facesr_bench.evaluation.inputs import Loaded
 
-FIRST = 8
-"""Images of each protocol whose maps are kept."""
-
 
 def offers_maps(method: MethodBase | None) -> bool:
     """True for a method that can show where it looked."""
@@ -41,12 +38,9 @@ def keep(method: MethodBase, loaded: Loaded, folder: Path) -> None:
         MethodError: the method returned something else than maps in [0, 1].
         ResultsError: they can't be written.
     """
-    import torch
-
     assert isinstance(method, AttentionMaps) and loaded.sample is not None  # the caller has seen to it
-    name, lr = method.card.name, loaded.sample.lr
-    given = loaded.upsampled_to(method.output_size(*lr.shape[:2])) if method.card.input == "bicubic" else lr
-    batch = torch.from_numpy(np.stack([given])).to(method.device).permute(0, 3, 1, 2).float() / 255
+    name = method.card.name
+    batch = method.batch([method.given(loaded.sample.lr)])
     for number, unit in enumerate(method.attention_maps(batch), 1):
         if unit.ndim != 4 or unit.shape[0] != 1:
             raise MethodError(f"{name}: attention map {number} has shape {tuple(unit.shape)}; 1xCxhxw is due")

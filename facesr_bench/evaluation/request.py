@@ -1,71 +1,99 @@
-"""What a run is asked for, and what it says of itself while it goes on and when it is done."""
+"""What a run is asked for, what it says while it goes on, and what came of it."""
+# ruff: noqa: RUF009 - an option is a descriptor, meant to be shared by all requests
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Any
 
-from facesr_bench.base.devices import check_device, torch_device
-from facesr_bench.base.errors import FaceSRBenchError
-from facesr_bench.evaluation import attention
-from facesr_bench.plugins.method import PRECISIONS
-from facesr_bench.results.store import Result
+from facesr_bench.base.devices import PRECISIONS, check_device, torch_device
+from facesr_bench.base.options import (
+    REQUIRED,
+    Choice,
+    Count,
+    Folder,
+    NamedFile,
+    Names,
+    Option,
+    Places,
+    Text,
+    changed,
+)
 
-Resume = Literal["only-missing", "never", "always"]
+if TYPE_CHECKING:
+    from facesr_bench.results.store import Result
+
+RESUME = ("only-missing", "never", "always")
 
 
 @dataclass(frozen=True)
-class Options:
-    """What a run was asked for.
+class RunRequest:
+    """The options of a run, declared here and nowhere else: `facesr-bench run` and `facesr_bench.run` are made of them.
 
-    Attributes:
-        resume: `only-missing` computes what has no result yet, failures included; `always` also takes earlier failures
-            as final; `never` computes everything anew (the old lines are kept beside the new).
-        profile: overrides the protocol's; metrics: likewise.
-        batch_size: images per call of a method; none: 8 on a CPU, 16 on a GPU.
-        attention: keep the attention maps of so many images of each protocol, from methods that offer them.
-        workers: threads that read and prepare images, and as many that score and write; no number depends on it.
-        fid_reference: name and file of the statistics that FID compares with, in place of the protocol's own HR images.
+    Raises:
+        FaceSRBenchError: a value that can't be meant; says what it must be. Names are looked up when the run starts.
     """
 
-    methods: tuple[str, ...]
-    protocols: tuple[str, ...]
-    data: Mapping[str, Path] = field(default_factory=dict)
-    limit: int | None = None
-    out: Path = Path("results")
-    device: str = "auto"
-    batch_size: int | None = None
-    resume: Resume = "only-missing"
-    precision: str = "fp32"
-    profile: str | None = None
-    metrics: tuple[str, ...] | None = None
-    attention: int = attention.FIRST
-    workers: int = 2
-    fid_reference: tuple[str, Path] | None = None
+    methods: Option[Sequence[str], tuple[str, ...]] = Names(REQUIRED, "names, name@weights, or plug-in folders")
+    protocols: Option[Sequence[str], tuple[str, ...]] = Names(
+        ("demo-x8",), "names (see `facesr-bench list protocols`), or dataset folders", metavar="P,Q"
+    )
+    data: Option[Mapping[str, str | Path] | None, Mapping[str, Path]] = Places(
+        None, "where a dataset (or protocol) has its files, by name"
+    )
+    _: KW_ONLY
+    limit: Option[int | None, int | None] = Count(None, "only the first N images of each protocol", least=1)
+    out: Option[str | Path, Path] = Folder(
+        Path("results"), "the results folder; finished work in it is used, not computed again"
+    )
+    device: Option[str, str] = Text("auto", "auto, cpu, cuda, cuda:1", check=check_device)
+    batch_size: Option[int | None, int | None] = Count(
+        None, "images per call of a method, 8 on a CPU and 16 on a GPU unless given; changes no number", least=1
+    )
+    resume: Option[str, str] = Choice(
+        "only-missing",
+        "only-missing: compute what has no result, failures again; always: earlier failures are final too; "
+        "never: compute everything anew, the old lines are kept beside the new",
+        RESUME,
+    )
+    precision: Option[str, str] = Choice("fp32", "of networks", PRECISIONS)
+    profile: Option[str | None, str | None] = Text(
+        None, "compute metrics by this convention (a name, or ./FILE.toml) instead of the protocol's own"
+    )
+    metrics: Option[Sequence[str] | None, tuple[str, ...] | None] = Names(
+        None, "instead of the protocol's own; names or folders", metavar="M,N"
+    )
+    attention: Option[int, int] = Count(
+        8,
+        "keep the attention maps of the first N images of each protocol, from methods that have them; 0: none",
+        least=0,
+    )
+    workers: Option[int, int] = Count(2, "threads that read, and as many that score; changes no number", least=1)
+    fid_reference: Option[tuple[str, str | Path] | None, tuple[str, Path] | None] = NamedFile(
+        None, "name and file of the statistics that FID compares with instead of HR"
+    )
 
     def check(self) -> None:
-        """Refuse what can't be meant, before any work is done; names are looked up elsewhere.
+        """Refuse what this machine can't do, before any work is done.
 
         Raises:
-            FaceSRBenchError: says which value, and what it must be.
+            FaceSRBenchError: no such device here.
         """
-        if self.precision not in PRECISIONS:
-            raise FaceSRBenchError(f"precision {self.precision!r}: it must be one of {', '.join(PRECISIONS)}")
-        check_device(self.device)
         if self.device.startswith("cuda"):
             torch_device(self.device)
-        if self.resume not in get_args(Resume):
-            raise FaceSRBenchError(f"resume {self.resume!r}: it must be one of {', '.join(get_args(Resume))}")
-        counts = {"limit": self.limit, "workers": self.workers, "batch size": self.batch_size}
-        for name, count in counts.items():
-            if count is not None and count < 1:
-                raise FaceSRBenchError(f"{name} {count}: it must be at least 1")
+
+    def as_data(self) -> dict[str, Any]:
+        """The methods, the protocols, and every other option that differs from its default, as JSON-able values.
+
+        `RunRequest(**data)` asks for the same again.
+        """
+        return {"methods": list(self.methods), "protocols": list(self.protocols), **changed(self)}
 
 
 @dataclass
-class Report:
+class RunOutcome:
     """What a run did.
 
     Attributes:
@@ -79,8 +107,11 @@ class Report:
     problems: list[str] = field(default_factory=list)
 
 
+Options, Report = RunRequest, RunOutcome  # the names they had
+
+
 class Progress:
-    """Told how far a run is; the command line shows a bar, Python shows nothing."""
+    """Shows how far a run is; the command line draws a bar, Python shows nothing."""
 
     def start(self, protocol: str, total: int) -> None:
         """A protocol begins; `total` images times methods are to be computed."""

@@ -11,21 +11,22 @@ from facesr_bench.base.errors import (
     DetectionError,
     FaceSRBenchError,
     ResultsError,
+    describe,
 )
 from facesr_bench.evaluation.inputs import Loaded, checked_features
 from facesr_bench.evaluation.predict import Output
 from facesr_bench.images.files import Image8, read_image, read_only, write_png
 from facesr_bench.images.maps import write_error_map, write_map
 from facesr_bench.images.quantise import Quantise, quantise
-from facesr_bench.plugins.metric import MetricBase, SetMetric
+from facesr_bench.plugins.metric import AnyMetric, MetricBase, SetMetric, Unavailable
 from facesr_bench.results.arrays import read_array, write_array
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import Result
 
 
 def score_output(
-    output: Output, loaded: Loaded, metrics: Sequence[MetricBase], result: Result, mode: Quantise
-) -> ImageRow:
+    output: Output, loaded: Loaded, metrics: Sequence[AnyMetric], result: Result, mode: Quantise
+) -> ImageRecord:
     """Quantise, save and score one output.
 
     Args:
@@ -35,7 +36,7 @@ def score_output(
         The row for images.jsonl.
     """
     if output.sr is None:
-        return ImageRow(loaded.id, error=output.error)
+        return ImageRecord(loaded.id, error=output.error, identity=loaded.identity)
     sr = quantise(output.sr, mode)
     write_png(result.sr_path(loaded.id), sr)
     if loaded.sample is not None and loaded.sample.hr is not None:
@@ -45,21 +46,23 @@ def score_output(
     return row
 
 
-def score_image(sr: Image8, loaded: Loaded, metrics: Sequence[MetricBase], result: Result) -> ImageRow:
+def score_image(sr: Image8, loaded: Loaded, metrics: Sequence[AnyMetric], result: Result) -> ImageRecord:
     """Every metric of one finished image; a metric that can't be computed leaves its reason."""
     sr = read_only(sr)
-    row = ImageRow(loaded.id)
+    row = ImageRecord(loaded.id, identity=loaded.identity)
     for metric in metrics:
-        if isinstance(metric, SetMetric) and metric.unavailable is not None:
-            continue  # the reason is the set's, see facesr_bench.sets
+        if isinstance(metric, Unavailable):
+            if metric.card.of == "image":  # a set's reason is kept with the set
+                row.reasons[metric.key] = metric.reason
+            continue
         # A passing trouble has no version: it is tried again.
-        if metric.unavailable is None and metric.key not in loaded.passing:
+        if metric.key not in loaded.passing:
             row.versions[metric.key] = metric.card.version
         _score_metric(sr, metric, loaded, result, row)
     return row
 
 
-def _score_metric(sr: Image8, metric: MetricBase, loaded: Loaded, result: Result, row: ImageRow) -> None:
+def _score_metric(sr: Image8, metric: MetricBase, loaded: Loaded, result: Result, row: ImageRecord) -> None:
     """Put the value of one metric, or why there is none, into `row`."""
     key = metric.key
     if key in loaded.reasons:
@@ -77,7 +80,7 @@ def _score_metric(sr: Image8, metric: MetricBase, loaded: Loaded, result: Result
     put_value(row, key, compute)
 
 
-def put_value(row: ImageRow, key: str, compute: Callable[[], float | None]) -> None:
+def put_value(row: ImageRecord, key: str, compute: Callable[[], float | None]) -> None:
     """Put a metric's value of one image, or why there is none, into `row`; a failure costs this cell only.
 
     Args:
@@ -96,7 +99,7 @@ def put_value(row: ImageRow, key: str, compute: Callable[[], float | None]) -> N
         if isinstance(error, DetectionError):
             row.undetected.append(key)
     except STRANGERS as error:
-        row.reasons[key] = f"{type(error).__name__}: {error}"
+        row.reasons[key] = describe(error)
     else:
         if value is not None and math.isnan(value):
             row.reasons[key] = f"{key} returned NaN"

@@ -1,4 +1,4 @@
-"""From the image a method made to the numbers that PSNR and SSIM are computed on, as a profile says."""
+"""From the image a method made to the numbers that PSNR and SSIM are computed on, as a convention says."""
 
 from __future__ import annotations
 
@@ -9,21 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import MetricError
+from facesr_bench.images import luma
 from facesr_bench.images.files import Image8
 from facesr_bench.images.quantise import _check_shape
-from facesr_bench.plugins.profile import Profile, Rounding
+from facesr_bench.plugins.convention import PixelConvention
 
 Planes = NDArray[np.float64]
 """What is scored: HxW (luma) or HxWx3 (RGB), float64, levels 0..255."""
 
 
-# Luma as whole numbers over a common denominator. Sums of whole numbers are exact in float64 whatever the order of the
-# additions, and one division is correctly rounded, so floor and round fall the same way on every machine. (Written
-# with 65.481, 128.553, 24.966 directly, 46 of the 16.7 million colours floor to another level.)
-_BT601 = 21827.0, 42851.0, 8322.0  # 85000 / 255 * (65.481, 128.553, 24.966)
-_BT601_OFFSET, _BT601_DENOMINATOR = 16 * 85000.0, 85000.0
-_FULL = 299.0, 587.0, 114.0
-_FULL_DENOMINATOR = 1000.0
+_STUDIO_BLACK = 16.0
+"""The level of black in BT.601's limited range."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ def check_pair(sr: NDArray[Any], hr_shape: tuple[int, ...]) -> Image8:
 
 
 def statistics(image: Image8) -> Statistics:
-    """The statistics that SR is forced to under a profile with `match_statistics`, of the whole HR image."""
+    """The statistics that SR is forced to under a convention with `match_statistics`, of the whole HR image."""
     channels = np.ascontiguousarray(image.reshape(-1, 3).T, dtype=np.float64)
     return Statistics(channels.mean(axis=1), channels.std(axis=1))
 
@@ -84,12 +80,12 @@ def match(image: Image8, target: Statistics) -> Planes:
 
 def luma_bt601(rgb: NDArray[Any]) -> Planes:
     """16 + (65.481 R + 128.553 G + 24.966 B) / 255, range 16..235: ITU-R BT.601 as in MATLAB's rgb2ycbcr."""
-    return (_weighted(rgb, _BT601) + _BT601_OFFSET) / _BT601_DENOMINATOR
+    return (_weighted(rgb, luma.STUDIO) + _STUDIO_BLACK * luma.STUDIO_DENOMINATOR) / luma.STUDIO_DENOMINATOR
 
 
 def luma_full(rgb: NDArray[Any]) -> Planes:
     """.299 R + .587 G + .114 B, range 0..255: the luma of JPEG, YIQ and most general libraries."""
-    return _weighted(rgb, _FULL) / _FULL_DENOMINATOR
+    return _weighted(rgb, luma.FULL) / luma.FULL_DENOMINATOR
 
 
 def _weighted(rgb: NDArray[Any], weights: tuple[float, float, float]) -> Planes:
@@ -100,19 +96,17 @@ def _weighted(rgb: NDArray[Any], weights: tuple[float, float, float]) -> Planes:
 
 def scored_channels(
     image: Image8,
-    profile: Profile,
+    convention: PixelConvention,
     scale: int,
     *,
-    rounding: Rounding | None = None,
     matched_to: Statistics | None = None,
 ) -> Planes:
-    """What a profile scores of an image.
+    """What a convention scores of an image.
 
     Args:
         image: HxWx3 uint8.
-        scale: HR side over LR side, for profiles that cut a border that wide.
-        rounding: of luma; none for the profile's `luma_rounding`.
-        matched_to: HR's statistics, for SR under a profile with `match_statistics`.
+        scale: HR side over LR side, for conventions that cut a border that wide.
+        matched_to: HR's statistics, for SR under a convention with `match_statistics`.
 
     Returns:
         hxw (luma) or hxwx3 float64, less the border.
@@ -121,18 +115,15 @@ def scored_channels(
         MetricError: the border leaves nothing of the image, or its statistics can't be matched.
     """
     height, width = image.shape[:2]
-    border = profile.border_px(scale)
+    border = convention.border_px(scale)
     if min(height, width) <= 2 * border:
-        raise MetricError(
-            f"profile {profile.name} cuts {border} px off each side, which leaves nothing of {width}x{height} px"
-        )
+        raise MetricError(f"the profile cuts {border} px off each side, which leaves nothing of {width}x{height} px")
     rgb: NDArray[Any] = image if matched_to is None else match(image, matched_to)
     if border:
         rgb = rgb[border:-border, border:-border]
-    if profile.channel == "rgb":
+    if convention.channel == "rgb":
         return rgb.astype(np.float64)
-    luma = luma_bt601(rgb) if profile.channel == "y-bt601" else luma_full(rgb)
-    how = profile.luma_rounding if rounding is None else rounding
-    if how == "none":
-        return luma
-    return np.floor(luma) if how == "floor" else np.rint(luma)
+    levels = luma_bt601(rgb) if convention.channel == "y-bt601" else luma_full(rgb)
+    if convention.luma_rounding == "none":
+        return levels
+    return np.floor(levels) if convention.luma_rounding == "floor" else np.rint(levels)

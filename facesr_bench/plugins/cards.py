@@ -1,7 +1,8 @@
-"""The cards: what a method, dataset, protocol or metric is, as validated data (card.toml beside the code)."""
+"""The cards: what a method, dataset, protocol, metric or degradation is, as data (card.toml beside the code)."""
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -10,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from facesr_bench.base.errors import CardError
 from facesr_bench.base.toml import read_toml
 
-SCHEMA = 1
 """Version of the card format; a card of another version is refused."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
 Aggregate = Annotated[str, StringConstraints(pattern=r"^(auc|failure)-[1-9][0-9]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+DegradationName = Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9._-]*|\.\.?/.+)$", max_length=256)]
+"""A degradation by its name, or by its folder, from that of the card on (`./mine`)."""
 MetricSpec = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*(\[[a-z0-9-]+\]|:[a-z0-9._-]+)?(@[a-z0-9._-]+)?$", max_length=96),
@@ -155,7 +157,7 @@ class ProtocolCard(_Card):
     hr_size: int | None = Field(default=None, gt=0, description="side of HR, px (Pillow bicubic); none: as cropped")
     lr_size: int | None = Field(default=None, gt=0, description="side that given LR images must have, px")
     source: Literal["hr", "pairs", "lr"] = Field(description="`hr`: LR is made of HR; `pairs`: both given; `lr`: no HR")
-    degradation: Name | None = Field(default=None, description="how LR is made; only with source `hr`")
+    degradation: DegradationName | None = Field(default=None, description="how LR is made; only with source `hr`")
     aligned: Literal["none", "ffhq"] = "none"
     profile: Name
     metrics: tuple[MetricSpec, ...]
@@ -204,14 +206,12 @@ class MetricWeightsCard(_Card):
     """One network that a metric can be computed with."""
 
     store: str | None = Field(default=None, description="its name in the weights catalogue; none: given as a file")
-    options: dict[str, Any] = Field(default_factory=dict, description="read by the metric's class")
 
 
 class MetricVariantCard(_Card):
     """One of several ways to compute a metric that the field knows under one name; always part of the column's name."""
 
     summary: str
-    options: dict[str, Any] = Field(default_factory=dict, description="read by the metric's class")
 
 
 class MetricCard(_Card):
@@ -244,9 +244,12 @@ class MetricCard(_Card):
     paper: Paper | None = None
     implementation: Name | None = Field(default=None, description="folder of another built-in whose metric.py is used")
     options: dict[str, Any] = Field(default_factory=dict, description="read by the metric's class")
+    convention: dict[str, Any] = Field(
+        default_factory=dict, description="fields of its convention that it fixes, whatever the profile says"
+    )
     variants: dict[Name, MetricVariantCard] = Field(default_factory=dict)
     default_variant: Name | None = None
-    open_variants: bool = Field(default=False, description="any name may follow the colon, as in `pyiqa:niqe`")
+    takes_argument: bool = Field(default=False, description="a text must follow the colon, as in `pyiqa:niqe`")
     weights: dict[Name, MetricWeightsCard] = Field(default_factory=dict)
     default_weights: Name | None = None
 
@@ -254,25 +257,46 @@ class MetricCard(_Card):
     def _default_exists(self) -> MetricCard:
         if bool(self.variants) != (self.default_variant in self.variants):
             raise ValueError("default_variant must name one of [variants], and is only for metrics that have some")
-        if self.variants and self.open_variants:
-            raise ValueError("open_variants is for metrics that don't list theirs")
         if bool(self.weights) != (self.default_weights in self.weights):
             raise ValueError("default_weights must name one of [weights], and is only for metrics that have some")
         return self
 
 
-Card = MethodCard | DatasetCard | MetricCard
-CARD_TYPES: dict[str, type[MethodCard | DatasetCard | MetricCard]] = {
+class DegradationCard(_Card):
+    """What a degradation is; how it makes LR is the class `Degradation` in degradation.py beside the card."""
+
+    FOR_PEOPLE = frozenset({"schema_version", "title", "summary", "paper"})
+
+    schema_version: Literal[1]
+    kind: Literal["degradation"]
+    name: Name
+    title: str
+    summary: str
+    version: int = Field(ge=1, description="raised whenever a picture could change")
+    random: bool = Field(
+        default=False, description="whether it draws from its seed; otherwise every seed gives the same"
+    )
+    scales: tuple[int, ...] = Field(default=(), description="scales it can do; empty for any")
+    paper: Paper | None = None
+    options: dict[str, Any] = Field(default_factory=dict, description="read by the degradation's class")
+
+
+Card = MethodCard | DatasetCard | MetricCard | DegradationCard
+CARD_TYPES: dict[str, type[MethodCard | DatasetCard | MetricCard | DegradationCard]] = {
     "method": MethodCard,
     "dataset": DatasetCard,
     "metric": MetricCard,
+    "degradation": DegradationCard,
 }
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-def validate(model: type[_Model], data: Any, path: Path) -> _Model:
+def validate(model: type[_Model], data: Any, path: Path, table: str = "") -> _Model:
     """`data` as `model`.
+
+    Args:
+        table: where in the file `data` stands, if not at the top level.
 
     Raises:
         CardError: names the file, each wrong field, and what was expected there.
@@ -282,17 +306,30 @@ def validate(model: type[_Model], data: Any, path: Path) -> _Model:
     except ValidationError as error:
         lines = [f"{path}: {error.error_count()} problem(s):"]
         for problem in error.errors():
-            field = ".".join(str(part) for part in problem["loc"]) or "(the whole card)"
+            place = [table] * bool(table) + [str(part) for part in problem["loc"]]
+            field = ".".join(place) or "(the whole card)"
             given = "" if problem["type"] in {"missing", "value_error"} else f", not {problem['input']!r}"
             message = problem["msg"].removeprefix("Value error, ")
             if problem["type"] == "extra_forbidden":
-                known = ", ".join(sorted(model.model_fields))
-                message, given = f"unknown field (known at the top level: {known})", ""
+                message, given = _unknown_field(model, problem["loc"]), ""
             lines.append(f"  {field}: {message}{given}")
         raise CardError("\n".join(lines)) from error
 
 
+def _unknown_field(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
+    """The message for a field that the model, or the one inside it that `place` leads to, does not have."""
+    for part in place[:-1]:
+        inner = model.model_fields[part].annotation if part in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return "unknown field"
+        model = inner
+    known = sorted(model.model_fields)
+    close = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"unknown field{hint} (known here: {', '.join(known)})"
+
+
 def read_card(path: Path, kind: str) -> Card:
-    """Read and validate one card.toml of `kind` (`method`, `dataset` or `metric`)."""
+    """Read and validate one card.toml of `kind` (`method`, `dataset`, `metric` or `degradation`)."""
     data = read_toml(path)
     return validate(CARD_TYPES[kind], data, path)

@@ -1,114 +1,172 @@
-"""Profiles: named conventions for turning two images into PSNR and SSIM.
+"""Profiles: named conventions for turning two images into numbers, a table per metric.
 
 Published numbers differ because each codebase made these choices silently. Here each choice is a field, each set of
-choices has a name (profiles.toml), and numbers of different profiles never share a column.
+choices has a name and a file (profiles/<name>.toml), and numbers of different profiles never share a column.
+
+A metric's table is checked by the metric's own model, `Metric.Convention`; [pixels] and [faces] hold what several
+metrics share. Listing profiles imports no metric.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from facesr_bench.base.errors import MetricError
+from facesr_bench.base.errors import CardError, FaceSRBenchError, MetricError
+from facesr_bench.base.schema1 import FLAT_PROFILE, nested_profile
 from facesr_bench.base.suggest import is_path, unknown
 from facesr_bench.base.toml import read_toml
 from facesr_bench.images.quantise import Quantise
 from facesr_bench.plugins.cards import Name, validate
+from facesr_bench.plugins.convention import Convention, FaceConvention, PixelConvention, Says
 
-Rounding = Literal["floor", "round", "none"]
+_ConventionT = TypeVar("_ConventionT", bound=Convention)
+
+FOLDER = Path(__file__).resolve().parents[1] / "profiles"
 
 
 class Profile(BaseModel):
-    """One named convention. `name` is the key of its table in profiles.toml."""
+    """One named convention; further tables are those of metrics, by the name of the metric whose code reads them.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    `canonical` is what stands in manifests.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    FOR_PEOPLE: ClassVar[frozenset[str]] = frozenset({"summary", "source"})
+    """Fields that can't change a number."""
 
     name: Name
     summary: str
     source: tuple[str, ...] = Field(description="where the convention is written down: repository@commit:path:line")
-    quantise: Quantise = Field(description="how a float SR in [0, 1] becomes uint8")
-    channel: Literal["rgb", "y-bt601", "y-full"] = Field(
-        description="`y-bt601`: limited-range luma 16..235; `y-full`: .299/.587/.114 luma 0..255"
-    )
-    luma_rounding: Rounding = "none"
-    psnr_luma_rounding: Rounding | None = Field(default=None, description="PSNR's own, where it differs from SSIM's")
-    border: Annotated[int, Field(ge=0)] | Literal["scale"] = Field(
-        default=0, description="px cut off each side; `scale`: as many as the scale"
-    )
-    psnr_epsilon: float = Field(
-        default=0.0, ge=0, description="added to the mean squared error of [0, 1] values, unless that is 0"
-    )
-    ssim_window: Literal["gaussian", "uniform"] = "gaussian"
-    ssim_size: int = Field(default=11, ge=3, description="side of the window, px")
-    ssim_sigma: float = Field(default=1.5, gt=0, description="of the gaussian window, px; the uniform one has none")
-    ssim_covariance: Literal["population", "sample"] = "population"
-    ssim_downsample: bool = Field(default=False, description="first average-pool by round(min(H, W) / 256)")
-    ssim_clip_structure: bool = Field(
-        default=False, description="a negative contrast-structure term counts as 0, so that SSIM is never negative"
-    )
-    ssim_negative: bool = Field(default=False, description="SSIM on 256 - Y (DIC's uint8 overflow), kept as a witness")
-    lpips_range: Literal["minus-one-one", "zero-one"] = Field(
-        default="minus-one-one", description="what levels 0 and 255 become for LPIPS; its definition is -1 and 1"
-    )
-    lpips_size: int | None = Field(
-        default=None, ge=32, description="side that both images are resized to before LPIPS (Pillow bicubic), px"
-    )
-    identity_alignment: Literal["hr", "each"] = Field(
-        default="hr", description="`hr`: HR's five points align both faces; `each`: a detector finds them on each"
-    )
-    face_detector: Literal["scrfd", "yunet", "dlib"] = Field(
-        default="scrfd", description="where points are detected: on each face, or where a dataset brings none"
-    )
-    nme_normaliser: Literal["inter-ocular", "inter-pupil", "box-diagonal", "dic"] = Field(
-        default="inter-ocular", description="what landmark errors are divided by"
-    )
-    nme_average: Literal["mean", "rms"] = Field(default="mean", description="of a face's 68 distances")
-    fan_decoding: Literal["face-alignment", "exact"] = Field(
-        default="face-alignment", description="of 2DFAN4's heatmaps: cut off to whole px as the package does, or not"
-    )
-    match_statistics: bool = Field(
-        default=False, description="force mean and standard deviation of SR's channels to HR's (VQFR), a witness"
+    quantise: Annotated[
+        Quantise,
+        Says(
+            values={
+                "round": "The 8-bit picture as it would be saved; values are rounded.",
+                "truncate": "The 8-bit picture as it would be saved; values are cut off (not rounded).",
+            }
+        ),
+    ] = Field(description="how a float SR in [0, 1] becomes uint8")
+    pixels: PixelConvention
+    faces: FaceConvention = FaceConvention()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_tables(cls, data: Any) -> Any:
+        given = data if isinstance(data, dict) else {}
+        strangers = [key for key, value in given.items() if key not in cls.model_fields and not isinstance(value, dict)]
+        if strangers:
+            raise ValueError("\n  ".join(_not_a_field(key) for key in strangers))
+        return data
+
+    @property
+    def tables(self) -> Mapping[str, Mapping[str, Any]]:
+        """The tables of single metrics, as they are written."""
+        return self.model_extra or {}
+
+    def convention(self, table: str, model: type[_ConventionT], fixed: Mapping[str, Any] | None = None) -> _ConventionT:
+        """How a metric is computed: what is shared, then the metric's own table, then what its card fixes.
+
+        Args:
+            table: the metric's name, or that of the built-in whose code it uses.
+
+        Raises:
+            pydantic.ValidationError: a field or value that `model` does not have.
+        """
+        return model.model_validate({**self.shared(model), **self.tables.get(table, {}), **(fixed or {})})
+
+    def shared(self, model: type[Convention]) -> dict[str, Any]:
+        """What [pixels] and [faces] say, as far as a metric's model has their fields."""
+        tables = [table for table in (self.pixels, self.faces) if issubclass(model, type(table))]
+        return {name: value for table in tables for name, value in table.model_dump().items()}
+
+    def with_table(self, table: str, model: type[Convention]) -> Profile:
+        """Itself with one metric's table checked, and without what the table says needlessly.
+
+        Raises:
+            pydantic.ValidationError: a field or value that `model` does not have.
+        """
+        given = self.convention(table, model).model_dump(mode="json")
+        defaults = {name: field.get_default() for name, field in model.model_fields.items()} | self.shared(model)
+        changed = {name: given[name] for name in self.tables[table] if given[name] != defaults[name]}
+        others = {name: fields for name, fields in self.canonical().items() if name != table}
+        return Profile.model_validate({**others, **({table: changed} if changed else {})})
+
+    def canonical(self) -> dict[str, Any]:
+        """Its fields as JSON, without those that are the defaults: a new optional field changes nothing here."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+def _not_a_field(key: str) -> str:
+    if key in FLAT_PROFILE:
+        table, field, _ = FLAT_PROFILE[key]
+        return f"{key} is `{field}` in the table [{table}] now"
+    places = {field: f"`{field}` of the table [{table}]" for table, field, _ in FLAT_PROFILE.values()}
+    if key in places:
+        return f"{key} stands outside the tables: it is {places[key]}"
+    return unknown(
+        "field of a profile", key, [*(name for name in Profile.model_fields if name not in _SHARED), *places]
     )
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Profile:
-        if self.ssim_size % 2 == 0:
-            raise ValueError("ssim_size must be odd")
-        if self.channel == "rgb" and (self.luma_rounding != "none" or self.psnr_luma_rounding is not None):
-            raise ValueError("luma_rounding and psnr_luma_rounding mean nothing with channel rgb")
-        if self.ssim_negative and (self.channel != "y-bt601" or self.luma_rounding == "none"):
-            raise ValueError("ssim_negative is what becomes of whole levels 16..235: channel y-bt601, luma rounded")
-        return self
 
-    def border_px(self, scale: int) -> int:
-        return scale if self.border == "scale" else self.border
+_SHARED = ("pixels", "faces")
 
 
 def _profile_of_file(path: Path) -> Profile:
-    tables = read_toml(path)
-    if len(tables) != 1 or not all(isinstance(table, dict) for table in tables.values()):
-        raise MetricError(f"{path}: a profile's file holds one table, [name-of-the-profile], with its fields")
-    ((name, table),) = tables.items()
-    if name in profiles():
+    """A profile of the user's, in today's form or in the flat one of old: one table, whose name is the profile's."""
+    data = read_toml(path)
+    if data and all(isinstance(value, dict) for value in data.values()):
+        if len(data) != 1:
+            raise MetricError(f"{path}: a profile's file begins with its name, as in name = {path.stem!r}")
+        ((name, table),) = data.items()
+        data = {"name": name, **nested_profile(table)}
+    if data.get("name") in profiles():
+        name = data["name"]
         raise MetricError(f"{path}: there is a profile {name!r} already; two conventions can't share a name")
-    return validate(Profile, {"name": name, "source": [path.name], **table}, path)
+    profile = validate(Profile, {"source": [path.name], **data}, path)
+    for table in profile.tables:
+        profile = _checked(profile, table, path)
+    return profile
+
+
+def _checked(profile: Profile, table: str, path: Path) -> Profile:
+    """The profile with one metric's table checked by that metric's model."""
+    model = _model(table, path)
+    # First alone, for a message that names the file, the table and the fields.
+    validate(model, {**profile.shared(model), **profile.tables[table]}, path, table)
+    return profile.with_table(table, model)
+
+
+def _model(table: str, path: Path) -> type[Convention]:
+    from facesr_bench.plugins.registry import metrics
+
+    own = {plugin.name: plugin for plugin in metrics().plugins if plugin.card and not plugin.card.implementation}
+    if table not in own:
+        raise CardError(f"{path}: {unknown('table of a profile', table, [*_SHARED, *own])}")
+    try:
+        model: type[Convention] = own[table].load_class().Convention
+    except FaceSRBenchError as error:
+        raise MetricError(f"{path}: [{table}] can't be checked: {error}") from error
+    return model
 
 
 @cache
 def profiles() -> dict[str, Profile]:
-    """Every profile, by name."""
-    path = Path(__file__).parents[1] / "profiles" / "profiles.toml"
-    return {name: validate(Profile, {"name": name, **table}, path) for name, table in read_toml(path).items()}
+    """Every profile that is built in, by name."""
+    found = [validate(Profile, read_toml(path), path) for path in sorted(FOLDER.glob("*.toml"))]
+    return {profile.name: profile for profile in found}
 
 
 def get_profile(name: str) -> Profile:
-    """The profile called `name`, or the only one in a TOML file given by path (`./mine.toml`).
+    """The profile called `name`, or the one in a TOML file given by path (`./mine.toml`).
 
     Raises:
-        MetricError: there is none (suggests one), or the file holds none, several, or one whose name is taken.
+        MetricError: there is none (suggests one), or the name of the one in the file is taken.
         CardError: the file or the profile in it is not valid.
     """
     if is_path(name):

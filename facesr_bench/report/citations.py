@@ -9,7 +9,7 @@ from typing import Any
 
 from facesr_bench.plugins.registry import datasets
 from facesr_bench.report.published import Source
-from facesr_bench.results.summary import RowSummary
+from facesr_bench.results.summary import ResultSummary
 
 _KEY = re.compile(r"^\s*@\w+\s*\{\s*([^\s,{}]+)\s*,", re.MULTILINE)
 
@@ -50,7 +50,7 @@ class Bibliography:
         return key
 
 
-def bibliography(rows: Sequence[RowSummary], sources: Mapping[str, Source] | None = None) -> Bibliography:
+def bibliography(rows: Sequence[ResultSummary], sources: Mapping[str, Source] | None = None) -> Bibliography:
     """The entries for these rows, from the cards of their methods and datasets.
 
     A card that knows only title, year and address gives an `@misc` with just these.
@@ -60,13 +60,13 @@ def bibliography(rows: Sequence[RowSummary], sources: Mapping[str, Source] | Non
     """
     found = Bibliography()
     for row in rows:
-        paper = row.result.manifest["method"].get("paper")
+        paper = row.result.manifest.method.paper
         if paper:
-            found.cite[row.label] = found.add(_entry(paper))
+            found.cite[row.label] = found.add(_entry(paper.model_dump()))
         elif row.label not in found.uncited:
             found.uncited.append(row.label)
-    for paper in _dataset_papers(row.result.manifest["dataset"]["name"] for row in rows):
-        found.add(_entry(paper))
+    for citation in _dataset_papers(row.result.manifest.dataset.name for row in rows):
+        found.add(_entry(citation))
     for name, source in (sources or {}).items():
         found.cite[name] = found.add(_misc(source.title, source.url, None))
     return found

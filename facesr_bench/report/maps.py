@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import MetricError
+from facesr_bench.functional.psnr import Psnr, PsnrConvention, PsnrReference
+from facesr_bench.functional.ssim import Ssim, SsimConvention, SsimReference
 from facesr_bench.images.files import Image8
 from facesr_bench.images.maps import write_indexed
 from facesr_bench.plugins.profile import Profile
@@ -67,24 +68,23 @@ def encode(values: Values, top: float) -> Codes:
     return np.where(np.isnan(values), NO_VALUE, codes).astype(np.uint8)
 
 
-def decode(codes: Codes, top: float) -> Values:
-    """The middle of what each code stands for; NaN for 255."""
-    return np.where(codes == NO_VALUE, np.nan, top * np.square(codes / _LAST))
+References = tuple[PsnrReference, SsimReference | None]
 
 
 class Mapper:
     """Makes the maps of one profile and scale."""
 
     def __init__(self, profile: Profile, scale: int) -> None:
-        """Raises: MetricError: the scale is not a positive whole number."""
-        from facesr_bench.evaluation.metrics import load_metric
+        """Raises: pydantic.ValidationError: the profile says something that this release doesn't know."""
+        self._psnr = Psnr(profile.convention("psnr", PsnrConvention), scale)
+        self._ssim = Ssim(profile.convention("ssim", SsimConvention), scale)
 
-        self._psnr: Any = load_metric("psnr", profile, scale)
-        self._ssim: Any = load_metric("ssim", profile, scale)
-        self._border = profile.border_px(scale)
-        self._rim = profile.ssim_size // 2
+    @property
+    def conventions(self) -> str:
+        """What the maps depend on, beside the pictures and the scale."""
+        return f"{self._psnr.convention.model_dump_json()} {self._ssim.convention.model_dump_json()}"
 
-    def reference(self, hr: Image8) -> tuple[Any, Any]:
+    def reference(self, hr: Image8) -> References:
         """What the maps of every method on one image share.
 
         Returns:
@@ -99,23 +99,25 @@ class Mapper:
             structure = None
         return self._psnr.prepare(hr), structure
 
-    def maps(self, sr: Image8, reference: tuple[Any, Any]) -> dict[str, Values]:
+    def maps(self, sr: Image8, reference: References) -> dict[str, Values]:
         """`error`, in levels, and `ssim`, 1 - SSIM, each of the size of `sr`.
 
         Raises:
             MetricError: `sr` is not of the ground truth's size.
         """
         height, width = sr.shape[:2]
+        scale = self._psnr.scale
         errors = np.sqrt(self._psnr.squared_errors(sr, reference[0]))
-        found = {"error": _placed(errors, height, width, self._border)}
+        found = {ERROR.name: _placed(errors, height, width, self._psnr.convention.border_px(scale))}
         if reference[1] is not None:
-            similarity = self._ssim.ssim_map(sr, reference[1])
+            border, rim = self._ssim.convention.border_px(scale), self._ssim.convention.size // 2
+            similarity = self._ssim.map(sr, reference[1])
             # A profile may average blocks of pixels before the window runs over them.
             planes = reference[1].planes.shape[1]
-            block = max(1, (height - 2 * self._border) // planes)
+            block = max(1, (height - 2 * border) // planes)
             if block > 1:
                 similarity = similarity.repeat(block, axis=0).repeat(block, axis=1)
-            found["ssim"] = _placed(1 - similarity, height, width, self._border + self._rim * block)
+            found[STRUCTURE.name] = _placed(1 - similarity, height, width, border + rim * block)
         return found
 
 

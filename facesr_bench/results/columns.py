@@ -1,13 +1,13 @@
-"""What the values of many images come to: the columns of a table, and each column's number or why it has none."""
+"""Aggregates per-image values into one number per column, or the reason there is none."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord, MetricRecord
 
 FIRST_METRICS = ("psnr", "ssim")
 """The metrics whose columns come first, and are always there."""
@@ -95,28 +95,28 @@ def aggregates_of(info: MetricInfo) -> list[MetricInfo]:
     return found
 
 
-def metric_infos(described: Mapping[str, Mapping[str, Any]], images: Iterable[ImageRow]) -> dict[str, MetricInfo]:
+def metric_infos(described: Mapping[str, MetricRecord], images: Iterable[ImageRecord]) -> dict[str, MetricInfo]:
     """Every column, in order.
 
     Args:
-        described: what `MetricBase.describe` said of each metric.
+        described: what each metric said of itself.
         images: may have values of metrics that nothing is known of; they get a column too.
     """
     infos = {
         name: MetricInfo(
             name=name,
-            title=card.get("title", name),
-            unit=card.get("unit", ""),
-            higher_is_better=card["higher_is_better"],
-            digits=card.get("digits", 4),
-            version=card.get("version", 0),
-            of=card.get("of", "image"),
-            minimum_count=card.get("minimum_count", 0),
-            aggregates=tuple(card.get("aggregates", ())),
-            leave_out_below=card.get("leave_out_below"),
-            summary=card.get("summary", ""),
+            title=metric.title or name,
+            unit=metric.unit,
+            higher_is_better=metric.higher_is_better,
+            digits=metric.digits,
+            version=metric.version,
+            of=metric.of,
+            minimum_count=metric.minimum_count,
+            aggregates=metric.aggregates,
+            leave_out_below=metric.leave_out_below,
+            summary=metric.summary,
         )
-        for name, card in described.items()
+        for name, metric in described.items()
     }
     infos.update({derived.name: derived for info in list(infos.values()) for derived in aggregates_of(info)})
     for row in images:
@@ -125,9 +125,17 @@ def metric_infos(described: Mapping[str, Mapping[str, Any]], images: Iterable[Im
     return {name: infos[name] for name in ordered_metrics(infos)}
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Totals:
-    """What many images come to; the fields are those of RowSummary."""
+    """Aggregates of many images, by column.
+
+    Attributes:
+        means: over the images that have a value; may be infinite, never NaN.
+        counts: how many images each mean is over.
+        reasons: metric -> why it has no value -> the ids of the images it has none for.
+        standard_errors: of values of a set, where the metric knows.
+        left_out: how many values each mean leaves out by the metric's own rule.
+    """
 
     means: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
@@ -136,7 +144,7 @@ class Totals:
     left_out: dict[str, int] = field(default_factory=dict)
 
     def qualifier(self, metric: MetricInfo) -> str:
-        """As `RowSummary.qualifier`."""
+        """What must stand right behind the value of a set: its standard error, its count where that is too small."""
         if metric.of != "set" or metric.name not in self.means:
             return ""
         error = self.standard_errors.get(metric.name)
@@ -145,7 +153,53 @@ class Totals:
         return f"{spread} (n = {count})" if count < metric.minimum_count else spread
 
 
-def total(infos: Mapping[str, MetricInfo], images: Sequence[ImageRow], sets: Mapping[str, Mapping[str, Any]]) -> Totals:
+@dataclass(frozen=True)
+class CostColumn:
+    """A column of what a method takes, beside its metrics.
+
+    Attributes:
+        name: of the csv's column, and of the number in the manifest's `method.cost`.
+        title: of the column in tables.
+        unit: behind the title; empty where the title says it.
+        per: how many of the numbers measured make one unit.
+        digits: decimals in tables.
+        summary: what it is, in a sentence.
+        shown: the places that show it beside the csv, which has all: tables to paste, the site's leaderboards, its page
+            of a method, the terminal. Without a number in any row a column is left out of all of them.
+    """
+
+    name: str
+    title: str
+    unit: str
+    per: float
+    digits: int
+    summary: str
+    shown: tuple[Literal["table", "board", "method", "terminal"], ...] = ("table", "board", "method")
+
+    @property
+    def header(self) -> str:
+        """`Params (M)`: title and unit."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    def format(self, value: float) -> str:
+        """A number as measured, in the column's unit."""
+        return "0" if value == 0 else f"{value / self.per:.{self.digits}f}"
+
+
+COSTS = (
+    CostColumn("parameters", "Params", "M", 1e6, 2, "Parameters of the network."),
+    CostColumn("flops", "GFLOPs", "", 1e9, 2, "Operations for one image, a multiply-add counted as two."),
+    CostColumn("peak_memory", "Memory", "MiB", 2**20, 0, "What one image needs on the GPU at most, weights included."),
+    CostColumn(
+        "ms_per_image", "ms/image", "", 1, 1, "Median time for one image.", ("table", "board", "method", "terminal")
+    ),
+)
+"""Every column of cost, in their order. To add one, add it here and measure it in `facesr_bench.evaluation.cost`."""
+
+
+def total(
+    infos: Mapping[str, MetricInfo], images: Sequence[ImageRecord], sets: Mapping[str, Mapping[str, Any]]
+) -> Totals:
     """Every column's number, or why it has none.
 
     Args:
@@ -163,7 +217,7 @@ def total(infos: Mapping[str, MetricInfo], images: Sequence[ImageRow], sets: Map
     return totals
 
 
-def _add_mean(totals: Totals, info: MetricInfo, images: Sequence[ImageRow]) -> None:
+def _add_mean(totals: Totals, info: MetricInfo, images: Sequence[ImageRecord]) -> None:
     name = info.name
     values = []
     reasons = totals.reasons
@@ -186,7 +240,7 @@ def _add_mean(totals: Totals, info: MetricInfo, images: Sequence[ImageRow]) -> N
             totals.left_out[name] = len(values) - len(kept)
 
 
-def _add_set(totals: Totals, info: MetricInfo, images: Sequence[ImageRow], entry: Mapping[str, Any]) -> None:
+def _add_set(totals: Totals, info: MetricInfo, images: Sequence[ImageRecord], entry: Mapping[str, Any]) -> None:
     version = entry.get("version", info.version)
     if "value" in entry and entry.get("n") == len(images) and version == info.version:
         totals.means[info.name], totals.counts[info.name] = float(entry["value"]), int(entry["n"])
@@ -200,7 +254,7 @@ def _add_set(totals: Totals, info: MetricInfo, images: Sequence[ImageRow], entry
     totals.reasons[info.name] = {str(entry.get("reason", stale)): [row.id for row in images]}
 
 
-def _add_aggregate(totals: Totals, info: MetricInfo, images: Sequence[ImageRow]) -> None:
+def _add_aggregate(totals: Totals, info: MetricInfo, images: Sequence[ImageRecord]) -> None:
     """The area under the curve of a metric's errors, or the share of errors above a limit; both in percent.
 
     An image whose face was not found counts as an error without bound; any other without a value is a reason.
@@ -220,7 +274,7 @@ def _add_aggregate(totals: Totals, info: MetricInfo, images: Sequence[ImageRow])
     totals.means[info.name], totals.counts[info.name] = 100 * compute(errors, float(limit)), len(errors)
 
 
-def why_missing(row: ImageRow, name: str, info: MetricInfo) -> str | None:
+def why_missing(row: ImageRecord, name: str, info: MetricInfo) -> str | None:
     """Why an image has no value of a metric that may enter the mean; none if it has one."""
     if name not in row.metrics:
         return row.reasons.get(name, "not computed in this run")

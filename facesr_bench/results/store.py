@@ -20,12 +20,14 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import file_name, write_json
-from facesr_bench.results.record import _REQUIRED, SCHEMA, ImageRow, _has, _merge
+from facesr_bench.base.schema1 import nested_profile
+from facesr_bench.results.record import SCHEMA, ImageRecord, Manifest, _merge
 
 MANIFEST = "manifest.json"
 IMAGES = "images.jsonl"
@@ -36,39 +38,39 @@ LANDMARKS = "landmarks.json"
 class Result:
     """One result folder. Reading is tolerant of a torn last line; writing appends whole lines."""
 
-    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder = folder
         self.manifest = manifest
         self._stream: TextIO | None = None
 
     @property
     def protocol(self) -> str:
-        return str(self.manifest["protocol"]["name"])
+        return self.manifest.protocol.name
 
     @property
     def method(self) -> str:
         """The method's name, without its weights."""
-        return str(self.manifest["method"]["name"])
+        return self.manifest.method.name
 
     @property
     def weights(self) -> str:
         """The name (or file) of its weights; empty for methods without."""
-        return str(self.manifest["method"]["weights"] or "")
+        return self.manifest.method.weights or ""
 
     @property
     def label(self) -> str:
         """What tables call the row: method, weights unless default, precision unless fp32."""
-        return str(self.manifest["method"]["label"])
+        return self.manifest.method.label
 
     @property
     def profile(self) -> str:
-        return str(self.manifest["profile"]["name"])
+        return self.manifest.profile.name
 
     @property
     def inputs_folder(self) -> Path:
         """Where the LR and HR images of this result are: `lr/<id>.png`, `hr/<id>.png`."""
-        data = self.manifest["data"]
-        return self.folder.parent.parent / "inputs" / str(data.get("inputs") or data["hash"])[:16]
+        data = self.manifest.data
+        return self.folder.parent.parent / "inputs" / (data.inputs or data.hash)[:16]
 
     def sr_path(self, image_id: str) -> Path:
         return self.folder / "sr" / f"{file_name(image_id)}.png"
@@ -103,9 +105,9 @@ class Result:
     def save_sets(self, sets: Mapping[str, Mapping[str, Any]]) -> None:
         write_json(self.folder / SETS, sets)
 
-    def rows(self) -> dict[str, ImageRow]:
+    def rows(self) -> dict[str, ImageRecord]:
         """Every image, by id, in the order first written; later lines of an image complete or replace earlier ones."""
-        rows: dict[str, ImageRow] = {}
+        rows: dict[str, ImageRecord] = {}
         path = self.folder / IMAGES
         if not path.exists():
             return rows
@@ -116,18 +118,24 @@ class Result:
             if not line.strip():
                 continue
             try:
-                row = ImageRow.from_json(json.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                row = ImageRecord.from_json(line)
+            except ValueError as error:
                 raise ResultsError(f"{path}, line {number}: damaged ({error}); remove the line to go on") from error
             rows[row.id] = _merge(rows[row.id], row) if row.id in rows else row
         return rows
 
-    def append(self, row: ImageRow) -> None:
+    @cached_property
+    def images(self) -> dict[str, ImageRecord]:
+        """`rows` as they were when first asked for, to read and not to change: a report asks many times."""
+        return self.rows()
+
+    def append(self, row: ImageRecord) -> None:
         """Add one line, whole and at once.
 
         Raises:
             ResultsError: the disk is full or not writable.
         """
+        self.__dict__.pop("images", None)
         try:
             if self._stream is None:
                 path = self.folder / IMAGES
@@ -139,7 +147,7 @@ class Result:
             raise ResultsError(f"{self.folder / IMAGES}: can't be written: {error.strerror or error}") from error
 
     def save_manifest(self) -> None:
-        write_json(self.folder / MANIFEST, self.manifest)
+        write_json(self.folder / MANIFEST, self.manifest.to_json())
 
     def clear(self) -> None:
         """Forget every image: the old lines are kept beside, as images.jsonl.previous.
@@ -147,6 +155,7 @@ class Result:
         Raises:
             ResultsError: the folder can't be written.
         """
+        self.__dict__.pop("images", None)
         self.close()
         path = self.folder / IMAGES
         try:
@@ -194,10 +203,11 @@ def open_result(folder: Path) -> Result:
             f"{path}: results of format {version!r}, but this release reads format {SCHEMA}; "
             "read them with the release that wrote them, or run again"
         )
-    missing = [name for name in _REQUIRED if not _has(manifest, name.split("."))]
-    if missing:
-        raise ResultsError(f"{path}: damaged, without {', '.join(missing)}; {anew}")
-    return Result(folder, manifest)
+    try:
+        manifest["profile"] = nested_profile(manifest["profile"])
+        return Result(folder, Manifest.from_json(manifest))
+    except (ValueError, KeyError, AttributeError) as error:
+        raise ResultsError(f"{path}: damaged ({error}); {anew}") from error
 
 
 def all_results(root: Path) -> Iterator[Result]:
@@ -219,7 +229,7 @@ def newest_results(root: Path) -> list[Result]:
     """
 
     def rank(result: Result) -> tuple[bool, str]:
-        return result.manifest["error"] is None, result.manifest["updated"]
+        return result.manifest.error is None, result.manifest.updated
 
     newest: dict[tuple[str, str, str], Result] = {}
     for result in all_results(root):

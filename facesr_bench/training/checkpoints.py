@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pickle
 import zipfile
 from collections.abc import Callable, Mapping
@@ -17,7 +16,8 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from facesr_bench.base.errors import TrainingError
+from facesr_bench.base.errors import TrainingError, first_line
+from facesr_bench.base.files import replacing
 
 STATE_FILE, LAST_FILE, BEST_FILE, LOG_FILE = "last.pt", "last.safetensors", "best.safetensors", "log.jsonl"
 VERSION = 2
@@ -35,17 +35,12 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     Raises:
         TrainingError: the disk is full or not writable.
     """
-    partial = path.with_name(f"{path.name}.partial")
     try:
-        with partial.open("wb") as file:
+        with replacing(path, TrainingError, durable=True) as partial, partial.open("wb") as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except (OSError, RuntimeError) as error:  # torch's writer hides an OSError behind one of its own
-        partial.unlink(missing_ok=True)
-        cause = error if isinstance(error, OSError) else error.__context__
-        reason = (cause.strerror if isinstance(cause, OSError) else None) or _first_line(error)
+    except RuntimeError as error:  # torch's writer hides an OSError behind one of its own
+        cause = error.__context__
+        reason = (cause.strerror if isinstance(cause, OSError) else None) or first_line(error)
         raise TrainingError(f"{path}: can't be written: {reason}") from error
 
 
@@ -63,7 +58,7 @@ def read_state(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
-        raise TrainingError(f"{path}: not a training state, or damaged: {_first_line(error)}") from error
+        raise TrainingError(f"{path}: not a training state, or damaged: {first_line(error)}") from error
     if not isinstance(state, dict) or not {"network", "average", "optimizer", "step", "seconds"} <= state.keys():
         raise TrainingError(f"{path}: not a training state")
     if state.get("version", 1) > VERSION:
@@ -91,7 +86,7 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except FileNotFoundError as error:
         raise TrainingError(f"{path}: no such file") from error
     except (SafetensorError, OSError, ValueError) as error:
-        raise TrainingError(f"{path}: not a safetensors file, or damaged: {_first_line(error)}") from error
+        raise TrainingError(f"{path}: not a safetensors file, or damaged: {first_line(error)}") from error
 
 
 def start_from(network: nn.Module, path: Path) -> dict[str, str]:
@@ -157,7 +152,3 @@ def rewind_log(path: Path, step: int) -> None:
     if path.is_file():
         text = "".join(json.dumps(line) + "\n" for line in kept)
         write_atomically(path, lambda file: file.write(text.encode()))
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from facesr_bench.images.luma import STUDIO, STUDIO_DENOMINATOR
 from facesr_bench.training.data import Batch
 
 PIXELS_AT_ONCE = 16 * 128**2
@@ -31,6 +32,6 @@ def luma_psnr(sr: Tensor, hr: Tensor) -> Tensor:
 
     At most 100: a picture that is one flat colour can be met exactly, and should not make every mean infinite.
     """
-    weights = torch.tensor([65.481, 128.553, 24.966]).view(1, 3, 1, 1).to(sr) / 2
+    weights = torch.tensor([weight * 255 / STUDIO_DENOMINATOR for weight in STUDIO]).view(1, 3, 1, 1).to(sr) / 2
     error = ((sr.clamp(-1, 1) - hr) * weights).sum(1)
     return (10 * torch.log10(255.0**2 / error.square().mean((1, 2)))).clamp(max=100)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facesr_bench.base.errors import WeightsError
+from facesr_bench.base.errors import WeightsError, first_line
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -34,15 +34,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         except (SafetensorError, OSError, ValueError) as error:
             raise WeightsError(f"{path}: not a safetensors file, or damaged: {error}") from error
     else:
-        try:
-            tensors = torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
-            raise WeightsError(
-                f"{path}: refused, because it is not a plain PyTorch checkpoint: it is damaged, another kind of file, "
-                f"or holds Python objects that could run code when loaded.\n  {_first_line(error)}"
-            ) from error
-        except (RuntimeError, EOFError, ValueError, LookupError, AttributeError, OSError, zipfile.BadZipFile) as error:
-            raise WeightsError(f"{path}: not a PyTorch checkpoint, or damaged: {_first_line(error)}") from error
+        tensors = load_plain(path)
     for key in ("state_dict", "params_ema", "params", "model"):
         if isinstance(tensors, Mapping) and isinstance(tensors.get(key), Mapping):
             tensors = tensors[key]
@@ -53,6 +45,25 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         str(name).removeprefix("module."): tensor.float() if tensor.is_floating_point() else tensor
         for name, tensor in tensors.items()
     }
+
+
+def load_plain(path: Path) -> Any:
+    """What a PyTorch file holds: tensors and plain containers of them, never objects that could run code.
+
+    Raises:
+        WeightsError: not a PyTorch file, damaged, or a pickle that holds more than that.
+    """
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"{path}: refused, because it is not a plain PyTorch checkpoint: it is damaged, another kind of file, "
+            f"or holds Python objects that could run code when loaded.\n  {first_line(error)}"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, LookupError, AttributeError, OSError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"{path}: not a PyTorch checkpoint, or damaged: {first_line(error)}") from error
 
 
 def load_strictly(network: nn.Module, path: Path, what: str) -> None:
@@ -98,7 +109,3 @@ def load_tensors(network: nn.Module, given: Mapping[str, Tensor], path: Path, wh
     if bad:
         raise WeightsError(f"{path}: NaN or infinity in {len(bad)} tensor(s), the first: {bad[0]}")
     network.load_state_dict(given)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,7 +1,7 @@
 """One URL into one file: resumed where it broke off, retried where that can help, its length checked.
 
-The transfer itself is pooch's HTTPDownloader. Beside the growing `NAME.partial` stands `NAME.partial.json`, which says
-where the bytes came from, so that a later process can go on with them.
+Beside the growing `NAME.partial` stands `NAME.partial.json` with the bytes' origin, so that a later process can go on
+with them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import urlsplit
 
 from facesr_bench.base.errors import WeightsError
@@ -28,7 +28,7 @@ MAX_WAIT = 60.0
 _RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 Progress = Callable[[int, "int | None"], None]
-"""Called with the bytes there are so far and the bytes there will be (none if the server does not say)."""
+"""Called with the bytes there are so far and the bytes there will be (None if the server does not state it)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Transfer:
         timeout: seconds without a byte after which a connection counts as dead.
         attempts: how often to try without getting one byte further.
         backoff: seconds before the second attempt; doubled before each one after it.
-        progress: told how far it is.
+        progress: called after every piece.
         unreachable: hosts that could not be connected to, so that the next file does not wait for them again.
     """
 
@@ -72,7 +72,7 @@ def partial_note(partial: Path) -> Path:
 
 
 def discard(partial: Path) -> None:
-    """Remove a partial file and what is noted of it."""
+    """Remove a partial file and its note."""
     partial.unlink(missing_ok=True)
     partial_note(partial).unlink(missing_ok=True)
 
@@ -111,7 +111,7 @@ def download(url: str, partial: Path, *, size: int | None, checked: bool, transf
 
 
 class _OneTransfer:
-    """One request and its answer; `write` and `flush` are what pooch's downloader calls."""
+    """One request and its answer."""
 
     def __init__(self, url: str, partial: Path, size: int | None, checked: bool, transfer: Transfer) -> None:
         self.url, self.partial, self.size, self.checked, self.transfer = url, partial, size, checked, transfer
@@ -120,63 +120,44 @@ class _OneTransfer:
         self.done = 0
         self.total: int | None = None
         self.resumed = False
-        self.stream: BinaryIO | None = None
 
     def run(self) -> None:
-        import pooch
         import requests
 
-        headers = {"Accept-Encoding": "identity"}  # else Content-Length counts compressed bytes
-        note = _read_note(self.partial)
-        if note is not None and (self.checked or (note.url == self.url and note.validator)):
-            self.start, self.total = _length(self.partial), note.total
-        if self.start:
-            self.resumed = True
-            if self.start == self.total:
-                return
-            headers["Range"] = f"bytes={self.start}-"
-            if note is not None and note.url == self.url and note.validator:
-                headers["If-Range"] = note.validator
-        downloader = pooch.HTTPDownloader(
-            chunk_size=CHUNK,
-            timeout=(min(self.transfer.timeout, 10.0), self.transfer.timeout),
-            headers=headers,
-            hooks={"response": self._on_response},
-        )
+        headers = self._headers()
+        if self.start and self.start == self.total:
+            return
+        timeout = (min(self.transfer.timeout, 10.0), self.transfer.timeout)
         try:
-            downloader(self.url, self, None)
-            self._finish()
+            with requests.get(self.url, headers=headers, timeout=timeout, stream=True) as response:
+                response.raise_for_status()
+                self._accept(response)
+                self._receive(response)
         except requests.HTTPError as error:
             self._bad_status(error)
         except requests.RequestException as error:
             self._broken(error)
         except OSError as error:
             raise WeightsError(f"{self.partial}: can't be written: {error.strerror or error}") from error
-        finally:
-            if self.stream is not None:
-                self.stream.close()
 
-    # -- what pooch calls --------------------------------------------------------------------------------------------
-
-    def write(self, chunk: bytes) -> None:
-        assert self.stream is not None  # opened when the answer's headers came
-        self.stream.write(chunk)
-        self.done += len(chunk)
-        limit = self.total if self.total is not None else self.size if self.size is not None else MAX_BYTES
-        if self.done > limit:
-            raise WeightsError(f"{self.host} sends more than the {limit} bytes that the file should have")
-        if self.transfer.progress is not None:
-            self.transfer.progress(self.done, self.total)
-
-    def flush(self) -> None:
-        """Nothing: pooch asks for it after every piece, and only the end matters."""
+    def _headers(self) -> dict[str, str]:
+        """The request's headers; notes where to go on from, if the bytes that are there can be used."""
+        headers = {"Accept-Encoding": "identity"}  # else Content-Length counts compressed bytes
+        note = _read_note(self.partial)
+        if note is None or not (self.checked or (note.url == self.url and note.validator)):
+            return headers
+        self.start, self.total = _length(self.partial), note.total
+        self.resumed = self.start > 0
+        if self.resumed:
+            headers["Range"] = f"bytes={self.start}-"
+            if note.url == self.url and note.validator:
+                headers["If-Range"] = note.validator
+        return headers
 
     # -- the answer --------------------------------------------------------------------------------------------------
 
-    def _on_response(self, response: Any, *_args: Any, **_kwargs: Any) -> None:
-        """Look at the headers before a byte of the body is read."""
-        if response.is_redirect or response.status_code >= 400:
-            return  # requests follows the one, pooch raises the other
+    def _accept(self, response: Any) -> None:
+        """Check the headers before a byte of the body is read."""
         if self.url.startswith("https:") and not response.url.startswith("https:"):
             raise WeightsError(f"{self.host} redirects to an unencrypted address: {response.url}")
         if response.headers.get("Content-Type", "").startswith("text/html"):
@@ -189,10 +170,31 @@ class _OneTransfer:
         else:
             raise WeightsError(f"{self.host} answers {response.status_code} {response.reason}, not the file")
         self._check_length(response)
+
+    def _receive(self, response: Any) -> None:
+        """Append the body to the partial file.
+
+        Raises:
+            _Retry: it is shorter than announced.
+            WeightsError: it is longer.
+        """
         self.done = self.start
-        # In this order: a note must never vouch for bytes of another file.
-        self.stream = self.partial.open("ab" if self.start else "wb")
-        _write_note(self.partial, _Note(self.url, _validator(response.headers), self.total))
+        limit = self.total if self.total is not None else self.size if self.size is not None else MAX_BYTES
+        # The file is emptied before its note is written: a note must never vouch for bytes of another file.
+        with self.partial.open("ab" if self.start else "wb") as stream:
+            _write_note(self.partial, _Note(self.url, _validator(response.headers), self.total))
+            for chunk in response.iter_content(CHUNK):
+                stream.write(chunk)
+                self.done += len(chunk)
+                if self.done > limit:
+                    raise WeightsError(f"{self.host} sends more than the {limit} bytes that the file should have")
+                if self.transfer.progress is not None:
+                    self.transfer.progress(self.done, self.total)
+            stream.flush()
+            os.fsync(stream.fileno())
+        expected = self.total if self.total is not None else self.size
+        if expected is not None and self.done != expected:
+            raise _Retry(f"the connection ended after {self.done} of {expected} bytes")
 
     def _continue(self, content_range: str) -> None:
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", content_range.strip())
@@ -217,15 +219,7 @@ class _OneTransfer:
                     "make room, or set FACESR_BENCH_CACHE to another disk"
                 )
 
-    def _finish(self) -> None:
-        if self.stream is not None:
-            self.stream.flush()
-            os.fsync(self.stream.fileno())
-        expected = self.total if self.total is not None else self.size
-        if expected is not None and self.done != expected:
-            raise _Retry(f"the connection ended after {self.done} of {expected} bytes")
-
-    # -- what goes wrong ---------------------------------------------------------------------------------------------
+    # -- failures ---------------------------------------------------------------------------------------------------
 
     def _bad_status(self, error: Any) -> None:
         status = error.response.status_code
@@ -269,7 +263,7 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 
 def _validator(headers: Any) -> str:
-    """What If-Range can ask by; a weak ETag promises nothing about bytes."""
+    """The value for If-Range; a weak ETag promises nothing about bytes."""
     etag = str(headers.get("ETag", ""))
     return etag if etag and not etag.startswith("W/") else str(headers.get("Last-Modified", ""))
 

@@ -269,7 +269,7 @@ def _looks_wrong(entry: Entry, path: Path) -> str:
     if entry.sha256 is not None or entry.sha256_prefix is not None:
         return ""
     with path.open("rb") as stream:
-        start = stream.read(64)
+        start = stream.read(128)  # all of a MATLAB file's header, which begins with text
     if not start:
         return "it is empty"
     # Checkpoints of every kind have bytes among their first that no text has.

@@ -66,7 +66,7 @@ def test_run_costs_at_most_1_3_times_the_forward_pass(benchmark: Any, faces: Pat
         forward = time.perf_counter() - started
         started = time.perf_counter()
         report = runner.run(
-            request.Options(
+            request.RunRequest(
                 ("sparnet",), ("folder-x8",), {"folder-x8": faces}, out=tmp_path / str(len(ratios)), attention=0
             )
         )
@@ -107,7 +107,7 @@ PEAK = """
 import json, resource, sys
 from pathlib import Path
 from facesr_bench.evaluation import request, run as runner
-runner.run(request.Options(("sparnet",), ("folder-x8",), {"folder-x8": Path(sys.argv[1])}, out=Path(sys.argv[2])))
+runner.run(request.RunRequest(("sparnet",), ("folder-x8",), {"folder-x8": Path(sys.argv[1])}, out=Path(sys.argv[2])))
 print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
 """
 

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from facesr_bench.base.files import file_name
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import Result, open_result
 from tests.report_fixtures import manifest, scored, write_result
 
@@ -47,7 +47,7 @@ def make(root: Path, images: int) -> None:
         result = write_result(root, card, scored(dict(list(values.items())[:10])), pictures=True, noise=5 * number)
         result = open_result(result.folder)
         for row in scored(dict(list(values.items())[10:])):
-            result.append(ImageRow(row.id, row.metrics, row.versions, ms=row.ms))
+            result.append(ImageRecord(row.id, row.metrics, row.versions, ms=row.ms))
         result.close()
         link_pictures(result, ids)
 

@@ -14,7 +14,7 @@ from PIL import Image
 from facesr_bench.base.files import file_name, write_json
 from facesr_bench.images.maps import write_map
 from facesr_bench.report.site import build
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import FOLDER, MEAN, Result
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, write_result
 
@@ -47,13 +47,15 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
         card = manifest(label, metrics=metrics)
         card["method"]["cost"] = {"image": 32, "flops": 1e9 * number or None, "peak_memory": None}
         rows = [
-            ImageRow(image_id, {"psnr": base + i, "ssim": 0.5 + 0.1 * number}, {"psnr": 1, "ssim": 1}, ms=1.0 + number)
+            ImageRecord(
+                image_id, {"psnr": base + i, "ssim": 0.5 + 0.1 * number}, {"psnr": 1, "ssim": 1}, ms=1.0 + number
+            )
             for i, image_id in enumerate(HOSTILE)
         ]
         for row in rows:
             row.reasons["lpips"] = "needs weights `lpips-alex`"
         if label == "bicubic":
-            rows[2] = ImageRow(HOSTILE[2], error="no such <face>")
+            rows[2] = ImageRecord(HOSTILE[2], error="no such <face>")
         result = write_result(root, card, rows, pictures=True, noise=4 * number)
         if label == HOSTILE[1]:
             keep_attention(result)

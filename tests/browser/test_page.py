@@ -19,7 +19,8 @@ def labels(page: Any) -> list[str]:
 
 
 def header(page: Any, title: str) -> Any:
-    return page.locator("table.leaderboard thead th", has_text=title)
+    """The column of this title that can be seen, if there is one."""
+    return page.locator("table.leaderboard thead th:visible", has_text=title)
 
 
 def expect_labels(page: Any, expected: list[str]) -> None:
@@ -72,6 +73,8 @@ def test_columns_can_be_hidden_and_shown(visit: Visit) -> None:
     page.locator("summary", has_text="Columns").click()
     page.get_by_role("checkbox", name="SSIM").uncheck()
     assert header(page, "SSIM").count() == 0 and header(page, "PSNR").count() == 1
+    row = page.locator("table.leaderboard tbody tr").first
+    assert row.locator("> :visible").count() == page.locator("table.leaderboard thead th:visible").count()
     page.get_by_role("checkbox", name="SSIM").check()
     page.get_by_role("checkbox", name="LPIPS").check()
     assert header(page, "SSIM").is_visible() and header(page, "LPIPS").is_visible()

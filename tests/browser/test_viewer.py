@@ -10,7 +10,7 @@ import pytest
 
 from facesr_bench.images import maps
 from facesr_bench.report.site import build
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord
 from tests.browser.conftest import HOSTILE, Visit
 from tests.report_fixtures import manifest, write_result
 
@@ -169,7 +169,7 @@ def test_links_within_the_page_do_not_change_the_image(viewer: Any) -> None:
 
 
 def test_without_ground_truth_pictures_are_compared_and_no_errors_shown(browser: Any, tmp_path: Path) -> None:
-    write_result(tmp_path, manifest(source="lr", metrics={}, total=1), [ImageRow("a", ms=1.0)], pictures=True)
+    write_result(tmp_path, manifest(source="lr", metrics={}, total=1), [ImageRecord("a", ms=1.0)], pictures=True)
     build(tmp_path)
     visit = Visit(browser)
     visit.page.goto(next(tmp_path.glob("_site/boards/*/*/image.html")).as_uri())

@@ -12,18 +12,17 @@ from PIL import Image
 
 from facesr_bench.api import score
 from facesr_bench.base.errors import CardError, MetricError
-from facesr_bench.base.memo import _Registry
 from facesr_bench.cli import main
 from facesr_bench.evaluation import request
 from facesr_bench.evaluation import run as runner
-from facesr_bench.evaluation.metrics import load_metric
+from facesr_bench.evaluation.metrics import Setup, find_metric
 from facesr_bench.faces import dlib_models
 from facesr_bench.images.files import read_image
 from facesr_bench.plugins.cards import validate
 from facesr_bench.plugins.profile import Profile, get_profile
 from facesr_bench.results.columns import metric_infos, total
 from facesr_bench.results.curves import auc, failure_rate
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord, MetricRecord
 from facesr_bench.results.store import Result
 from facesr_bench.results.summary import summarise
 
@@ -32,13 +31,12 @@ needs_dlib = pytest.mark.skipif(dlib_models.why_missing() is not None, reason="n
 
 @pytest.fixture(autouse=True)
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No files in the store, and no network that another test has opened."""
+    """No files in the store."""
     monkeypatch.setenv("FACESR_BENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("facesr_bench.base.memo._registry", _Registry())
 
 
-def demo(tmp_path: Path, *metrics: str, **others: Any) -> request.Options:
-    return request.Options(("bicubic",), ("demo-x8",), out=tmp_path / "out", metrics=metrics, **others)
+def demo(tmp_path: Path, *metrics: str, **others: Any) -> request.RunRequest:
+    return request.RunRequest(("bicubic",), ("demo-x8",), out=tmp_path / "out", metrics=metrics, **others)
 
 
 def values(result: Result, key: str) -> list[float]:
@@ -48,7 +46,7 @@ def values(result: Result, key: str) -> list[float]:
 @needs_dlib
 def test_a_machine_without_weights_has_identity_and_landmarks(tmp_path: Path) -> None:
     """The default run: PSNR, SSIM and dlib's numbers for real, and a reason for each of the others."""
-    report = runner.run(request.Options(("bicubic", "nearest"), ("demo-x8",), out=tmp_path / "out"))
+    report = runner.run(request.RunRequest(("bicubic", "nearest"), ("demo-x8",), out=tmp_path / "out"))
     assert report.problems == []
     rows = {row.label: row for row in summarise(report.results)}
     for row in rows.values():
@@ -118,13 +116,14 @@ def test_profiles_choose_alignment_and_normaliser(tmp_path: Path) -> None:
     """Each field changes the number that it should, under a profile of the user's own file."""
     file = tmp_path / "mine.toml"
     file.write_text(
-        '[mine]\nsummary = "a test"\nquantise = "truncate"\nchannel = "y-bt601"\nluma_rounding = "floor"\n'
-        'identity_alignment = "each"\nnme_normaliser = "box-diagonal"\n'
+        'name = "mine"\nsummary = "a test"\nquantise = "truncate"\n'
+        '[pixels]\nchannel = "y-bt601"\nluma_rounding = "floor"\n'
+        '[identity]\nalignment = "each"\n[nme]\nnormaliser = "box-diagonal"\n'
     )
     metrics = ("psnr", "identity-dlib", "nme-dlib")
     usual = runner.run(demo(tmp_path, *metrics)).results[0]
     mine = runner.run(demo(tmp_path, *metrics, profile=str(file))).results[0]
-    assert mine.profile == "mine" and mine.manifest["profile"]["nme_normaliser"] == "box-diagonal"
+    assert mine.profile == "mine" and mine.manifest.profile.model_dump()["nme"] == {"normaliser": "box-diagonal"}
     assert values(mine, "psnr") == values(usual, "psnr")
     assert all(a < b for a, b in zip(values(mine, "nme-dlib"), values(usual, "nme-dlib"), strict=True))
     found = [row for row in mine.rows().values() if "identity-dlib" in row.metrics]
@@ -139,10 +138,10 @@ def test_profile_files_are_checked(tmp_path: Path) -> None:
     with pytest.raises(MetricError, match="there is a profile 'sparnet' already"):
         get_profile(str(file))
     file.write_text('[x]\nsummary = "x"\nquantise = "round"\nchannel = "rgb"\nnme_average = "median"\n')
-    with pytest.raises(CardError, match="nme_average"):
+    with pytest.raises(CardError, match=r"nme\.average"):
         get_profile(str(file))
     file.write_text("[x]\n[y]\n")
-    with pytest.raises(MetricError, match="one table"):
+    with pytest.raises(MetricError, match="begins with its name"):
         get_profile(str(file))
 
 
@@ -174,7 +173,7 @@ def test_the_order_of_metrics_changes_no_number(shared: Path, tmp_path: Path) ->
     specs = [f"identity{network}", f"identity-lq{network}"]
     found = []
     for number, metrics in enumerate((specs, specs[::-1])):
-        options = request.Options(
+        options = request.RunRequest(
             ("bicubic",),
             ("folder-face-x8",),
             data={"folder": folder},
@@ -195,7 +194,7 @@ def test_missing_detector_is_told_and_mended(shared: Path, tmp_path: Path) -> No
     file = tmp_path / "mine.toml"
     file.write_text('[mine]\nsummary = "x"\nquantise = "round"\nchannel = "rgb"\nface_detector = "yunet"\n')
     spec = f"identity@mobilefacenet-ms1m={shared / 'weights' / 'mobilefacenet_arcface_ms1m.onnx'}"
-    options = request.Options(
+    options = request.RunRequest(
         ("bicubic",),
         ("folder-face-x8",),
         data={"folder": folder},
@@ -222,8 +221,9 @@ def test_missing_detector_is_told_and_mended(shared: Path, tmp_path: Path) -> No
 def test_vqfr_witness_leaves_small_angles_out(angles: list[float], mean: float | None, left_out: int) -> None:
     """TencentARC/VQFR@1245d42:metric_paper/calculate_cos_dist.py: pairs under 1 degree; here they are counted."""
     key = "identity-vqfr"
-    infos = metric_infos({key: load_metric(key, "sparnet", 8).describe()}, [])
-    totals = total(infos, [ImageRow(str(i), {key: angle}) for i, angle in enumerate(angles)], {})
+    metric = find_metric(key, Setup(get_profile("sparnet"), 8))
+    infos = metric_infos({key: MetricRecord.model_validate(metric.describe())}, [])
+    totals = total(infos, [ImageRecord(str(i), {key: angle}) for i, angle in enumerate(angles)], {})
     assert totals.means.get(key) == mean
     assert totals.left_out.get(key, 0) == left_out
     assert (key in totals.reasons) == (mean is None)
@@ -256,7 +256,7 @@ def test_batches_and_workers_change_no_learned_number(shared: Path, tmp_path: Pa
         f"nme-hr@pfld-68={weights / 'pfld_68.onnx'}",
     )
     helen = shared / "faces" / "helen_test"
-    options = request.Options(
+    options = request.RunRequest(
         ("sparnet",),
         ("helen-x8",),
         {"helen": helen},
@@ -324,8 +324,8 @@ def test_lpips_follows_the_profile(shared: Path) -> None:
     pair = [rng.integers(0, 256, (64, 64, 3), np.uint8) for _ in range(2)]
     spec = f"lpips@squeeze={shared / 'weights' / 'squeezenet1_1_features.pth'}"
     found = set()
-    for change in ({}, {"lpips_range": "zero-one"}, {"lpips_size": 128}):
-        table = {**get_profile("sparnet").model_dump(), **change}
+    for change in ({}, {"range": "zero-one"}, {"size": 128}):
+        table = {**get_profile("sparnet").canonical(), "lpips": change}
         metric = load_metric(spec, validate(Profile, table, Path("test")), 8)
         metric.load()
         found.add(round(metric.per_image(pair[0], metric.prepare(pair[1])), 6))

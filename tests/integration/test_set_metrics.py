@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from facesr_bench.functional.inception import Inception
 from facesr_bench.functional.kernel import kid
 from facesr_bench.images.files import Image8, read_image
 from facesr_bench.plugins import registry as plugins
+from facesr_bench.plugins.metric import Unavailable
 from facesr_bench.report.tables.render import render
 from facesr_bench.results.arrays import References
 from facesr_bench.results.store import Result, newest_results
@@ -32,9 +32,9 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def options(inception_weights: Path, faces: Path, tmp_path: Path) -> request.Options:
+def options(inception_weights: Path, faces: Path, tmp_path: Path) -> request.RunRequest:
     network = f"@inception-2015={inception_weights}"
-    return request.Options(
+    return request.RunRequest(
         methods=("bicubic",),
         protocols=("folder-x8",),
         data={"folder": faces},
@@ -44,7 +44,7 @@ def options(inception_weights: Path, faces: Path, tmp_path: Path) -> request.Opt
     )
 
 
-def only(report: request.Report) -> Result:
+def only(report: request.RunOutcome) -> Result:
     assert report.problems == []
     return report.results[0]
 
@@ -70,7 +70,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return calls
 
 
-def test_values_equal_those_by_hand(options: request.Options, inception_weights: Path) -> None:
+def test_values_equal_those_by_hand(options: request.RunRequest, inception_weights: Path) -> None:
     result = only(runner.run(options))
     network = Inception(inception_weights)
     sr = network.features(pictures(result.folder / "sr"), "clean")
@@ -84,7 +84,7 @@ def test_values_equal_those_by_hand(options: request.Options, inception_weights:
     assert len(list((result.folder / "features").iterdir())) == 1, "both read the same features"
 
 
-def test_batch_workers_and_interruption_change_nothing(options: request.Options, tmp_path: Path) -> None:
+def test_batch_workers_and_interruption_change_nothing(options: request.RunRequest, tmp_path: Path) -> None:
     expected = only(runner.run(options)).sets()
     for name, change in {
         "batch of one": {"batch_size": 1},
@@ -98,7 +98,7 @@ def test_batch_workers_and_interruption_change_nothing(options: request.Options,
     assert only(runner.run(dataclasses.replace(stopped, limit=3))).sets() == expected
 
 
-def test_small_sets_are_not_bare_numbers(options: request.Options, capsys: pytest.CaptureFixture[str]) -> None:
+def test_small_sets_are_not_bare_numbers(options: request.RunRequest, capsys: pytest.CaptureFixture[str]) -> None:
     rows = summarise([only(runner.run(options))])
     fid = next(info for name, info in rows[0].metrics.items() if name.startswith("fid"))
     kid_info = next(info for name, info in rows[0].metrics.items() if name.startswith("kid"))
@@ -114,7 +114,7 @@ def test_small_sets_are_not_bare_numbers(options: request.Options, capsys: pytes
     assert "(n = 3)" in capsys.readouterr().out
 
 
-def test_named_reference(options: request.Options, inception_weights: Path, tmp_path: Path) -> None:
+def test_named_reference(options: request.RunRequest, inception_weights: Path, tmp_path: Path) -> None:
     """Statistics of another set name the column; KID says why it can't use them; without HR they are all there is."""
     result = only(runner.run(options))
     network = Inception(inception_weights)
@@ -135,7 +135,7 @@ def test_named_reference(options: request.Options, inception_weights: Path, tmp_
     assert "--fid-reference NAME=FILE" in entry(only(runner.run(unnamed)), "fid[clean]")["reason"]
 
 
-def test_missing_network_is_a_reason_that_a_later_run_mends(options: request.Options) -> None:
+def test_missing_network_is_a_reason_that_a_later_run_mends(options: request.RunRequest) -> None:
     without = dataclasses.replace(options, metrics=("psnr", "fid"))
     report = runner.run(without)
     reason = only(report).sets()["fid[pytorch-fid]"]["reason"]
@@ -147,7 +147,7 @@ def test_missing_network_is_a_reason_that_a_later_run_mends(options: request.Opt
 
 
 def test_a_new_version_computes_features_anew(
-    options: request.Options, inception_weights: Path, monkeypatch: pytest.MonkeyPatch
+    options: request.RunRequest, inception_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither features of an older version nor a value made of them is taken for the new one's."""
     options = dataclasses.replace(options, metrics=options.metrics and options.metrics[1:2])
@@ -162,21 +162,19 @@ def test_a_new_version_computes_features_anew(
 
 
 def test_a_known_value_stays_without_the_network_if_it_is_still_the_value(
-    options: request.Options, monkeypatch: pytest.MonkeyPatch
+    options: request.RunRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert options.metrics is not None
     result = only(runner.run(options))
     references = References(result.inputs_folder / "references")
-    metric = metrics.load_metric(options.metrics[1], "sparnet", 8)
-    metric.unavailable = "its file is gone"
+    context = metrics.load_metric(options.metrics[1], "sparnet", 8).context
+    metric = Unavailable(context, MetricError("its file is gone"), {})
     before = result.sets()[metric.key]
     set_metrics.update(result, [metric], references)
     assert result.sets()[metric.key] == before
-    current = metric.card
-    metric.card = current.model_copy(update={"version": 99})
-    set_metrics.update(result, [metric], references)
+    newer = dataclasses.replace(context, card=context.card.model_copy(update={"version": 99}))
+    set_metrics.update(result, [dataclasses.replace(metric, context=newer)], references)
     assert result.sets()[metric.key] == {"reason": "its file is gone"}, "computed by another version"
-    metric.card = current
     result.save_sets({metric.key: before})
     rows = result.rows()
     del rows["face0"]
@@ -185,7 +183,7 @@ def test_a_known_value_stays_without_the_network_if_it_is_still_the_value(
     assert result.sets()[metric.key] == {"reason": "its file is gone"}, "computed from other images"
 
 
-def test_wrong_names_are_told(options: request.Options, tmp_path: Path) -> None:
+def test_wrong_names_are_told(options: request.RunRequest, tmp_path: Path) -> None:
     with pytest.raises(MetricError, match="did you mean 'clean'"):
         runner.run(dataclasses.replace(options, metrics=("fid[cleam]",)))
     with pytest.raises(MetricError, match="psnr has no variants"):
@@ -196,7 +194,7 @@ def test_wrong_names_are_told(options: request.Options, tmp_path: Path) -> None:
 
 
 def test_two_folders(
-    options: request.Options,
+    options: request.RunRequest,
     inception_weights: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -218,7 +216,7 @@ def test_two_folders(
     assert len(calls) == 6, "FID and KID read the same features"
 
 
-def test_api_takes_a_reference(options: request.Options, faces: Path, tmp_path: Path) -> None:
+def test_api_takes_a_reference(options: request.RunRequest, faces: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     features = rng.normal(size=(50, 2048))
     file = tmp_path / "noise.npz"
@@ -234,4 +232,4 @@ def test_api_takes_a_reference(options: request.Options, faces: Path, tmp_path: 
     )
     assert any(column.startswith("fid[clean:noise]@inception-2015:") for column in frame.columns)
     manifest = newest_results(tmp_path / "api")[0].manifest
-    assert json.dumps(manifest["metrics"]).count('"of": "set"') == 2
+    assert [metric.of for metric in manifest.metrics.values()].count("set") == 2

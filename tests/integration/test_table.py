@@ -20,7 +20,7 @@ from facesr_bench.evaluation import run as runner
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("results")
     runner.run(
-        request.Options(
+        request.RunRequest(
             methods=("sparnet", "bicubic", "nearest"),
             protocols=("demo-x8",),
             out=out,
@@ -119,7 +119,7 @@ def test_a_figure_of_two_protocols_asks_which(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = shutil.copytree(results, tmp_path / "results")
-    again = request.Options(methods=("bicubic",), protocols=("demo-x8",), out=results, limit=1, profile="dic")
+    again = request.RunRequest(methods=("bicubic",), protocols=("demo-x8",), out=results, limit=1, profile="dic")
     runner.run(again)
     assert main(["figure", "parallel", "--results", str(results)]) == 2
     assert "--protocols demo-x8 --profile dic" in capsys.readouterr().err

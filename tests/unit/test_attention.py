@@ -59,7 +59,7 @@ def faces(tmp_path: Path, astronaut: NDArray[np.uint8]) -> Path:
 
 def run(faces: Path, out: Path, name: str, **options: Any) -> tuple[Result, list[str]]:
     given = {"data": {"folder-x8": faces}, "out": out, "metrics": ("psnr",), **options}
-    report = runner.run(request.Options((name,), ("folder-x8",), **given))
+    report = runner.run(request.RunRequest((name,), ("folder-x8",), **given))
     (result,) = report.results
     return result, report.problems
 

@@ -8,18 +8,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, ResultsError
+from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, ResultsError, describe
 from facesr_bench.base.files import file_name, write_json
 from facesr_bench.evaluation import attention
 from facesr_bench.evaluation.inputs import Loaded, load_item
-from facesr_bench.evaluation.plan import Entry, Setting, references_of
+from facesr_bench.evaluation.plan import Entry, Setting, degradation_of, references_of
 from facesr_bench.evaluation.predict import upscale
-from facesr_bench.evaluation.request import Progress, Report
+from facesr_bench.evaluation.request import Progress, RunOutcome
 from facesr_bench.evaluation.score import saved_output, score_image, score_output
 from facesr_bench.plugins.dataset import DatasetBase, Item
 from facesr_bench.plugins.method import MethodBase
 from facesr_bench.results import store
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import LANDMARKS
 
 
@@ -31,7 +31,7 @@ class Computation:
         report: counts what is computed, and collects what fails.
     """
 
-    def __init__(self, setting: Setting, attended: Collection[str], report: Report, progress: Progress) -> None:
+    def __init__(self, setting: Setting, attended: Collection[str], report: RunOutcome, progress: Progress) -> None:
         self._setting, self._attended = setting, attended
         self._report, self._progress = report, progress
 
@@ -44,9 +44,10 @@ class Computation:
         setting = self._setting
         result = entries[0].result
         place = references_of(result)
+        degrade = degradation_of(setting.plugin, setting.card)
 
         def load(item: Item) -> Loaded:
-            return load_item(dataset, item, setting.card, setting.metrics, result.inputs_folder, place)
+            return load_item(dataset, item, setting.card, setting.metrics, result.inputs_folder, place, degrade)
 
         landmarks: dict[str, Any] = {}
         # Beside a GPU, reading and scoring go on while it works. A network on the CPU needs the same cores: there the
@@ -55,12 +56,12 @@ class Computation:
         size = setting.options.batch_size or (16 if overlap else 8)
         workers = setting.options.workers
         with ThreadPoolExecutor(workers) as loaders, ThreadPoolExecutor(workers) as scorers:
-            pending: list[tuple[Entry, Future[ImageRow]]] = []
+            pending: list[tuple[Entry, Future[ImageRecord]]] = []
             for batch in _batches(loaders, load, items, size, ahead=2 if overlap else 0):
                 for loaded in batch:
                     if loaded.sample is not None and loaded.sample.landmarks is not None:
                         landmarks[loaded.id] = loaded.sample.landmarks.round(3).tolist()
-                started: list[tuple[Entry, Future[ImageRow]]] = []
+                started: list[tuple[Entry, Future[ImageRecord]]] = []
                 for entry in entries:
                     started += [(entry, future) for future in self._submit(scorers, entry, batch)]
                     if not overlap:
@@ -72,7 +73,9 @@ class Computation:
         if landmarks:
             _save_landmarks(result.inputs_folder / LANDMARKS, landmarks)
 
-    def _submit(self, scorers: ThreadPoolExecutor, entry: Entry, batch: Sequence[Loaded]) -> Iterator[Future[ImageRow]]:
+    def _submit(
+        self, scorers: ThreadPoolExecutor, entry: Entry, batch: Sequence[Loaded]
+    ) -> Iterator[Future[ImageRecord]]:
         """Upscale what this method still lacks of a batch; saving and scoring go to the other threads."""
         metrics, profile = self._setting.metrics, self._setting.profile
         to_run: list[Loaded] = []
@@ -81,7 +84,7 @@ class Computation:
             if state is None:
                 continue
             if loaded.error is not None:
-                yield _done(ImageRow(loaded.id, error=loaded.error))
+                yield _done(ImageRecord(loaded.id, error=loaded.error))
             elif state == "score" and (sr := saved_output(entry.result, loaded.id)) is not None:
                 yield scorers.submit(score_image, sr, loaded, metrics, entry.result)
             else:
@@ -90,7 +93,7 @@ class Computation:
             try:
                 method = entry.require_method(self._setting)  # not loaded yet if a saved image can't be read
             except FaceSRBenchError as error:
-                yield from (_done(ImageRow(loaded.id, error=str(error))) for loaded in to_run)
+                yield from (_done(ImageRecord(loaded.id, error=str(error))) for loaded in to_run)
                 return
             outputs = upscale(method, to_run)
             self._keep_attention(entry, method, [loaded for loaded in to_run if loaded.id in self._attended])
@@ -107,12 +110,12 @@ class Computation:
                 raise
             except STRANGERS as error:
                 label = f"{self._setting.card.name}, {entry.result.label}, attention maps of {loaded.id}"
-                self._report.problems.append(f"{label}: {type(error).__name__}: {error}")
+                self._report.problems.append(f"{label}: {describe(error)}")
                 return
         if batch and folder.is_dir():
             attention.write_mean(folder)
 
-    def _finish(self, pending: Sequence[tuple[Entry, Future[ImageRow]]]) -> None:
+    def _finish(self, pending: Sequence[tuple[Entry, Future[ImageRecord]]]) -> None:
         for entry, future in pending:
             row = future.result()
             entry.result.append(row)
@@ -146,7 +149,7 @@ def _save_landmarks(path: Path, landmarks: Mapping[str, Any]) -> None:
     write_json(path, {**(earlier if isinstance(earlier, dict) else {}), **landmarks})
 
 
-def _done(row: ImageRow) -> Future[ImageRow]:
-    future: Future[ImageRow] = Future()
+def _done(row: ImageRecord) -> Future[ImageRecord]:
+    future: Future[ImageRecord] = Future()
     future.set_result(row)
     return future

@@ -1,4 +1,4 @@
-"""Is it still the same person? The embeddings of SR and of HR (or of the low-quality input), compared.
+"""Compares the face embeddings of SR and of HR (or of the low-quality input): identity, kept or lost.
 
 Options of the card:
     judge = "onnx" (the network of the weights), "dlib", "vqfr";
@@ -9,12 +9,13 @@ Options of the card:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from facesr_bench.base.memo import Recent, pixels_key, shared
+from facesr_bench.base.memo import Recent, pixels_key
 from facesr_bench.faces import dlib_models
 from facesr_bench.faces.embedder import EMBEDDERS, Embedder, cosine, degrees
 from facesr_bench.faces.judge import AlignedJudge, DlibJudge, Judge, WholePictureJudge
@@ -22,8 +23,25 @@ from facesr_bench.faces.location import Locator
 from facesr_bench.faces.points import Points
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
-from facesr_bench.plugins.metric import MetricBase
+from facesr_bench.plugins.convention import FaceConvention, Says
+from facesr_bench.plugins.metric import MetricBase, MetricContext
 from facesr_bench.plugins.sample import Sample
+
+
+class IdentityConvention(FaceConvention):
+    """The table [identity] of a profile."""
+
+    alignment: Annotated[
+        Literal["hr", "each"],
+        Says(
+            values={
+                "hr": "both faces are aligned by the ground truth's points",
+                "each": "each face is aligned by the points that a detector finds on it",
+            }
+        ),
+    ] = Field(
+        default="hr", description="`hr`: HR's five points align both faces; `each`: a detector finds them on each"
+    )
 
 
 @dataclass(frozen=True)
@@ -37,22 +55,31 @@ class Reference:
 class Metric(MetricBase):
     """By default the same warp, from HR's points, is applied to both: whether a face is found again is not measured."""
 
+    Convention = IdentityConvention
+    convention: IdentityConvention
+
+    def __init__(self, context: MetricContext) -> None:
+        super().__init__(context)
+        self._locator = Locator(self.convention.detector, context.memo)
+
+    def convention_in_words(self) -> list[str]:
+        whole = self.card.options.get("judge") == "vqfr"
+        return ["the whole picture, not aligned"] if whole else super().convention_in_words()
+
     def why_unavailable(self) -> str | None:
         return dlib_models.why_missing() if self.card.options.get("judge") == "dlib" else None
 
     def load(self) -> None:
-        options = self.card.options
-        self._locator = Locator(options.get("detector", self.profile.face_detector))
-        self._judge: Judge = shared(("judge", self._network), self._open)
-        self._recent: Recent[NDArray[Any]] = shared(("embeddings", self._network), Recent)
+        self._judge: Judge = self.shared(("judge", self._network), self._open)
+        self._recent: Recent[NDArray[Any]] = self.shared(("embeddings", self._network), Recent)
 
     def troubled(self) -> bool:
         """Whether a picture without known points would find no detector."""
-        return Locator(self.card.options.get("detector", self.profile.face_detector)).missing()
+        return self._locator.missing()
 
     def prepare_sample(self, sample: Sample) -> Reference:
         image = self._compared(sample)
-        if self.profile.identity_alignment == "hr" or not self._judge.needs_points:
+        if self.convention.alignment == "hr" or not self._judge.needs_points:
             points, source = self._judge.points(sample, image, self._locator), self._locator.source(sample, image)
         else:
             source = f"detected-{self._locator.detector}"
@@ -63,7 +90,7 @@ class Metric(MetricBase):
 
     def per_image(self, sr: Image8, reference: Reference) -> float:
         points = reference.points
-        if self.profile.identity_alignment == "each" and self._judge.needs_points:
+        if self.convention.alignment == "each" and self._judge.needs_points:
             points = self._judge.detect(sr, self._locator)
         embedding = self._embed(sr, points)
         measure = self.card.options.get("measure", "cosine")
@@ -92,10 +119,9 @@ class Metric(MetricBase):
         judge = self.card.options.get("judge", "onnx")
         if judge == "dlib":
             return DlibJudge()
-        assert self.weights is not None  # load_metric has seen to it
+        weights = self.require_weights()
         if judge == "vqfr":
             from facesr_bench.faces.vqfr_network import VqfrEmbedder
 
-            return WholePictureJudge(VqfrEmbedder(self.weights.path))
-        path = self.weights.path
-        return AlignedJudge(Embedder(EMBEDDERS.for_file(self.weights.name, path), path))
+            return WholePictureJudge(VqfrEmbedder(weights.path))
+        return AlignedJudge(Embedder(EMBEDDERS.for_file(weights.name, weights.path), weights.path))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from facesr_bench.base.memo import shared
 from facesr_bench.functional.lpips import Layers, Lpips, Net
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
+from facesr_bench.plugins.convention import Convention, Says
 from facesr_bench.plugins.metric import MetricBase
 from facesr_bench.plugins.sample import Sample
 
@@ -22,19 +24,37 @@ KEPT_BYTES = 2**30
 RANGES = {"minus-one-one": (-1.0, 1.0), "zero-one": (0.0, 1.0)}
 
 
+class LpipsConvention(Convention):
+    """The table [lpips] of a profile."""
+
+    range: Annotated[
+        Literal["minus-one-one", "zero-one"],
+        Says(
+            values={
+                "minus-one-one": "input in [-1, 1], as it was trained",
+                "zero-one": "input in [0, 1], a known deviation",
+            }
+        ),
+    ] = Field(default="minus-one-one", description="what levels 0 and 255 become for LPIPS; its definition is -1 and 1")
+    size: Annotated[int | None, Says("resized to {} px", {None: "at the picture's own size"})] = Field(
+        default=None, ge=32, description="side that both images are resized to before LPIPS (Pillow bicubic), px"
+    )
+
+
 class Metric(MetricBase):
     """The distance between the layers of two images, 0 for identical ones."""
 
     makes_map = True
+    Convention = LpipsConvention
+    convention: LpipsConvention
 
     def load(self) -> None:
-        assert self.weights is not None  # load_metric has seen to it
-        net: Net = self.weights.name  # type: ignore[assignment]  # the card's names are lpips's own
-        path, span, device = self.weights.path, RANGES[self.profile.lpips_range], self.device
-        key = ("lpips", net, self.weights.sha256, span, device)
-        self._lpips = shared(key, lambda: Lpips(net, path, input_range=span, device=device))
-
-        self._name = f"lpips-{net}-{self.weights.sha256[:16]}-{self.profile.lpips_range}-{self.profile.lpips_size}"
+        weights = self.require_weights()
+        net: Net = weights.name  # type: ignore[assignment]  # the card's names are lpips's own
+        span, device = RANGES[self.convention.range], self.device
+        key = ("lpips", net, weights.sha256, span, device)
+        self._lpips = self.shared(key, lambda: Lpips(net, weights.path, input_range=span, device=device))
+        self._name = f"lpips-{net}-{weights.sha256[:16]}-{self.convention.range}-{self.convention.size}"
         self._shapes: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
 
     def prepare_sample(self, sample: Sample) -> Layers:
@@ -54,13 +74,13 @@ class Metric(MetricBase):
         import torch
 
         parts = torch.split(torch.from_numpy(flat).to(self.device), [math.prod(shape) for shape in shapes])
-        side = self.profile.lpips_size
+        side = self.convention.size
         height, width = size if side is None else (side, side)
         return Layers((height, width), tuple(part.view(shape) for part, shape in zip(parts, shapes, strict=True)))
 
     def prepare(self, hr: Image8) -> Layers:
         """HR's layers, shared by all methods."""
-        side = self.profile.lpips_size
+        side = self.convention.size
         return self._lpips.prepare(hr if side is None else resize(hr, (side, side)))
 
     def per_image(self, sr: Image8, reference: Layers) -> float:

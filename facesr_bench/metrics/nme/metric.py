@@ -8,19 +8,54 @@ Options of the card:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
 from facesr_bench.base.errors import MetricError
-from facesr_bench.base.memo import Recent, pixels_key, shared
+from facesr_bench.base.memo import Recent, pixels_key
 from facesr_bench.faces import dlib_models
 from facesr_bench.faces.landmarks import LANDMARK_NETWORKS, Box, LandmarkDetector, OnnxLandmarks
 from facesr_bench.faces.location import Locator
 from facesr_bench.faces.points import Points
 from facesr_bench.functional.landmarks import nme
 from facesr_bench.images.files import Image8
-from facesr_bench.plugins.metric import MetricBase
+from facesr_bench.plugins.convention import FaceConvention, Says
+from facesr_bench.plugins.metric import MetricBase, MetricContext
 from facesr_bench.plugins.sample import Sample
+
+
+class NmeConvention(FaceConvention):
+    """The table [nme] of a profile."""
+
+    normaliser: Annotated[
+        Literal["inter-ocular", "inter-pupil", "box-diagonal", "dic"],
+        Says(
+            values={
+                "inter-ocular": "over the distance of the outer eye corners",
+                "inter-pupil": "over the distance of the eye centres",
+                "box-diagonal": "over the diagonal of the landmarks' box",
+                "dic": "over DIC's eye width, with point numbers off by one (a known bug, kept as a witness)",
+            }
+        ),
+    ] = Field(default="inter-ocular", description="what landmark errors are divided by")
+    average: Annotated[
+        Literal["mean", "rms"],
+        Says(values={"mean": "mean of a face's 68 distances", "rms": "root mean square of a face's 68 distances"}),
+    ] = Field(default="mean", description="of a face's 68 distances")
+    decoding: Annotated[
+        Literal["face-alignment", "exact"],
+        Says(
+            values={
+                "face-alignment": "2DFAN4's points are cut off to whole px, as face-alignment returns them",
+                "exact": "2DFAN4's points are not cut off",
+            }
+        ),
+    ] = Field(
+        default="face-alignment",
+        description="of 2DFAN4's heatmaps: cut off to whole px as the package does, or not",
+    )
 
 
 @dataclass(frozen=True)
@@ -34,18 +69,23 @@ class Reference:
 class Metric(MetricBase):
     """In percent. The detector's box comes from HR's landmarks: finding the face again is not what is measured."""
 
+    Convention = NmeConvention
+    convention: NmeConvention
+
+    def __init__(self, context: MetricContext) -> None:
+        super().__init__(context)
+        self._locator = Locator(self.convention.detector, context.memo)
+
     def load(self) -> None:
-        self._locator = Locator("dlib" if self._is_dlib else self.profile.face_detector)
-        self._detector: LandmarkDetector = shared(("landmarks", self._network, self.device), self._open)
-        self._recent: Recent[Points] = shared(("found landmarks", self._network, self.device), Recent)
+        self._detector: LandmarkDetector = self.shared(("landmarks", self._network, self.device), self._open)
+        self._recent: Recent[Points] = self.shared(("found landmarks", self._network, self.device), Recent)
 
     def why_unavailable(self) -> str | None:
         return dlib_models.why_missing() if self._is_dlib else None
 
     def troubled(self) -> bool:
         """Whether a picture without known points would find no detector."""
-        from_hr = self.card.options.get("truth") == "hr"
-        return from_hr and Locator("dlib" if self._is_dlib else self.profile.face_detector).missing()
+        return self.card.options.get("truth") == "hr" and self._locator.missing()
 
     def prepare_sample(self, sample: Sample) -> Reference:
         if self.card.options.get("truth") != "hr":
@@ -62,7 +102,7 @@ class Metric(MetricBase):
     def per_image(self, sr: Image8, reference: Reference) -> float:
         question = pixels_key(sr, np.array(reference.box))
         found = self._recent.get(question, lambda: self._detector.detect(sr, reference.box))
-        return nme(found, reference.truth, self.profile.nme_normaliser, self.profile.nme_average)
+        return nme(found, reference.truth, self.convention.normaliser, self.convention.average)
 
     @property
     def _is_dlib(self) -> bool:
@@ -72,7 +112,7 @@ class Metric(MetricBase):
     def _network(self) -> str:
         if self.weights is None:
             return "dlib-68"
-        decoding = f"-{self.profile.fan_decoding}" if self._is_fan else ""
+        decoding = f"-{self.convention.decoding}" if self._is_fan else ""
         return f"{self.weights.name}-{self.weights.sha256[:16]}{decoding}"
 
     @property
@@ -82,10 +122,9 @@ class Metric(MetricBase):
     def _open(self) -> LandmarkDetector:
         if self._is_dlib:
             return dlib_models.DlibLandmarks()
-        assert self.weights is not None  # load_metric has seen to it
-        path = self.weights.path
+        weights = self.require_weights()
         if self._is_fan:
             from facesr_bench.faces.fan import FanLandmarks
 
-            return FanLandmarks(path, decoding=self.profile.fan_decoding, device=self.device)
-        return OnnxLandmarks(LANDMARK_NETWORKS.for_file(self.weights.name, path), path)
+            return FanLandmarks(weights.path, decoding=self.convention.decoding, device=self.device)
+        return OnnxLandmarks(LANDMARK_NETWORKS.for_file(weights.name, weights.path), weights.path)

@@ -13,11 +13,12 @@ from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.base.files import file_name
 from facesr_bench.base.suggest import unknown
 from facesr_bench.images.files import Image8, read_image
+from facesr_bench.images.luma import FULL_FLOAT32
 from facesr_bench.images.maps import COLOUR_MAP
 from facesr_bench.report.figures.style import WIDTH, pick, plain, ranked, style
 from facesr_bench.results.columns import MetricInfo
-from facesr_bench.results.leaderboard import Group
-from facesr_bench.results.summary import RowSummary, per_image_values
+from facesr_bench.results.leaderboard import Group, RankedResult
+from facesr_bench.results.summary import per_image_values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 Box = tuple[int, int, int, int]
 """x, y, width, height in px of HR, from the top left."""
 
-_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-"""ITU-R BT.601, full range."""
 _CELL = 320
 """Least width of a picture in the grid, in px of the PNG."""
 _FRAME = (0.90, 0.62, 0.0)
@@ -84,11 +83,11 @@ def comparison(
     return _grid(group, columns, ids, boxes)
 
 
-def _rows(group: Group, methods: Sequence[str]) -> list[RowSummary]:
+def _rows(group: Group, methods: Sequence[str]) -> list[RankedResult]:
     rows = ranked(group)
     if not methods:
         return rows
-    chosen: list[RowSummary] = []
+    chosen: list[RankedResult] = []
     for name in methods:
         meant = [row for row in rows if name in {row.label, row.method}]
         if not meant:
@@ -101,12 +100,12 @@ def _rows(group: Group, methods: Sequence[str]) -> list[RowSummary]:
 
 
 def _images(
-    rows: Sequence[RowSummary],
+    rows: Sequence[RankedResult],
     wanted: Sequence[str],
     values: Mapping[str, Mapping[str, Mapping[str, float]]],
     metric: str | None,
 ) -> list[str]:
-    known = [row.id for row in rows[0].result.rows().values() if row.error is None]
+    known = [row.id for row in rows[0].result.images.values() if row.error is None]
     for name in wanted:
         if name not in known:
             raise ResultsError(_unknown_image(name, known))
@@ -130,7 +129,7 @@ def _unknown_image(name: str, known: Sequence[str]) -> str:
 
 
 def _columns(
-    rows: Sequence[RowSummary],
+    rows: Sequence[RankedResult],
     ids: Sequence[str],
     metrics: Sequence[MetricInfo],
     values: Mapping[str, Mapping[str, Mapping[str, float]]],
@@ -176,7 +175,7 @@ def _words(values: Mapping[str, Mapping[str, float]], image: str, metrics: Seque
 
 
 def _best(
-    rows: Sequence[RowSummary],
+    rows: Sequence[RankedResult],
     ids: Sequence[str],
     metrics: Sequence[MetricInfo],
     values: Mapping[str, Mapping[str, Mapping[str, float]]],
@@ -213,7 +212,7 @@ def auto_zoom(pictures: Sequence[Image8], step: int = 1) -> Box:
         pictures: the methods', and HR if there is one; all of one size.
         step: px between the places tried, so that a window begins where an LR pixel does.
     """
-    luma = np.stack([picture.astype(np.float32) @ _LUMA for picture in pictures])
+    luma = np.stack([picture.astype(np.float32) @ FULL_FLOAT32 for picture in pictures])
     differ = luma.var(axis=0) if len(pictures) > 1 else np.abs(np.gradient(luma[0])).sum(axis=0)
     height, width = differ.shape
     across, down = (np.exp(-8 * ((np.arange(side) + 0.5) / side - 0.5) ** 2) for side in (width, height))
@@ -294,7 +293,7 @@ def _zoom_size(box: Box, cell: int) -> tuple[int, int]:
 # -- mean error --------------------------------------------------------------------------------------------------------
 
 
-def mean_error(row: RowSummary) -> NDArray[np.float64]:
+def mean_error(row: RankedResult) -> NDArray[np.float64]:
     """|Y(sr) - Y(hr)| averaged over the images of a row, HxW, in levels of 255; one image in memory at a time.
 
     Raises:
@@ -302,12 +301,12 @@ def mean_error(row: RowSummary) -> NDArray[np.float64]:
     """
     total: NDArray[np.float64] | None = None
     count = 0
-    for image in row.result.rows().values():
+    for image in row.result.images.values():
         if image.error is not None:
             continue
         hr = _read(row.result.inputs_folder / "hr" / f"{file_name(image.id)}.png")
         sr = _read(row.result.sr_path(image.id))
-        error = np.abs((sr.astype(np.float32) - hr) @ _LUMA).astype(np.float64)
+        error = np.abs((sr.astype(np.float32) - hr) @ FULL_FLOAT32).astype(np.float64)
         if total is not None and total.shape != error.shape:
             raise ResultsError(f"{row.protocol}: pictures of several sizes have no mean error map")
         total = error if total is None else total + error
@@ -329,7 +328,7 @@ def heatmap(group: Group, methods: Sequence[str] = ()) -> Figure:
     from matplotlib.figure import Figure
 
     rows = _rows(group, methods)
-    if group.rows[0].result.manifest["protocol"].get("source") == "lr":
+    if group.rows[0].result.manifest.protocol.source == "lr":
         raise ResultsError(f"{group.protocol}: without ground truth there is no error to draw")
     maps = {row.label: mean_error(row) for row in rows}
     top = max(float(error.max()) for error in maps.values()) or 1.0

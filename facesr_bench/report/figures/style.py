@@ -1,7 +1,7 @@
 """What every figure shares: its style, how a method is drawn, which rows and metrics it shows, and writing it.
 
 Figures are matplotlib's, shown in no window; `save` writes them. Only rows that ran on the same images
-(`RowSummary.comparable`) are drawn. Methods keep their colour, marker and dashes in all plots of a group: seaborn's
+(`RankedResult.comparable`) are drawn. Methods keep their colour, marker and dashes in all plots of a group: seaborn's
 `colorblind` palette, and shapes besides, so that no plot is told by colour alone.
 """
 
@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.files import replacing
 from facesr_bench.report.tables.sheet import chosen_metrics, one_line, short_names
 from facesr_bench.results.columns import MetricInfo
-from facesr_bench.results.leaderboard import Group
-from facesr_bench.results.summary import RowSummary
+from facesr_bench.results.leaderboard import Group, RankedResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,13 +78,8 @@ def save(figure: Figure, path: Path, format: str | None = None) -> None:  # noqa
         ResultsError: another format, or the file can't be written.
     """
     data = to_bytes(figure, format or path.suffix[1:].lower())
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
         partial.write_bytes(data)
-        partial.replace(path)
-    except OSError as error:
-        raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error
 
 
 def to_bytes(figure: Figure, format: str) -> bytes:  # noqa: A002
@@ -125,7 +120,7 @@ def looks(group: Group) -> dict[str, Look]:
     }
 
 
-def ranked(group: Group) -> list[RowSummary]:
+def ranked(group: Group) -> list[RankedResult]:
     """The rows that may be drawn together, best first.
 
     Raises:

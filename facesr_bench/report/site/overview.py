@@ -9,12 +9,14 @@ from typing import Any
 
 from facesr_bench.report.published import AnchorFile, read_anchors
 from facesr_bench.report.site.gallery import Gallery
-from facesr_bench.report.site.pages import Pages, format_value, link, thousands
+from facesr_bench.report.site.pages import Pages, format_value, link
 from facesr_bench.report.site.section import Section
+from facesr_bench.report.site.views import View
 from facesr_bench.results import statistics
-from facesr_bench.results.columns import MetricInfo
+from facesr_bench.results.columns import CostColumn, MetricInfo
+from facesr_bench.results.leaderboard import RankedResult
+from facesr_bench.results.record import MethodRecord
 from facesr_bench.results.statistics import Comparison
-from facesr_bench.results.summary import RowSummary
 
 ON_INDEX = 4
 """Images shown below each leaderboard; the others are a click away."""
@@ -49,7 +51,7 @@ class Cell:
 class Line:
     """One row of a leaderboard."""
 
-    row: RowSummary
+    row: RankedResult
     page: str | None
     source: str
     cells: list[Cell]
@@ -59,38 +61,34 @@ class Line:
 class Board:
     """The leaderboard of one section."""
 
-    COSTS = ("ms_per_image", "parameters", "gflops", "peak_memory")
-
-    def __init__(self, pages: Pages, section: Section, method_pages: Mapping[str, Path], anchors: AnchorFile) -> None:
-        self.section = section
+    def __init__(self, pages: Pages, view: View, method_pages: Mapping[str, Path], anchors: AnchorFile) -> None:
+        self.view, self.section = view, view.section
+        section = view.section
         self.gallery = Gallery(section, pages.index)
         self._pages, self._method_pages = pages, method_pages
         self.comparisons = section.comparisons
         self.anchors = anchors.of(section.group)
+        self.costs = section.group.costs("board")
         self.lines = [self._line(row) for row in section.group.rows]
         self.tied = any(cell.tied for line in self.lines for cell in line.cells)
-        self.costs = [name for i, name in enumerate(self.COSTS) if any(line.costs[i].text for line in self.lines)]
 
-    def link(self, name: str) -> str | None:
-        """To one of the section's pages, if it is there."""
-        path = self.section.folder / name
-        return link(path, self._pages.index) if path.is_file() else None
+    def link(self, page: Path | None) -> str | None:
+        """To one of the section's pages, if there is one."""
+        return None if page is None else link(page, self._pages.index)
 
     def plates(self) -> Any:
         """The first images."""
         return self.gallery.first(ON_INDEX)
 
-    def cost(self, line: Line, name: str) -> Cell:
-        return line.costs[self.COSTS.index(name)]
-
-    def _line(self, row: RowSummary) -> Line:
+    def _line(self, row: RankedResult) -> Line:
         cells = [cell_of(self.section, row, info) for info in self.section.group.metrics]
         page = self._method_pages.get(row.label)
         source = f"{link(self._pages.provenance, self._pages.index)}#{anchor_of(row)}"
-        return Line(row, link(page, self._pages.index) if page else None, source, cells, costs(row))
+        costs = [cost_cell(row, cost) for cost in self.costs]
+        return Line(row, link(page, self._pages.index) if page else None, source, cells, costs)
 
 
-def cell_of(section: Section, row: RowSummary, info: MetricInfo) -> Cell:
+def cell_of(section: Section, row: RankedResult, info: MetricInfo) -> Cell:
     """One metric of one row."""
     value = row.means.get(info.name)
     if value is None:
@@ -138,24 +136,13 @@ def comparison_words(found: Comparison | None, digits: int) -> str:
     return f"{words}; {found.note}" if found.note else words
 
 
-def costs(row: RowSummary) -> list[Cell]:
-    """What the method takes: ms/image, parameters, GFLOPs per image, peak memory; no text where it wasn't measured."""
-    method = row.result.manifest["method"]
-    cost = method.get("cost") or {}
-    flops, memory = cost.get("flops"), cost.get("peak_memory")
-    return [
-        _cost(row.ms_per_image, "" if row.ms_per_image is None else format_value(row.ms_per_image, 1)),
-        _cost(method.get("parameters"), thousands(int(method.get("parameters") or 0))),
-        _cost(flops, "" if flops is None else format_value(flops / 1e9, 2)),
-        _cost(memory, "" if memory is None else f"{thousands(round(float(memory) / 2**20))} MiB"),
-    ]
+def cost_cell(row: RankedResult, cost: CostColumn) -> Cell:
+    """One cost of one row."""
+    value = row.costs.get(cost.name)
+    return Cell(None, "") if value is None else Cell(cost.format(value), repr(value))
 
 
-def _cost(value: float | None, text: str) -> Cell:
-    return Cell(None, "") if value is None else Cell(text, repr(value))
-
-
-def anchor_of(row: RowSummary) -> str:
+def anchor_of(row: RankedResult) -> str:
     """Where a row is on the provenance page."""
     return f"r-{row.fingerprint[-16:]}-{sum(row.label.encode()):x}"
 
@@ -174,23 +161,23 @@ def where(section: Section) -> list[Place]:
     for row in section.group.rows:
         if row.error is not None:
             continue
-        environment = row.result.manifest["environment"]
-        threads = environment.get("threads")
+        environment = row.result.manifest.environment
+        threads = environment.threads
         with_threads = f" with {threads} thread{'' if threads == 1 else 's'}" if threads else ""
-        system = str(environment.get("platform") or "").partition("-")[0]
-        words = f"{environment.get('device') or 'unknown device'}{with_threads}, {system}"
+        system = environment.platform.partition("-")[0]
+        words = f"{environment.device or 'unknown device'}{with_threads}, {system}"
         found.setdefault(words.rstrip(", "), []).append(row.label)
     return [Place(words, labels) for words, labels in found.items()]
 
 
-def write(pages: Pages, sections: Sequence[Section], method_pages: Mapping[str, Path]) -> Path:
+def write(pages: Pages, views: Sequence[View], method_pages: Mapping[str, Path]) -> Path:
     """Write index.html; its path."""
     anchors = read_anchors()
-    boards = [Board(pages, section, method_pages, anchors) for section in sections]
-    rows = [row for section in sections for row in section.group.rows]
-    methods: dict[str, dict[str, Any]] = {}
+    boards = [Board(pages, view, method_pages, anchors) for view in views]
+    rows = [row for view in views for row in view.section.group.rows]
+    methods: dict[str, MethodRecord] = {}
     for row in rows:
-        methods.setdefault(row.label, row.result.manifest["method"])
+        methods.setdefault(row.label, row.result.manifest.method)
     return pages.render(
         pages.index,
         "index.html",
@@ -198,6 +185,6 @@ def write(pages: Pages, sections: Sequence[Section], method_pages: Mapping[str, 
         methods=methods,
         method_links={label: link(path, pages.index) for label, path in method_pages.items()},
         places={board.section.anchor: where(board.section) for board in boards},
-        updated=max((str(row.result.manifest["updated"]) for row in rows), default=""),
+        updated=max((row.result.manifest.updated for row in rows), default=""),
         few=statistics.FEW,
     )

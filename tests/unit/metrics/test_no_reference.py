@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import builtins
-import hashlib
-import socket
 import sys
 import threading
-import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -19,19 +16,23 @@ from numpy.typing import NDArray
 
 from facesr_bench.base.errors import MetricError, WeightsError
 from facesr_bench.functional import no_reference
-from facesr_bench.functional.no_reference import NoReference, needs_files
+from facesr_bench.functional.no_reference import NoReference
+from facesr_bench.functional.pyiqa_files import RECIPES
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
+from facesr_bench.weights.catalogue import evaluators, find
+from facesr_bench.weights.fetching import import_file
 
 torch: Any = pytest.importorskip("torch")
 
 
 @pytest.fixture
 def pyiqa(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """pyiqa with an empty folder for its downloads."""
+    """pyiqa with an empty folder for its downloads, and an empty weights store."""
     library: Any = pytest.importorskip("pyiqa")
     from pyiqa.utils import download_util
 
+    monkeypatch.setenv("FACESR_BENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr(download_util, "DEFAULT_CACHE_DIR", str(tmp_path / "torch/hub/pyiqa"))
     return library
@@ -48,7 +49,6 @@ def test_equal_to_pyiqa_where_no_file_is_needed(pyiqa: Any, astronaut: Image8, n
     for image in (astronaut, resize(resize(astronaut, (24, 24)), (192, 192))):
         assert metric.score(image) == pytest.approx(float(theirs(tensor(image))), abs=1e-6)
     assert metric.files == ()
-    assert needs_files(name) == []
     assert metric.version == pyiqa.__version__
 
 
@@ -66,47 +66,66 @@ def test_rough_ranges_are_no_ranges(declared: str | None, expected: tuple[float,
     assert no_reference._bounds(declared) == expected
 
 
-def niqe_parameters(folder: Path) -> Path:
+def niqe_parameters(path: Path) -> Path:
     """Parameters of NIQE's model, made up: 36 means and their covariance."""
     from scipy.io import savemat
 
     rng = np.random.default_rng(3)
     spread = rng.standard_normal((36, 80))
-    folder.mkdir(parents=True)
-    path = folder / "niqe_modelparameters.mat"
+    path.parent.mkdir(parents=True)
     savemat(path, {"mu_prisparam": rng.standard_normal((1, 36)), "cov_prisparam": spread @ spread.T / 80})
     return path
 
 
-def test_a_file_that_lies_where_pyiqa_looks_is_used(pyiqa: Any, tmp_path: Path) -> None:
-    path = niqe_parameters(tmp_path / "torch/hub/pyiqa")
+def test_the_stored_file_is_used(pyiqa: Any) -> None:
+    path = niqe_parameters(find("pyiqa-niqe").path)
     image = np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8)
     metric = NoReference("niqe")
-    assert metric.score(image) == pytest.approx(
-        float(pyiqa.create_metric("niqe", device="cpu")(tensor(image))), rel=1e-6
-    )
+    theirs = pyiqa.create_metric("niqe", device="cpu", pretrained_model_path=str(path))
+    assert metric.score(image) == pytest.approx(float(theirs(tensor(image))), rel=1e-6)
     assert metric.files == (path,)
-    assert needs_files("niqe") == [path]
     assert not metric.higher_is_better
     assert metric.range is None
 
 
-@pytest.mark.parametrize(
-    ("name", "file"),
-    [
-        ("niqe", r"pyiqa:niqe needs \S+/torch/hub/pyiqa/niqe_modelparameters\.mat: .*"),
-        ("musiq", r"pyiqa:musiq needs \S+/torch/hub/pyiqa/musiq_koniq_ckpt-e95806b9\.pth: .*"),
-        ("brisque", r"pyiqa:brisque needs \S+/torch/hub/pyiqa/brisque_svm_weights\.pth: .*"),
-    ],
-)
-def test_a_missing_file_is_named(pyiqa: Any, tmp_path: Path, name: str, file: str) -> None:
-    """And how it is to be had; nothing is downloaded, nothing left behind."""
+def test_parameters_can_be_imported(pyiqa: Any, tmp_path: Path) -> None:
+    """A MATLAB file begins with text, and is none."""
     del pyiqa
-    message = file + rf"create_metric\('{name}'\).*internet, or put a download of https://huggingface\.co/\S+ there"
-    for make in (NoReference, needs_files):
-        with pytest.raises(WeightsError, match=message):
-            make(name)
+    (arrival,) = import_file(niqe_parameters(tmp_path / "given/niqe_modelparameters.mat"))
+    assert (arrival.entry.name, arrival.status.verdict) == ("pyiqa-niqe", "pinned")
+    assert NoReference("niqe").files == (arrival.entry.path,)
+
+
+@pytest.mark.parametrize("name", ["niqe", "musiq", "brisque", "topiq_nr", "paq2piq"])
+def test_a_missing_checkpoint_is_named(pyiqa: Any, tmp_path: Path, name: str) -> None:
+    """With the command that gets it; nothing is downloaded, nothing left behind."""
+    del pyiqa
+    with pytest.raises(WeightsError, match=f"needs weights `pyiqa-{name}`: facesr-bench weights fetch pyiqa-{name}$"):
+        NoReference(name)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_every_checkpoint_is_in_the_catalogue_under_pyiqas_own_file_name(pyiqa: Any) -> None:
+    del pyiqa
+    stored = {f"pyiqa-{name}" for name, recipe in RECIPES.items() if recipe.stored}
+    assert stored == {name for name in evaluators() if name.startswith("pyiqa-")}
+    folder = Path(str(sys.modules["pyiqa"].__file__)).parent / "archs"
+    code = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    files = [find(name).file for name in stored]
+    files += [file.path.name for recipe in RECIPES.values() for file in recipe.placed if file.folder == "pyiqa"]
+    assert [file for file in files if f"'{file}'" not in code] == FACEXLIB_FILES
+
+
+FACEXLIB_FILES = ["detection_Resnet50_Final.pth", "parsing_parsenet.pth"] * 2
+
+
+def test_recipes_are_of_metrics_that_there_are(pyiqa: Any) -> None:
+    """What is left out loads a network through timm or transformers."""
+    del pyiqa
+    known = set(no_reference.names())
+    assert set(RECIPES) <= known
+    through_others = ("maniqa", "nima", "hyperiqa", "topiq_nr_swin", "topiq_iaa", "qalign", "qrealign", "compare2score")
+    assert {name for name in known - set(RECIPES) if not name.startswith(through_others)} == {"fgresq"}
 
 
 @pytest.fixture
@@ -134,42 +153,61 @@ def server() -> Iterator[tuple[str, list[str]]]:
 def test_a_server_that_would_answer_is_not_asked(
     pyiqa: Any, server: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """pyiqa itself downloads from it; here nobody does, by whatever library."""
-    from pyiqa.archs import niqe_arch
+    """pyiqa itself downloads from it; here nobody does."""
+    from pyiqa.archs import brisque_arch
 
     address, asked = server
-    monkeypatch.setitem(niqe_arch.default_model_urls, "url", f"{address}/niqe_modelparameters.mat")
-    with pytest.raises(WeightsError, match=r"needs \S+niqe_modelparameters\.mat"):
-        NoReference("niqe")
+    monkeypatch.setitem(brisque_arch.default_model_urls, "brisque_matlab", f"{address}/brisque_matlab.mat")
+    with pytest.raises(WeightsError, match=r"needs \S+/torch/hub/pyiqa/brisque_matlab\.mat: put a download of https"):
+        NoReference("brisque_matlab")
     assert asked == []
     with pytest.raises(Exception, match=r"(?i)mat"):  # not a .mat file, but fetched
-        pyiqa.create_metric("niqe", device="cpu")
-    assert asked == ["/niqe_modelparameters.mat"]
-    assert (tmp_path / "torch/hub/pyiqa/niqe_modelparameters.mat").read_bytes() == b"weights"
+        pyiqa.create_metric("brisque_matlab", device="cpu")
+    assert asked == ["/brisque_matlab.mat"]
+    assert (tmp_path / "torch/hub/pyiqa/brisque_matlab.mat").read_bytes() == b"weights"
 
 
-def test_the_guard_ends_with_its_block(server: tuple[str, list[str]]) -> None:
-    """It holds for its own thread alone: other work may use the network meanwhile."""
-    address, asked = server
-    elsewhere: list[bytes] = []
+def test_a_file_that_lies_where_pyiqa_looks_is_used(pyiqa: Any, tmp_path: Path) -> None:
+    from scipy.io import savemat
 
-    def fetch() -> None:
-        with urllib.request.urlopen(f"{address}/other") as answer:
-            elsewhere.append(answer.read())
+    rng = np.random.default_rng(3)
+    path = tmp_path / "torch/hub/pyiqa/brisque_matlab.mat"
+    path.parent.mkdir(parents=True)
+    savemat(path, {"sv": rng.standard_normal((5, 36)), "sv_coef": rng.standard_normal((5, 1))})
+    image = rng.integers(0, 256, (64, 64, 3), np.uint8)
+    metric = NoReference("brisque_matlab")
+    assert metric.files == (path,)
+    assert metric.score(image) == pytest.approx(
+        float(pyiqa.create_metric("brisque_matlab", device="cpu")(tensor(image)))
+    )
 
-    with no_reference._offline() as watch:
-        with pytest.raises(OSError, match="no download of"):
-            urllib.request.urlopen(f"{address}/here")
-        with pytest.raises(OSError, match="no connection"):
-            socket.create_connection(("127.0.0.1", 9))
-        thread = threading.Thread(target=fetch)
-        thread.start()
-        thread.join()
-    assert elsewhere == [b"weights"]
-    assert watch.wanted == [f"{address}/here"]
-    with urllib.request.urlopen(f"{address}/after") as answer:
-        assert answer.read() == b"weights"
-    assert asked == ["/other", "/after"]
+
+def test_a_backbone_that_its_library_would_download_again_is_refused(pyiqa: Any, tmp_path: Path) -> None:
+    """CLIP replaces a file of another hash than its own."""
+    del pyiqa
+    path = tmp_path / "torch/hub/clip/RN50.pt"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"another")
+    with pytest.raises(
+        WeightsError, match=r"pyiqa:clipiqa needs \S+/hub/clip/RN50\.pt: put a download of https\S+ there"
+    ):
+        NoReference("clipiqa")
+    assert path.read_bytes() == b"another"
+
+
+def test_a_checkpoint_without_the_backbone_is_refused(pyiqa: Any) -> None:
+    """pyiqa would leave what is missing at random."""
+    network: Any = pyiqa.create_metric("topiq_nr", device="cpu", pretrained=False, backbone_pretrain=False).net
+    path = find("pyiqa-topiq_nr").path
+    path.parent.mkdir(parents=True)
+    state = network.state_dict()
+    torch.save({"params": state}, path)
+    metric = NoReference("topiq_nr")
+    assert torch.equal(metric._metric.net.semantic_model.conv1.weight, state["semantic_model.conv1.weight"])
+    (path.parents[1] / "pins.json").unlink()
+    torch.save({"params": {key: state[key] for key in state if not key.startswith("semantic_model")}}, path)
+    with pytest.raises(WeightsError, match=r"lacks \d+ tensors, semantic_model\.conv1\.weight first"):
+        NoReference("topiq_nr")
 
 
 class _Trap:
@@ -184,11 +222,10 @@ class _Trap:
 
 def test_code_in_a_checkpoint_is_not_run(pyiqa: Any, tmp_path: Path) -> None:
     del pyiqa
-    folder = tmp_path / "torch/hub/pyiqa"
-    folder.mkdir(parents=True)
-    trap = tmp_path / "trap"
-    torch.save({"params": _Trap(str(trap))}, folder / "CNNIQA_koniq10k-e6f14c91.pth")
-    with pytest.raises(WeightsError, match=r"CNNIQA_koniq10k-e6f14c91\.pth is refused"):
+    trap, path = tmp_path / "trap", find("pyiqa-cnniqa").path
+    path.parent.mkdir(parents=True)
+    torch.save({"params": _Trap(str(trap))}, path)
+    with pytest.raises(WeightsError, match=r"CNNIQA_koniq10k-e6f14c91\.pth: refused, .* could run code"):
         NoReference("cnniqa")
     assert not trap.exists()
 
@@ -201,9 +238,11 @@ def test_names_that_are_none(pyiqa: Any) -> None:
         ("lpips-vgg", "pyiqa:lpips-vgg compares with a reference"),
         ("fid", "pyiqa:fid compares sets of pictures"),
         ("clipscore", "compares a picture with a text"),
+        ("maniqa", "pyiqa:maniqa needs files that facesr-bench can't provide yet: .*available: .*musiq"),
     ):
         with pytest.raises(MetricError, match=message):
             NoReference(name)
+    for name in ("musik", "psnr", "lpips-vgg", "fid", "clipscore"):
         assert name not in no_reference.names()
     assert {"niqe", "musiq", "maniqa", "clipiqa", "piqe"} <= set(no_reference.names())
 
@@ -244,16 +283,3 @@ def test_without_pyiqa(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyiqa", None)
     with pytest.raises(MetricError, match=r"pyiqa is not installed: pip install 'facesr-bench\[pyiqa\]'"):
         NoReference("niqe")
-
-
-def test_files_of_a_hub_repository_are_all_of_its_snapshot(pyiqa: Any, tmp_path: Path) -> None:
-    """timm reads safetensors by native code; what the revision points to counts."""
-    del pyiqa
-    repository = tmp_path / "torch/hub/models--timm--net"
-    snapshot = repository / "snapshots" / hashlib.sha1(b"x", usedforsecurity=False).hexdigest()
-    snapshot.mkdir(parents=True)
-    (snapshot / "model.safetensors").write_bytes(b"numbers")
-    (repository / "refs").mkdir()
-    (repository / "refs/main").write_text(snapshot.name)
-    found = no_reference._downloaded([str(repository / "refs/main"), str(tmp_path / "other.txt")])
-    assert found == (snapshot / "model.safetensors",)

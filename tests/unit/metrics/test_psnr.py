@@ -109,7 +109,7 @@ def test_one_reference_serves_many_methods(astronaut: Image8) -> None:
         (flat(0, 40), flat(0, 40) / 255, "HR must be uint8, not float64"),
         (flat(0, 40).astype(np.int32), flat(0, 40), "SR must be uint8, float32 or float64, not int32"),
         (flat(9, 40).astype(np.float32), flat(0, 40), r"must lie in \[0, 1\]"),
-        (flat(0, 16), flat(0, 16), "profile dic cuts 8 px off each side, which leaves nothing of 16x16 px"),
+        (flat(0, 16), flat(0, 16), "the profile cuts 8 px off each side, which leaves nothing of 16x16 px"),
     ],
 )
 def test_what_cant_be_compared_is_refused(name: str, sr: NDArray[Any], hr: NDArray[Any], message: str) -> None:

@@ -11,10 +11,10 @@ import skimage.metrics
 
 from facesr_bench.api import score
 from facesr_bench.base.errors import MetricError
-from facesr_bench.evaluation.metrics import load_metric
+from facesr_bench.functional.ssim import Ssim, SsimConvention
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
-from facesr_bench.plugins.profile import profiles
+from facesr_bench.plugins.profile import get_profile, profiles
 
 C1 = (0.01 * 255) ** 2
 
@@ -34,9 +34,8 @@ def blurred(image: Image8) -> Image8:
     return resize(resize(image, (height // 8, width // 8)), (height, width))
 
 
-def load(profile: str, scale: int = 8) -> Any:
-    """As Any: `ssim_map` is beyond the contract of all metrics."""
-    return load_metric("ssim", profile, scale)
+def load(profile: str, scale: int = 8) -> Ssim:
+    return Ssim(get_profile(profile).convention("ssim", SsimConvention), scale)
 
 
 @pytest.mark.parametrize("profile", sorted(profiles()))
@@ -74,7 +73,7 @@ def test_opposite_structure_is_negative_unless_clipped() -> None:
 @pytest.mark.parametrize("profile", ["basicsr-rgb", "skimage"])
 def test_the_map_is_scikit_images(astronaut: Image8, profile: str) -> None:
     metric, sr = load(profile), blurred(astronaut)
-    found = metric.ssim_map(sr, metric.prepare(astronaut))
+    found = metric.map(sr, metric.prepare(astronaut))
     gaussian = profile == "basicsr-rgb"
     options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False} if gaussian else {}
     theirs = SKIMAGE.metrics.structural_similarity
@@ -82,14 +81,14 @@ def test_the_map_is_scikit_images(astronaut: Image8, profile: str) -> None:
     rim = 5 if gaussian else 3
     assert found.shape == (192 - 2 * rim, 192 - 2 * rim)
     assert np.allclose(found, full[rim:-rim, rim:-rim], rtol=0, atol=1e-9)
-    assert found.mean() == pytest.approx(metric.per_image(sr, metric.prepare(astronaut)), abs=1e-12)
+    assert found.mean() == pytest.approx(metric.value(sr, metric.prepare(astronaut)), abs=1e-12)
 
 
 def test_the_map_shows_where_the_error_is(astronaut: Image8) -> None:
     sr = astronaut.copy()
     sr[60:80, 100:120] = 255 - sr[60:80, 100:120]
     metric = load("sparnet")
-    found = metric.ssim_map(sr, metric.prepare(astronaut))
+    found = metric.map(sr, metric.prepare(astronaut))
     row, column = np.unravel_index(found.argmin(), found.shape)
     assert 60 <= row + 5 < 80
     assert 100 <= column + 5 < 120
@@ -101,7 +100,7 @@ def test_one_reference_serves_many_methods(astronaut: Image8) -> None:
     reference = metric.prepare(astronaut)
     for side in (24, 48):
         sr = resize(resize(astronaut, (side, side)), (192, 192))
-        assert metric.per_image(sr, reference) == ssim(sr, astronaut, "vqfr")
+        assert metric.value(sr, reference) == ssim(sr, astronaut, "vqfr")
 
 
 @pytest.mark.parametrize(("side", "factor"), [(383, 1), (384, 2), (513, 2), (700, 3)])
@@ -118,8 +117,8 @@ def test_shrinking_starts_where_piq_starts(side: int, factor: int) -> None:
 @pytest.mark.parametrize(
     ("profile", "side", "message"),
     [
-        ("sparnet", 10, "window of profile sparnet is 11 px wide, but only 10x10 px of the 10x10 image are scored"),
-        ("skimage", 6, "window of profile skimage is 7 px wide"),
+        ("sparnet", 10, "SSIM's window is 11 px wide, but only 10x10 px of the 10x10 image are scored"),
+        ("skimage", 6, "SSIM's window is 7 px wide"),
         ("dic", 26, "only 10x10 px of the 26x26 image are scored"),
         ("dic", 15, "cuts 8 px off each side, which leaves nothing of 15x15 px"),
     ],
@@ -133,5 +132,5 @@ def test_images_smaller_than_the_window_are_refused(profile: str, side: int, mes
 def test_one_window_is_enough(profile: str, side: int) -> None:
     image = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
     metric = load(profile)
-    assert metric.ssim_map(image, metric.prepare(image)).shape == (1, 1)
+    assert metric.map(image, metric.prepare(image)).shape == (1, 1)
     assert math.isfinite(ssim(255 - image, image, profile))

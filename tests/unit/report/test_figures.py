@@ -25,7 +25,7 @@ from facesr_bench.report.figures.plots import distribution, parallel, tradeoff
 from facesr_bench.report.figures.style import save, to_bytes
 from facesr_bench.results.curves import auc, cumulative_curve
 from facesr_bench.results.leaderboard import Group, groups
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.statistics import compare
 from facesr_bench.results.store import newest_results
 from facesr_bench.results.summary import summarise
@@ -373,7 +373,7 @@ def test_missing_pictures_are_told(group: Group) -> None:
 
 
 def test_without_ground_truth_there_is_no_hr_and_no_error(tmp_path: Path) -> None:
-    rows = [ImageRow(i) for i in ("a", "b")]
+    rows = [ImageRecord(i) for i in ("a", "b")]
     write_result(tmp_path, manifest("m", source="lr", metrics={}), rows, pictures=True)
     found = groups(summarise(newest_results(tmp_path)))[0]
     words = texts(to_bytes(comparison(found), "svg"))

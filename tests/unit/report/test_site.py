@@ -20,7 +20,7 @@ from facesr_bench.report import site
 from facesr_bench.report.site.provenance import command, method_bibtex, run_bibtex
 from facesr_bench.report.tables.render import render
 from facesr_bench.results.leaderboard import groups
-from facesr_bench.results.record import ImageRow
+from facesr_bench.results.record import ImageRecord, Manifest, MethodRecord, PaperRecord
 from facesr_bench.results.statistics import compare
 from facesr_bench.results.store import Result, newest_results
 from facesr_bench.results.summary import summarise, to_frame
@@ -160,7 +160,7 @@ def test_image_rows_show_input_methods_maps_and_truth(tmp_path: Path) -> None:
 
 def test_without_truth_there_is_no_map_and_no_truth(tmp_path: Path) -> None:
     card = manifest("bicubic", source="lr", metrics={})
-    write_result(tmp_path, card, [ImageRow("a", ms=1.0)], pictures=True)
+    write_result(tmp_path, card, [ImageRecord("a", ms=1.0)], pictures=True)
     site.build(tmp_path)
     index, page = pages(tmp_path)
     assert [picture["alt"] for picture in page.all("img")] == ["a, low resolution", "a, by bicubic"]
@@ -195,7 +195,7 @@ def test_failures_reasons_and_partial_rows_are_said(tmp_path: Path) -> None:
     for row in full:
         row.reasons["lpips"] = "needs weights `lpips`"
     write_result(tmp_path, manifest("full", metrics=metrics), full)
-    shaky = [ImageRow("a", error="first error"), ImageRow("b", error="second <error>"), *full[2:]]
+    shaky = [ImageRecord("a", error="first error"), ImageRecord("b", error="second <error>"), *full[2:]]
     write_result(tmp_path, manifest("shaky", metrics=metrics), shaky)
     broken = manifest("broken", metrics=metrics, error="no module named basicsr")
     broken["error_details"] = "Traceback (most recent call last): here"
@@ -260,7 +260,7 @@ def test_provenance_is_on_the_page(tmp_path: Path) -> None:
         *("numpy 2.0.0", "0123abc", "with uncommitted changes", "Linux-x86_64", "2 threads", "2026-11-22 09:47 UTC"),
         *("Toy drawings", "CC0", "1.5 times the longer side", "Ground truth 32 px, low resolution 4 px"),
         "pillow-bicubic",
-        *("on all three RGB channels", "Gaussian window of 11 px"),
+        *("On all three RGB channels", "Gaussian window; 11 px wide"),
         "facesr-bench run --methods sparnet@bundled --protocols toy-x8 --profile sparnet --metrics psnr,ssim",
         *("@misc{sparnet,", "title = {A paper}", f"fingerprint {card['fingerprint']}"),
     ):
@@ -305,9 +305,9 @@ def test_a_page_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 def test_a_protocol_name_cannot_leave_the_folder(tmp_path: Path) -> None:
     root = tmp_path / "results"
     card = manifest(protocol="../../outside", profile="..")
-    result = Result(root / "p" / "m" / "f", card)
+    result = Result(root / "p" / "m" / "f", Manifest.from_json(card))
     result.save_manifest()
-    result.append(ImageRow("a", {"psnr": 1.0}, {"psnr": 1}))
+    result.append(ImageRecord("a", {"psnr": 1.0}, {"psnr": 1}))
     result.close()
     site.build(root)
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
@@ -403,16 +403,16 @@ def test_commands_compute_the_same_again() -> None:
     card = manifest("sparnet", weights="official")
     card["method"]["precision"] = "bf16"
     card["command"] = "facesr-bench run --methods sparnet@official,bicubic --limit 5 --data helen=/my/data --out x"
-    assert command(card) == (
+    assert command(Manifest.from_json(card)) == (
         "facesr-bench run --methods sparnet@official --protocols toy-x8 --profile sparnet --metrics psnr,ssim "
         "--precision bf16 --limit 5 --data toy=DIR"
     )
     card["metrics"]["lpips@squeeze:0123abcd"] = {"typed": "lpips@squeeze=squeeze.pth"}
     card["metrics"]["fid[clean:ours]"] = {"typed": "fid[clean]", "fid_reference": "ours=ours.npz"}
     typed = "--metrics 'psnr,ssim,lpips@squeeze=squeeze.pth,fid[clean]' --fid-reference ours=ours.npz"
-    assert typed in command(card), "as a user would type them"
+    assert typed in command(Manifest.from_json(card)), "as a user would type them"
     card["method"]["name"] = "evil; rm -rf"
-    assert "'evil; rm -rf@official'" in command(card), "ready for a shell"
+    assert "'evil; rm -rf@official'" in command(Manifest.from_json(card)), "ready for a shell"
 
 
 @pytest.mark.parametrize(
@@ -435,16 +435,18 @@ def test_what_is_the_users_own_is_given_as_it_was_typed(typed: str, expected: st
     card = manifest("mine")
     card["method"]["weights"] = "best.pth" if "best.pth" in typed else None
     card["command"] = f"facesr-bench run {typed}"
-    assert fnmatch(command(card), f"facesr-bench run {expected}")
+    assert fnmatch(command(Manifest.from_json(card)), f"facesr-bench run {expected}")
 
 
 def test_citations_are_the_papers_own_or_made_of_what_the_card_says() -> None:
-    card = manifest("sparnet")
-    assert method_bibtex({**card["method"], "paper": None}) == ""
-    assert method_bibtex({**card["method"], "paper": {"bibtex": "\n@article{x,}\n"}}) == "@article{x,}"
-    made = method_bibtex({**card["method"], "paper": {"title": "A {B} & 100 %", "url": "https://e.org/a_b", "year": 1}})
+    def cited(paper: PaperRecord | None) -> str:
+        return method_bibtex(MethodRecord(name="sparnet", label="sparnet", weights=None, paper=paper))
+
+    assert cited(None) == ""
+    assert cited(PaperRecord(bibtex="\n@article{x,}\n")) == "@article{x,}"
+    made = cited(PaperRecord(title="A {B} & 100 %", url="https://e.org/a_b", year=1))
     assert "title = {A (B) \\& 100 \\%}" in made and made.count("{") == made.count("}")
-    assert "commit 0123abc" in run_bibtex(card)
+    assert "commit 0123abc" in run_bibtex(Manifest.from_json(manifest("sparnet")))
 
 
 def test_mean_landmarks_of_a_torn_file_are_an_error_that_names_it(tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ def test_the_landmark_network_is_the_one_of_the_installed_face_alignment() -> No
 def test_hashes_begin_as_the_file_names_say() -> None:
     counted = 0
     for name, card in evaluators().items():
+        if name.startswith("pyiqa-"):
+            continue  # pyiqa does not state which hash the digits in its names are of
         for url in card.urls:
             if digits := re.search(r"-([0-9a-f]{8,10})\.", url.rsplit("/", 1)[-1]):
                 counted += 1

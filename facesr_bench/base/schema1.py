@@ -1,0 +1,44 @@
+"""Forms of schema 1, read as they are written today: in manifests of old results and in users' old files.
+
+What stands here is history: it changes with nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+FLAT_PROFILE: dict[str, tuple[str, str, Any]] = {
+    "channel": ("pixels", "channel", None),
+    "luma_rounding": ("pixels", "luma_rounding", "none"),
+    "border": ("pixels", "border", 0),
+    "match_statistics": ("pixels", "match_statistics", False),
+    "face_detector": ("faces", "detector", "scrfd"),
+    "psnr_luma_rounding": ("psnr", "luma_rounding", None),
+    "psnr_epsilon": ("psnr", "epsilon", 0.0),
+    "ssim_window": ("ssim", "window", "gaussian"),
+    "ssim_size": ("ssim", "size", 11),
+    "ssim_sigma": ("ssim", "sigma", 1.5),
+    "ssim_covariance": ("ssim", "covariance", "population"),
+    "ssim_downsample": ("ssim", "downsample", False),
+    "ssim_clip_structure": ("ssim", "clip_structure", False),
+    "ssim_negative": ("ssim", "negative", False),
+    "lpips_range": ("lpips", "range", "minus-one-one"),
+    "lpips_size": ("lpips", "size", None),
+    "identity_alignment": ("identity", "alignment", "hr"),
+    "nme_normaliser": ("nme", "normaliser", "inter-ocular"),
+    "nme_average": ("nme", "average", "mean"),
+    "fan_decoding": ("nme", "decoding", "face-alignment"),
+}
+"""Where each field of a flat profile stands today, (table, field), and its default then."""
+
+
+def nested_profile(profile: Mapping[str, Any]) -> dict[str, Any]:
+    """A flat profile in today's form: a table per metric, with what differs from the defaults; any other unchanged."""
+    found = {key: value for key, value in profile.items() if key not in FLAT_PROFILE}
+    for key, (table, field, default) in FLAT_PROFILE.items():
+        # PSNR's own rounding came in only where it differs from the one that both metrics share.
+        usual = profile.get("luma_rounding", "none") if key == "psnr_luma_rounding" else default
+        if profile.get(key) is not None and profile[key] != usual:
+            found.setdefault(table, {})[field] = profile[key]
+    return found

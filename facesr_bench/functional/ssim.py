@@ -1,0 +1,168 @@
+"""Structural similarity of two images, with the window that a convention names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+from scipy.ndimage import correlate1d
+
+from facesr_bench.base.errors import MetricError
+from facesr_bench.functional.channels import Statistics, check_image, check_pair, scored_channels, statistics
+from facesr_bench.images.files import Image8
+from facesr_bench.plugins.convention import PixelConvention, Says
+
+Float = NDArray[np.float64]
+
+C1 = (0.01 * 255) ** 2
+C2 = (0.03 * 255) ** 2
+
+
+class SsimConvention(PixelConvention):
+    """The table [ssim] of a profile."""
+
+    window: Annotated[Literal["gaussian", "uniform"], Says("{} window")] = Field(
+        default="gaussian", description="the weights under the window"
+    )
+    size: Annotated[int, Field(ge=3), Says("{} px wide")] = Field(default=11, description="side of the window, px; odd")
+    sigma: Annotated[
+        float, Field(gt=0), Says("\N{GREEK SMALL LETTER SIGMA} = {} px", only={"window": ("gaussian",)})
+    ] = Field(default=1.5, description="of the gaussian window, px; the uniform one has none")
+    covariance: Annotated[Literal["population", "sample"], Says("{} covariance")] = Field(
+        default="population", description="divided by the window's places, or by one less"
+    )
+    downsample: Annotated[bool, Says(values={True: "pictures above 256 px are first averaged down"})] = Field(
+        default=False, description="first average-pool by round(min(H, W) / 256)"
+    )
+    clip_structure: Annotated[bool, Says(values={True: "a negative contrast-structure term counts as 0"})] = Field(
+        default=False, description="a negative contrast-structure term counts as 0, so that SSIM is never negative"
+    )
+    negative: Annotated[
+        bool, Says(values={True: "computed on the negative picture (a known bug, kept as a witness)"})
+    ] = Field(default=False, description="SSIM on 256 - Y (DIC's uint8 overflow), kept as a witness")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SsimConvention:
+        if self.size % 2 == 0:
+            raise ValueError("size must be odd")
+        if self.negative and (self.channel != "y-bt601" or self.luma_rounding == "none"):
+            raise ValueError("negative is what becomes of whole levels 16..235: channel y-bt601, luma rounded")
+        return self
+
+
+@dataclass(frozen=True)
+class SsimReference:
+    """What SSIM needs of the ground truth.
+
+    Attributes:
+        shape: of the whole HR image.
+        planes: CxHxW, what is scored.
+        mean, variance: Cxhxw, under the window at every place where it fits.
+        statistics: of the whole HR image, under a convention with `match_statistics`.
+    """
+
+    shape: tuple[int, ...]
+    planes: Float
+    mean: Float
+    variance: Float
+    statistics: Statistics | None
+
+
+class Ssim:
+    """SSIM of Wang et al. (2004), eq. 13: K1 = .01, K2 = .03, L = 255; the mean over places and channels.
+
+    Args:
+        scale: HR side over LR side, for conventions that cut a border that wide.
+    """
+
+    def __init__(self, convention: SsimConvention, scale: int) -> None:
+        self.convention, self.scale = convention, scale
+        self._window = window(convention)
+        places = convention.size**2
+        self._unbias = places / (places - 1) if convention.covariance == "sample" else 1.0
+
+    def prepare(self, hr: Image8) -> SsimReference:
+        """HR's scored channels, and their mean and variance under the window.
+
+        Raises:
+            MetricError: `hr` is not a uint8 HxWx3 picture, or smaller than the border and window.
+        """
+        hr = check_image(hr, "HR")
+        planes = self._planes(hr)
+        if min(planes.shape[1:]) < len(self._window):
+            size = f"{planes.shape[2]}x{planes.shape[1]}"
+            raise MetricError(
+                f"SSIM's window is {len(self._window)} px wide, "
+                f"but only {size} px of the {hr.shape[1]}x{hr.shape[0]} image are scored"
+            )
+        mean, mean_square = self._filter(np.stack([planes, planes * planes]))
+        variance = self._unbias * (mean_square - mean * mean)
+        matched_to = statistics(hr) if self.convention.match_statistics else None
+        return SsimReference(hr.shape, planes, mean, variance, matched_to)
+
+    def value(self, sr: Image8, reference: SsimReference) -> float:
+        """The mean of `maps`.
+
+        Raises:
+            MetricError: `sr` is not a uint8 picture of HR's size.
+        """
+        return float(self.maps(sr, reference).mean())
+
+    def map(self, sr: Image8, reference: SsimReference) -> Float:
+        """hxw: SSIM around each pixel, averaged over the channels; same errors as `value`."""
+        mean: Float = self.maps(sr, reference).mean(axis=0)
+        return mean
+
+    def maps(self, sr: Image8, reference: SsimReference) -> Float:
+        """Cxhxw: SSIM of each scored channel at every place where the window fits; same errors as `value`."""
+        x, y = self._planes(check_pair(sr, reference.shape), reference.statistics), reference.planes
+        mean, mean_square, mean_product = self._filter(np.stack([x, x * x, x * y]))
+        product = mean * reference.mean
+        squares = mean * mean + reference.mean * reference.mean
+        variances = self._unbias * (mean_square - mean * mean) + reference.variance
+        covariance = self._unbias * (mean_product - product)
+        structure = (2 * covariance + C2) / (variances + C2)
+        if self.convention.clip_structure:
+            structure = np.maximum(structure, 0)
+        maps: Float = (2 * product + C1) / (squares + C1) * structure
+        return maps
+
+    def _planes(self, image: Image8, matched_to: Statistics | None = None) -> Float:
+        scored = scored_channels(image, self.convention, self.scale, matched_to=matched_to)
+        planes = scored[None] if scored.ndim == 2 else np.ascontiguousarray(scored.transpose(2, 0, 1))
+        if self.convention.negative:
+            planes = 256 - planes  # 255 Y in uint8 wraps around to this
+        return average_pool(planes) if self.convention.downsample else planes
+
+    def _filter(self, stack: Float) -> Float:
+        """The window's weighted mean over the last two axes, at the places where it fits."""
+        rim = len(self._window) // 2
+        inner = correlate1d(stack, self._window, axis=-1)[..., rim:-rim]
+        filtered: Float = correlate1d(inner, self._window, axis=-2)[..., rim:-rim, :]
+        return filtered
+
+
+def window(convention: SsimConvention) -> Float:
+    """The convention's window along one axis, of sum 1; the window itself is its outer product with itself."""
+    if convention.window == "uniform":
+        return np.full(convention.size, 1 / convention.size)
+    offsets = np.arange(convention.size) - convention.size // 2
+    weights = np.exp(-(offsets**2) / (2 * convention.sigma**2))
+    normalised: Float = weights / weights.sum()
+    return normalised
+
+
+def average_pool(planes: Float) -> Float:
+    """CxHxW averaged over f x f blocks, f = round(min(H, W) / 256); what is left over at the far edges is dropped.
+
+    The step that Wang's MATLAB script takes before SSIM, in piq's form (default on there).
+    """
+    channels, height, width = planes.shape
+    factor = max(1, round(min(height, width) / 256))
+    rows, columns = height // factor, width // factor
+    blocks = planes[:, : rows * factor, : columns * factor].reshape(channels, rows, factor, columns, factor)
+    pooled: Float = blocks.mean(axis=(2, 4))
+    return pooled
