@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from facesr_bench.base.errors import CardError
-from facesr_bench.data.sources import find_protocol
+from facesr_bench.data.protocols import find_protocol
 from facesr_bench.plugins.profile import get_profile
 from facesr_bench.plugins.registry import metrics
 from facesr_bench.report.published import read_anchors
