@@ -22,6 +22,8 @@ from facesr_bench.evaluation import cost
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.dataset import Item
+from facesr_bench.plugins.degradation import DegradationBase, find_degradation, make_degradation
+from facesr_bench.plugins.degradation import identity as degradation_identity
 from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
 from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
 from facesr_bench.plugins.profile import Profile
@@ -144,7 +146,21 @@ class Failure:
 def inputs_of(plugin: Plugin[DatasetCard], card: ProtocolCard) -> dict[str, Any]:
     """What decides the images that methods get, beside the data itself."""
     prose = {"metrics", "summary", "expected_count", "profile"}
-    return {"protocol": card.model_dump(mode="json", exclude=prose), "dataset_code": plugin.code_hash()}
+    decides = {"protocol": card.model_dump(mode="json", exclude=prose), "dataset_code": plugin.code_hash()}
+    if card.degradation is None:
+        return decides
+    return {**decides, **degradation_identity(find_degradation(card.degradation, plugin.folder))}
+
+
+def degradation_of(plugin: Plugin[DatasetCard], card: ProtocolCard) -> DegradationBase | None:
+    """How a protocol's LR is made; None where it is given.
+
+    Raises:
+        PluginError: there is no such degradation, its code can't be used, or it can't do the protocol's scale.
+    """
+    if card.degradation is None:
+        return None
+    return make_degradation(find_degradation(card.degradation, plugin.folder), card.scale)
 
 
 def references_of(result: Result) -> References:
