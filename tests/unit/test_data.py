@@ -187,19 +187,17 @@ def test_list_names_the_variable_and_the_table_entry_that_are_read(
     card = (registry.datasets().get("folder").folder / "card.toml").read_text(encoding="utf-8")
     folder = tmp_path / "mine"
     folder.mkdir()
-    (folder / "card.toml").write_text(
-        card.replace('name = "folder"', 'name = "my.data"').replace("folder-", "my.data-")
-    )
+    (folder / "card.toml").write_text(card.replace('name = "folder"', 'name = "my.data"').replace("folder-", "mine-"))
     registry.datasets().add(folder)
     assert main(["list", "protocols"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert 'or FACESR_BENCH_DATA_MY_DATA=DIR, or "my.data" = "DIR" under [data]' in shown
     assert "FACESR_BENCH_DATA_HELEN=DIR" in shown and ' helen = "DIR"' in shown
     for place in ("variable", "table"):
-        assert not sources.is_given("my.data-x8", "my.data", {})
+        assert not sources.is_given("mine-x8", "my.data", {})
         if place == "variable":
             monkeypatch.setenv("FACESR_BENCH_DATA_MY_DATA", str(tmp_path))
         else:
             Path("facesr-bench.toml").write_text(f'[data]\n"my.data" = "{tmp_path}"\n')
-        assert sources.is_given("my.data-x8", "my.data", {}), place
+        assert sources.is_given("mine-x8", "my.data", {}), place
         monkeypatch.delenv("FACESR_BENCH_DATA_MY_DATA", raising=False)
