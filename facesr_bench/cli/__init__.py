@@ -17,7 +17,7 @@ COMMANDS = {
     "report": "rebuild the HTML page of a results folder",
     "train": "train a method on your own faces",
     "weights": "fetch, import and verify the networks that methods and metrics need",
-    "list": "list methods, protocols, datasets, metrics, profiles",
+    "list": "list methods, protocols, datasets, metrics, degradations, profiles",
     "new": "write a working plug-in folder to start from",
     "validate": "check a plug-in against the contract",
 }

@@ -9,22 +9,23 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from facesr_bench import weights
 from facesr_bench.base import environment, hashing
 from facesr_bench.base.devices import torch_device
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MethodError, PluginError, ResultsError
+from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MethodError, PluginError, ResultsError, describe
 from facesr_bench.base.files import file_name, make_folders
 from facesr_bench.base.hashing import digest
 from facesr_bench.evaluation import cost
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.dataset import Item
-from facesr_bench.plugins.method import MethodBase, make_method
-from facesr_bench.plugins.metric import MetricBase, SetMetric
+from facesr_bench.plugins.degradation import DegradationBase, find_degradation, make_degradation
+from facesr_bench.plugins.degradation import identity as degradation_identity
+from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
+from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
 from facesr_bench.plugins.profile import Profile
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import MethodSpec
@@ -59,7 +60,7 @@ class Setting:
     plugin: Plugin[DatasetCard]
     card: ProtocolCard
     profile: Profile
-    metrics: Sequence[MetricBase]
+    metrics: Sequence[AnyMetric]
     data: Mapping[str, Any]
 
     @property
@@ -100,20 +101,20 @@ class Entry:
     def _load(self, setting: Setting) -> MethodBase:
         card = self.spec.plugin.require_card()
         try:
-            method = make_method(self.spec.plugin.load_class(), card)
-            load = partial(
-                method.load,
+            context = MethodContext(
+                card,
+                scale=setting.card.scale,
                 weights=self.weights_path,
                 device=setting.device,
                 precision=setting.options.precision,
-                scale=setting.card.scale,
             )
-            measured = cost.load_measured(method, load, setting.card, setting.device)
+            method = make_method(self.spec.plugin.load_class(), context)
+            measured = cost.load_measured(method, setting.card)
             self.result.manifest = self.result.manifest.measured(CostRecord.model_validate(measured))
         except FaceSRBenchError:
             raise
         except STRANGERS as error:
-            message = f"{card.name} can't be loaded: {type(error).__name__}: {error}"
+            message = f"{card.name} can't be loaded: {describe(error)}"
             raise PluginError(message, traceback.format_exc()) from error
         return method
 
@@ -145,7 +146,21 @@ class Failure:
 def inputs_of(plugin: Plugin[DatasetCard], card: ProtocolCard) -> dict[str, Any]:
     """What decides the images that methods get, beside the data itself."""
     prose = {"metrics", "summary", "expected_count", "profile"}
-    return {"protocol": card.model_dump(mode="json", exclude=prose), "dataset_code": plugin.code_hash()}
+    decides = {"protocol": card.model_dump(mode="json", exclude=prose), "dataset_code": plugin.code_hash()}
+    if card.degradation is None:
+        return decides
+    return {**decides, **degradation_identity(find_degradation(card.degradation, plugin.folder))}
+
+
+def degradation_of(plugin: Plugin[DatasetCard], card: ProtocolCard) -> DegradationBase | None:
+    """How a protocol's LR is made; None where it is given.
+
+    Raises:
+        PluginError: there is no such degradation, its code can't be used, or it can't do the protocol's scale.
+    """
+    if card.degradation is None:
+        return None
+    return make_degradation(find_degradation(card.degradation, plugin.folder), card.scale)
 
 
 def references_of(result: Result) -> References:
@@ -277,7 +292,7 @@ def _environment(device: str) -> EnvironmentRecord:
     return EnvironmentRecord.model_validate(environment.environment(device))
 
 
-def _described(metrics: Sequence[MetricBase]) -> dict[str, MetricRecord]:
+def _described(metrics: Sequence[AnyMetric]) -> dict[str, MetricRecord]:
     return {metric.key: MetricRecord.model_validate(metric.describe()) for metric in metrics}
 
 
@@ -304,14 +319,12 @@ def _todo(setting: Setting, result: Result, chosen: Sequence[Item]) -> dict[str,
     return todo
 
 
-def _is_missing(result: Result, row: ImageRecord, metric: MetricBase) -> bool:
+def _is_missing(result: Result, row: ImageRecord, metric: AnyMetric) -> bool:
     known = metric.key in row.metrics or metric.key in row.reasons
+    if isinstance(metric, Unavailable):  # a set's reason is kept with the set
+        return metric.card.of == "image" and not known
     if isinstance(metric, SetMetric):
-        if metric.unavailable is not None:
-            return False  # its reason is the set's, not the image's
         known = known or result.features_path(metric.extractor, row.id).is_file()
-    if metric.unavailable is not None:
-        return not known
     version = row.versions.get(metric.key)
     if known and version is None and metric.troubled():
         return False

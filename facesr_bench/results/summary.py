@@ -146,7 +146,7 @@ def summarise(results: Iterable[Result]) -> list[ResultSummary]:
 
 def _summarise_one(result: Result) -> ResultSummary:
     manifest = result.manifest
-    images = result.rows()
+    images = result.images
     good = [row for row in images.values() if row.error is None]
     expected = manifest.protocol.expected_count or manifest.data.count
     infos = metric_infos(manifest.metrics, images.values())
@@ -189,7 +189,7 @@ def per_image_values(row: ResultSummary) -> dict[str, dict[str, float]]:
         ResultsError: the images of the result can't be read.
     """
     found: dict[str, dict[str, float]] = {}
-    for image in row.result.rows().values():
+    for image in row.result.images.values():
         if image.error is None:
             for name, info in row.metrics.items():
                 if why_missing(image, name, info) is None and not is_left_out(image.metrics[name], info):
