@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import (
-    STRANGERS,
+    PLUGIN_ERRORS,
     DetectionError,
     FaceSRBenchError,
     MetricError,
@@ -70,7 +70,7 @@ def load_item(
         sample = prepare(item.id, dataset.read(item, protocol), protocol, degrade)
     except FaceSRBenchError as error:
         return Loaded(item.id, error=str(error))
-    except STRANGERS as error:  # costs this image
+    except PLUGIN_ERRORS as error:  # costs this image
         return Loaded(item.id, error=f"{protocol.name} can't read it: {describe(error)}")
     sample = replace(sample, keep=references)
     loaded = Loaded(item.id, sample)
@@ -103,7 +103,7 @@ def _prepare_metric(metric: AnyMetric, sample: Sample, loaded: Loaded) -> None:
         loaded.passing.add(key)
     except ResultsError:
         raise  # a run that can't save is a failed run
-    except STRANGERS as error:  # costs the metric's own cell
+    except PLUGIN_ERRORS as error:  # costs the metric's own cell
         loaded.reasons[key] = describe(error)
 
 

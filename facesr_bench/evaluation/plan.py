@@ -15,7 +15,7 @@ from typing import Any
 from facesr_bench import weights
 from facesr_bench.base import environment, hashing
 from facesr_bench.base.devices import torch_device
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MethodError, PluginError, ResultsError, describe
+from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, MethodError, PluginError, ResultsError, describe
 from facesr_bench.base.files import file_name, make_folders
 from facesr_bench.base.hashing import digest
 from facesr_bench.evaluation import cost
@@ -113,7 +113,7 @@ class Entry:
             self.result.manifest = self.result.manifest.measured(CostRecord.model_validate(measured))
         except FaceSRBenchError:
             raise
-        except STRANGERS as error:
+        except PLUGIN_ERRORS as error:
             message = f"{card.name} can't be loaded: {describe(error)}"
             raise PluginError(message, traceback.format_exc()) from error
         return method

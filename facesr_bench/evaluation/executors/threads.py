@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, ResultsError, describe
+from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, ResultsError, describe
 from facesr_bench.base.files import file_name, write_json
 from facesr_bench.evaluation import attention
 from facesr_bench.evaluation.inputs import Loaded, load_item
@@ -108,7 +108,7 @@ class Computation:
                 attention.keep(method, loaded, folder / file_name(loaded.id))
             except ResultsError:
                 raise
-            except STRANGERS as error:
+            except PLUGIN_ERRORS as error:
                 label = f"{self._setting.card.name}, {entry.result.label}, attention maps of {loaded.id}"
                 self._report.problems.append(f"{label}: {describe(error)}")
                 return
