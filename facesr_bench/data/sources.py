@@ -20,7 +20,7 @@ ENVIRONMENT_PREFIX = "FACESR_BENCH_DATA_"
 
 
 def resolve(protocol_name: str, dataset_name: str, given: Mapping[str, Path]) -> Path | None:
-    """The data of a protocol: the first of these places that names it, or none.
+    """The data of a protocol: the first of these places that names it, or None.
 
     1. `given` (the command line's `--data NAME=PATH`),
     2. the environment variable FACESR_BENCH_DATA_NAME, the name in capitals and every other character an underscore,

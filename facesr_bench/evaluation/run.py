@@ -43,7 +43,7 @@ def run(options: RunRequest, progress: Progress | None = None) -> RunOutcome:
     found = [find_protocol(name) for name in expand_protocols(options.protocols)]
     if not specs or not found:
         raise FaceSRBenchError("give at least one method and one protocol")
-    check_names(options.data)  # wrong names are told before any work is done
+    check_names(options.data)  # wrong names are refused before any work is done
     for _, card in found:
         get_profile(options.profile or card.profile)
         for name in options.metrics or card.metrics:
@@ -136,7 +136,7 @@ def _check_items(dataset: str, items: Sequence[Item]) -> None:
     seen: set[str] = set()
     for item in items:
         if not isinstance(item.id, str) or not item.id:
-            raise DataError(f"dataset {dataset}: {item.id!r} is no image id; a text of one letter or more is due")
+            raise DataError(f"dataset {dataset}: {item.id!r} is no image id; expected a text of one letter or more")
         if item.id in seen:
             raise DataError(f"dataset {dataset} lists two images with the id {item.id!r}")
         try:
@@ -148,7 +148,7 @@ def _check_items(dataset: str, items: Sequence[Item]) -> None:
 
 
 def _open_all(setting: Setting, specs: Sequence[MethodSpec], chosen: Sequence[Item], report: RunOutcome) -> list[Entry]:
-    """Every method that can run; the others are told of in the report.
+    """Every method that can run; the others' reasons go into the report.
 
     Two ways to write one method (`sparnet` and `sparnet@bundled`) are one row.
     """

@@ -16,7 +16,7 @@ from facesr_bench.plugins.registry import Plugin, Registry, methods, metrics
 
 @dataclass(frozen=True)
 class MethodSpec:
-    """One method with the weights the user asked for (none: the card's default)."""
+    """One method with the weights the user asked for (None: the card's default)."""
 
     plugin: Plugin[MethodCard]
     weights: str | None
