@@ -9,7 +9,7 @@ from typing import Any
 
 from facesr_bench.plugins.registry import datasets
 from facesr_bench.report.published import Source
-from facesr_bench.results.summary import RowSummary
+from facesr_bench.results.summary import ResultSummary
 
 _KEY = re.compile(r"^\s*@\w+\s*\{\s*([^\s,{}]+)\s*,", re.MULTILINE)
 
@@ -50,7 +50,7 @@ class Bibliography:
         return key
 
 
-def bibliography(rows: Sequence[RowSummary], sources: Mapping[str, Source] | None = None) -> Bibliography:
+def bibliography(rows: Sequence[ResultSummary], sources: Mapping[str, Source] | None = None) -> Bibliography:
     """The entries for these rows, from the cards of their methods and datasets.
 
     A card that knows only title, year and address gives an `@misc` with just these.

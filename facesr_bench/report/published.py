@@ -57,6 +57,11 @@ class Anchor(_Card):
         """The method, and its weights where the source tells them apart."""
         return self.method if self.weights in {"none", "not stated"} else f"{self.method} ({self.weights})"
 
+    @property
+    def costs(self) -> dict[str, float]:
+        """What is known of `facesr_bench.results.columns.COSTS`, by name."""
+        return {} if self.parameters_million is None else {"parameters": round(self.parameters_million * 1e6)}
+
 
 class AnchorFile(_Card):
     """All of anchors.toml."""

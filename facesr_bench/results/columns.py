@@ -1,11 +1,11 @@
-"""What the values of many images come to: the columns of a table, and each column's number or why it has none."""
+"""Aggregates per-image values into one number per column, or the reason there is none."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from facesr_bench.results.record import ImageRecord
 
@@ -125,9 +125,17 @@ def metric_infos(described: Mapping[str, Mapping[str, Any]], images: Iterable[Im
     return {name: infos[name] for name in ordered_metrics(infos)}
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Totals:
-    """What many images come to; the fields are those of RowSummary."""
+    """Aggregates of many images, by column.
+
+    Attributes:
+        means: over the images that have a value; may be infinite, never NaN.
+        counts: how many images each mean is over.
+        reasons: metric -> why it has no value -> the ids of the images it has none for.
+        standard_errors: of values of a set, where the metric knows.
+        left_out: how many values each mean leaves out by the metric's own rule.
+    """
 
     means: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
@@ -136,13 +144,57 @@ class Totals:
     left_out: dict[str, int] = field(default_factory=dict)
 
     def qualifier(self, metric: MetricInfo) -> str:
-        """As `RowSummary.qualifier`."""
+        """What must stand right behind the value of a set: its standard error, its count where that is too small."""
         if metric.of != "set" or metric.name not in self.means:
             return ""
         error = self.standard_errors.get(metric.name)
         spread = "" if error is None else f" \N{PLUS-MINUS SIGN} {metric.format(error)}"
         count = self.counts[metric.name]
         return f"{spread} (n = {count})" if count < metric.minimum_count else spread
+
+
+@dataclass(frozen=True)
+class CostColumn:
+    """A column of what a method takes, beside its metrics.
+
+    Attributes:
+        name: of the csv's column, and of the number in the manifest's `method.cost`.
+        title: of the column in tables.
+        unit: behind the title; empty where the title says it.
+        per: how many of the numbers measured make one unit.
+        digits: decimals in tables.
+        summary: what it is, in a sentence.
+        shown: the places that show it beside the csv, which has all: tables to paste, the site's leaderboards, its page
+            of a method, the terminal. Without a number in any row a column is left out of all of them.
+    """
+
+    name: str
+    title: str
+    unit: str
+    per: float
+    digits: int
+    summary: str
+    shown: tuple[Literal["table", "board", "method", "terminal"], ...] = ("table", "board", "method")
+
+    @property
+    def header(self) -> str:
+        """`Params (M)`: title and unit."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    def format(self, value: float) -> str:
+        """A number as measured, in the column's unit."""
+        return "0" if value == 0 else f"{value / self.per:.{self.digits}f}"
+
+
+COSTS = (
+    CostColumn("parameters", "Params", "M", 1e6, 2, "Parameters of the network."),
+    CostColumn("flops", "GFLOPs", "", 1e9, 2, "Operations for one image, a multiply-add counted as two."),
+    CostColumn("peak_memory", "Memory", "MiB", 2**20, 0, "What one image needs on the GPU at most, weights included."),
+    CostColumn(
+        "ms_per_image", "ms/image", "", 1, 1, "Median time for one image.", ("table", "board", "method", "terminal")
+    ),
+)
+"""Every column of cost, in their order. To add one, add it here and measure it in `facesr_bench.evaluation.cost`."""
 
 
 def total(

@@ -8,18 +8,40 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
-from facesr_bench.results.columns import MetricInfo, ordered_metrics
+from facesr_bench.results.columns import COSTS, CostColumn, MetricInfo, ordered_metrics
 from facesr_bench.results.store import Result
-
-if TYPE_CHECKING:
-    from facesr_bench.results.summary import RowSummary
+from facesr_bench.results.summary import ResultSummary
 
 _PROSE = {"protocol": {"summary", "metrics", "expected_count", "profile"}, "profile": {"summary", "source"}}
 """Fields of the cards that don't change a number."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RankedResult(ResultSummary):
+    """A result among those that it may be compared with; has a value or a reason for each metric of its group.
+
+    Attributes:
+        comparable: it ran on the same images as the largest run of its group.
+        unranked: why it is not comparable; empty where it is.
+        best: the metrics whose best mean of the group this row has; empty in a group with nothing to compare.
+        second: the metrics whose second best mean of the group this row has.
+    """
+
+    comparable: bool
+    unranked: str
+    best: frozenset[str] = frozenset()
+    second: frozenset[str] = frozenset()
+
+    def notes(self, metrics: Collection[str] | None = None) -> list[str]:
+        """As those of the result alone, with why it is not ranked."""
+        notes = list(self._failures_in_words())
+        if self.unranked and self.error is None:
+            notes.append(f"not ranked: {self.unranked}")
+        return [*notes, *self._gaps_in_words(self.metrics if metrics is None else metrics)]
 
 
 @dataclass(frozen=True)
@@ -33,7 +55,7 @@ class Group:
 
     protocol: str
     profile: str
-    rows: tuple[RowSummary, ...]
+    rows: tuple[RankedResult, ...]
     metrics: tuple[MetricInfo, ...]
     n: int
     total: int
@@ -42,6 +64,10 @@ class Group:
     def size(self) -> str:
         """`330`, or `10 of 330` for a part of the set."""
         return str(self.n) if self.n == self.total else f"{self.n} of {self.total}"
+
+    def costs(self, place: str) -> list[CostColumn]:
+        """The columns of cost that a place (`CostColumn.shown`) shows: those that some row has a number of."""
+        return [cost for cost in COSTS if place in cost.shown and any(cost.name in row.costs for row in self.rows)]
 
     def notes(self, metrics: Collection[str] | None = None) -> list[tuple[str, str]]:
         """(labels of rows, what must be known of them): the notes of all rows, equal ones said once.
@@ -56,34 +82,33 @@ class Group:
         return [(", ".join(names), note) for note, names in labels.items()]
 
 
-def rank(rows: Sequence[RowSummary], scored: Sequence[frozenset[str]]) -> None:
-    """Say of each row what it may be compared with, which of its means are best or second, and why cells are empty.
-
-    Args:
-        scored: for each row the ids of the images that it has an output for.
-    """
-    members: dict[tuple[str, str], list[int]] = {}
-    for index, row in enumerate(rows):
-        members.setdefault((row.protocol, row.profile), []).append(index)
-    for indices in members.values():
-        _mark_comparable([rows[i] for i in indices], [scored[i] for i in indices])
-        _explain_empty_cells([rows[i] for i in indices])
-        _place([rows[i] for i in indices])
-
-
-def groups(rows: Sequence[RowSummary]) -> list[Group]:
-    """Rows by (protocol, profile), in the order first seen; ranked rows come first, by their first metric."""
-    members: dict[tuple[str, str], list[RowSummary]] = {}
+def groups(rows: Iterable[ResultSummary]) -> list[Group]:
+    """The results by (protocol, profile), in the order first seen, ranked: best first by their first metric."""
+    members: dict[tuple[str, str], list[ResultSummary]] = {}
     for row in rows:
         members.setdefault((row.protocol, row.profile), []).append(row)
-    found = []
-    for (protocol, profile), group in members.items():
-        infos = {name: info for row in group for name, info in row.metrics.items()}
-        metrics = tuple(infos[name] for name in ordered_metrics(infos))
-        largest = max(group, key=lambda row: (row.comparable, row.n))
-        ordered = tuple(sorted(group, key=lambda row: _order(row, metrics)))
-        found.append(Group(protocol, profile, ordered, metrics, largest.n, largest.total))
-    return found
+    return [_group(protocol, profile, found) for (protocol, profile), found in members.items()]
+
+
+def _group(protocol: str, profile: str, rows: Sequence[ResultSummary]) -> Group:
+    infos = {name: info for row in rows for name, info in row.metrics.items()}
+    metrics = tuple(infos[name] for name in ordered_metrics(infos))
+    ranked = _with_places([_explained(row, metrics) for row in _compared(rows)], metrics)
+    largest = max(ranked, key=lambda row: (row.comparable, row.n))
+    ordered = tuple(sorted(ranked, key=lambda row: _order(row, metrics)))
+    return Group(protocol, profile, ordered, metrics, largest.n, largest.total)
+
+
+_K = TypeVar("_K")
+
+
+def places(values: Mapping[_K, float], higher_is_better: bool | None) -> tuple[frozenset[_K], frozenset[_K]]:
+    """Whose values are the best and the second best; both empty without a direction or something to compare with."""
+    if len(values) < 2 or higher_is_better is None:
+        return frozenset(), frozenset()
+    ordered = sorted(set(values.values()), reverse=higher_is_better)
+    best, second = (frozenset(key for key in values if values[key] in ordered[i : i + 1]) for i in (0, 1))
+    return best, second
 
 
 def _definition(result: Result) -> str:
@@ -93,63 +118,77 @@ def _definition(result: Result) -> str:
     return json.dumps([manifest["data"]["hash"], *cards], sort_keys=True)
 
 
-def _mark_comparable(rows: Sequence[RowSummary], scored: Sequence[frozenset[str]]) -> None:
-    keys = [(_definition(row.result), ids) for row, ids in zip(rows, scored, strict=True)]
+_UNPLACED: dict[str, Any] = {"best": frozenset(), "second": frozenset()}
+"""Rows may come from another group, with their places there."""
+
+
+def _compared(rows: Sequence[ResultSummary]) -> list[RankedResult]:
+    """The rows, each with why it can't be compared with the largest run."""
+    keys = [(_definition(row.result), row.ids) for row in rows]
     shared_by = Counter(keys)
     # Of two equally large sets, the one that more results share; then the one run last.
     _, reference = max(
         zip(rows, keys, strict=True),
         key=lambda pair: (pair[0].n, shared_by[pair[1]], str(pair[0].result.manifest["updated"])),
     )
-    for row, key in zip(rows, keys, strict=True):
-        row.comparable = bool(key[1]) and key == reference
-        if row.comparable:
-            continue
-        if not key[1]:
-            row.unranked = "no image was scored"
-        elif key[0] != reference[0]:
-            row.unranked = "it ran on other data, or under another definition of the protocol or profile"
-        elif key[1] < reference[1]:
-            row.unranked = f"{len(key[1])} of the {len(reference[1])} images of the largest run"
-        else:
-            row.unranked = "its images are not those of the largest run"
+    reasons = [_why_unranked(key, reference) for key in keys]
+    return [
+        RankedResult(**{**vars(row), **_UNPLACED, "comparable": not reason, "unranked": reason})
+        for row, reason in zip(rows, reasons, strict=True)
+    ]
 
 
-def _explain_empty_cells(rows: Sequence[RowSummary]) -> None:
-    """Give each metric that other rows of the group have a reason where this row has none."""
-    infos = {name: info for row in rows for name, info in row.metrics.items()}
-    for row in rows:
-        for name in ordered_metrics(infos):
-            if name in row.means or name in row.reasons:
-                continue
-            row.metrics.setdefault(name, infos[name])
-            reason = row.error or ("not computed in this run" if row.n else "no image was scored")
-            row.reasons[name] = {reason: []}
+_Key = tuple[str, frozenset[str]]
+"""What must be equal: the task's definition, and the ids of the images."""
 
 
-def _place(rows: Sequence[RowSummary]) -> None:
-    contenders = [row for row in rows if row.comparable]
-    for name in {name for row in contenders for name in row.means}:
-        newest = max(row.metrics[name].version for row in contenders if name in row.means)
-        ranked = [
-            row
-            for row in contenders
-            if row.counts.get(name) == row.n
-            and row.metrics[name].version == newest
-            and row.metrics[name].higher_is_better is not None
-        ]
-        if len(ranked) <= 1:
-            continue
-        higher = bool(ranked[0].metrics[name].higher_is_better)
-        places = sorted({row.means[name] for row in ranked}, reverse=higher)
-        for row in ranked:
-            if row.means[name] == places[0]:
-                row.best.add(name)
-            elif row.means[name] == places[1]:
-                row.second.add(name)
+def _why_unranked(key: _Key, reference: _Key) -> str:
+    if not key[1]:
+        return "no image was scored"
+    if key[0] != reference[0]:
+        return "it ran on other data, or under another definition of the protocol or profile"
+    if key[1] < reference[1]:
+        return f"{len(key[1])} of the {len(reference[1])} images of the largest run"
+    return "" if key == reference else "its images are not those of the largest run"
 
 
-def _order(row: RowSummary, metrics: Sequence[MetricInfo]) -> tuple[bool, bool, float, str]:
+def _explained(row: RankedResult, metrics: Iterable[MetricInfo]) -> RankedResult:
+    """With a reason for each metric of the group that the row knows nothing of."""
+    missing = [info for info in metrics if info.name not in row.means and info.name not in row.reasons]
+    reason = row.error or ("not computed in this run" if row.n else "no image was scored")
+    reasons: dict[str, dict[str, list[str]]] = {info.name: {reason: []} for info in missing}
+    infos = {info.name: info for info in missing if info.name not in row.metrics}
+    return replace(row, reasons=row.reasons | reasons, metrics=row.metrics | infos)
+
+
+def _with_places(rows: Sequence[RankedResult], metrics: Iterable[MetricInfo]) -> list[RankedResult]:
+    """With the best and second best of each metric."""
+    found = {info.name: _places(rows, info.name) for info in metrics}
+    return [
+        replace(
+            row,
+            best=frozenset(name for name, (best, _) in found.items() if place in best),
+            second=frozenset(name for name, (_, second) in found.items() if place in second),
+        )
+        for place, row in enumerate(rows)
+    ]
+
+
+def _places(rows: Sequence[RankedResult], name: str) -> tuple[frozenset[int], frozenset[int]]:
+    """The places in `rows` of the best and the second best mean of one metric."""
+    contenders = {place: row for place, row in enumerate(rows) if row.comparable and name in row.means}
+    newest = max((row.metrics[name].version for row in contenders.values()), default=0)
+    ranked = {
+        place: row.means[name]
+        for place, row in contenders.items()
+        if row.counts[name] == row.n
+        and row.metrics[name].version == newest
+        and row.metrics[name].higher_is_better is not None
+    }
+    return places(ranked, rows[min(ranked)].metrics[name].higher_is_better if ranked else None)
+
+
+def _order(row: RankedResult, metrics: Sequence[MetricInfo]) -> tuple[bool, bool, float, str]:
     first = metrics[0] if metrics else None
     if first is None or first.name not in row.means:
         return (not row.comparable, True, 0.0, row.label)

@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facesr_bench.base.errors import ResultsError
-from facesr_bench.results.leaderboard import Group
-from facesr_bench.results.summary import RowSummary, per_image_values
+from facesr_bench.results.leaderboard import Group, RankedResult
+from facesr_bench.results.summary import per_image_values
 
 LEVEL = 0.95
 """Confidence level of every interval."""
@@ -238,8 +238,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def compare(group: Group) -> dict[tuple[str, str], Comparison]:
     """Intervals of all means of a group, and every ranked row against the best of each metric.
 
-    Rows that are not ranked (`RowSummary.comparable` is false) have intervals but are compared with nothing, and so is
-    a metric without a direction or with one method only. Two methods are compared on the images that both have a value
+    Rows that are not ranked (`RankedResult.comparable`) have intervals but are compared with nothing, and so is a
+    metric without a direction or with one method only. Two methods are compared on the images that both have a value
     for. The cells of a metric of a whole set have neither interval nor test: it has no value per image.
 
     Raises:
@@ -281,11 +281,11 @@ _Key = tuple[str, str]
 """Row label, metric name."""
 
 
-def _is_rival(row: RowSummary, reference: RowSummary, name: str) -> bool:
+def _is_rival(row: RankedResult, reference: RankedResult, name: str) -> bool:
     return row.comparable and name in row.means and row.metrics[name].version == reference.metrics[name].version
 
 
-def _cell(row: RowSummary, name: str, values: Mapping[str, Mapping[str, float]]) -> Comparison:
+def _cell(row: RankedResult, name: str, values: Mapping[str, Mapping[str, float]]) -> Comparison:
     given = values.get(name, {})
     why = ""
     infinite = sum(math.isinf(value) for value in given.values())

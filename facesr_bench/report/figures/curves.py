@@ -13,8 +13,8 @@ from facesr_bench.base.errors import ResultsError
 from facesr_bench.report.figures.style import finished, looks, new_figure, pick, plain, ranked, style
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.curves import auc, cumulative_curve, failure_rate
-from facesr_bench.results.leaderboard import Group
-from facesr_bench.results.summary import RowSummary, per_image_values
+from facesr_bench.results.leaderboard import Group, RankedResult
+from facesr_bench.results.summary import per_image_values
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -117,6 +117,6 @@ def curve(group: Group, metric: str | None = None, *, limit: float | None = None
         return finished(figure)
 
 
-def _errors(row: RowSummary, metric: str, values: Mapping[str, float]) -> dict[str, float]:
+def _errors(row: RankedResult, metric: str, values: Mapping[str, float]) -> dict[str, float]:
     lost = (image.id for image in row.result.rows().values() if metric in image.undetected)
     return {**dict.fromkeys(lost, math.inf), **values}

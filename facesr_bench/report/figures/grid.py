@@ -17,8 +17,8 @@ from facesr_bench.images.luma import FULL_FLOAT32
 from facesr_bench.images.maps import COLOUR_MAP
 from facesr_bench.report.figures.style import WIDTH, pick, plain, ranked, style
 from facesr_bench.results.columns import MetricInfo
-from facesr_bench.results.leaderboard import Group
-from facesr_bench.results.summary import RowSummary, per_image_values
+from facesr_bench.results.leaderboard import Group, RankedResult
+from facesr_bench.results.summary import per_image_values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,11 +83,11 @@ def comparison(
     return _grid(group, columns, ids, boxes)
 
 
-def _rows(group: Group, methods: Sequence[str]) -> list[RowSummary]:
+def _rows(group: Group, methods: Sequence[str]) -> list[RankedResult]:
     rows = ranked(group)
     if not methods:
         return rows
-    chosen: list[RowSummary] = []
+    chosen: list[RankedResult] = []
     for name in methods:
         meant = [row for row in rows if name in {row.label, row.method}]
         if not meant:
@@ -100,7 +100,7 @@ def _rows(group: Group, methods: Sequence[str]) -> list[RowSummary]:
 
 
 def _images(
-    rows: Sequence[RowSummary],
+    rows: Sequence[RankedResult],
     wanted: Sequence[str],
     values: Mapping[str, Mapping[str, Mapping[str, float]]],
     metric: str | None,
@@ -129,7 +129,7 @@ def _unknown_image(name: str, known: Sequence[str]) -> str:
 
 
 def _columns(
-    rows: Sequence[RowSummary],
+    rows: Sequence[RankedResult],
     ids: Sequence[str],
     metrics: Sequence[MetricInfo],
     values: Mapping[str, Mapping[str, Mapping[str, float]]],
@@ -175,7 +175,7 @@ def _words(values: Mapping[str, Mapping[str, float]], image: str, metrics: Seque
 
 
 def _best(
-    rows: Sequence[RowSummary],
+    rows: Sequence[RankedResult],
     ids: Sequence[str],
     metrics: Sequence[MetricInfo],
     values: Mapping[str, Mapping[str, Mapping[str, float]]],
@@ -293,7 +293,7 @@ def _zoom_size(box: Box, cell: int) -> tuple[int, int]:
 # -- mean error --------------------------------------------------------------------------------------------------------
 
 
-def mean_error(row: RowSummary) -> NDArray[np.float64]:
+def mean_error(row: RankedResult) -> NDArray[np.float64]:
     """|Y(sr) - Y(hr)| averaged over the images of a row, HxW, in levels of 255; one image in memory at a time.
 
     Raises:

@@ -27,9 +27,9 @@ from facesr_bench.report.figures.style import (
     style,
 )
 from facesr_bench.results.columns import MetricInfo
-from facesr_bench.results.leaderboard import Group
+from facesr_bench.results.leaderboard import Group, RankedResult
 from facesr_bench.results.statistics import FEW, Comparisons, compare
-from facesr_bench.results.summary import RowSummary, per_image_values
+from facesr_bench.results.summary import per_image_values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -158,7 +158,7 @@ def tradeoff(group: Group, x: str = "psnr", y: str = "lpips", *, comparisons: Co
     except ResultsError as error:
         raise ResultsError(f"{error}\n  choose with --x and --y of `facesr-bench figure tradeoff`") from error
     points = {
-        row.label: (row.means[across.name], row.means[up.name], row.parameters)
+        row.label: (row.means[across.name], row.means[up.name], row.costs.get("parameters"))
         for row in rows
         if math.isfinite(row.means.get(across.name, math.nan)) and math.isfinite(row.means.get(up.name, math.nan))
     }
@@ -194,12 +194,12 @@ def tradeoff(group: Group, x: str = "psnr", y: str = "lpips", *, comparisons: Co
         return finished(figure)
 
 
-def _area(parameters: int | None) -> float:
+def _area(parameters: float | None) -> float:
     """Points squared; proportional to the parameters from 1 to 100 million, so that areas can be compared."""
     return 26 + 6 * min(parameters or 0, 100_000_000) / 1e6
 
 
-def _with_parameters(label: str, parameters: int | None) -> str:
+def _with_parameters(label: str, parameters: float | None) -> str:
     return label if not parameters else f"{label} ({parameters / 1e6:.1f} M)"
 
 
@@ -261,6 +261,6 @@ def parallel(group: Group, metrics: Sequence[str] = ()) -> Figure:
         return finished(figure)
 
 
-def _means(rows: Sequence[RowSummary], metric: MetricInfo) -> dict[str, float]:
+def _means(rows: Sequence[RankedResult], metric: MetricInfo) -> dict[str, float]:
     found = {row.label: row.means.get(metric.name, math.nan) for row in rows}
     return {label: mean for label, mean in found.items() if math.isfinite(mean)}

@@ -1,7 +1,7 @@
 """What every figure shares: its style, how a method is drawn, which rows and metrics it shows, and writing it.
 
 Figures are matplotlib's, shown in no window; `save` writes them. Only rows that ran on the same images
-(`RowSummary.comparable`) are drawn. Methods keep their colour, marker and dashes in all plots of a group: seaborn's
+(`RankedResult.comparable`) are drawn. Methods keep their colour, marker and dashes in all plots of a group: seaborn's
 `colorblind` palette, and shapes besides, so that no plot is told by colour alone.
 """
 
@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.report.tables.sheet import chosen_metrics, one_line, short_names
 from facesr_bench.results.columns import MetricInfo
-from facesr_bench.results.leaderboard import Group
-from facesr_bench.results.summary import RowSummary
+from facesr_bench.results.leaderboard import Group, RankedResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,7 +124,7 @@ def looks(group: Group) -> dict[str, Look]:
     }
 
 
-def ranked(group: Group) -> list[RowSummary]:
+def ranked(group: Group) -> list[RankedResult]:
     """The rows that may be drawn together, best first.
 
     Raises:

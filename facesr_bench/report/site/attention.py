@@ -11,8 +11,8 @@ from PIL import Image
 from facesr_bench.base.files import file_name
 from facesr_bench.report.site.pages import link
 from facesr_bench.report.site.section import Section
+from facesr_bench.results.leaderboard import RankedResult
 from facesr_bench.results.store import FOLDER, MEAN
-from facesr_bench.results.summary import RowSummary
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Shown:
     units: list[str]
 
 
-def shown(section: Section, row: RowSummary, page: Path) -> list[Shown]:
+def shown(section: Section, row: RankedResult, page: Path) -> list[Shown]:
     """The mean, then each image that has maps; empty for methods without attention."""
     folder = row.result.folder / FOLDER
     if not folder.is_dir() or row not in section.shown:
@@ -53,7 +53,7 @@ def shown(section: Section, row: RowSummary, page: Path) -> list[Shown]:
     return found
 
 
-def tops(row: RowSummary) -> list[float]:
+def tops(row: RankedResult) -> list[float]:
     """The largest attention of each unit in any image kept: the upper end of its colours."""
     found: dict[int, int] = {}
     for folder in (row.result.folder / FOLDER).glob("*"):

@@ -17,8 +17,8 @@ from facesr_bench.images.maps import DIVERGING_MAP, hex_colours
 from facesr_bench.report.site.pages import Pages, link, script_data, short_name
 from facesr_bench.report.site.section import PER_PAGE, Section
 from facesr_bench.results.columns import MetricInfo
+from facesr_bench.results.leaderboard import RankedResult
 from facesr_bench.results.record import ImageRecord
-from facesr_bench.results.summary import RowSummary
 
 LARGEST_SIDE = 192
 """In the gallery a picture is shown at its own size up to this side, px, and larger ones at this size."""
@@ -113,7 +113,7 @@ class Gallery:
             ],
         )
 
-    def _tile(self, row: RowSummary, image: ImageRecord | None, image_id: str, bests: Mapping[str, float]) -> Tile:
+    def _tile(self, row: RankedResult, image: ImageRecord | None, image_id: str, bests: Mapping[str, float]) -> Tile:
         if image is None or image.error is not None:
             return Tile(row.label, None, None, [], "not run" if image is None else f"failed: {image.error}")
         picture, error_map = row.result.sr_path(image_id), row.result.map_path(image_id)
@@ -226,7 +226,7 @@ def _metric(info: MetricInfo) -> dict[str, Any]:
     }
 
 
-def _method(section: Section, row: RowSummary, rows: Mapping[str, ImageRecord], page: Path) -> dict[str, Any]:
+def _method(section: Section, row: RankedResult, rows: Mapping[str, ImageRecord], page: Path) -> dict[str, Any]:
     """One method's numbers, image by image in the order of `ids`; null where there is none."""
     found = [rows.get(image_id) for image_id in section.ids]
     values: dict[str, list[float | str | None]] = {

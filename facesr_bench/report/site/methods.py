@@ -9,11 +9,11 @@ from pathlib import Path
 
 from facesr_bench.report.site import attention, plots
 from facesr_bench.report.site.gallery import Gallery, Plate
-from facesr_bench.report.site.overview import Cell, anchor_of, cell_of, costs
+from facesr_bench.report.site.overview import Cell, anchor_of, cell_of, cost_cell
 from facesr_bench.report.site.pages import Pages, format_value, link, short_name
 from facesr_bench.report.site.section import Section
-from facesr_bench.results.columns import MetricInfo
-from facesr_bench.results.summary import RowSummary
+from facesr_bench.results.columns import CostColumn, MetricInfo
+from facesr_bench.results.leaderboard import RankedResult
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,11 @@ class Part:
     """A method in one section, for its page."""
 
     section: Section
-    row: RowSummary
+    row: RankedResult
     board: str
     source: str
     numbers: list[Figure]
+    costs: list[tuple[CostColumn, Cell]]
     examples: list[tuple[str, Plate]]
     example_metric: MetricInfo | None
     means: list[Mean]
@@ -63,7 +64,7 @@ class Part:
 
 def write(pages: Pages, sections: Sequence[Section]) -> dict[str, Path]:
     """A page for each method's label; their paths."""
-    members: dict[str, list[tuple[Section, RowSummary]]] = {}
+    members: dict[str, list[tuple[Section, RankedResult]]] = {}
     for section in sections:
         for row in section.group.rows:
             members.setdefault(row.label, []).append((section, row))
@@ -80,13 +81,12 @@ def write(pages: Pages, sections: Sequence[Section]) -> dict[str, Path]:
             manifest=newest.result.manifest,
             parts_of=parts,
             page=path,
-            costs=dict(zip(("ms", "parameters", "gflops", "memory"), costs(newest), strict=True)),
         )
         paths[label] = path
     return paths
 
 
-def _part(pages: Pages, section: Section, row: RowSummary, page: Path) -> Part:
+def _part(pages: Pages, section: Section, row: RankedResult, page: Path) -> Part:
     metric, examples = _examples(section, row, page)
     mean_page = section.folder / "mean.html"
     shown = attention.shown(section, row, page)
@@ -101,6 +101,7 @@ def _part(pages: Pages, section: Section, row: RowSummary, page: Path) -> Part:
             # The reason of the metric that a column is made of stands above it already.
             if info.name in row.means or info.aggregate_of is None or info.aggregate_of in row.means
         ],
+        costs=[(cost, cost_cell(row, cost)) for cost in section.group.costs("method") if cost.name in row.costs],
         examples=examples,
         example_metric=metric,
         means=_means(section, row, page),
@@ -112,7 +113,7 @@ def _part(pages: Pages, section: Section, row: RowSummary, page: Path) -> Part:
     )
 
 
-def _examples(section: Section, row: RowSummary, page: Path) -> tuple[MetricInfo | None, list[tuple[str, Plate]]]:
+def _examples(section: Section, row: RankedResult, page: Path) -> tuple[MetricInfo | None, list[tuple[str, Plate]]]:
     """The best, the median and the worst image by the first metric that has values."""
     if row not in section.shown:
         return None, []
@@ -140,7 +141,7 @@ def _examples(section: Section, row: RowSummary, page: Path) -> tuple[MetricInfo
     return None, []
 
 
-def _means(section: Section, row: RowSummary, page: Path) -> list[Mean]:
+def _means(section: Section, row: RankedResult, page: Path) -> list[Mean]:
     means = section.maps.means.get(row.label, {})
     width, height = (section.maps.size[1], section.maps.size[0])
     side = section.manifest["protocol"].get("hr_size") or 0

@@ -9,12 +9,12 @@ from typing import Any
 
 from facesr_bench.report.published import AnchorFile, read_anchors
 from facesr_bench.report.site.gallery import Gallery
-from facesr_bench.report.site.pages import Pages, format_value, link, thousands
+from facesr_bench.report.site.pages import Pages, format_value, link
 from facesr_bench.report.site.section import Section
 from facesr_bench.results import statistics
-from facesr_bench.results.columns import MetricInfo
+from facesr_bench.results.columns import CostColumn, MetricInfo
+from facesr_bench.results.leaderboard import RankedResult
 from facesr_bench.results.statistics import Comparison
-from facesr_bench.results.summary import RowSummary
 
 ON_INDEX = 4
 """Images shown below each leaderboard; the others are a click away."""
@@ -49,7 +49,7 @@ class Cell:
 class Line:
     """One row of a leaderboard."""
 
-    row: RowSummary
+    row: RankedResult
     page: str | None
     source: str
     cells: list[Cell]
@@ -59,17 +59,15 @@ class Line:
 class Board:
     """The leaderboard of one section."""
 
-    COSTS = ("ms_per_image", "parameters", "gflops", "peak_memory")
-
     def __init__(self, pages: Pages, section: Section, method_pages: Mapping[str, Path], anchors: AnchorFile) -> None:
         self.section = section
         self.gallery = Gallery(section, pages.index)
         self._pages, self._method_pages = pages, method_pages
         self.comparisons = section.comparisons
         self.anchors = anchors.of(section.group)
+        self.costs = section.group.costs("board")
         self.lines = [self._line(row) for row in section.group.rows]
         self.tied = any(cell.tied for line in self.lines for cell in line.cells)
-        self.costs = [name for i, name in enumerate(self.COSTS) if any(line.costs[i].text for line in self.lines)]
 
     def link(self, name: str) -> str | None:
         """To one of the section's pages, if it is there."""
@@ -80,17 +78,15 @@ class Board:
         """The first images."""
         return self.gallery.first(ON_INDEX)
 
-    def cost(self, line: Line, name: str) -> Cell:
-        return line.costs[self.COSTS.index(name)]
-
-    def _line(self, row: RowSummary) -> Line:
+    def _line(self, row: RankedResult) -> Line:
         cells = [cell_of(self.section, row, info) for info in self.section.group.metrics]
         page = self._method_pages.get(row.label)
         source = f"{link(self._pages.provenance, self._pages.index)}#{anchor_of(row)}"
-        return Line(row, link(page, self._pages.index) if page else None, source, cells, costs(row))
+        costs = [cost_cell(row, cost) for cost in self.costs]
+        return Line(row, link(page, self._pages.index) if page else None, source, cells, costs)
 
 
-def cell_of(section: Section, row: RowSummary, info: MetricInfo) -> Cell:
+def cell_of(section: Section, row: RankedResult, info: MetricInfo) -> Cell:
     """One metric of one row."""
     value = row.means.get(info.name)
     if value is None:
@@ -138,24 +134,13 @@ def comparison_words(found: Comparison | None, digits: int) -> str:
     return f"{words}; {found.note}" if found.note else words
 
 
-def costs(row: RowSummary) -> list[Cell]:
-    """What the method takes: ms/image, parameters, GFLOPs per image, peak memory; no text where it wasn't measured."""
-    method = row.result.manifest["method"]
-    cost = method.get("cost") or {}
-    flops, memory = cost.get("flops"), cost.get("peak_memory")
-    return [
-        _cost(row.ms_per_image, "" if row.ms_per_image is None else format_value(row.ms_per_image, 1)),
-        _cost(method.get("parameters"), thousands(int(method.get("parameters") or 0))),
-        _cost(flops, "" if flops is None else format_value(flops / 1e9, 2)),
-        _cost(memory, "" if memory is None else f"{thousands(round(float(memory) / 2**20))} MiB"),
-    ]
+def cost_cell(row: RankedResult, cost: CostColumn) -> Cell:
+    """One cost of one row."""
+    value = row.costs.get(cost.name)
+    return Cell(None, "") if value is None else Cell(cost.format(value), repr(value))
 
 
-def _cost(value: float | None, text: str) -> Cell:
-    return Cell(None, "") if value is None else Cell(text, repr(value))
-
-
-def anchor_of(row: RowSummary) -> str:
+def anchor_of(row: RankedResult) -> str:
     """Where a row is on the provenance page."""
     return f"r-{row.fingerprint[-16:]}-{sum(row.label.encode()):x}"
 

@@ -14,7 +14,7 @@ from facesr_bench.base.errors import ResultsError
 from facesr_bench.report.site.pages import Pages, link
 from facesr_bench.report.site.section import Section
 from facesr_bench.results.columns import MetricInfo
-from facesr_bench.results.summary import RowSummary
+from facesr_bench.results.leaderboard import RankedResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -152,10 +152,7 @@ def _means(section: Section, info: MetricInfo) -> str:
 def _stamp(section: Section) -> str:
     """Changes with any number that a plot shows."""
     parts = [f"{VERSION} {section.group.protocol} {section.group.profile} {section.group.size}"]
-    parts += [
-        f"{row.label} {row.comparable} {row.means} {row.result.manifest['method'].get('parameters')}"
-        for row in section.group.rows
-    ]
+    parts += [f"{row.label} {row.comparable} {row.means} {row.costs.get('parameters')}" for row in section.group.rows]
     data = section.folder / "data.js"
     parts.append(hashlib.sha256(data.read_bytes()).hexdigest() if data.is_file() else "")
     return hashlib.sha256("\n".join(parts).encode("utf-8", "backslashreplace")).hexdigest()
@@ -173,6 +170,6 @@ def _read(path: Path, stamp: str) -> _Drawn | None:
     return (plots, missing) if there else None
 
 
-def of_method(section: Section, row: RowSummary) -> list[Plot]:
+def of_method(section: Section, row: RankedResult) -> list[Plot]:
     """The plots for a method's own page."""
     return [plot for plot in section.plots if plot.of_images] if row.comparable else []

@@ -14,15 +14,15 @@ from facesr_bench.plugins.spec import split_list
 from facesr_bench.report.site.overview import anchor_of
 from facesr_bench.report.site.pages import Pages, link
 from facesr_bench.report.site.section import Section
+from facesr_bench.results.leaderboard import RankedResult
 from facesr_bench.results.store import IMAGES, MANIFEST
-from facesr_bench.results.summary import RowSummary
 
 
 @dataclass(frozen=True)
 class Record:
     """What the page says of one result."""
 
-    row: RowSummary
+    row: RankedResult
     anchor: str
     manifest: dict[str, Any]
     manifest_link: str
@@ -38,7 +38,7 @@ def write(pages: Pages, sections: Sequence[Section]) -> None:
     pages.render(pages.provenance, "provenance.html", records=records)
 
 
-def _record(pages: Pages, section: Section, row: RowSummary) -> Record:
+def _record(pages: Pages, section: Section, row: RankedResult) -> Record:
     manifest, folder = row.result.manifest, row.result.folder
     there = (folder / IMAGES).is_file()
     return Record(

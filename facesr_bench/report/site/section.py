@@ -15,10 +15,9 @@ from facesr_bench.report.site.pages import FOLDER, link
 from facesr_bench.report.words import profile_in_words, protocol_in_words
 from facesr_bench.results import statistics
 from facesr_bench.results.columns import MetricInfo
-from facesr_bench.results.leaderboard import Group
+from facesr_bench.results.leaderboard import Group, RankedResult
 from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.samples import read_landmarks
-from facesr_bench.results.summary import RowSummary
 
 if TYPE_CHECKING:
     from facesr_bench.report.site.plots import Plot
@@ -73,17 +72,17 @@ class Section:
         return profile_in_words(self.manifest)
 
     @cached_property
-    def shown(self) -> list[RowSummary]:
+    def shown(self) -> list[RankedResult]:
         """The rows whose pictures belong beside each other: those that ran on the same data."""
         data = self.manifest["data"]["hash"]
         return [row for row in self.group.rows if row.result.manifest["data"]["hash"] == data and row.error is None]
 
     @property
-    def left_out(self) -> list[RowSummary]:
+    def left_out(self) -> list[RankedResult]:
         return [row for row in self.group.rows if row not in self.shown]
 
     @cached_property
-    def images(self) -> list[tuple[RowSummary, dict[str, ImageRecord]]]:
+    def images(self) -> list[tuple[RankedResult, dict[str, ImageRecord]]]:
         """Each row shown, with its images by id."""
         return [(row, row.result.rows()) for row in self.shown]
 

@@ -30,7 +30,7 @@ from facesr_bench.report.tables.sheet import (
     table_records,
 )
 from facesr_bench.results.leaderboard import groups
-from facesr_bench.results.summary import RowSummary
+from facesr_bench.results.summary import ResultSummary
 
 __all__ = ["DASH", "FORMATS", "Options", "one_line", "render", "tex"]
 
@@ -72,7 +72,7 @@ _LATEX = {
 }
 
 
-def render(rows: Sequence[RowSummary], format: str, options: Options | None = None) -> str:  # noqa: A002
+def render(rows: Sequence[ResultSummary], format: str, options: Options | None = None) -> str:  # noqa: A002
     """The rows as text ending in a newline.
 
     `csv` has one row per result in the order given and numbers at full precision; the others have one table per
@@ -96,7 +96,7 @@ def render(rows: Sequence[RowSummary], format: str, options: Options | None = No
     return "\n".join(writers[format](sheet) for sheet in sheets) or nothing[format]
 
 
-def _csv(rows: Sequence[RowSummary], options: Options) -> str:
+def _csv(rows: Sequence[ResultSummary], options: Options) -> str:
     names, found = table_records(rows, options)
     stream = io.StringIO()
     writer = csv.DictWriter(stream, names, lineterminator="\n")

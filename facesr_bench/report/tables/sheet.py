@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.suggest import unknown
 from facesr_bench.report.published import Anchor, AnchorFile, Source, read_anchors
-from facesr_bench.results.columns import MetricInfo, ordered_metrics
-from facesr_bench.results.leaderboard import Group, groups
+from facesr_bench.results.columns import COSTS, CostColumn, MetricInfo, ordered_metrics
+from facesr_bench.results.leaderboard import Group, RankedResult, groups
 from facesr_bench.results.statistics import ALPHA, FEW, RESAMPLES, Comparison, Comparisons, compare
-from facesr_bench.results.summary import RowSummary, columns, records
+from facesr_bench.results.summary import ResultSummary, columns, records
 
 DASH = "\N{EN DASH}"
 """What a cell without a value shows."""
@@ -78,7 +78,7 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in joined)
 
 
-def table_records(rows: Sequence[RowSummary], options: Options) -> tuple[list[str], list[dict[str, Any]]]:
+def table_records(rows: Sequence[ResultSummary], options: Options) -> tuple[list[str], list[dict[str, Any]]]:
     """(columns, one dict per row): `summary.columns` and, behind them, what the options add.
 
     `--intervals`: METRIC_low, METRIC_high. `--significance`: METRIC_best (label of the row compared with),
@@ -97,12 +97,12 @@ def table_records(rows: Sequence[RowSummary], options: Options) -> tuple[list[st
         added += [f"{name}_low", f"{name}_high"] if options.intervals else []
         added += [f"{name}_{part}" for part in _COMPARED] if options.significance else []
     if added:
-        place = {id(row): index for index, row in enumerate(rows)}
+        place = {id(row.result): index for index, row in enumerate(rows)}
         for group in groups(rows):
             cells = compare(group)
             for row in group.rows:
                 for name in metrics:
-                    found[place[id(row)]] |= _statistics(name, cells.get((row.label, name)))
+                    found[place[id(row.result)]] |= _statistics(name, cells.get((row.label, name)))
     if options.published:
         added.append("published")
         anchors = read_anchors()
@@ -125,9 +125,7 @@ def _statistics(name: str, cell: Comparison | None) -> dict[str, Any]:
 
 def _published_record(anchor: Anchor, source: Source) -> dict[str, Any]:
     fields = anchor.model_dump(include={"protocol", "profile", "method", "weights", "n"})
-    millions = anchor.parameters_million
-    parameters = None if millions is None else round(millions * 1e6)
-    return {**fields, **anchor.values, "parameters": parameters, "published": source.url}
+    return {**fields, **anchor.values, **anchor.costs, "published": source.url}
 
 
 @dataclass(frozen=True)
@@ -195,13 +193,14 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
         metrics = tuple(names[key] for key in chosen_metrics(wanted, names))
     cells: Comparisons = compare(group) if options.intervals or options.significance else {}
     published = anchors.of(group) if anchors else ()
-    costs = _cost_columns(group, [anchor for anchor, _ in published])
+    known = {name for anchor, _ in published for name in anchor.costs}
+    costs = [cost for cost in COSTS if cost in group.costs("table") or cost.name in known]
     lines = tuple(
         Line(
             row.label,
             str(row.n) if row.comparable else f"{row.n} (not ranked)",
             tuple(_cell(row, metric, cells.get((row.label, metric.name)), options) for metric in metrics),
-            tuple(of(row) for of in costs.values()),
+            _cost_cells(costs, row.costs),
             options.cite.get(row.label, ""),
         )
         for row in group.rows
@@ -211,7 +210,7 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
             anchor.label,
             str(anchor.n),
             tuple(_published_cell(anchor, metric) for metric in metrics),
-            tuple(_millions(anchor.parameters_million) if name == _PARAMETERS else DASH for name in costs),
+            _cost_cells(costs, anchor.costs),
             options.cite.get(anchor.source, ""),
         )
         for anchor, _ in published
@@ -222,34 +221,18 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
         head=f"{group.protocol}, profile {group.profile}, n = {group.size}" + (f" images of {dataset}" * bool(dataset)),
         legend=tuple(_legend(group, lines, options)),
         metrics=metrics,
-        costs=tuple(costs),
+        costs=tuple(cost.header for cost in costs),
         lines=lines,
         published=read,
         notes=(*group.notes(shown), *_statistical_notes(group, metrics, cells), *_published_notes(published)),
     )
 
 
-_PARAMETERS = "Params (M)"
+def _cost_cells(costs: Iterable[CostColumn], known: Mapping[str, float]) -> tuple[str, ...]:
+    return tuple(cost.format(known[cost.name]) if cost.name in known else DASH for cost in costs)
 
 
-def _cost_columns(group: Group, anchors: Sequence[Anchor]) -> dict[str, Callable[[RowSummary], str]]:
-    """The columns behind the metrics: only those that a row has a number for, and always the time."""
-    found: dict[str, Callable[[RowSummary], str]] = {}
-    if any(row.parameters is not None for row in group.rows) or any(a.parameters_million for a in anchors):
-        found[_PARAMETERS] = lambda row: _millions(None if row.parameters is None else row.parameters / 1e6)
-    if any(row.flops is not None for row in group.rows):
-        found["GFLOPs"] = lambda row: DASH if row.flops is None else f"{row.flops / 1e9:.2f}"
-    if any(row.peak_memory is not None for row in group.rows):
-        found["Memory (MiB)"] = lambda row: DASH if row.peak_memory is None else f"{row.peak_memory / 2**20:.0f}"
-    found["ms/image"] = lambda row: DASH if row.ms_per_image is None else f"{row.ms_per_image:.1f}"
-    return found
-
-
-def _millions(value: float | None) -> str:
-    return DASH if value is None else "0" if value == 0 else f"{value:.2f}"
-
-
-def _cell(row: RowSummary, metric: MetricInfo, statistics: Comparison | None, options: Options) -> Cell:
+def _cell(row: RankedResult, metric: MetricInfo, statistics: Comparison | None, options: Options) -> Cell:
     value = row.means.get(metric.name)
     if value is None:
         return Cell(DASH)

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from facesr_bench.report.tables.render import DASH, one_line
 from facesr_bench.results.columns import MetricInfo
-from facesr_bench.results.leaderboard import Group, groups
-from facesr_bench.results.summary import RowSummary
+from facesr_bench.results.leaderboard import Group, RankedResult, groups
+from facesr_bench.results.summary import ResultSummary
 
 GAP = 2
 """Blanks between columns."""
@@ -31,7 +31,7 @@ class _Column:
         return max([*map(cell_len, self.header.split()), *(cell.cell_len for cell in self.cells)], default=1)
 
 
-def print_tables(rows: Sequence[RowSummary], console: Console) -> None:
+def print_tables(rows: Sequence[ResultSummary], console: Console) -> None:
     """One table per (protocol, profile), cut into as many as the terminal's width asks for.
 
     Best bold, second underlined, and what is missing said below. What is made of all values of a metric (areas,
@@ -64,11 +64,13 @@ def _columns(group: Group) -> tuple[_Column, list[_Column]]:
         styles = ["bold red" if row.failed else "" for row in group.rows]
         failed = [Text(str(row.failed), style) for row, style in zip(group.rows, styles, strict=True)]
         columns.append(_Column("Failed", failed))
-    times = [DASH if row.ms_per_image is None else f"{row.ms_per_image:.1f}" for row in group.rows]
-    return first, [*columns, _Column("ms/image", [Text(time) for time in times])]
+    for cost in group.costs("terminal"):
+        texts = [cost.format(row.costs[cost.name]) if cost.name in row.costs else DASH for row in group.rows]
+        columns.append(_Column(cost.header, [Text(text) for text in texts]))
+    return first, columns
 
 
-def _cell(row: RowSummary, metric: MetricInfo) -> Text:
+def _cell(row: RankedResult, metric: MetricInfo) -> Text:
     value = row.means.get(metric.name)
     style = "bold" if metric.name in row.best else "underline" if metric.name in row.second else ""
     return Text.assemble((DASH if value is None else metric.format(value), style), row.qualifier(metric))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
 
 from facesr_bench.base.files import write_json
-from facesr_bench.results.leaderboard import groups
+from facesr_bench.results.leaderboard import RankedResult, groups, places
 from facesr_bench.results.record import ImageRecord
-from facesr_bench.results.store import newest_results
+from facesr_bench.results.store import Result, newest_results
 from facesr_bench.results.summary import records, summarise, to_frame
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
 
@@ -19,6 +21,12 @@ THREE = {"a": {"psnr": 20.0, "ssim": 0.5}, "b": {"psnr": 24.0, "ssim": 0.75}, "c
 
 def shifted(by: float) -> dict[str, dict[str, float]]:
     return {k: {"psnr": v["psnr"] + by, "ssim": v["ssim"]} for k, v in THREE.items()}
+
+
+def ranked(results: Sequence[Result]) -> list[RankedResult]:
+    """The results with their places, in the order given."""
+    found = {id(row.result): row for group in groups(summarise(results)) for row in group.rows}
+    return [found[id(result)] for result in results]
 
 
 def test_means_counts_and_median(tmp_path: Path) -> None:
@@ -33,7 +41,7 @@ def test_means_counts_and_median(tmp_path: Path) -> None:
     assert (row.n, row.total, row.failed) == (3, 5, 0)
     assert row.means == {"psnr": 25.0, "ssim": 0.625}
     assert row.counts == {"psnr": 3, "ssim": 3}
-    assert row.ms_per_image == 3.5
+    assert row.costs["ms_per_image"] == 3.5 and row.costs["parameters"] == 0
     assert groups([row])[0].size == "3 of 5"
 
 
@@ -57,7 +65,7 @@ def test_failed_images_are_counted_and_leave_the_row_unranked(tmp_path: Path) ->
     rows[1] = ImageRecord("b", error="returned NaN")
     shaky = write_result(tmp_path, manifest("shaky"), rows)
     third = write_result(tmp_path, manifest("third"), scored(shifted(-1)))
-    first, second, last = summarise([whole, shaky, third])
+    first, second, last = ranked([whole, shaky, third])
     assert (second.n, second.failed, second.failures) == (2, 1, (("b", "returned NaN"),))
     assert [row.comparable for row in (first, second, last)] == [True, False, True]
     assert not second.best and not second.second
@@ -70,7 +78,7 @@ def test_a_partial_run_is_not_ranked_against_a_full_one(tmp_path: Path) -> None:
     partial = write_result(tmp_path, manifest("partial"), scored({k: shifted(9)[k] for k in ("a", "b")}))
     full = write_result(tmp_path, manifest("full"), scored(THREE))
     other = write_result(tmp_path, manifest("other"), scored(shifted(1)))
-    rows = summarise([partial, full, other])
+    rows = ranked([partial, full, other])
     assert [row.comparable for row in rows] == [False, True, True]
     assert [row.label for row in groups(rows)[0].rows] == ["other", "full", "partial"]
     assert groups(rows)[0].n == 3
@@ -86,7 +94,7 @@ def test_other_data_or_another_definition_is_not_comparable(tmp_path: Path) -> N
     card["profile"]["summary"] = "The same in other words."
     card["protocol"]["metrics"] = ["psnr"]
     reworded = write_result(tmp_path, card, scored(THREE))
-    rows = summarise([*same, foreign, redefined, reworded])
+    rows = ranked([*same, foreign, redefined, reworded])
     assert [row.comparable for row in rows] == [True, True, False, False, True]
     assert "other data" in rows[2].unranked
 
@@ -96,7 +104,7 @@ def test_nothing_is_compared_across_protocols_or_profiles(tmp_path: Path) -> Non
         write_result(tmp_path, manifest("one", protocol=protocol, profile=profile), scored(shifted(by)))
         for by, (protocol, profile) in enumerate([("p-x8", "sparnet"), ("p-x8", "dic"), ("q-x8", "sparnet")])
     ]
-    rows = summarise(results)
+    rows = ranked(results)
     assert [(group.protocol, group.profile) for group in groups(rows)] == [
         ("p-x8", "sparnet"),
         ("p-x8", "dic"),
@@ -112,7 +120,7 @@ def test_direction_and_ties(tmp_path: Path) -> None:
         write_result(tmp_path, manifest(name, metrics=metrics), scored({"a": {"psnr": p, "lpips": d}}))
         for name, (p, d) in table.items()
     ]
-    rows = {row.label: row for row in summarise(results)}
+    rows = {row.label: row for row in ranked(results)}
     assert {k for k, row in rows.items() if "psnr" in row.best} == {"m2", "m3"}
     assert {k for k, row in rows.items() if "psnr" in row.second} == {"m1"}
     assert {k for k, row in rows.items() if "lpips" in row.best} == {"m3"}
@@ -124,7 +132,7 @@ def test_a_metric_over_fewer_images_is_shown_but_not_ranked(tmp_path: Path) -> N
     rows[2] = ImageRecord("c", {"ssim": 0.875}, {"ssim": 1}, {"psnr": "no face found"}, ms=1.0)
     holey = write_result(tmp_path, manifest("holey"), rows)
     one, two = (write_result(tmp_path, manifest(name), scored(THREE)) for name in ("one", "two"))
-    first, second, _ = summarise([holey, one, two])
+    first, second, _ = ranked([holey, one, two])
     assert first.comparable and first.counts == {"psnr": 2, "ssim": 3}
     assert first.means["psnr"] == 31.0
     assert first.best == {"ssim"} and "psnr" in second.best
@@ -172,7 +180,7 @@ def test_a_newer_metric_version_is_not_ranked_against_an_older(tmp_path: Path) -
             row.versions = {"psnr": 2, "ssim": 1}
         card = manifest(name, metrics={"psnr": {**PSNR, "version": 2}, "ssim": SSIM})
         new.append(write_result(tmp_path, card, rows))
-    rows_ = {row.label: row for row in summarise([old, *new])}
+    rows_ = {row.label: row for row in ranked([old, *new])}
     assert "psnr" in rows_["new2"].best and "psnr" in rows_["new1"].second
     assert "psnr" not in rows_["old"].best | rows_["old"].second
 
@@ -180,8 +188,8 @@ def test_a_newer_metric_version_is_not_ranked_against_an_older(tmp_path: Path) -
 def test_a_method_that_could_not_be_loaded_keeps_its_row(tmp_path: Path) -> None:
     broken = write_result(tmp_path, manifest("broken", error="weights are missing"), [])
     good = write_result(tmp_path, manifest("good"), scored(THREE))
-    row, _ = summarise([broken, good])
-    assert (row.n, row.failed, row.comparable, row.ms_per_image) == (0, 0, False, None)
+    row, _ = ranked([broken, good])
+    assert (row.n, row.failed, row.comparable, row.costs.get("ms_per_image")) == (0, 0, False, None)
     assert row.notes() == ["did not run: weights are missing"]
     assert set(row.reasons) == {"psnr", "ssim"}
 
@@ -193,7 +201,7 @@ def test_every_empty_cell_has_a_reason(tmp_path: Path) -> None:
         manifest("more", metrics={"psnr": PSNR, "ssim": SSIM, "lpips": LPIPS}),
         scored({k: {**v, "lpips": 0.5} for k, v in THREE.items()}),
     )
-    rows = summarise([plain, more])
+    rows = ranked([plain, more])
     [group] = groups(rows)
     for row in rows:
         for metric in group.metrics:
@@ -224,3 +232,26 @@ def test_frame_columns_are_stable(tmp_path: Path) -> None:
 def test_an_empty_table_has_its_columns(column: str) -> None:
     assert column in to_frame([]).columns
     assert records([]) == []
+
+
+def test_ranking_changes_no_summary(tmp_path: Path) -> None:
+    results = [write_result(tmp_path, manifest(name), scored(shifted(by))) for by, name in enumerate(("one", "two"))]
+    rows = summarise(results)
+    before = [dict(vars(row)) for row in rows]
+    assert [row.label for row in groups(rows)[0].rows] == ["two", "one"]
+    assert [dict(vars(row)) for row in rows] == before
+    assert groups(rows[:1])[0].rows[0].best == frozenset(), "ranked among those it is given with, and no others"
+    with pytest.raises(FrozenInstanceError):
+        rows[0].error = "changed"  # type: ignore[misc]
+
+
+def test_places() -> None:
+    values = {"a": 1.0, "b": 3.0, "c": 3.0, "d": 2.0, "e": -math.inf}
+    for given, higher_is_better, expected in (
+        (values, True, [{"b", "c"}, {"d"}]),
+        (values, False, [{"e"}, {"a"}]),
+        ({"a": 1.0, "b": 1.0}, True, [{"a", "b"}, set()]),
+        (values, None, [set(), set()]),
+        ({"a": 1.0}, True, [set(), set()]),
+    ):
+        assert list(map(set, places(given, higher_is_better))) == expected

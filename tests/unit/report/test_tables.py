@@ -28,14 +28,14 @@ from facesr_bench.results.leaderboard import groups
 from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.statistics import compare
 from facesr_bench.results.store import newest_results
-from facesr_bench.results.summary import RowSummary, summarise, to_frame
+from facesr_bench.results.summary import ResultSummary, summarise, to_frame
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
 
 HOSTILE = "[red]50%_&#$~^\\{}|<b>*x*`--\"'"
 
 
 @pytest.fixture
-def rows(tmp_path: Path) -> list[RowSummary]:
+def rows(tmp_path: Path) -> list[ResultSummary]:
     ids = ("a", "b", "c")
     third = 1 / 3
 
@@ -54,7 +54,7 @@ def rows(tmp_path: Path) -> list[RowSummary]:
     return summarise(newest_results(tmp_path))
 
 
-def printed(rows: list[RowSummary], *, color: bool = False) -> str:
+def printed(rows: list[ResultSummary], *, color: bool = False) -> str:
     stream = io.StringIO()
     system: Literal["standard"] | None = "standard" if color else None
     print_tables(rows, Console(file=stream, width=200, force_terminal=color, color_system=system))
@@ -66,7 +66,7 @@ def number(cell: str) -> float:
     return float(cell.replace(r"\infty", "inf").replace("∞", "inf").strip())
 
 
-def test_every_form_carries_the_same_numbers(rows: list[RowSummary], tmp_path: Path) -> None:
+def test_every_form_carries_the_same_numbers(rows: list[ResultSummary], tmp_path: Path) -> None:
     frame = to_frame(rows)
     read = list(csv.DictReader(io.StringIO(render(rows, "csv"))))
     assert list(read[0]) == list(frame.columns)
@@ -100,7 +100,7 @@ def test_every_form_carries_the_same_numbers(rows: list[RowSummary], tmp_path: P
     assert checked == 16
 
 
-def test_csv_reads_back_with_pandas(rows: list[RowSummary]) -> None:
+def test_csv_reads_back_with_pandas(rows: list[ResultSummary]) -> None:
     text = render(rows, "csv")
     frame = pandas.read_csv(io.StringIO(text), keep_default_na=False, dtype={"fingerprint": str})
     assert HOSTILE in set(frame.method)
@@ -108,7 +108,7 @@ def test_csv_reads_back_with_pandas(rows: list[RowSummary]) -> None:
     assert text.startswith("protocol,method,weights,profile,n,psnr,ssim,lpips,failed,")
 
 
-def test_markdown_marks_and_escapes(rows: list[RowSummary]) -> None:
+def test_markdown_marks_and_escapes(rows: list[ResultSummary]) -> None:
     text = render(rows, "markdown")
     assert "| PSNR (dB) ↑ | SSIM ↑ | LPIPS ↓ |" in text
     assert re.search(r"^\| oracle \| 3 \| \*\*inf\*\* \| \*\*1\.0000\*\* \|", text, re.M)
@@ -122,7 +122,7 @@ def test_markdown_marks_and_escapes(rows: list[RowSummary]) -> None:
     assert "failed on 1 of 2 images; first b: ran out of memory" in text
 
 
-def test_terminal_shows_marks_failures_and_reasons(rows: list[RowSummary]) -> None:
+def test_terminal_shows_marks_failures_and_reasons(rows: list[ResultSummary]) -> None:
     plain = printed(rows)
     assert HOSTILE in plain, "brackets in a name are no markup"
     assert "1 (not ranked)" in plain and "did not run: no module named basicsr" in plain
@@ -149,7 +149,7 @@ def test_unknown_format_names_the_known() -> None:
         render([], "excel")
 
 
-def test_latex_escapes_and_states_the_conditions(rows: list[RowSummary]) -> None:
+def test_latex_escapes_and_states_the_conditions(rows: list[ResultSummary]) -> None:
     text = render(rows, "latex")
     assert r"\caption{toy-x8, profile sparnet, $n = 3$ images of Toy drawings. Best in bold" in text
     assert r"\textbf{$\infty$}" in text and r"\underline{26.33}" in text
@@ -188,7 +188,7 @@ def compile_latex(body: str, work: Path, bib: str = "") -> str:
     return log
 
 
-def test_latex_compiles(rows: list[RowSummary], tmp_path: Path) -> None:
+def test_latex_compiles(rows: list[ResultSummary], tmp_path: Path) -> None:
     label = "é 中 \N{MULTIPLICATION SIGN} \N{EN DASH} ∞ \U0001f600"
     foreign = write_result(tmp_path / "more", manifest("m", label=label), scored({"a": {"psnr": 1.0}}))
     compile_latex(render([*rows, *summarise([foreign])], "latex"), tmp_path / "tex")
@@ -220,7 +220,7 @@ def full(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def sure(full: Path) -> list[RowSummary]:
+def sure(full: Path) -> list[ResultSummary]:
     return summarise(newest_results(full))
 
 
@@ -235,7 +235,7 @@ def html_cells(text: str) -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def test_csv_latex_frame_and_html_carry_the_same_numbers(sure: list[RowSummary]) -> None:
+def test_csv_latex_frame_and_html_carry_the_same_numbers(sure: list[ResultSummary]) -> None:
     frame = to_frame(sure).set_index("method")
     read = pandas.read_csv(io.StringIO(render(sure, "csv", ALL))).set_index("method")
     page = html_cells(render(sure, "html", ALL))
@@ -275,7 +275,7 @@ def test_csv_latex_frame_and_html_carry_the_same_numbers(sure: list[RowSummary])
     assert checked == 9
 
 
-def test_only_marks_that_occur_are_explained(sure: list[RowSummary]) -> None:
+def test_only_marks_that_occur_are_explained(sure: list[ResultSummary]) -> None:
     bare, all_of_it = render(sure, "latex"), render(sure, "latex", ALL)
     assert "bootstrap" not in bare and "dagger" not in bare and "Published" not in bare
     assert "95 \\% bootstrap interval" in all_of_it and "Holm-corrected" in all_of_it
@@ -283,7 +283,7 @@ def test_only_marks_that_occur_are_explained(sure: list[RowSummary]) -> None:
     assert "too narrow" not in all_of_it
 
 
-def test_published_numbers_stand_apart(sure: list[RowSummary]) -> None:
+def test_published_numbers_stand_apart(sure: list[ResultSummary]) -> None:
     for form, heading in (
         ("markdown", "| *Published, not measured here:* |"),
         ("latex", r"{\itshape Published, not measured here}"),
@@ -308,7 +308,7 @@ def test_published_numbers_of_another_profile_stay_away(tmp_path: Path) -> None:
     assert "Published" not in render(rows, "markdown", Options(published=True))
 
 
-def test_costs_have_columns_only_where_they_are_known(sure: list[RowSummary], rows: list[RowSummary]) -> None:
+def test_costs_have_columns_only_where_they_are_known(sure: list[ResultSummary], rows: list[ResultSummary]) -> None:
     text = render(sure, "markdown")
     assert "| Params (M) | GFLOPs | Memory (MiB) | ms/image |" in text
     assert re.search(r"^\| near@w .*\| 10\.61 \| 14\.26 \| 3 \|", text, re.M)
@@ -318,7 +318,7 @@ def test_costs_have_columns_only_where_they_are_known(sure: list[RowSummary], ro
     assert frame.flops["near"] == 14_260_469_760 and math.isnan(frame.flops["poor"])
 
 
-def test_metrics_are_chosen_and_ordered(sure: list[RowSummary]) -> None:
+def test_metrics_are_chosen_and_ordered(sure: list[ResultSummary]) -> None:
     text = render(sure, "markdown", Options(metrics=("lpips", "psnr")))
     assert "| Method | n | LPIPS ↓ | PSNR (dB) ↑ |" in text
     text = render(sure, "csv", Options(metrics=("lpips@vgg", "psnr"), intervals=True))
@@ -364,12 +364,12 @@ def test_only_what_is_shown_has_notes(tmp_path: Path) -> None:
         assert "needs a value of nme for every image" in render(rows, form, Options(metrics=("nme:auc-8",)))
 
 
-def test_a_metric_of_one_protocol_alone_is_no_error_in_the_other(rows: list[RowSummary]) -> None:
+def test_a_metric_of_one_protocol_alone_is_no_error_in_the_other(rows: list[ResultSummary]) -> None:
     text = render(rows, "markdown", Options(metrics=("lpips",)))
     assert "| Method | n | LPIPS ↓ |" in text and "| Method | n | Params (M) | ms/image |" in text
 
 
-def test_html_shows_hostile_names_as_text(rows: list[RowSummary]) -> None:
+def test_html_shows_hostile_names_as_text(rows: list[ResultSummary]) -> None:
     text = render(rows, "html", ALL)
     assert html.escape(HOSTILE) in text and "<b>" not in text
     cells = html_cells(text)
@@ -378,7 +378,7 @@ def test_html_shows_hostile_names_as_text(rows: list[RowSummary]) -> None:
     assert "infinite on 3 of 3 images" in text
 
 
-def test_latex_with_everything_compiles_and_fits_the_page(sure: list[RowSummary], tmp_path: Path) -> None:
+def test_latex_with_everything_compiles_and_fits_the_page(sure: list[ResultSummary], tmp_path: Path) -> None:
     references = bibliography(sure, {"sparnet-readme": read_anchors().sources["sparnet-readme"]})
     options = Options(intervals=True, significance=True, published=True, cite=references.cite)
     log = compile_latex(render(sure, "latex", options), tmp_path / "tex", references.text())
@@ -386,7 +386,7 @@ def test_latex_with_everything_compiles_and_fits_the_page(sure: list[RowSummary]
     assert "Overfull" not in log
 
 
-def test_hostile_names_compile_with_everything(rows: list[RowSummary], tmp_path: Path) -> None:
+def test_hostile_names_compile_with_everything(rows: list[ResultSummary], tmp_path: Path) -> None:
     compile_latex(render(rows, "latex", ALL), tmp_path / "tex")
 
 
