@@ -56,8 +56,7 @@ def score(arguments: argparse.Namespace) -> int:
     from facesr_bench.base.devices import torch_device
     from facesr_bench.evaluation import set_metrics
     from facesr_bench.evaluation.folders import pairs_of, score_folders
-    from facesr_bench.evaluation.metrics import load_metric_or_reason
-    from facesr_bench.plugins.metric import SetMetric
+    from facesr_bench.evaluation.metrics import Setup, find_metric
     from facesr_bench.plugins.profile import get_profile
     from facesr_bench.plugins.spec import split_list
 
@@ -66,12 +65,9 @@ def score(arguments: argparse.Namespace) -> int:
         raise MetricError("--metrics names none; `facesr-bench list metrics` shows what there is")
     reference = typed(arguments, _FID_REFERENCE)
     profile = get_profile(arguments.profile)
-    metrics = [load_metric_or_reason(name, profile, arguments.scale) for name in names]
-    device = torch_device(typed(arguments, _DEVICE))
-    for metric in metrics:
-        metric.device = device
-        if isinstance(metric, SetMetric):
-            set_metrics.compare_with(metric, set_metrics.read_reference(*reference) if reference else None)
+    other = set_metrics.read_reference(*reference) if reference else None
+    setup = Setup(profile, arguments.scale, torch_device(typed(arguments, _DEVICE)), other)
+    metrics = [find_metric(name, setup) for name in names]
     pairs = pairs_of(arguments.sr, arguments.hr)
     if arguments.out is not None:
         _check_writable(arguments.out)  # told before any work is done, not after

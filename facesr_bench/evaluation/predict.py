@@ -43,7 +43,7 @@ def upscale(method: MethodBase, batch: Sequence[Loaded]) -> list[Output]:
         assert loaded.sample is not None  # unreadable samples never get here
         try:
             size = method.output_size(*loaded.sample.lr.shape[:2])
-            image = loaded.upsampled_to(size) if method.card.input == "bicubic" else loaded.sample.lr
+            image = method.given(loaded.sample.lr)
         except FaceSRBenchError as error:
             outputs[i] = Output(None, error=str(error))
             continue
@@ -60,7 +60,7 @@ def upscale(method: MethodBase, batch: Sequence[Loaded]) -> list[Output]:
 def _upscale_images(method: MethodBase, images: Sequence[Image8], sizes: Sequence[tuple[int, int]]) -> list[Output]:
     import torch
 
-    batch = torch.from_numpy(np.stack(images)).to(method.device).permute(0, 3, 1, 2).float() / 255
+    batch = method.batch(images)
     started = time.perf_counter()
     try:
         sr = method.upscale(batch)

@@ -205,14 +205,12 @@ class MetricWeightsCard(_Card):
     """One network that a metric can be computed with."""
 
     store: str | None = Field(default=None, description="its name in the weights catalogue; none: given as a file")
-    options: dict[str, Any] = Field(default_factory=dict, description="read by the metric's class")
 
 
 class MetricVariantCard(_Card):
     """One of several ways to compute a metric that the field knows under one name; always part of the column's name."""
 
     summary: str
-    options: dict[str, Any] = Field(default_factory=dict, description="read by the metric's class")
 
 
 class MetricCard(_Card):
@@ -250,7 +248,7 @@ class MetricCard(_Card):
     )
     variants: dict[Name, MetricVariantCard] = Field(default_factory=dict)
     default_variant: Name | None = None
-    open_variants: bool = Field(default=False, description="any name may follow the colon, as in `pyiqa:niqe`")
+    takes_argument: bool = Field(default=False, description="a text must follow the colon, as in `pyiqa:niqe`")
     weights: dict[Name, MetricWeightsCard] = Field(default_factory=dict)
     default_weights: Name | None = None
 
@@ -258,8 +256,6 @@ class MetricCard(_Card):
     def _default_exists(self) -> MetricCard:
         if bool(self.variants) != (self.default_variant in self.variants):
             raise ValueError("default_variant must name one of [variants], and is only for metrics that have some")
-        if self.variants and self.open_variants:
-            raise ValueError("open_variants is for metrics that don't list theirs")
         if bool(self.weights) != (self.default_weights in self.weights):
             raise ValueError("default_weights must name one of [weights], and is only for metrics that have some")
         return self
