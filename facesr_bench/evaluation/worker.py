@@ -15,6 +15,7 @@ from facesr_bench.base import environment
 from facesr_bench.base.devices import exact_numbers
 from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, ResultsError
 from facesr_bench.base.files import file_name
+from facesr_bench.base.memo import Memo
 from facesr_bench.evaluation import attention
 from facesr_bench.evaluation.inputs import Inputs, Loaded, prepare_sample
 from facesr_bench.evaluation.job import Facts, Job, Sink
@@ -63,6 +64,7 @@ class Worker:
         self._coming = coming
         self._known = setting
         self._bench: _Bench | None = None
+        self._memo = Memo()
 
     def __enter__(self) -> Worker:
         workers = self._coming[0].request.workers if self._coming else 1
@@ -89,7 +91,7 @@ class Worker:
     def _open(self, job: Job) -> _Bench:
         if self._bench is None or self._bench.setting.card.name != job.protocol:
             known = self._known if self._known is not None and self._known.card.name == job.protocol else None
-            setting = known or open_setting(job.request, job.protocol)
+            setting = known or open_setting(job.request, job.protocol, self._memo)
             jobs = [other for other in self._coming if other.protocol == job.protocol]
             self._bench = _Bench(setting, open_result(job.result), jobs)
         return self._bench
