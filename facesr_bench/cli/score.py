@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facesr_bench.base.errors import MetricError, ResultsError
+from facesr_bench.base.errors import MetricError
+from facesr_bench.base.files import check_file_writable, write_text
 from facesr_bench.base.options import options_of
 from facesr_bench.cli import FAILED, MISUSED, OK
 from facesr_bench.cli.options import add_option, typed
-from facesr_bench.cli.table import write_text
 from facesr_bench.evaluation.request import RunRequest
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def score(arguments: argparse.Namespace) -> int:
     from rich.markup import escape
     from rich.progress import track
 
-    from facesr_bench.base.devices import torch_device
+    from facesr_bench.base.devices import exact_numbers, torch_device
     from facesr_bench.evaluation import set_metrics
     from facesr_bench.evaluation.folders import pairs_of, score_folders
     from facesr_bench.evaluation.metrics import Setup, find_metric
@@ -70,11 +70,11 @@ def score(arguments: argparse.Namespace) -> int:
     metrics = [find_metric(name, setup) for name in names]
     pairs = pairs_of(arguments.sr, arguments.hr)
     if arguments.out is not None:
-        _check_writable(arguments.out)  # told before any work is done, not after
+        check_file_writable(arguments.out)  # told before any work is done, not after
     notes = Console(stderr=True, soft_wrap=True)
-    found = score_folders(
-        track(pairs, "scoring", console=notes, transient=True), metrics, has_truth=arguments.hr is not None
-    )
+    with exact_numbers():
+        shown = track(pairs, "scoring", console=notes, transient=True)
+        found = score_folders(shown, metrics, has_truth=arguments.hr is not None)
     against = f" against {arguments.hr}" if arguments.hr is not None else ""
     print(f"{arguments.sr}{against}, profile {arguments.profile}, n = {len(found.rows)}")  # noqa: T201
     width = max(12, *(len(name) for name in found.infos))
@@ -96,18 +96,6 @@ def score(arguments: argparse.Namespace) -> int:
     if not found.rows:
         return MISUSED
     return FAILED if found.problems or lacking else OK
-
-
-def _check_writable(path: Path) -> None:
-    if path.is_dir():
-        raise ResultsError(f"{path}: a folder; name the csv file to write")
-    probe = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error
 
 
 def _csv(keys: list[str], found: FolderScores) -> str:

@@ -22,13 +22,16 @@ from facesr_bench.base.errors import (
     PluginError,
     ResultsError,
     WeightsError,
+    describe,
 )
 from facesr_bench.base.files import file_name
 from facesr_bench.data.prepare import prepare
-from facesr_bench.data.sources import find_protocol, open_dataset
+from facesr_bench.data.protocols import find_protocol
+from facesr_bench.data.sources import open_dataset
 from facesr_bench.images.files import Image8, read_image, write_png
 from facesr_bench.plugins.cards import ProtocolCard
 from facesr_bench.plugins.dataset import DatasetBase, Item
+from facesr_bench.plugins.degradation import DegradationBase, find_degradation, make_degradation
 from facesr_bench.plugins.metric import AnyMetric, MetricBase, SetMetric, Unavailable
 from facesr_bench.plugins.sample import Sample
 from facesr_bench.results.arrays import References
@@ -100,7 +103,7 @@ def _prepare_metric(metric: AnyMetric, sample: Sample, loaded: Loaded) -> None:
     except ResultsError:
         raise  # a run that can't save is a failed run
     except STRANGERS as error:  # costs the metric's own cell
-        loaded.reasons[key] = f"{type(error).__name__}: {error}"
+        loaded.reasons[key] = describe(error)
 
 
 def keep_features(metric: SetMetric, sample: Sample) -> None:
@@ -142,14 +145,26 @@ def _save_once(path: Path, image: Image8) -> None:
 
 @dataclass(frozen=True)
 class Source:
-    """A protocol's dataset, open, and what it lists.
+    """Where a protocol's samples come from.
 
     Attributes:
-        items: by id, in the dataset's order.
+        items: what the dataset lists, by id, in its order.
+        degradation: how LR is made; None where it is given.
     """
 
+    protocol: ProtocolCard
     dataset: DatasetBase
     items: Mapping[str, Item]
+    degradation: DegradationBase | None
+
+    def read(self, image_id: str) -> Sample:
+        """One sample, from the dataset's files.
+
+        Raises:
+            Exception: whatever the dataset raises.
+        """
+        picture = self.dataset.read(self.items[image_id], self.protocol)
+        return prepare(image_id, picture, self.protocol, self.degradation)
 
     def content_hash(self) -> str:
         """The hash of all it lists: see `DatasetBase.content_hash`."""
@@ -164,14 +179,18 @@ def open_source(protocol: ProtocolCard, data: Mapping[str, Path]) -> Source:
         data: where the user has datasets.
 
     Raises:
-        FaceSRBenchError: its data is missing or not as its card describes, or it lists what can't be in results.
+        FaceSRBenchError: its data is missing or not as its card describes, it lists what can't be in results, or its
+            degradation can't be used.
     """
     plugin, _ = find_protocol(protocol.name)
     with _named(plugin.name):
         dataset, _ = open_dataset(protocol.name, data)
         items = list(dataset.items(protocol))
         _check_items(plugin.name, items)
-    return Source(dataset, {item.id: item for item in items})
+    how = None
+    if protocol.degradation is not None:
+        how = make_degradation(find_degradation(protocol.degradation, plugin.folder), protocol.scale)
+    return Source(protocol, dataset, {item.id: item for item in items}, how)
 
 
 @contextmanager
@@ -181,7 +200,7 @@ def _named(dataset: str) -> Iterator[None]:
     except FaceSRBenchError:
         raise
     except STRANGERS as error:  # costs the dataset's own protocols
-        message = f"dataset {dataset} can't list its images: {type(error).__name__}: {error}"
+        message = f"dataset {dataset} can't list its images: {describe(error)}"
         raise PluginError(message, traceback.format_exc()) from error
 
 
@@ -254,11 +273,11 @@ class Inputs:
         try:
             with self._opening:
                 source = self._open()
-            sample = prepare(image_id, source.dataset.read(source.items[image_id], self._protocol), self._protocol)
+            sample = source.read(image_id)
         except FaceSRBenchError as error:
             return Loaded(image_id, error=str(error))
         except STRANGERS as error:  # costs this image
-            return Loaded(image_id, error=f"{self._protocol.name} can't read it: {type(error).__name__}: {error}")
+            return Loaded(image_id, error=f"{self._protocol.name} can't read it: {describe(error)}")
         loaded = self._prepare(replace(sample, keep=self._references))
         _save_once(self._path("lr", image_id), sample.lr)
         if sample.hr is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MetricError, PluginError, WeightsError
+from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MetricError, PluginError, WeightsError, describe
 from facesr_bench.base.memo import Memo
 from facesr_bench.plugins.metric import AnyMetric, MetricBase, MetricContext, ReferenceSet, SetMetric, Unavailable
 from facesr_bench.plugins.profile import Profile, get_profile
@@ -115,7 +115,7 @@ def instantiate(choice: MetricChoice, context: MetricContext) -> MetricBase:
     try:
         metric: MetricBase = cls(context)
     except STRANGERS as error:
-        raise MetricError(f"{context.card.name} can't be made: {type(error).__name__}: {error}") from error
+        raise MetricError(f"{context.card.name} can't be made: {describe(error)}") from error
     if not isinstance(metric, SetMetric if context.card.of == "set" else MetricBase):
         expected = "SetMetric, since its card says of = 'set'" if context.card.of == "set" else "MetricBase"
         raise MetricError(f"{context.card.name}: class Metric must derive from facesr_bench.{expected}")
@@ -133,7 +133,7 @@ def _checked(metric: MetricBase, missing: WeightsError | None) -> AnyMetric:
         if isinstance(metric, SetMetric):
             str(metric.extractor)
     except STRANGERS as error:  # better here than in the middle of a run
-        problem = MetricError(f"{key} can't describe itself: {type(error).__name__}: {error}")
+        problem = MetricError(f"{key} can't describe itself: {describe(error)}")
         return Unavailable(metric.context, problem, metric.context.describe())
     return metric
 
@@ -149,6 +149,6 @@ def _opened(metric: MetricBase) -> AnyMetric:
     except FaceSRBenchError as error:
         return Unavailable(metric.context, error, metric.describe())
     except STRANGERS as error:  # costs the metric's own column
-        problem = MetricError(f"{type(error).__name__}: {error}")
+        problem = MetricError(describe(error))
         return Unavailable(metric.context, problem, metric.describe())
     return metric

@@ -17,6 +17,7 @@ from facesr_bench.base.errors import (
     FaceSRBenchError,
     MethodError,
     PluginError,
+    describe,
 )
 from facesr_bench.evaluation import cost
 from facesr_bench.evaluation.inputs import Loaded
@@ -51,7 +52,7 @@ def load_method(
     except FaceSRBenchError:
         raise
     except STRANGERS as error:
-        message = f"{card.name} can't be loaded: {type(error).__name__}: {error}"
+        message = f"{card.name} can't be loaded: {describe(error)}"
         raise PluginError(message, traceback.format_exc()) from error
 
 
@@ -77,7 +78,7 @@ def upscale(method: MethodBase, batch: Sequence[Loaded]) -> list[Output]:
             outputs[i] = Output(None, error=str(error))
             continue
         except STRANGERS as error:  # `output_size` may be a stranger's, too
-            outputs[i] = Output(None, error=f"output_size: {type(error).__name__}: {error}")
+            outputs[i] = Output(None, error=f"output_size: {describe(error)}")
             continue
         groups.setdefault(image.shape, []).append((i, image, size))
     for group in groups.values():
@@ -99,7 +100,7 @@ def _upscale_images(method: MethodBase, images: Sequence[Image8], sizes: Sequenc
         if len(images) > 1:
             alone = zip(images, sizes, strict=True)
             return [_upscale_images(method, [image], [size])[0] for image, size in alone]
-        return [Output(None, error=f"{type(error).__name__}: {error}".strip())]
+        return [Output(None, error=describe(error))]
     ms = (time.perf_counter() - started) * 1000 / len(images)
     try:
         _check_batch(method, sr, len(images))

@@ -15,7 +15,8 @@ from facesr_bench.base.devices import exact_numbers
 from facesr_bench.base.errors import FaceSRBenchError, MetricError, ResultsError
 from facesr_bench.base.files import check_writable
 from facesr_bench.base.memo import Memo
-from facesr_bench.data.sources import check_names, expand_protocols, find_protocol
+from facesr_bench.data.protocols import expand_protocols, find_protocol
+from facesr_bench.data.sources import check_names
 from facesr_bench.evaluation import set_metrics
 from facesr_bench.evaluation.executors import Executor
 from facesr_bench.evaluation.executors.threads import Threads

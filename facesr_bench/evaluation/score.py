@@ -11,6 +11,7 @@ from facesr_bench.base.errors import (
     DetectionError,
     FaceSRBenchError,
     ResultsError,
+    describe,
 )
 from facesr_bench.evaluation.inputs import Loaded, checked_features
 from facesr_bench.evaluation.predict import Output
@@ -98,7 +99,7 @@ def put_value(row: ImageRecord, key: str, compute: Callable[[], float | None]) -
         if isinstance(error, DetectionError):
             row.undetected.append(key)
     except STRANGERS as error:
-        row.reasons[key] = f"{type(error).__name__}: {error}"
+        row.reasons[key] = describe(error)
     else:
         if value is not None and math.isnan(value):
             row.reasons[key] = f"{key} returned NaN"

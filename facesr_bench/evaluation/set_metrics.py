@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MetricError
+from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MetricError, describe
 from facesr_bench.base.hashing import digest
 from facesr_bench.plugins.metric import AnyMetric, ReferenceSet, SetMetric, Unavailable
 from facesr_bench.results.arrays import References, read_array
@@ -113,7 +113,7 @@ def value_of_set(
     except FaceSRBenchError as error:
         return {"reason": str(error)}
     except STRANGERS as error:  # costs the metric's own cell
-        return {"reason": f"{type(error).__name__}: {error}"}
+        return {"reason": describe(error)}
     return {"value": value, "standard_error": spread, "n": len(rows)}
 
 

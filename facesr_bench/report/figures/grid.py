@@ -105,7 +105,7 @@ def _images(
     values: Mapping[str, Mapping[str, Mapping[str, float]]],
     metric: str | None,
 ) -> list[str]:
-    known = [row.id for row in rows[0].result.rows().values() if row.error is None]
+    known = [row.id for row in rows[0].result.images.values() if row.error is None]
     for name in wanted:
         if name not in known:
             raise ResultsError(_unknown_image(name, known))
@@ -301,7 +301,7 @@ def mean_error(row: RankedResult) -> NDArray[np.float64]:
     """
     total: NDArray[np.float64] | None = None
     count = 0
-    for image in row.result.rows().values():
+    for image in row.result.images.values():
         if image.error is not None:
             continue
         hr = _read(row.result.inputs_folder / "hr" / f"{file_name(image.id)}.png")

@@ -6,16 +6,14 @@ import math
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from facesr_bench.base.files import file_name
 from facesr_bench.images.maps import DIVERGING_MAP, hex_colours
 from facesr_bench.report.site.pages import Pages, link, script_data, short_name
 from facesr_bench.report.site.section import PER_PAGE, Section
+from facesr_bench.report.site.views import View
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.leaderboard import RankedResult
 from facesr_bench.results.record import ImageRecord
@@ -93,7 +91,7 @@ class Gallery:
         inputs = section.lead.result.inputs_folder
         name = f"{file_name(image_id)}.png"
         lr, hr = inputs / "lr" / name, inputs / "hr" / name
-        lr_size = picture_size(lr)
+        lr_size = section.lr_sizes[image_id]
         size = _size(section, lr_size)
         shrink = min(1.0, LARGEST_SIDE / max(size))
         bests = _bests(section, image_id) if labels is None else {}
@@ -160,36 +158,26 @@ def _fragment(image_id: str) -> str:
     return urllib.parse.urlencode({"image": image_id})
 
 
-@cache
-def picture_size(path: Path) -> tuple[int, int] | None:
-    """Width and height from the file's header; none if it is missing or no picture."""
-    try:
-        with Image.open(path) as picture:
-            return picture.size
-    except OSError:
-        return None
-
-
-def write_pages(pages: Pages, section: Section) -> None:
+def write_pages(pages: Pages, view: View) -> None:
     """The gallery, the page of one image, and that of the mean maps."""
+    section = view.section
     for number in range(1, section.page_count + 1):
         path = section.page_path(number)
         gallery = Gallery(section, path)
         pages.render(path, "images.html", section=section, number=number, gallery=gallery, page=path)
     if not section.page_count:
         return
-    pages.render(section.image_path, "image.html", section=section, page=section.image_path)
-    if section.maps.means:
-        path = section.folder / "mean.html"
-        pages.render(path, "mean.html", section=section, page=path)
+    pages.render(section.image_path, "image.html", view=view, section=section, page=section.image_path)
+    if view.mean_page is not None:
+        pages.render(view.mean_page, "mean.html", view=view, section=section, page=view.mean_page)
 
 
-def write_data(pages: Pages, section: Section) -> None:
+def write_data(pages: Pages, view: View) -> None:
     """The numbers behind the image pages, and where the pictures are."""
+    section = view.section
     page = section.image_path
     inputs = section.placed(section.lead.result.inputs_folder)
-    folder = section.lead.result.inputs_folder / "lr"
-    sizes = [_size(section, picture_size(folder / f"{file_name(image_id)}.png")) for image_id in section.ids]
+    sizes = [_size(section, section.lr_sizes[image_id]) for image_id in section.ids]
     pages.write(
         section.folder / "data.js",
         script_data(
@@ -206,8 +194,8 @@ def write_data(pages: Pages, section: Section) -> None:
                 "perPage": PER_PAGE,
                 "inputs": link(inputs, page),
                 "metrics": [_metric(info) for info in section.shown_metrics],
-                "methods": [_method(section, row, rows, page) for row, rows in section.images],
-                "kinds": [{"name": kind.name, "title": kind.title, "words": kind.words} for kind in section.maps.kinds],
+                "methods": [_method(view, row, rows, page) for row, rows in section.images],
+                "kinds": [{"name": kind.name, "title": kind.title, "words": kind.words} for kind in view.maps.kinds],
                 "colours": hex_colours(COLOUR_STOPS),
                 "versus": hex_colours(COLOUR_STOPS - 1, DIVERGING_MAP),
                 "landmarks": [[round(x, 2), round(y, 2)] for x, y in section.landmarks()],
@@ -226,8 +214,9 @@ def _metric(info: MetricInfo) -> dict[str, Any]:
     }
 
 
-def _method(section: Section, row: RankedResult, rows: Mapping[str, ImageRecord], page: Path) -> dict[str, Any]:
+def _method(view: View, row: RankedResult, rows: Mapping[str, ImageRecord], page: Path) -> dict[str, Any]:
     """One method's numbers, image by image in the order of `ids`; null where there is none."""
+    section = view.section
     found = [rows.get(image_id) for image_id in section.ids]
     values: dict[str, list[float | str | None]] = {
         info.name: [_value(image, info.name) for image in found] for info in section.shown_metrics
@@ -236,13 +225,13 @@ def _method(section: Section, row: RankedResult, rows: Mapping[str, ImageRecord]
     for place, image in enumerate(found):
         for name, reason in (image.reasons if image is not None and image.error is None else {}).items():
             reasons.setdefault(name, {})[place] = reason
-    folder = section.maps.folders.get(row.label)
+    folder = view.maps.folders.get(row.label)
     means = section.folder / "means" / f"{short_name(row.label)}.js"
     return {
         "label": row.label,
         "sr": link(section.placed(row.result.folder / "sr"), page),
         "maps": link(folder, page) if folder else None,
-        "mean": link(means, page) if row.label in section.maps.means else None,
+        "mean": link(means, page) if row.label in view.maps.means else None,
         "values": values,
         # A reason that holds for every image is said once.
         "reasons": {name: _shortest(found) for name, found in reasons.items() if name in values},
