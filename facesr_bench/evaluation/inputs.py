@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import (
-    STRANGERS,
+    PLUGIN_ERRORS,
     DataError,
     DetectionError,
     FaceSRBenchError,
@@ -102,7 +102,7 @@ def _prepare_metric(metric: AnyMetric, sample: Sample, loaded: Loaded) -> None:
         loaded.passing.add(key)
     except ResultsError:
         raise  # a run that can't save is a failed run
-    except STRANGERS as error:  # costs the metric's own cell
+    except PLUGIN_ERRORS as error:  # costs the metric's own cell
         loaded.reasons[key] = describe(error)
 
 
@@ -199,7 +199,7 @@ def _named(dataset: str) -> Iterator[None]:
         yield
     except FaceSRBenchError:
         raise
-    except STRANGERS as error:  # costs the dataset's own protocols
+    except PLUGIN_ERRORS as error:  # costs the dataset's own protocols
         message = f"dataset {dataset} can't list its images: {describe(error)}"
         raise PluginError(message, traceback.format_exc()) from error
 
@@ -276,7 +276,7 @@ class Inputs:
             sample = source.read(image_id)
         except FaceSRBenchError as error:
             return Loaded(image_id, error=str(error))
-        except STRANGERS as error:  # costs this image
+        except PLUGIN_ERRORS as error:  # costs this image
             return Loaded(image_id, error=f"{self._protocol.name} can't read it: {describe(error)}")
         loaded = self._prepare(replace(sample, keep=self._references))
         _save_once(self._path("lr", image_id), sample.lr)

@@ -13,7 +13,7 @@ from typing import Any
 
 from facesr_bench.base import environment
 from facesr_bench.base.devices import exact_numbers
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, ResultsError, describe
+from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, ResultsError, describe
 from facesr_bench.base.files import file_name
 from facesr_bench.base.memo import Memo
 from facesr_bench.evaluation import attention
@@ -198,7 +198,7 @@ class _Computation:
                 attention.keep(method, loaded, folder / file_name(loaded.id))
             except ResultsError:
                 raise
-            except STRANGERS as error:
+            except PLUGIN_ERRORS as error:
                 self._sink.problem(self._job, f"attention maps of {loaded.id}: {describe(error)}")
                 return
         if batch and folder.is_dir():

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 from PIL import Image
@@ -15,7 +16,7 @@ from facesr_bench.report.site.pages import FOLDER, link
 from facesr_bench.report.words import profile_in_words, protocol_in_words
 from facesr_bench.results import statistics
 from facesr_bench.results.columns import MetricInfo
-from facesr_bench.results.leaderboard import Group, RankedResult
+from facesr_bench.results.leaderboard import Group, RankedResult, places
 from facesr_bench.results.record import ImageRecord, Manifest
 from facesr_bench.results.samples import read_landmarks
 
@@ -110,6 +111,23 @@ class Section:
         """The metrics that have a value, or a reason for none, for each image."""
         found = {name for _, rows in self.images for row in rows.values() for name in (*row.metrics, *row.reasons)}
         return [info for info in self.group.metrics if info.has_values and info.name in found]
+
+    def best(self, image_id: str) -> dict[str, frozenset[str]]:
+        """The labels of the methods that are best on one image, by metric; none where there is nothing to compare."""
+        return self._best.get(image_id, {})
+
+    @cached_property
+    def _best(self) -> dict[str, dict[str, frozenset[str]]]:
+        found: dict[str, dict[str, frozenset[str]]] = {image_id: {} for image_id in self.ids}
+        for image_id, info in product(self.ids, self.image_metrics):
+            images = {row.label: rows[image_id] for row, rows in self.images if image_id in rows}
+            values = {
+                label: image.metrics[info.name]
+                for label, image in images.items()
+                if info.name in image.metrics and image.error is None
+            }
+            found[image_id][info.name], _ = places(values, info.higher_is_better)
+        return found
 
     @cached_property
     def shown_metrics(self) -> list[MetricInfo]:
