@@ -20,8 +20,8 @@ def check_device(wanted: str) -> None:
         raise FaceSRBenchError(f"device {wanted!r}: it must be auto, cpu, cuda, or cuda:N")
 
 
-def torch_device(wanted: str) -> str:
-    """The device that `wanted` means, with torch set up so that a number does not depend on the device.
+def find_device(wanted: str) -> str:
+    """The device that `wanted` means, for torch.
 
     Raises:
         FaceSRBenchError: it names no device, or one that torch can't use here.
@@ -29,11 +29,6 @@ def torch_device(wanted: str) -> str:
     check_device(wanted)
     import torch
 
-    # tf32 keeps only 10 bits of each factor.
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.benchmark = False
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if wanted.startswith("cuda"):
@@ -42,3 +37,20 @@ def torch_device(wanted: str) -> str:
             there = torch.cuda.device_count()
             raise FaceSRBenchError(f"device {wanted}: torch sees {there} CUDA device(s) here; use --device cpu")
     return wanted
+
+
+def torch_device(wanted: str) -> str:
+    """`find_device`, with torch set up so that a number does not depend on the device.
+
+    Raises:
+        FaceSRBenchError: it names no device, or one that torch can't use here.
+    """
+    device = find_device(wanted)
+    import torch
+
+    # tf32 keeps only 10 bits of each factor.
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+    return device
