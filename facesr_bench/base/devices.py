@@ -1,8 +1,10 @@
-"""Which device torch computes on, set up so that numbers do not depend on it."""
+"""Which device torch computes on, and how it is set up so that numbers do not depend on it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from facesr_bench.base.errors import FaceSRBenchError
 
@@ -20,8 +22,8 @@ def check_device(wanted: str) -> None:
         raise FaceSRBenchError(f"device {wanted!r}: it must be auto, cpu, cuda, or cuda:N")
 
 
-def find_device(wanted: str) -> str:
-    """The device that `wanted` means, for torch.
+def torch_device(wanted: str) -> str:
+    """The device that `wanted` means.
 
     Raises:
         FaceSRBenchError: it names no device, or one that torch can't use here.
@@ -39,18 +41,25 @@ def find_device(wanted: str) -> str:
     return wanted
 
 
-def torch_device(wanted: str) -> str:
-    """`find_device`, with torch set up so that a number does not depend on the device.
+EXACT = {"tf32 in cuDNN": False, "tf32 in matmul": False, "deterministic": True, "benchmark": False}
+"""TF32 keeps only 10 bits of each factor; cuDNN's benchmark may choose another algorithm in every run."""
 
-    Raises:
-        FaceSRBenchError: it names no device, or one that torch can't use here.
-    """
-    device = find_device(wanted)
+
+@contextmanager
+def exact_numbers() -> Iterator[None]:
+    """Inside, torch computes so that a number does not depend on the device; afterwards as it did before."""
+    before = set_torch(EXACT)
+    try:
+        yield
+    finally:
+        set_torch(before)
+
+
+def set_torch(flags: Mapping[str, bool]) -> dict[str, bool]:
+    """Set torch's flags of this process (see `EXACT`), and return what they were."""
     import torch
 
-    # tf32 keeps only 10 bits of each factor.
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.benchmark = False
-    return device
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = (cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic, cudnn.benchmark)
+    cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic, cudnn.benchmark = (flags[name] for name in EXACT)
+    return dict(zip(EXACT, before, strict=True))

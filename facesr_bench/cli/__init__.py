@@ -22,6 +22,9 @@ COMMANDS = {
     "validate": "check a plug-in against the contract",
 }
 
+MODULES = {"list": "listing"}
+"""Where a subcommand's module is called otherwise; `list` would hide the builtin in this package."""
+
 EXAMPLES = """examples:
   facesr-bench run --methods sparnet,bicubic
   facesr-bench run --methods sparnet,./mynet --protocols helen-x8 --data helen=~/data/helen
@@ -48,15 +51,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"facesr-bench {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    # Not list(...): once the subcommand's module is imported, `list` in this package means that.
-    arguments = [*(sys.argv[1:] if argv is None else argv)]
+    arguments = list(sys.argv[1:] if argv is None else argv)
     wanted = next((a for a in arguments if not a.startswith("-")), None)
     for name, summary in COMMANDS.items():
         sub = commands.add_parser(
             name, help=summary, description=summary, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         if name == wanted:  # the others are only named, so their modules need not load
-            import_module(f"facesr_bench.cli.{name}").configure(sub)
+            import_module(f"facesr_bench.cli.{MODULES.get(name, name)}").configure(sub)
     return carry_out(parser.parse_args(arguments))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from facesr_bench.base.devices import PRECISIONS, find_device
+from facesr_bench.base.devices import PRECISIONS, torch_device
 from facesr_bench.base.errors import TrainingError
 from facesr_bench.training import recipe as recipes
 from facesr_bench.training.checkpoints import STATE_FILE, read_state
@@ -138,7 +138,7 @@ def make_plan(job: Job, state: dict[str, Any] | None, say: Say) -> tuple[Plan, F
             job.cache.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError(f"{error.filename}: can't be made: {error.strerror or error}") from error
-    device = find_device(job.device)
+    device = torch_device(job.device)
     draft = Plan(job, data, recipe, settings, None, seed, precision, device)
     faces = draft.faces(say)
     if "faces" in saved and saved["faces"] != faces.names_hash():
