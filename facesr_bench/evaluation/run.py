@@ -15,7 +15,8 @@ from facesr_bench.base.devices import torch_device
 from facesr_bench.base.errors import STRANGERS, DataError, FaceSRBenchError, PluginError, ResultsError, describe
 from facesr_bench.base.files import check_writable
 from facesr_bench.base.memo import Memo
-from facesr_bench.data.sources import check_names, expand_protocols, find_protocol, open_dataset
+from facesr_bench.data.protocols import expand_protocols, find_protocol
+from facesr_bench.data.sources import check_names, open_dataset
 from facesr_bench.evaluation import set_metrics
 from facesr_bench.evaluation.executors.threads import Computation
 from facesr_bench.evaluation.metrics import Setup, find_metric, opened
