@@ -105,6 +105,7 @@ class Entry:
                 card,
                 scale=setting.card.scale,
                 weights=self.weights_path,
+                argument=self.spec.argument,
                 device=setting.device,
                 precision=setting.options.precision,
             )
@@ -240,6 +241,7 @@ def _fingerprint(setting: Setting, spec: MethodSpec, found: weights.Weights | No
             "code": spec.plugin.code_hash(),
             "weights": found.sha256 if found else _loose_weights(spec.plugin),
             "precision": setting.options.precision,
+            **({} if spec.argument is None else {"argument": spec.argument_hash()}),
             **inputs_of(setting.plugin, setting.card),
             "data": setting.data["hash"],
             "profile": {k: v for k, v in setting.profile.canonical().items() if k not in setting.profile.FOR_PEOPLE},
@@ -332,10 +334,7 @@ def _is_missing(result: Result, row: ImageRecord, metric: AnyMetric) -> bool:
 
 
 def _label(spec: MethodSpec, weights_name: str | None, precision: str) -> str:
-    default = spec.plugin.card.default_weights if spec.plugin.card else None
-    label = spec.plugin.name
-    if weights_name is not None and weights_name != default:
-        label += f"@{weights_name}"
+    label = spec.row(weights_name)
     return label if precision == "fp32" else f"{label} ({precision})"
 
 

@@ -15,19 +15,20 @@ from facesr_bench.base.devices import torch_device
 from facesr_bench.base.errors import STRANGERS, DataError, FaceSRBenchError, PluginError, ResultsError, describe
 from facesr_bench.base.files import check_writable
 from facesr_bench.base.memo import Memo
-from facesr_bench.data.protocols import expand_protocols, find_protocol
+from facesr_bench.data.protocols import catalogue, expand_protocols, find_protocol
 from facesr_bench.data.sources import check_names, open_dataset
 from facesr_bench.evaluation import set_metrics
 from facesr_bench.evaluation.executors.threads import Computation
 from facesr_bench.evaluation.metrics import Setup, find_metric, opened
 from facesr_bench.evaluation.plan import Entry, Failure, Setting, inputs_of, open_entry, references_of
 from facesr_bench.evaluation.request import Progress, RunOutcome, RunRequest
+from facesr_bench.plugins import registry
 from facesr_bench.plugins.cards import DatasetCard, ProtocolCard
 from facesr_bench.plugins.dataset import DatasetBase, Item
 from facesr_bench.plugins.metric import AnyMetric, ReferenceSet
 from facesr_bench.plugins.profile import Profile, get_profile
 from facesr_bench.plugins.registry import Plugin
-from facesr_bench.plugins.spec import MethodSpec, parse_method, parse_metric
+from facesr_bench.plugins.spec import MethodSpec, check_labels, parse_method, parse_metric
 
 
 def run(options: RunRequest, progress: Progress | None = None) -> RunOutcome:
@@ -39,15 +40,18 @@ def run(options: RunRequest, progress: Progress | None = None) -> RunOutcome:
         FaceSRBenchError: nothing can be run at all: unknown method, protocol, profile or metric, or the output folder
             can't be written.
     """
-    specs = [parse_method(method) for method in options.methods]
-    found = [find_protocol(name) for name in expand_protocols(options.protocols)]
+    methods, metrics, datasets = registry.methods(), registry.metrics(), registry.datasets()
+    specs = [parse_method(method, methods) for method in options.methods]
+    check_labels(specs)
+    names = expand_protocols(options.protocols, datasets)
+    found = [find_protocol(name, datasets) for name in names]
     if not specs or not found:
         raise FaceSRBenchError("give at least one method and one protocol")
-    check_names(options.data)  # wrong names are told before any work is done
+    check_names(options.data, datasets)  # wrong names are told before any work is done
     for _, card in found:
         get_profile(options.profile or card.profile)
         for name in options.metrics or card.metrics:
-            parse_metric(name)
+            parse_metric(name, metrics)
     options.check()
     reference = set_metrics.read_reference(*options.fid_reference) if options.fid_reference else None
     check_writable(options.out)
@@ -114,7 +118,7 @@ def _items(
 ) -> tuple[DatasetBase, Sequence[Item], str]:
     """The protocol's dataset, what it lists, and the hash of that."""
     try:
-        dataset, _ = open_dataset(card.name, options.data)
+        dataset, _ = open_dataset(card.name, options.data, catalogue(options.protocols))
         items = list(dataset.items(card))
         _check_items(plugin.name, items)
         return dataset, items, dataset.content_hash(items)

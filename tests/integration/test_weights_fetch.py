@@ -398,15 +398,13 @@ training_data = "none"
 
 
 @pytest.fixture
-def mine(tmp_path: Path, server: Server) -> Iterator[str]:
+def mine(tmp_path: Path, server: Server) -> str:
     """`FOLDER@v1` of a plug-in whose weights are at the server's /net.pth, with their hash."""
     folder = tmp_path / "mine"
     folder.mkdir()
     url = server.serve("/net.pth", Answer(BODY))
     (folder / "card.toml").write_text(CARD.format(url=url, hash=f'sha256 = "{sha256(BODY)}"'))
-    registry.methods.cache_clear()
-    yield f"{folder}@v1"
-    registry.methods.cache_clear()
+    return f"{folder}@v1"
 
 
 def command(*arguments: str) -> subprocess.Popen[str]:

@@ -65,9 +65,11 @@ def test_examples(text: str, expected: Spec) -> None:
     assert Spec.parse(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "@x", "fid[", "fid[]", "fid[clean", "fid[clean]x", "sparnet@", "a:", "'a", "x=", "a@b="])
+@pytest.mark.parametrize(
+    "text", ["", "@x", "fid[", "fid[]", "fid[clean", "fid[clean]x", "sparnet@", "a:", "'a", "x=", "a@b="]
+)
 def test_half_of_a_spec_is_refused(text: str) -> None:
-    with pytest.raises(PluginError, match="write it as|is not closed"):
+    with pytest.raises(PluginError, match=r"write it as|is not closed"):
         Spec.parse(text)
 
 
