@@ -22,6 +22,9 @@ COMMANDS = {
     "validate": "check a plug-in against the contract",
 }
 
+MODULES = {"list": "listing"}
+"""Where a subcommand's module is called otherwise; `list` would hide the builtin in this package."""
+
 EXAMPLES = """examples:
   facesr-bench run --methods sparnet,bicubic
   facesr-bench run --methods sparnet,./mynet --protocols helen-x8 --data helen=~/data/helen
@@ -31,7 +34,7 @@ EXAMPLES = """examples:
   facesr-bench table --results results --format latex
   facesr-bench new method mynet && facesr-bench validate ./mynet
 
-`facesr-bench COMMAND --help` tells more of each."""
+`facesr-bench COMMAND --help` has the details of each."""
 
 OK, FAILED, MISUSED = 0, 1, 2
 
@@ -48,22 +51,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"facesr-bench {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    # Not list(...): once the subcommand's module is imported, `list` in this package means that.
-    arguments = [*(sys.argv[1:] if argv is None else argv)]
+    arguments = list(sys.argv[1:] if argv is None else argv)
     wanted = next((a for a in arguments if not a.startswith("-")), None)
     for name, summary in COMMANDS.items():
         sub = commands.add_parser(
             name, help=summary, description=summary, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         if name == wanted:  # the others are only named, so their modules need not load
-            import_module(f"facesr_bench.cli.{name}").configure(sub)
+            import_module(f"facesr_bench.cli.{MODULES.get(name, name)}").configure(sub)
     return carry_out(parser.parse_args(arguments))
 
 
 def carry_out(options: argparse.Namespace) -> int:
     """Call the handler of a parsed command line; what a user can mend is one line, not a traceback.
-
-    Needs no package but this one, so that `python -m facesr_bench.training` can end as `facesr-bench train` does.
 
     Returns:
         The exit status, as of `main`.

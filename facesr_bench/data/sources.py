@@ -1,74 +1,28 @@
-"""Where real data lies on this machine, and how protocols are found by name."""
+"""Where real data lies on this machine."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from facesr_bench.base import suggest
-from facesr_bench.base.errors import STRANGERS, DataError, FaceSRBenchError, PluginError, describe
+from facesr_bench.base.errors import PLUGIN_ERRORS, DataError, FaceSRBenchError, PluginError, describe
 from facesr_bench.base.suggest import unknown
 from facesr_bench.base.toml import read_toml
+from facesr_bench.data.protocols import Datasets, find_protocol, protocol_names
 from facesr_bench.plugins import registry
 from facesr_bench.plugins.cards import DatasetCard, ProtocolCard
 from facesr_bench.plugins.dataset import DatasetBase
-from facesr_bench.plugins.loading import CARD_FILE
-from facesr_bench.plugins.registry import Plugin
 
 CONFIG_FILE = "facesr-bench.toml"
 ENVIRONMENT_PREFIX = "FACESR_BENCH_DATA_"
 
 
-def find_protocol(name: str) -> tuple[Plugin[DatasetCard], ProtocolCard]:
-    """The protocol called `name`, and the dataset whose card defines it.
-
-    Raises:
-        PluginError: there is none (with a suggestion), or two datasets define it (names both).
-    """
-    found = [plugin for plugin, protocol in _protocols() if protocol.name == name]
-    if len(found) > 1:
-        places = "\n".join(f"  dataset {plugin.name} in {plugin.folder} ({plugin.source})" for plugin in found)
-        raise PluginError(f"{len(found)} datasets define protocol {name!r}; rename it in one of their cards:\n{places}")
-    if not found:
-        message = unknown("protocol", name, protocol_names())
-        broken = [f"\n  dataset not readable: {plugin.error}" for plugin in _datasets() if plugin.card is None]
-        raise PluginError(message + "".join(broken))
-    plugin = found[0]
-    return plugin, plugin.require_card().protocols[name]
-
-
-def expand_protocols(specs: Sequence[str]) -> list[str]:
-    """Protocol names; a dataset's folder (`./mydata`) stands for all its protocols, `./mydata:NAME` for one.
-
-    Raises:
-        PluginError: the folder holds no dataset, or not that protocol.
-        CardError: its card is wrong.
-    """
-    names: list[str] = []
-    for spec in specs:
-        folder, _, wanted = spec.partition(":")
-        if not suggest.is_path(spec):
-            if spec not in protocol_names() and (Path(folder) / CARD_FILE).is_file():
-                raise PluginError(f"no protocol is called {spec!r}; for the folder of that name write ./{spec}")
-            names.append(spec)
-            continue
-        plugin = registry.datasets().find(folder)
-        known = plugin.require_card().protocols
-        if wanted and wanted not in known:
-            raise PluginError(unknown(f"protocol of {plugin.name}", wanted, known))
-        names += [wanted] if wanted else list(known)
-    return list(dict.fromkeys(names))
-
-
-def protocol_names() -> list[str]:
-    """Every protocol of every dataset whose card can be read, sorted."""
-    return sorted({protocol.name for _, protocol in _protocols()})
-
-
-def resolve(protocol_name: str, dataset_name: str, given: Mapping[str, Path]) -> Path | None:
-    """The data of a protocol: the first of these places that names it, or none.
+def resolve(
+    protocol_name: str, dataset_name: str, given: Mapping[str, Path], datasets: Datasets | None = None
+) -> Path | None:
+    """The data of a protocol: the first of these places that names it, or None.
 
     1. `given` (the command line's `--data NAME=PATH`),
     2. the environment variable FACESR_BENCH_DATA_NAME, the name in capitals and every other character an underscore,
@@ -83,7 +37,7 @@ def resolve(protocol_name: str, dataset_name: str, given: Mapping[str, Path]) ->
             came from.
         CardError: a config file is not valid TOML.
     """
-    check_names(given)
+    check_names(given, datasets)
     for source, path in _candidates((protocol_name, dataset_name), given):
         if not path.exists():
             raise DataError(f"{path}: no such file or folder (data of {protocol_name}, from {source})")
@@ -91,22 +45,27 @@ def resolve(protocol_name: str, dataset_name: str, given: Mapping[str, Path]) ->
     return None
 
 
-def open_dataset(protocol_name: str, given: Mapping[str, Path]) -> tuple[DatasetBase, ProtocolCard]:
+def open_dataset(
+    protocol_name: str, given: Mapping[str, Path], datasets: Datasets | None = None
+) -> tuple[DatasetBase, ProtocolCard]:
     """The reader of a protocol's data, and the protocol.
+
+    Args:
+        datasets: as for `find_protocol`.
 
     Raises:
         PluginError: no such protocol, or its dataset's code fails to import.
         DataError: its data is not given, with how to get it; or what `resolve` raises.
     """
-    plugin, protocol = find_protocol(protocol_name)
+    plugin, protocol = find_protocol(protocol_name, datasets)
     card = plugin.require_card()
     root = None
     if card.needs_data:
-        root = resolve(protocol_name, card.name, given)
+        root = resolve(protocol_name, card.name, given, datasets)
         if root is None:
-            raise DataError(_how_to_get(protocol, card))
+            raise DataError(_how_to_get(protocol, card, _known(datasets)))
     else:
-        check_names(given)
+        check_names(given, datasets)
         if given.keys() & {protocol_name, card.name}:
             raise DataError(f"dataset {card.name} brings its own data; leave out --data for it")
     dataset = plugin.load_class()(card, root)
@@ -125,7 +84,7 @@ def why_not_ready(protocol_name: str, given: Mapping[str, Path]) -> str | None:
         dataset.items(protocol)
     except FaceSRBenchError as error:
         return str(error)
-    except STRANGERS as error:
+    except PLUGIN_ERRORS as error:
         return describe(error)
     return None
 
@@ -146,27 +105,21 @@ def config_files() -> list[Path]:
     return [Path.cwd() / CONFIG_FILE, Path(home).expanduser() / "facesr-bench" / "config.toml"]
 
 
-def _datasets() -> list[Plugin[DatasetCard]]:
-    return registry.datasets().plugins
-
-
-def _protocols() -> Iterator[tuple[Plugin[DatasetCard], ProtocolCard]]:
-    for plugin in _datasets():
-        if plugin.card is not None:
-            for protocol in plugin.card.protocols.values():
-                yield plugin, protocol
-
-
-def check_names(given: Mapping[str, Path]) -> None:
+def check_names(given: Mapping[str, Path], datasets: Datasets | None = None) -> None:
     """Refuse a `--data` name that is no protocol or dataset.
 
     Raises:
         DataError: suggests the name that was meant.
     """
-    known = {*protocol_names(), *registry.datasets().names()}
+    known = _known(datasets)
     for name in given:
         if name not in known:
             raise DataError(f"--data {name}=...: {unknown('protocol or dataset', name, known)}")
+
+
+def _known(datasets: Datasets | None) -> set[str]:
+    datasets = datasets or registry.datasets()
+    return {*protocol_names(datasets), *datasets.names()}
 
 
 def _candidates(names: tuple[str, str], given: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
@@ -192,11 +145,11 @@ def _data_table(file: Path) -> dict[str, str]:
     return table
 
 
-def _how_to_get(protocol: ProtocolCard, card: DatasetCard) -> str:
+def _how_to_get(protocol: ProtocolCard, card: DatasetCard, known: set[str]) -> str:
     strays = [
         f"note: [data] in {file} has {name!r}, which is no protocol or dataset\n"
         for file in config_files()
-        for name in sorted(_data_table(file).keys() - {*protocol_names(), *registry.datasets().names()})
+        for name in sorted(_data_table(file).keys() - known)
     ]
     return (
         f"protocol {protocol.name} needs data that was not given: --data {protocol.name}=DIR\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MetricError, PluginError, WeightsError, describe
+from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, MetricError, PluginError, WeightsError, describe
 from facesr_bench.base.memo import Memo
 from facesr_bench.plugins.metric import AnyMetric, MetricBase, MetricContext, ReferenceSet, SetMetric, Unavailable
 from facesr_bench.plugins.profile import Profile, get_profile
@@ -70,8 +70,8 @@ def make_metric(choice: MetricChoice, setup: Setup) -> AnyMetric:
     missing: WeightsError | None = None
     if context.card.weights or choice.network is not None:
         try:
-            weights = resolve_metric(context.card, choice.network)
-            key = choice.base(_reference(context)) + weights.suffix
+            weights = resolve_metric(context.card, choice.network, choice.file)
+            key = choice.column(weights.suffix, _reference(context))
             context = replace(context, weights=weights, key=key)
         except WeightsError as error:
             missing = error
@@ -94,8 +94,9 @@ def context_of(choice: MetricChoice, setup: Setup) -> MetricContext:
         variant=choice.variant,
         argument=choice.argument,
         reference_set=other,
-        key=choice.column(other.name if other else None),
+        key=choice.column(reference=other.name if other else None),
         typed=choice.typed,
+        label=choice.label,
         memo=setup.memo,
     )
 
@@ -114,7 +115,7 @@ def instantiate(choice: MetricChoice, context: MetricContext) -> MetricBase:
     cls = choice.plugin.load_class()
     try:
         metric: MetricBase = cls(context)
-    except STRANGERS as error:
+    except PLUGIN_ERRORS as error:
         raise MetricError(f"{context.card.name} can't be made: {describe(error)}") from error
     if not isinstance(metric, SetMetric if context.card.of == "set" else MetricBase):
         expected = "SetMetric, since its card says of = 'set'" if context.card.of == "set" else "MetricBase"
@@ -123,7 +124,7 @@ def instantiate(choice: MetricChoice, context: MetricContext) -> MetricBase:
 
 
 def _checked(metric: MetricBase, missing: WeightsError | None) -> AnyMetric:
-    """The metric, if it can be computed here as far as a quick look tells and describes itself without an error."""
+    """The metric, if a quick look finds that it can be computed here and it describes itself without an error."""
     key = metric.context.key
     try:
         reason = metric.why_unavailable()
@@ -132,7 +133,7 @@ def _checked(metric: MetricBase, missing: WeightsError | None) -> AnyMetric:
             return Unavailable(metric.context, missing or MetricError(str(reason)), described)
         if isinstance(metric, SetMetric):
             str(metric.extractor)
-    except STRANGERS as error:  # better here than in the middle of a run
+    except PLUGIN_ERRORS as error:  # better here than in the middle of a run
         problem = MetricError(f"{key} can't describe itself: {describe(error)}")
         return Unavailable(metric.context, problem, metric.context.describe())
     return metric
@@ -148,7 +149,7 @@ def _opened(metric: MetricBase) -> AnyMetric:
         metric.load()
     except FaceSRBenchError as error:
         return Unavailable(metric.context, error, metric.describe())
-    except STRANGERS as error:  # costs the metric's own column
+    except PLUGIN_ERRORS as error:  # costs the metric's own column
         problem = MetricError(describe(error))
         return Unavailable(metric.context, problem, metric.describe())
     return metric

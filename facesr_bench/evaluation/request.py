@@ -1,4 +1,4 @@
-"""What a run is asked for, what it says while it goes on, and what came of it."""
+"""The options of a run, its progress, and its outcome."""
 # ruff: noqa: RUF009 - an option is a descriptor, meant to be shared by all requests
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from facesr_bench.base.options import (
     REQUIRED,
     Choice,
     Count,
+    Flag,
     Folder,
     NamedFile,
     Names,
@@ -71,6 +72,9 @@ class RunRequest:
         least=0,
     )
     workers: Option[int, int] = Count(2, "threads that read, and as many that score; changes no number", least=1)
+    assume_aligned: Option[bool, bool] = Flag(
+        "run methods that need FFHQ-aligned faces on protocols that don't promise them: your data is aligned"
+    )
     fid_reference: Option[tuple[str, str | Path] | None, tuple[str, Path] | None] = NamedFile(
         None, "name and file of the statistics that FID compares with instead of HR"
     )
@@ -115,6 +119,9 @@ class Progress:
 
     def start(self, protocol: str, total: int) -> None:
         """A protocol begins; `total` images times methods are to be computed."""
+
+    def begin(self, protocol: str, method: str) -> None:
+        """A method begins on a protocol."""
 
     def advance(self, method: str) -> None:
         """One image of one method is done."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from facesr_bench.base.errors import (
-    STRANGERS,
+    PLUGIN_ERRORS,
     DetectionError,
     FaceSRBenchError,
     ResultsError,
@@ -98,7 +98,7 @@ def put_value(row: ImageRecord, key: str, compute: Callable[[], float | None]) -
         row.reasons[key] = str(error)
         if isinstance(error, DetectionError):
             row.undetected.append(key)
-    except STRANGERS as error:
+    except PLUGIN_ERRORS as error:
         row.reasons[key] = describe(error)
     else:
         if value is not None and math.isnan(value):
@@ -125,7 +125,7 @@ def _keep_features_of(sr: Image8, metric: SetMetric, path: Path) -> None:
 
 
 def saved_output(result: Result, image_id: str) -> Image8 | None:
-    """The image of an earlier run with the same fingerprint, or none if it is not on disk or not readable."""
+    """The image of an earlier run with the same fingerprint, or None if it is not on disk or not readable."""
     path = result.sr_path(image_id)
     if not path.is_file():
         return None

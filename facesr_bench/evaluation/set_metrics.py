@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MetricError, describe
+from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, MetricError, describe
 from facesr_bench.base.hashing import digest
 from facesr_bench.plugins.metric import AnyMetric, ReferenceSet, SetMetric, Unavailable
 from facesr_bench.results.arrays import References, read_array
@@ -39,7 +39,7 @@ def read_reference(name: str, path: Path) -> ReferenceSet:
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name) or name == GROUND_TRUTH.lower():
         raise MetricError(f"--fid-reference {name}=...: a name is of a-z, 0-9, dot, dash and underscore, and not hr")
-    Gaussian.from_file(path)  # told before any work is done
+    Gaussian.from_file(path)  # a bad file is refused before any work is done
     return ReferenceSet(name, path, digest(path))
 
 
@@ -112,7 +112,7 @@ def value_of_set(
             raise MetricError(f"{metric.key} returned {value}" + (f", standard error {spread}" if spread else ""))
     except FaceSRBenchError as error:
         return {"reason": str(error)}
-    except STRANGERS as error:  # costs the metric's own cell
+    except PLUGIN_ERRORS as error:  # costs the metric's own cell
         return {"reason": describe(error)}
     return {"value": value, "standard_error": spread, "n": len(rows)}
 

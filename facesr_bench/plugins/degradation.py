@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, describe
+from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, PluginError, describe
 from facesr_bench.base.suggest import is_path
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.cards import DegradationCard
@@ -101,7 +101,7 @@ def make_degradation(plugin: Plugin[DegradationCard], scale: int) -> Degradation
         made = cls(DegradationContext(card, scale))
     except FaceSRBenchError:
         raise
-    except STRANGERS as error:
+    except PLUGIN_ERRORS as error:
         message = f"degradation {card.name} can't be made: {describe(error)}"
         raise PluginError(message, traceback.format_exc()) from error
     if not isinstance(made, DegradationBase):
@@ -110,7 +110,7 @@ def make_degradation(plugin: Plugin[DegradationCard], scale: int) -> Degradation
 
 
 def identity(plugin: Plugin[DegradationCard]) -> dict[str, Any]:
-    """What tells the pictures it makes from those of any other of its name, for the fingerprint of a result.
+    """What identifies the pictures it makes among those of its name, for the fingerprint of a result.
 
     A built-in has a version, which is raised whenever a picture could change; its first says nothing, since results
     that are older than versions were made with it. A stranger's code is hashed.

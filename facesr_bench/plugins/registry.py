@@ -19,7 +19,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, cast, get_args
 
-from facesr_bench.base.errors import STRANGERS, CardError, FaceSRBenchError, PluginError, describe
+from facesr_bench.base.errors import PLUGIN_ERRORS, CardError, FaceSRBenchError, PluginError, describe
 from facesr_bench.base.suggest import is_path, unknown
 from facesr_bench.plugins.cards import DatasetCard, DegradationCard, MethodCard, MetricCard, read_card
 from facesr_bench.plugins.loading import CARD_FILE, bundled_folder, forget, import_from
@@ -47,7 +47,7 @@ class Plugin(Generic[_CardT]):
         name: the card's name (the folder's, where the card can't be read).
         folder: where its files are.
         source: `built in`, `entry point NAME`, or the path the user gave.
-        card: none if the card can't be read; then `error` says why.
+        card: None if the card can't be read; then `error` says why.
     """
 
     kind: Kind
@@ -114,7 +114,7 @@ class Plugin(Generic[_CardT]):
         _forget_if_changed(self.kind, self.code_folder)
         try:
             module = import_from(self.code_folder, module_name)
-        except STRANGERS as error:
+        except PLUGIN_ERRORS as error:
             details = traceback.format_exc()
             where = f"{self.code_folder / module_name}.py"
             raise PluginError(f"{where}: import failed: {describe(error)}", details) from error
@@ -261,25 +261,29 @@ def discover(kind: Kind) -> Registry[Any]:
     return registry
 
 
-@cache
+_discovered = cache(discover)
+"""Cards are read once in a process; what is added to a copy stays in that copy."""
+
+
+def _copy(kind: Kind) -> Registry[Any]:
+    return Registry(kind, list(_discovered(kind).plugins))
+
+
 def methods() -> Registry[MethodCard]:
-    """The registry of methods, shared by the whole process."""
-    return discover("method")
+    """A registry of the built-in methods and those of installed packages; a run adds folders to its own."""
+    return _copy("method")
 
 
-@cache
 def datasets() -> Registry[DatasetCard]:
-    """The registry of datasets, shared by the whole process."""
-    return discover("dataset")
+    """As `methods`, of datasets."""
+    return _copy("dataset")
 
 
-@cache
 def metrics() -> Registry[MetricCard]:
-    """The registry of metrics, shared by the whole process."""
-    return discover("metric")
+    """As `methods`, of metrics."""
+    return _copy("metric")
 
 
-@cache
 def degradations() -> Registry[DegradationCard]:
-    """The registry of degradations, shared by the whole process."""
-    return discover("degradation")
+    """As `methods`, of degradations."""
+    return _copy("degradation")

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from facesr_bench.base.grammar import Column
 from facesr_bench.results.record import ImageRecord, MetricRecord
 
 FIRST_METRICS = ("psnr", "ssim")
 """The metrics whose columns come first, and are always there."""
+
+
+def format_number(value: float, digits: int) -> str:
+    """A number in plain text, with so many decimals; infinity as `inf`. Tables and pages set it in type from this."""
+    return f"{value:.{digits}f}"
 
 
 @dataclass(frozen=True)
@@ -18,15 +24,15 @@ class MetricInfo:
     """What the manifest says of a metric.
 
     Attributes:
-        higher_is_better: none where the manifest doesn't say; such a metric is shown but never ranked.
+        higher_is_better: None where the manifest doesn't say; such a metric is shown but never ranked.
         digits: decimals in tables.
         version: raised by the metric's author whenever a number could change.
         of: `image`: the mean of one value per image; `set`: one value of all images together.
         minimum_count: of a set: with fewer images the number stands with its count.
         aggregates: columns made of all its values, such as `auc-8`.
         leave_out_below: values below it don't enter the mean.
-        aggregate_of: the metric whose values this column is made of, or none.
-        summary: what it tells, in a sentence.
+        aggregate_of: the metric whose values this column is made of, or None.
+        summary: what it measures, in a sentence.
     """
 
     name: str
@@ -59,7 +65,7 @@ class MetricInfo:
 
     def format(self, value: float) -> str:
         """`value` with the metric's digits; infinity as `inf`."""
-        return f"{value:.{self.digits}f}"
+        return format_number(value, self.digits)
 
 
 def ordered_metrics(names: Iterable[str]) -> list[str]:
@@ -82,7 +88,7 @@ def aggregates_of(info: MetricInfo) -> list[MetricInfo]:
         )
         found.append(
             MetricInfo(
-                name=f"{info.name}:{aggregate}",
+                name=str(replace(Column.parse(info.name), aggregate=aggregate)),
                 title=f"{info.title} {what}",
                 unit="%",
                 higher_is_better=area,
@@ -183,7 +189,7 @@ class CostColumn:
 
     def format(self, value: float) -> str:
         """A number as measured, in the column's unit."""
-        return "0" if value == 0 else f"{value / self.per:.{self.digits}f}"
+        return "0" if value == 0 else format_number(value / self.per, self.digits)
 
 
 COSTS = (
@@ -269,13 +275,13 @@ def _add_aggregate(totals: Totals, info: MetricInfo, images: Sequence[ImageRecor
             everyone = [row.id for row in images]
             totals.reasons[info.name] = {f"needs a value of {base} for every image": missing or everyone}
         return
-    kind, _, limit = info.name.rpartition(":")[2].partition("-")
+    kind, _, limit = str(Column.parse(info.name).aggregate).partition("-")
     compute = auc if kind == "auc" else failure_rate
     totals.means[info.name], totals.counts[info.name] = 100 * compute(errors, float(limit)), len(errors)
 
 
 def why_missing(row: ImageRecord, name: str, info: MetricInfo) -> str | None:
-    """Why an image has no value of a metric that may enter the mean; none if it has one."""
+    """Why an image has no value of a metric that may enter the mean; None if it has one."""
     if name not in row.metrics:
         return row.reasons.get(name, "not computed in this run")
     if math.isnan(row.metrics[name]):

@@ -53,12 +53,12 @@ def print_tables(rows: Sequence[ResultSummary], console: Console) -> None:
 def _columns(group: Group) -> tuple[_Column, list[_Column]]:
     """The methods' names, and the columns of numbers."""
     first = _Column("Method", [Text(one_line(row.label)) for row in group.rows])
-    counts = [str(row.n) if row.comparable else f"{row.n} (not ranked)" for row in group.rows]
+    counts = [row.size if row.comparable else f"{row.size} (not ranked)" for row in group.rows]
     columns = [_Column("n", [Text(count) for count in counts])]
     for metric in group.metrics:
         if metric.aggregate_of is None:
             cells = [_cell(row, metric) for row in group.rows]
-            if any(cell.plain != DASH for cell in cells):  # what nobody has a number of is told by a note
+            if any(cell.plain != DASH for cell in cells):  # a note names what nobody has a number of
                 columns.append(_Column(one_line(metric.header), cells))
     if any(row.failed for row in group.rows):
         styles = ["bold red" if row.failed else "" for row in group.rows]
