@@ -21,7 +21,7 @@ def claims(method: str) -> dict[str, MeasuredCard]:
 
 
 @pytest.mark.parametrize("protocol", list(DATA))
-@pytest.mark.parametrize("method", ["sparnet", "sparnet-light-3d", "bicubic"])
+@pytest.mark.parametrize("method", ["sparnet", "sparnet-light-3d", "edsr", "srcnn", "bicubic"])
 def test_readme_says_what_the_card_says(method: str, protocol: str) -> None:
     claim = claims("sparnet" if method == "bicubic" else method)[protocol]
     table = (ROOT / "README.md").read_text().partition(f"**{protocol}**, n = {claim.n}")[2]
@@ -30,7 +30,7 @@ def test_readme_says_what_the_card_says(method: str, protocol: str) -> None:
     assert told == list((claim.bicubic if method == "bicubic" else claim.values).values())
 
 
-@pytest.mark.parametrize("method", ["sparnet", "sparnet-light-3d"])
+@pytest.mark.parametrize("method", ["sparnet", "sparnet-light-3d", "edsr", "srcnn"])
 def test_claims_are_of_the_same_images_and_clear(method: str) -> None:
     for protocol, claim in claims(method).items():
         dataset = registry.datasets().get(DATA[protocol][0]).require_card()
@@ -38,7 +38,7 @@ def test_claims_are_of_the_same_images_and_clear(method: str) -> None:
         assert claim.values.keys() == claim.bicubic.keys()
 
 
-@pytest.mark.parametrize("method", ["sparnet", "sparnet-light-3d"])
+@pytest.mark.parametrize("method", ["sparnet", "sparnet-light-3d", "edsr", "srcnn"])
 def test_psnr_and_ssim_are_measured_again(method: str, shared: Path, tmp_path: Path) -> None:
     """All of helen-x8: about a minute and a half on two cores."""
     claim = claims(method)["helen-x8"]

@@ -15,14 +15,23 @@ from facesr_bench.training.checkpoints import read_log
 from tests.training_runs import ROOT
 
 
+def losses_of(log: Path) -> dict[int, float]:
+    """The pixel loss (L1, or SRCNN's L2) of each step."""
+    return {
+        line["step"]: line.get("l1", line.get("l2")) for line in read_log(log) if line.keys() & {"l1", "l2"}
+    }
+
+
 # Other processors sum in another order, and round to bf16 elsewhere; a wrong sample, rate or loss is off by far more.
-@pytest.mark.parametrize(("method", "off"), [("sparnet", 2e-3), ("sparnet-light-3d", 5e-3)])
+@pytest.mark.parametrize(
+    ("method", "off"), [("sparnet", 2e-3), ("sparnet-light-3d", 5e-3), ("edsr", 5e-3), ("srcnn", 5e-3)]
+)
 def test_the_first_20_steps_of_the_shipped_training_are_those_of_the_log(
     method: str, off: float, shared: Path, tmp_path: Path
 ) -> None:
     """methods/*/training/first20.jsonl was made by this command; see the README beside it."""
     folder = ROOT / "methods" / method.replace("-", "_") / "training"
-    logged = {line["step"]: line["l1"] for line in read_log(folder / "first20.jsonl") if "l1" in line}
+    logged = losses_of(folder / "first20.jsonl")
     assert sorted(logged) == list(range(1, 21))
     words = next(
         line for line in (folder / "README.md").read_text().splitlines() if "--out runs/first20" in line
@@ -30,12 +39,19 @@ def test_the_first_20_steps_of_the_shipped_training_are_those_of_the_log(
     assert words[:3] == ["facesr-bench", "train", method]
     words[words.index("FACES")] = str(shared / "faces" / "train144")
     assert main(words[1:]) == 0
-    again = {line["step"]: line["l1"] for line in read_log(Path("runs/first20/log.jsonl")) if "l1" in line}
-    assert again == pytest.approx(logged, abs=off)
+    assert losses_of(Path("runs/first20/log.jsonl")) == pytest.approx(logged, abs=off)
     shutil.rmtree("runs")
 
 
-@pytest.mark.parametrize(("method", "log"), [("sparnet", "sparnet-2.jsonl"), ("sparnet-light-3d", "log.jsonl")])
+@pytest.mark.parametrize(
+    ("method", "log"),
+    [
+        ("sparnet", "sparnet-3.jsonl"),
+        ("sparnet-light-3d", "log.jsonl"),
+        ("edsr", "log.jsonl"),
+        ("srcnn", "log.jsonl"),
+    ],
+)
 def test_shipped_weights_are_those_of_their_log(method: str, log: str) -> None:
     folder = ROOT / "methods" / method.replace("-", "_")
     lines = read_log(folder / "training" / log)
