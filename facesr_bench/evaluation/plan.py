@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from facesr_bench.base import environment, hashing
 from facesr_bench.base.devices import torch_device
 from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, ResultsError
 from facesr_bench.base.files import file_name, make_folders
-from facesr_bench.base.hashing import digest
-from facesr_bench.evaluation import cost
+from facesr_bench.base.hashing import canonical, digest
+from facesr_bench.base.suggest import is_path
+from facesr_bench.evaluation import adoption, cost
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.dataset import Item
@@ -30,7 +31,6 @@ from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import MethodSpec
 from facesr_bench.results.arrays import References
 from facesr_bench.results.record import (
-    SCHEMA,
     CostRecord,
     DataRecord,
     DatasetRecord,
@@ -42,6 +42,7 @@ from facesr_bench.results.record import (
     PaperRecord,
     ProfileRecord,
     ProtocolRecord,
+    Request,
 )
 from facesr_bench.results.store import MANIFEST, Result, open_result
 
@@ -66,6 +67,11 @@ class Setting:
     def root(self) -> Path:
         """Where the protocol's results are."""
         return self.options.out / file_name(self.card.name)
+
+    @cached_property
+    def definition(self) -> str:
+        """A hash of what the protocol and profile decide; the data has its own."""
+        return hashing.fingerprint({"protocol": canonical(self.card), "profile": canonical(self.profile)})
 
     @property
     def device(self) -> str:
@@ -124,8 +130,9 @@ class Entry:
             ResultsError: it can't be written.
         """
         # Metrics may know more of themselves once their networks are open.
-        machine, metrics = _environment(setting.device), _described(setting.metrics)
-        self.result.manifest = self.result.manifest.computed(_now(), machine, environment.command_line(), metrics)
+        machine, metrics = _environment(setting.device), _described(setting)
+        request, command = _request(setting, self.spec), environment.command_line()
+        self.result.manifest = self.result.manifest.computed(_now(), machine, request, command, metrics)
         self.result.save_manifest()
 
 
@@ -144,8 +151,7 @@ class Failure:
 
 def inputs_of(plugin: Plugin[DatasetCard], card: ProtocolCard) -> dict[str, Any]:
     """What decides the images that methods get, beside the data itself."""
-    prose = {"metrics", "summary", "expected_count", "profile"}
-    return {"protocol": card.model_dump(mode="json", exclude=prose), "dataset_code": plugin.code_hash()}
+    return {"protocol": canonical(card), "dataset_code": plugin.code_hash()}
 
 
 def references_of(result: Result) -> References:
@@ -164,7 +170,7 @@ def open_entry(setting: Setting, spec: MethodSpec, chosen: Sequence[Item]) -> En
     try:
         found = weights.resolve_method(spec.plugin, spec.weights)
         label = _label(spec, found.name if found else None, precision)
-        result = _open_result(setting, spec, found, label)
+        result = _open_result(setting, spec, found, label, spec.plugin.code_hash())
         entry = Entry(spec, result, _todo(setting, result, chosen), found.path if found else None)
         if "run" in entry.todo.values():
             entry.require_method(setting)
@@ -175,11 +181,14 @@ def open_entry(setting: Setting, spec: MethodSpec, chosen: Sequence[Item]) -> En
     return entry
 
 
-def _open_result(setting: Setting, spec: MethodSpec, found: weights.Weights | None, label: str) -> Result:
+def _open_result(setting: Setting, spec: MethodSpec, found: weights.Weights | None, label: str, code: str) -> Result:
     """Open or create the result folder of this exact configuration."""
-    key = _fingerprint(setting, spec, found)
+    weights_hash = found.sha256 if found else _loose_weights(spec.plugin)
+    key = result_fingerprint(setting, spec.plugin.name, code, weights_hash)
     folder = setting.root / file_name(label) / key
-    manifest = _manifest(setting, spec, found, label, key)
+    manifest = _manifest(setting, spec, found, label, key, code)
+    if not folder.exists():
+        adoption.adopt(setting, spec.plugin, weights_hash, folder)
     if (folder / MANIFEST).exists():
         manifest = manifest.continuing(open_result(folder).manifest)
     result = Result(folder, manifest)
@@ -194,26 +203,30 @@ def _failed_result(setting: Setting, spec: MethodSpec, label: str, error: FaceSR
     if spec.plugin.card is None:
         return None
     asked = spec.weights or spec.plugin.card.default_weights
-    manifest = _manifest(setting, spec, None, label, "failed")
+    manifest = _manifest(setting, spec, None, label, "failed", _code_hash(spec))
     manifest = manifest.failed(str(error), getattr(error, "details", "") or None, asked)
     result = Result(setting.root / file_name(label) / "failed", manifest)
     result.save_manifest()
     return result
 
 
-def _fingerprint(setting: Setting, spec: MethodSpec, found: weights.Weights | None) -> str:
+def result_fingerprint(setting: Setting, method: str, code: str, weights_hash: str | None) -> str:
+    """What names a result.
+
+    Args:
+        code: the hash of the method's code and of what its card decides.
+        weights_hash: of the checkpoint, or of what a method opens by itself.
+    """
     # The metrics are not part of it: each line carries the version of each of its values, so that a metric added
-    # later is computed from the saved images.
+    # later is computed from the saved images. `inputs` covers the data, the protocol and the dataset's code.
     return hashing.fingerprint(
         {
-            "schema": SCHEMA,
-            "method": spec.plugin.name,
-            "code": spec.plugin.code_hash(),
-            "weights": found.sha256 if found else _loose_weights(spec.plugin),
+            "method": method,
+            "code": code,
+            "weights": weights_hash,
             "precision": setting.options.precision,
-            **inputs_of(setting.plugin, setting.card),
-            "data": setting.data["hash"],
-            "profile": {k: v for k, v in setting.profile.canonical().items() if k not in setting.profile.FOR_PEOPLE},
+            "inputs": setting.data["inputs"],
+            "profile": canonical(setting.profile),
         }
     )
 
@@ -221,15 +234,18 @@ def _fingerprint(setting: Setting, spec: MethodSpec, found: weights.Weights | No
 def _loose_weights(plugin: Plugin[MethodCard]) -> str | None:
     """A hash of the checkpoints that a method without named weights may open by itself; none if it has none."""
     files = {path.relative_to(plugin.folder).as_posix(): digest(path) for path in plugin.loose_weights()}
-    return hashing.fingerprint(files) if files else None
+    return hashing.fingerprint(files, pipeline=1) if files else None
 
 
-def _manifest(setting: Setting, spec: MethodSpec, found: weights.Weights | None, label: str, key: str) -> Manifest:
+def _manifest(
+    setting: Setting, spec: MethodSpec, found: weights.Weights | None, label: str, key: str, code: str | None
+) -> Manifest:
     method = spec.plugin.require_card()
     dataset = setting.plugin.require_card()
     now = _now()
     return Manifest(
         fingerprint=key,
+        definition=setting.definition,
         created=now,
         updated=now,
         protocol=ProtocolRecord.model_validate(setting.card.model_dump(mode="json")),
@@ -249,21 +265,47 @@ def _manifest(setting: Setting, spec: MethodSpec, found: weights.Weights | None,
             licence=method.licence,
             paper=PaperRecord.model_validate(method.paper.model_dump(mode="json")) if method.paper else None,
             code=method.code,
-            code_hash=_code_hash(spec),
+            code_hash=code,
         ),
         environment=_environment(setting.options.device),
+        request=_request(setting, spec),
         command=environment.command_line(),
-        metrics=_described(setting.metrics),
+        metrics=_described(setting),
         error=None,
     )
+
+
+def _request(setting: Setting, spec: MethodSpec) -> Request:
+    """What was asked for, as far as it is about one method on one protocol."""
+    asked = setting.options
+    return Request(
+        methods=(spec.text or spec.plugin.name,),
+        protocols=(_protocol_as_asked(setting),),
+        options=asked.recorded(),
+        data=tuple(name for name in asked.data if name in {setting.card.name, setting.plugin.name}),
+    )
+
+
+def _protocol_as_asked(setting: Setting) -> str:
+    """Its name, or `FOLDER:NAME` for one of a dataset that the user gave as a folder."""
+    for text in setting.options.protocols:
+        folder = text.partition(":")[0]
+        if is_path(text) and Path(folder).expanduser().resolve() == setting.plugin.folder.resolve():
+            return f"{folder}:{setting.card.name}"
+    return setting.card.name
 
 
 def _environment(device: str) -> EnvironmentRecord:
     return EnvironmentRecord.model_validate(environment.environment(device))
 
 
-def _described(metrics: Sequence[MetricBase]) -> dict[str, MetricRecord]:
-    return {metric.key: MetricRecord.model_validate(metric.describe()) for metric in metrics}
+def _described(setting: Setting) -> dict[str, MetricRecord]:
+    """What the metrics say of themselves; those of the user's own folders are asked for as they were now."""
+    found = {}
+    for text, metric in zip(setting.options.metrics or setting.card.metrics, setting.metrics, strict=True):
+        record = MetricRecord.model_validate(metric.describe())
+        found[metric.key] = record.model_copy(update={"typed": text}) if is_path(text) else record
+    return found
 
 
 def _code_hash(spec: MethodSpec) -> str | None:

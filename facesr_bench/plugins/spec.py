@@ -16,10 +16,15 @@ from facesr_bench.plugins.registry import Plugin, Registry, methods, metrics
 
 @dataclass(frozen=True)
 class MethodSpec:
-    """One method with the weights the user asked for (none: the card's default)."""
+    """One method with the weights the user asked for (None: the card's default).
+
+    Attributes:
+        text: as it was asked for.
+    """
 
     plugin: Plugin[MethodCard]
     weights: str | None
+    text: str = ""
 
 
 def split_list(values: Iterable[str]) -> list[str]:
@@ -37,9 +42,9 @@ def parse_method(spec: str, registry: Registry[MethodCard] | None = None) -> Met
     """
     registry = registry or methods()
     if is_path(spec) and (Path(spec).expanduser() / CARD_FILE).is_file():  # its name may hold an @
-        return MethodSpec(registry.find(spec), None)
+        return MethodSpec(registry.find(spec), None, spec)
     name, at, weights = spec.partition("@")
-    return MethodSpec(registry.find(name), weights if at else None)
+    return MethodSpec(registry.find(name), weights if at else None, spec)
 
 
 @dataclass(frozen=True)
