@@ -120,19 +120,19 @@ REWRITTEN: dict[tuple[str, str], tuple[str, str]] = {
     ),
     ("method", "sparnet"): (
         "4d8dfe64a4147d780e0f8880baa961435bc9e4a43fb5c6337f4c741576320029",
-        "23b6398ab156d7633e93fd891efa445d64666b366bf427acd77225e066a128fa",
+        "5d729355c09ade7b248cd1442737ec54e006ac4bc71c75020999f39f7b4330da",
     ),
     ("method", "sparnet-light-3d"): (
         "5b53589f9965edd51b71e721d3432dc0576cc0d57bb3d595f6615490d9b775ec",
-        "73db218564dc2bfb0e62b6ef68140a1b54e7b4b84864f951ba44d6c6cf5bd350",
+        "9c26246d6874289363d118c5c7491b0e3235f8fc99e33c45d0d3fa52590c302f",
     ),
     ("method", "sparnethd"): (
         "89d3102e17f6b18d53936e4b7257d14f4fd6f4af36ff2f2066871ddd09377e4a",
-        "8b9c742a77689d298742a65d6751b9f16ec42124fcff94645e4f19d059a89870",
+        "fe27d4a7676601876fad7916f9301e6c23e483bba83c763bbf8b90ef17f0d759",
     ),
     ("method", "sparnethd-3d"): (
         "66bca1db7325165073d8522129202a49eba49a1fd34267d8544377cef2055d0b",
-        "1dc44254f747171148c409f85c0bfcb9dd7793dce67eaedc12cf8adf2a848b1f",
+        "51bfa8e0d48d38cbb7457499fe8d0054d437d58bb612ec5ef3127520bd565351",
     ),
     ("dataset", "celeba"): (
         "e50490641ee9a01a4a3c040760fb5d6e8157d5bc2842f34a747f82d616c03e85",

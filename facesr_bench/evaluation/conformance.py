@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,14 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError
+from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, describe
+from facesr_bench.data import degradation
+from facesr_bench.evaluation.metrics import Setup, make_metric
 from facesr_bench.images.files import read_only
 from facesr_bench.images.resize import resize
 from facesr_bench.plugins import registry
-from facesr_bench.plugins.cards import MethodCard
+from facesr_bench.plugins.cards import DegradationCard, MethodCard
+from facesr_bench.plugins.degradation import DegradationBase, make_degradation
 from facesr_bench.plugins.loading import CARD_FILE
-from facesr_bench.plugins.method import MethodBase, make_method
+from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
+from facesr_bench.plugins.metric import Unavailable
+from facesr_bench.plugins.profile import get_profile
 from facesr_bench.plugins.registry import Kind, Plugin
+from facesr_bench.plugins.spec import MetricChoice
 from facesr_bench.weights import resolve_method
 
 BATCH_TOLERANCE = 1e-5
@@ -37,7 +44,7 @@ def kind_of(folder: Path) -> Kind:
     """What a plug-in folder holds, told by its module's name.
 
     Raises:
-        PluginError: no card, or none of method.py, dataset.py, metric.py.
+        PluginError: no card, or none of method.py, dataset.py, metric.py and degradation.py.
     """
     if not (folder / CARD_FILE).is_file():
         raise PluginError(f"{folder}: no {CARD_FILE} in it, so it is not a plug-in")
@@ -49,7 +56,7 @@ def kind_of(folder: Path) -> Kind:
     stated = read_toml(folder / CARD_FILE).get("kind")
     if stated in registry.MODULES:
         return stated  # type: ignore[no-any-return]
-    raise PluginError(f"{folder}: none of method.py, dataset.py and metric.py is in it")
+    raise PluginError(f"{folder}: none of method.py, dataset.py, metric.py and degradation.py is in it")
 
 
 def validate(plugin: Plugin[Any], weights: str | None = None) -> Iterator[Check]:
@@ -70,11 +77,13 @@ def validate(plugin: Plugin[Any], weights: str | None = None) -> Iterator[Check]
         from facesr_bench.plugins.dataset import DatasetBase
         from facesr_bench.plugins.metric import MetricBase
 
-        base = DatasetBase if plugin.kind == "dataset" else MetricBase
+        base: type[Any] = {"dataset": DatasetBase, "metric": MetricBase, "degradation": DegradationBase}[plugin.kind]
         problem = None if issubclass(cls, base) else f"class {cls.__name__} must derive from {base.__name__}"
         yield Check("class", problem)
         if problem is None and plugin.kind == "metric":
             yield from _validate_metric(plugin, cls)
+        if problem is None and plugin.kind == "degradation":
+            yield from _validate_degradation(plugin)
 
 
 def _attempt(name: str, check: Callable[[], str | None]) -> Check:
@@ -84,7 +93,7 @@ def _attempt(name: str, check: Callable[[], str | None]) -> Check:
     except FaceSRBenchError as error:
         return Check(name, str(error))
     except STRANGERS as error:
-        return Check(name, f"{type(error).__name__}: {error}", traceback.format_exc())
+        return Check(name, describe(error), traceback.format_exc())
 
 
 def _native_side(card: MethodCard, scale: int) -> int:
@@ -118,8 +127,8 @@ def _validate_method(  # noqa: PLR0915  (one closure per check, in the order the
     def load() -> str | None:
         nonlocal method, out
         found = resolve_method(plugin, weights)
-        loaded = make_method(cls, card)
-        loaded.load(weights=found.path if found else None, device="cpu", precision="fp32", scale=scale)
+        loaded = make_method(cls, MethodContext(card, scale=scale, weights=found.path if found else None))
+        loaded.load()
         out = loaded.output_size(side, side)
         method = loaded
         return None
@@ -131,8 +140,7 @@ def _validate_method(  # noqa: PLR0915  (one closure per check, in the order the
     ready: MethodBase = method
 
     def batch(count: int) -> torch.Tensor:
-        pictures = [resize(p, out) if card.input == "bicubic" else p for p in _faces(side, count)]
-        return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+        return ready.batch([ready.given(picture) for picture in _faces(side, count)])
 
     inputs = batch(3)
     sr: torch.Tensor | None = None
@@ -197,8 +205,7 @@ def _validate_method(  # noqa: PLR0915  (one closure per check, in the order the
         try:
             due = ready.output_size(height, width)
             odd = _faces(32, 1)[0][:height, :width]
-            given = resize(odd, due) if card.input == "bicubic" else odd
-            output = ready.upscale(torch.from_numpy(given.copy()).permute(2, 0, 1)[None].float() / 255)
+            output = ready.upscale(ready.batch([ready.given(odd)]))
         except (FaceSRBenchError, ValueError):
             return None  # refused clearly
         except Exception as error:
@@ -225,8 +232,6 @@ def _validate_method(  # noqa: PLR0915  (one closure per check, in the order the
 
 
 def _validate_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]:
-    from facesr_bench.plugins.profile import get_profile
-
     hr, sr = _faces(64, 2)
 
     if plugin.require_card().of == "set":
@@ -234,7 +239,7 @@ def _validate_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]:
         return
 
     def value(a: Any, b: Any) -> float:
-        metric = cls(plugin.require_card(), get_profile("sparnet"), 8)
+        metric = _metric(plugin)
         metric.load()
         return float(metric.per_image(read_only(a), metric.prepare(read_only(b))))
 
@@ -255,11 +260,18 @@ def _validate_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]:
         yield _attempt(name, function)
 
 
+def _metric(plugin: Plugin[Any]) -> Any:
+    choice = MetricChoice(plugin, plugin.require_card().default_variant, None, None)
+    metric = make_metric(choice, Setup(get_profile("sparnet"), 8))
+    if isinstance(metric, Unavailable):
+        raise metric.error
+    return metric
+
+
 def _validate_set_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]:
     """Features of one picture, twice; then a set against itself and against another."""
     from facesr_bench.evaluation.inputs import checked_features
     from facesr_bench.plugins.metric import SetMetric
-    from facesr_bench.plugins.profile import get_profile
 
     card = plugin.require_card()
     if not issubclass(cls, SetMetric):
@@ -267,8 +279,7 @@ def _validate_set_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]
             "class", "its card says of = 'set', so class Metric must derive from facesr_bench.plugins.metric.SetMetric"
         )
         return
-    metric = cls(card, get_profile("sparnet"), 8)
-    metric.variant = card.default_variant
+    metric = _metric(plugin)
     pictures = _faces(64, 6)
 
     def features() -> str | None:
@@ -290,3 +301,65 @@ def _validate_set_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]
     if check.problem is None:
         yield _attempt("features", features)
         yield _attempt("direction", direction)
+
+
+def _validate_degradation(plugin: Plugin[DegradationCard]) -> Iterator[Check]:
+    """Two pictures through it, again, and with another seed."""
+    card = plugin.require_card()
+    scale = (card.scales or _TRY_SCALES)[0]
+    first, second = _faces(16 * scale if scale > 1 else 64, 2)
+    made: DegradationBase | None = None
+
+    def load() -> str | None:
+        nonlocal made
+        made = make_degradation(plugin, scale)
+        return None
+
+    yield _attempt("load", load)
+    if made is None:
+        return
+    ready: DegradationBase = made
+
+    def lr(hr: Any, seed: int = 1) -> Any:
+        return degradation.apply(ready, hr, seed)[0]
+
+    def size() -> str | None:
+        lr(first)
+        return None
+
+    def input_kept() -> str | None:
+        kept = first.copy()
+        lr(first)
+        return None if np.array_equal(kept, first) else "degrade changed its input in place; copy it first"
+
+    def parameters() -> str | None:
+        drawn = degradation.apply(ready, first, 1)[1]
+        if not isinstance(drawn, dict):
+            return f"degrade returned {type(drawn).__name__} for what was drawn; expected a dict"
+        try:
+            same = json.loads(json.dumps(drawn, allow_nan=False)) == drawn
+        except (TypeError, ValueError) as error:
+            return f"what was drawn can't be written as JSON: {error}"
+        return None if same else "what was drawn does not come back from JSON as it was: use lists, and texts as keys"
+
+    def determinism() -> str | None:
+        expected = lr(first)
+        lr(second, 2)  # what an object remembers must not matter
+        return None if np.array_equal(expected, lr(first)) else "the same picture and seed gave another LR"
+
+    def seeds() -> str | None:
+        changed = not all(np.array_equal(lr(first, 0), lr(first, seed)) for seed in (1, 2**40, 2**64 - 1))
+        if changed == card.random:
+            return None
+        return f"its card says random = {str(card.random).lower()}, and other seeds gave " + (
+            "another LR" if changed else "the same LR"
+        )
+
+    for name, function in {
+        "size": size,
+        "input kept": input_kept,
+        "parameters": parameters,
+        "determinism": determinism,
+        "seeds": seeds,
+    }.items():
+        yield _attempt(name, function)

@@ -9,14 +9,14 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from facesr_bench import weights
 from facesr_bench.base import environment, hashing
 from facesr_bench.base.devices import torch_device
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, ResultsError
+from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MethodError, PluginError, ResultsError, describe
 from facesr_bench.base.files import file_name, make_folders
 from facesr_bench.base.hashing import canonical, digest
 from facesr_bench.base.suggest import is_path
@@ -24,8 +24,10 @@ from facesr_bench.evaluation import adoption, cost
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.dataset import Item
-from facesr_bench.plugins.method import MethodBase, make_method
-from facesr_bench.plugins.metric import MetricBase, SetMetric
+from facesr_bench.plugins.degradation import DegradationBase, find_degradation, make_degradation
+from facesr_bench.plugins.degradation import identity as degradation_identity
+from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
+from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
 from facesr_bench.plugins.profile import Profile
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import MethodSpec
@@ -60,7 +62,7 @@ class Setting:
     plugin: Plugin[DatasetCard]
     card: ProtocolCard
     profile: Profile
-    metrics: Sequence[MetricBase]
+    metrics: Sequence[AnyMetric]
     data: Mapping[str, Any]
 
     @property
@@ -71,7 +73,8 @@ class Setting:
     @cached_property
     def definition(self) -> str:
         """A hash of what the protocol and profile decide; the data has its own."""
-        return hashing.fingerprint({"protocol": canonical(self.card), "profile": canonical(self.profile)})
+        cards = {"protocol": canonical(self.card), "profile": canonical(self.profile)}
+        return hashing.fingerprint({**cards, **_degradation_identity(self.plugin, self.card)})
 
     @property
     def device(self) -> str:
@@ -106,20 +109,20 @@ class Entry:
     def _load(self, setting: Setting) -> MethodBase:
         card = self.spec.plugin.require_card()
         try:
-            method = make_method(self.spec.plugin.load_class(), card)
-            load = partial(
-                method.load,
+            context = MethodContext(
+                card,
+                scale=setting.card.scale,
                 weights=self.weights_path,
                 device=setting.device,
                 precision=setting.options.precision,
-                scale=setting.card.scale,
             )
-            measured = cost.load_measured(method, load, setting.card, setting.device)
+            method = make_method(self.spec.plugin.load_class(), context)
+            measured = cost.load_measured(method, setting.card)
             self.result.manifest = self.result.manifest.measured(CostRecord.model_validate(measured))
         except FaceSRBenchError:
             raise
         except STRANGERS as error:
-            message = f"{card.name} can't be loaded: {type(error).__name__}: {error}"
+            message = f"{card.name} can't be loaded: {describe(error)}"
             raise PluginError(message, traceback.format_exc()) from error
         return method
 
@@ -151,7 +154,25 @@ class Failure:
 
 def inputs_of(plugin: Plugin[DatasetCard], card: ProtocolCard) -> dict[str, Any]:
     """What decides the images that methods get, beside the data itself."""
-    return {"protocol": canonical(card), "dataset_code": plugin.code_hash()}
+    return {"protocol": canonical(card), "dataset_code": plugin.code_hash(), **_degradation_identity(plugin, card)}
+
+
+def _degradation_identity(plugin: Plugin[DatasetCard], card: ProtocolCard) -> dict[str, Any]:
+    """What tells the LR images of a degradation from those of another of its name; nothing where LR is given."""
+    if card.degradation is None:
+        return {}
+    return degradation_identity(find_degradation(card.degradation, plugin.folder))
+
+
+def degradation_of(plugin: Plugin[DatasetCard], card: ProtocolCard) -> DegradationBase | None:
+    """How a protocol's LR is made; None where it is given.
+
+    Raises:
+        PluginError: there is no such degradation, its code can't be used, or it can't do the protocol's scale.
+    """
+    if card.degradation is None:
+        return None
+    return make_degradation(find_degradation(card.degradation, plugin.folder), card.scale)
 
 
 def references_of(result: Result) -> References:
@@ -170,6 +191,7 @@ def open_entry(setting: Setting, spec: MethodSpec, chosen: Sequence[Item]) -> En
     try:
         found = weights.resolve_method(spec.plugin, spec.weights)
         label = _label(spec, found.name if found else None, precision)
+        _refuse_unaligned(setting, spec.plugin.require_card())
         result = _open_result(setting, spec, found, label, spec.plugin.code_hash())
         entry = Entry(spec, result, _todo(setting, result, chosen), found.path if found else None)
         if "run" in entry.todo.values():
@@ -179,6 +201,19 @@ def open_entry(setting: Setting, spec: MethodSpec, chosen: Sequence[Item]) -> En
     except FaceSRBenchError as error:
         return Failure(label, error, _failed_result(setting, spec, label, error))
     return entry
+
+
+def _unaligned(setting: Setting, card: MethodCard) -> bool:
+    """True if the method needs FFHQ-aligned faces and the protocol does not promise them."""
+    return card.needs_ffhq_alignment and setting.card.aligned != "ffhq"
+
+
+def _refuse_unaligned(setting: Setting, card: MethodCard) -> None:
+    if _unaligned(setting, card) and not setting.options.assume_aligned:
+        raise MethodError(
+            f"{card.name} needs faces aligned as in FFHQ, and {setting.card.name} does not promise them; "
+            "if your data is aligned: --assume-aligned"
+        )
 
 
 def _open_result(setting: Setting, spec: MethodSpec, found: weights.Weights | None, label: str, code: str) -> Result:
@@ -266,6 +301,7 @@ def _manifest(
             paper=PaperRecord.model_validate(method.paper.model_dump(mode="json")) if method.paper else None,
             code=method.code,
             code_hash=code,
+            assumed_aligned=_unaligned(setting, method) and setting.options.assume_aligned,
         ),
         environment=_environment(setting.options.device),
         request=_request(setting, spec),
@@ -331,14 +367,12 @@ def _todo(setting: Setting, result: Result, chosen: Sequence[Item]) -> dict[str,
     return todo
 
 
-def _is_missing(result: Result, row: ImageRecord, metric: MetricBase) -> bool:
+def _is_missing(result: Result, row: ImageRecord, metric: AnyMetric) -> bool:
     known = metric.key in row.metrics or metric.key in row.reasons
+    if isinstance(metric, Unavailable):  # a set's reason is kept with the set
+        return metric.card.of == "image" and not known
     if isinstance(metric, SetMetric):
-        if metric.unavailable is not None:
-            return False  # its reason is the set's, not the image's
         known = known or result.features_path(metric.extractor, row.id).is_file()
-    if metric.unavailable is not None:
-        return not known
     version = row.versions.get(metric.key)
     if known and version is None and metric.troubled():
         return False

@@ -12,11 +12,10 @@ from PIL import Image
 
 from facesr_bench.api import score
 from facesr_bench.base.errors import CardError, MetricError
-from facesr_bench.base.memo import _Registry
 from facesr_bench.cli import main
 from facesr_bench.evaluation import request
 from facesr_bench.evaluation import run as runner
-from facesr_bench.evaluation.metrics import load_metric
+from facesr_bench.evaluation.metrics import Setup, find_metric
 from facesr_bench.faces import dlib_models
 from facesr_bench.images.files import read_image
 from facesr_bench.plugins.cards import validate
@@ -32,9 +31,8 @@ needs_dlib = pytest.mark.skipif(dlib_models.why_missing() is not None, reason="n
 
 @pytest.fixture(autouse=True)
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No files in the store, and no network that another test has opened."""
+    """No files in the store."""
     monkeypatch.setenv("FACESR_BENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("facesr_bench.base.memo._registry", _Registry())
 
 
 def demo(tmp_path: Path, *metrics: str, **others: Any) -> request.RunRequest:
@@ -223,7 +221,8 @@ def test_missing_detector_is_told_and_mended(shared: Path, tmp_path: Path) -> No
 def test_vqfr_witness_leaves_small_angles_out(angles: list[float], mean: float | None, left_out: int) -> None:
     """TencentARC/VQFR@1245d42:metric_paper/calculate_cos_dist.py: pairs under 1 degree; here they are counted."""
     key = "identity-vqfr"
-    infos = metric_infos({key: MetricRecord.model_validate(load_metric(key, "sparnet", 8).describe())}, [])
+    metric = find_metric(key, Setup(get_profile("sparnet"), 8))
+    infos = metric_infos({key: MetricRecord.model_validate(metric.describe())}, [])
     totals = total(infos, [ImageRecord(str(i), {key: angle}) for i, angle in enumerate(angles)], {})
     assert totals.means.get(key) == mean
     assert totals.left_out.get(key, 0) == left_out

@@ -323,7 +323,7 @@ def test_method_whose_code_cannot_be_found_costs_its_own_row(
 def test_plugin_that_exits_costs_its_own_row(faces: Path, tmp_path: Path, make_method: MakeMethod, place: str) -> None:
     """argparse in a stranger's script calls sys.exit."""
     bodies = {
-        "load": "    def load(self, **given):\n        raise SystemExit(2)\n",
+        "load": "    def load(self):\n        raise SystemExit(2)\n",
         "output_size": "    def output_size(self, height, width):\n        raise SystemExit(2)\n",
     }
     head = HEAD.replace("    def upscale", f"{bodies.get(place, '')}    def upscale")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from facesr_bench.evaluation.metrics import load_metric
+from facesr_bench.evaluation.metrics import Setup, find_metric
 from facesr_bench.plugins.profile import profiles
 from facesr_bench.report.words import profile_in_words, protocol_in_words
 from facesr_bench.results.record import Manifest
@@ -19,7 +19,7 @@ SEVERAL = ("psnr", "ssim", "lpips", "identity", "identity-dlib", "identity-vqfr"
 
 def said(name: str) -> list[tuple[str, str]]:
     """The words of a result whose metrics were computed under a profile."""
-    metrics = {metric: load_metric(metric, name, 8).describe() for metric in SEVERAL}
+    metrics = {metric: find_metric(metric, Setup(profiles()[name], 8)).describe() for metric in SEVERAL}
     return profile_in_words(stored(profiles()[name].canonical(), metrics))
 
 

@@ -12,7 +12,7 @@ import pytest
 from facesr_bench.base import hashing
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.hashing import canonical
-from facesr_bench.data.sources import find_protocol
+from facesr_bench.data.protocols import find_protocol
 from facesr_bench.evaluation import run as runner
 from facesr_bench.evaluation.adoption import REWRITTEN
 from facesr_bench.evaluation.request import RunOutcome, RunRequest
