@@ -34,7 +34,7 @@ def adopt(setting: Setting, method: Plugin[Any], weights_hash: str | None, folde
             continue
         inputs = setting.root / "inputs"
         try:
-            _link(inputs / str(manifest["data"].get("inputs"))[:16], inputs / setting.data["inputs"][:16])
+            _link(inputs / str(manifest["data"].get("inputs"))[:16], inputs / str(setting.data.inputs)[:16])
             path.parent.rename(folder)
         except FileNotFoundError:  # another run was quicker
             return
@@ -63,7 +63,7 @@ def _is_the_same(manifest: Mapping[str, Any], setting: Setting, method: Plugin[A
             weights=weights_hash,
             precision=setting.options.precision,
             dataset_code=_code(setting.plugin),
-            data=setting.data["hash"],
+            data=setting.data.hash,
         )
         same_task = migrated(manifest)["definition"] == setting.definition
     except (KeyError, TypeError, AttributeError, FaceSRBenchError):

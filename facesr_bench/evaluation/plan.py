@@ -1,12 +1,11 @@
-"""One method on one protocol, before anything is computed: its result folder, what is missing in it, and the method.
+"""One method on one protocol, before anything is computed: its result folder, and what is missing in it.
 
 Everything that can change a number is in the fingerprint, and the fingerprint is the folder's name.
 """
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
@@ -16,19 +15,22 @@ from typing import Any
 from facesr_bench import weights
 from facesr_bench.base import environment, hashing
 from facesr_bench.base.devices import torch_device
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MethodError, PluginError, ResultsError, describe
+from facesr_bench.base.errors import FaceSRBenchError, MethodError, ResultsError
 from facesr_bench.base.files import file_name, make_folders
 from facesr_bench.base.hashing import canonical, digest
+from facesr_bench.base.memo import Memo
 from facesr_bench.base.suggest import is_path
-from facesr_bench.evaluation import adoption, cost
+from facesr_bench.data.protocols import expand_protocols, find_protocol
+from facesr_bench.evaluation import adoption, set_metrics
+from facesr_bench.evaluation.inputs import Source, open_source
+from facesr_bench.evaluation.job import Facts, Job
+from facesr_bench.evaluation.metrics import Setup, find_metric
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
-from facesr_bench.plugins.dataset import Item
-from facesr_bench.plugins.degradation import DegradationBase, find_degradation, make_degradation
+from facesr_bench.plugins.degradation import find_degradation
 from facesr_bench.plugins.degradation import identity as degradation_identity
-from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
 from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
-from facesr_bench.plugins.profile import Profile
+from facesr_bench.plugins.profile import Profile, get_profile
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import MethodSpec
 from facesr_bench.results.arrays import References
@@ -55,15 +57,16 @@ class Setting:
 
     Attributes:
         plugin: the dataset's.
-        data: the hash of what the dataset holds, its `count` of items, and `inputs`: a hash of what methods are given.
+        device: the torch device of methods and metrics.
+        metrics: made, but their networks are not open.
     """
 
     options: RunRequest
     plugin: Plugin[DatasetCard]
     card: ProtocolCard
     profile: Profile
+    device: str
     metrics: Sequence[AnyMetric]
-    data: Mapping[str, Any]
 
     @property
     def root(self) -> Path:
@@ -76,9 +79,39 @@ class Setting:
         cards = {"protocol": canonical(self.card), "profile": canonical(self.profile)}
         return hashing.fingerprint({**cards, **_degradation_identity(self.plugin, self.card)})
 
-    @property
-    def device(self) -> str:
-        return torch_device(self.options.device)
+    @cached_property
+    def source(self) -> Source:
+        """The protocol's dataset, opened when first asked for.
+
+        Raises:
+            FaceSRBenchError: see `open_source`.
+        """
+        return open_source(self.card, self.options.data)
+
+    @cached_property
+    def data(self) -> DataRecord:
+        """What the dataset holds."""
+        content = self.source.content_hash()
+        inputs = hashing.fingerprint({"data": content, **inputs_of(self.plugin, self.card)})
+        return DataRecord(hash=content, count=len(self.source.items), inputs=inputs)
+
+
+def open_setting(options: RunRequest, protocol: str, memo: Memo) -> Setting:
+    """What the methods of a protocol share, from names alone.
+
+    Args:
+        memo: keeps the networks that several metrics use.
+
+    Raises:
+        FaceSRBenchError: something is not known by its name.
+    """
+    expand_protocols(options.protocols)  # makes the datasets known that were given as folders
+    plugin, card = find_protocol(protocol)
+    profile, device = get_profile(options.profile or card.profile), torch_device(options.device)
+    reference = set_metrics.read_reference(*options.fid_reference) if options.fid_reference else None
+    setup = Setup(profile, card.scale, device, reference, memo)
+    metrics = [find_metric(name, setup) for name in options.metrics or card.metrics]
+    return Setting(options, plugin, card, profile, device, metrics)
 
 
 @dataclass
@@ -86,56 +119,38 @@ class Entry:
     """One method on one protocol.
 
     Attributes:
+        spec: the method, as the user wrote it.
         todo: image id -> `run` (the method is needed) or `score` (its image is on disk).
-        method: none until the method is needed.
+        weights_path: its checkpoint, verified.
     """
 
     spec: MethodSpec
     result: Result
     todo: dict[str, str]
     weights_path: Path | None
-    method: MethodBase | None = None
 
-    def require_method(self, setting: Setting) -> MethodBase:
-        """The method, loaded when first asked for.
+    def job(self, setting: Setting, attended: Collection[str]) -> Job:
+        """What is to be done of it."""
+        todo = tuple(self.todo.items())
+        kept = frozenset(attended)
+        return Job(
+            setting.options, setting.card.name, self.spec.text, self.weights_path, self.result.folder, todo, kept
+        )
 
-        Raises:
-            FaceSRBenchError: it can't be loaded.
-        """
-        if self.method is None:
-            self.method = self._load(setting)
-        return self.method
-
-    def _load(self, setting: Setting) -> MethodBase:
-        card = self.spec.plugin.require_card()
-        try:
-            context = MethodContext(
-                card,
-                scale=setting.card.scale,
-                weights=self.weights_path,
-                device=setting.device,
-                precision=setting.options.precision,
-            )
-            method = make_method(self.spec.plugin.load_class(), context)
-            measured = cost.load_measured(method, setting.card)
-            self.result.manifest = self.result.manifest.measured(CostRecord.model_validate(measured))
-        except FaceSRBenchError:
-            raise
-        except STRANGERS as error:
-            message = f"{card.name} can't be loaded: {describe(error)}"
-            raise PluginError(message, traceback.format_exc()) from error
-        return method
-
-    def computed_now(self, setting: Setting) -> None:
-        """Write into the manifest what has computed this run's numbers.
+    def learned(self, setting: Setting, facts: Facts) -> None:
+        """Write into the manifest what has computed this run's numbers, and what the method costs.
 
         Raises:
             ResultsError: it can't be written.
         """
+        machine = EnvironmentRecord.model_validate(facts.environment)
         # Metrics may know more of themselves once their networks are open.
-        machine, metrics = _environment(setting.device), _described(setting)
+        metrics = _records(setting, facts.metrics)
         request, command = _request(setting, self.spec), environment.command_line()
-        self.result.manifest = self.result.manifest.computed(_now(), machine, request, command, metrics)
+        manifest = self.result.manifest.computed(_now(), machine, request, command, metrics)
+        if facts.cost is not None:
+            manifest = manifest.measured(CostRecord.model_validate(facts.cost))
+        self.result.manifest = manifest
         self.result.save_manifest()
 
 
@@ -164,24 +179,16 @@ def _degradation_identity(plugin: Plugin[DatasetCard], card: ProtocolCard) -> di
     return degradation_identity(find_degradation(card.degradation, plugin.folder))
 
 
-def degradation_of(plugin: Plugin[DatasetCard], card: ProtocolCard) -> DegradationBase | None:
-    """How a protocol's LR is made; None where it is given.
-
-    Raises:
-        PluginError: there is no such degradation, its code can't be used, or it can't do the protocol's scale.
-    """
-    if card.degradation is None:
-        return None
-    return make_degradation(find_degradation(card.degradation, plugin.folder), card.scale)
-
-
 def references_of(result: Result) -> References:
     """Where arrays that depend on the ground truth alone are kept, beside the images that methods get."""
     return References(result.inputs_folder / "references")
 
 
-def open_entry(setting: Setting, spec: MethodSpec, chosen: Sequence[Item]) -> Entry | Failure:
-    """The result folder of one method, what is missing in it, and the method itself if that must run.
+def open_entry(setting: Setting, spec: MethodSpec, chosen: Sequence[str]) -> Entry | Failure:
+    """The result folder of one method, and what is missing in it.
+
+    Args:
+        chosen: ids of the images that the run is about.
 
     Raises:
         ResultsError: the folder can't be read or written.
@@ -193,14 +200,12 @@ def open_entry(setting: Setting, spec: MethodSpec, chosen: Sequence[Item]) -> En
         label = _label(spec, found.name if found else None, precision)
         _refuse_unaligned(setting, spec.plugin.require_card())
         result = _open_result(setting, spec, found, label, spec.plugin.code_hash())
-        entry = Entry(spec, result, _todo(setting, result, chosen), found.path if found else None)
-        if "run" in entry.todo.values():
-            entry.require_method(setting)
     except ResultsError:
         raise
     except FaceSRBenchError as error:
-        return Failure(label, error, _failed_result(setting, spec, label, error))
-    return entry
+        failed = failed_result(setting, spec, label, str(error), getattr(error, "details", "") or None)
+        return Failure(label, error, failed)
+    return Entry(spec, result, _todo(setting, result, chosen), found.path if found else None)
 
 
 def _unaligned(setting: Setting, card: MethodCard) -> bool:
@@ -234,12 +239,16 @@ def _open_result(setting: Setting, spec: MethodSpec, found: weights.Weights | No
     return result
 
 
-def _failed_result(setting: Setting, spec: MethodSpec, label: str, error: FaceSRBenchError) -> Result | None:
+def failed_result(setting: Setting, spec: MethodSpec, label: str, message: str, details: str | None) -> Result | None:
+    """The record of a method that can't run, with the reason; None where not even its card can be read.
+
+    Raises:
+        ResultsError: it can't be written.
+    """
     if spec.plugin.card is None:
         return None
-    asked = spec.weights or spec.plugin.card.default_weights
     manifest = _manifest(setting, spec, None, label, "failed", _code_hash(spec))
-    manifest = manifest.failed(str(error), getattr(error, "details", "") or None, asked)
+    manifest = manifest.failed(message, details, spec.weights or spec.plugin.card.default_weights)
     result = Result(setting.root / file_name(label) / "failed", manifest)
     result.save_manifest()
     return result
@@ -260,7 +269,7 @@ def result_fingerprint(setting: Setting, method: str, code: str, weights_hash: s
             "code": code,
             "weights": weights_hash,
             "precision": setting.options.precision,
-            "inputs": setting.data["inputs"],
+            "inputs": setting.data.inputs,
             "profile": canonical(setting.profile),
         }
     )
@@ -285,7 +294,7 @@ def _manifest(
         updated=now,
         protocol=ProtocolRecord.model_validate(setting.card.model_dump(mode="json")),
         dataset=DatasetRecord(name=dataset.name, title=dataset.title, licence=dataset.licence),
-        data=DataRecord.model_validate(setting.data),
+        data=setting.data,
         profile=ProfileRecord.model_validate(setting.profile.canonical()),
         method=MethodRecord(
             name=method.name,
@@ -306,7 +315,7 @@ def _manifest(
         environment=_environment(setting.options.device),
         request=_request(setting, spec),
         command=environment.command_line(),
-        metrics=_described(setting),
+        metrics=_records(setting, {metric.key: metric.describe() for metric in setting.metrics}),
         error=None,
     )
 
@@ -315,7 +324,7 @@ def _request(setting: Setting, spec: MethodSpec) -> Request:
     """What was asked for, as far as it is about one method on one protocol."""
     asked = setting.options
     return Request(
-        methods=(spec.text or spec.plugin.name,),
+        methods=(spec.text,),
         protocols=(_protocol_as_asked(setting),),
         options=asked.recorded(),
         data=tuple(name for name in asked.data if name in {setting.card.name, setting.plugin.name}),
@@ -335,13 +344,11 @@ def _environment(device: str) -> EnvironmentRecord:
     return EnvironmentRecord.model_validate(environment.environment(device))
 
 
-def _described(setting: Setting) -> dict[str, MetricRecord]:
-    """What the metrics say of themselves; those of the user's own folders are asked for as they were now."""
-    found = {}
-    for text, metric in zip(setting.options.metrics or setting.card.metrics, setting.metrics, strict=True):
-        record = MetricRecord.model_validate(metric.describe())
-        found[metric.key] = record.model_copy(update={"typed": text}) if is_path(text) else record
-    return found
+def _records(setting: Setting, described: Mapping[str, Mapping[str, Any]]) -> dict[str, MetricRecord]:
+    """What metrics say of themselves; those of the user's own folders are asked for as they were now."""
+    asked = zip(setting.options.metrics or setting.card.metrics, setting.metrics, strict=True)
+    folders = {metric.key: {"typed": text} for text, metric in asked if is_path(text)}
+    return {key: MetricRecord.model_validate({**said, **folders.get(key, {})}) for key, said in described.items()}
 
 
 def _code_hash(spec: MethodSpec) -> str | None:
@@ -352,18 +359,18 @@ def _code_hash(spec: MethodSpec) -> str | None:
         return None
 
 
-def _todo(setting: Setting, result: Result, chosen: Sequence[Item]) -> dict[str, str]:
+def _todo(setting: Setting, result: Result, chosen: Sequence[str]) -> dict[str, str]:
     rows = result.rows()
     todo: dict[str, str] = {}
-    for item in chosen:
-        row = rows.get(item.id)
+    for image_id in chosen:
+        row = rows.get(image_id)
         if row is None:
-            todo[item.id] = "run"
+            todo[image_id] = "run"
         elif row.error is not None:
             if setting.options.resume != "always":
-                todo[item.id] = "run"
+                todo[image_id] = "run"
         elif any(_is_missing(result, row, metric) for metric in setting.metrics):
-            todo[item.id] = "score" if result.sr_path(item.id).is_file() else "run"
+            todo[image_id] = "score" if result.sr_path(image_id).is_file() else "run"
     return todo
 
 

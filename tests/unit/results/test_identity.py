@@ -17,6 +17,7 @@ from facesr_bench.plugins import registry
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.profile import Profile
 from facesr_bench.plugins.registry import Plugin, read_plugin
+from facesr_bench.results.record import DataRecord
 
 METHOD = """
 schema_version = 1
@@ -78,8 +79,9 @@ def plugins(tmp_path: Path) -> tuple[Plugin[MethodCard], Plugin[DatasetCard]]:
 def setting_of(dataset: Plugin[DatasetCard], profile: Profile, **options: Any) -> Setting:
     card = dataset.require_card().protocols["frozen-x8"]
     inputs = fingerprint({"data": "d" * 64, **inputs_of(dataset, card)})
-    data = {"hash": "d" * 64, "count": 3, "inputs": inputs}
-    return Setting(RunRequest(["frozen"], ["frozen-x8"], **options), dataset, card, profile, (), data)
+    setting = Setting(RunRequest(["frozen"], ["frozen-x8"], **options), dataset, card, profile, "cpu", ())
+    vars(setting)["data"] = DataRecord(hash="d" * 64, count=3, inputs=inputs)  # as if it had listed its pictures
+    return setting
 
 
 def test_fingerprints_of_frozen_cards_never_change(
@@ -90,7 +92,7 @@ def test_fingerprints_of_frozen_cards_never_change(
     profile = Profile.model_validate(PROFILE)
     setting = setting_of(dataset, profile)
     result = result_fingerprint(setting, "frozen", method.code_hash(), "w" * 64)
-    assert (method.code_hash()[:16], setting.data["inputs"], setting.definition, result) == (
+    assert (method.code_hash()[:16], setting.data.inputs, setting.definition, result) == (
         "a3dc68cea3f7412e",
         "8708dc187a428884",
         "ab6012b7992a5cb5",
