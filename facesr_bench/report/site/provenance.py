@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from facesr_bench.report.citations import paper_entry, run_entry
 from facesr_bench.report.site.overview import anchor_of
 from facesr_bench.report.site.pages import Pages, link
 from facesr_bench.report.site.section import Section
 from facesr_bench.results.leaderboard import RankedResult
-from facesr_bench.results.record import Manifest, MethodRecord
+from facesr_bench.results.record import Manifest
 from facesr_bench.results.store import IMAGES, MANIFEST
 
 
@@ -37,7 +36,7 @@ def write(pages: Pages, sections: Sequence[Section]) -> None:
 
 def _record(pages: Pages, section: Section, row: RankedResult) -> Record:
     manifest, folder = row.result.manifest, row.result.folder
-    there = (folder / IMAGES).is_file()
+    there, paper = (folder / IMAGES).is_file(), manifest.method.paper
     return Record(
         row=row,
         anchor=anchor_of(row),
@@ -45,7 +44,7 @@ def _record(pages: Pages, section: Section, row: RankedResult) -> Record:
         manifest_link=link(section.placed(folder / MANIFEST), pages.provenance),
         images_link=link(section.placed(folder / IMAGES), pages.provenance) if there else None,
         command=command(manifest),
-        bibtex="\n\n".join(part for part in (method_bibtex(manifest.method), run_bibtex(manifest)) if part),
+        bibtex="\n\n".join([*([paper_entry(paper)] if paper else []), run_entry(manifest)]),
         error_details=manifest.error_details or "",
     )
 
@@ -62,44 +61,3 @@ def command(manifest: Manifest) -> str:
     return request.command(
         profile=request.options.get("profile", manifest.profile.name), metrics=list(dict.fromkeys(metrics)) or None
     )
-
-
-def method_bibtex(method: MethodRecord) -> str:
-    """The card's own entry, or one made of its paper's title, year and address; empty without a paper."""
-    paper = method.paper
-    if not paper:
-        return ""
-    if paper.bibtex.strip():
-        return paper.bibtex.strip()
-    fields = {"title": paper.title, "year": paper.year, "url": paper.url}
-    return _entry("misc", _key(method.name), fields)
-
-
-def run_bibtex(manifest: Manifest) -> str:
-    """An entry for these numbers: which release computed them, on what, how."""
-    environment = manifest.environment
-    commit = f", commit {environment.commit}" if environment.commit else ""
-    note = (
-        f"Protocol {manifest.protocol.name}, profile {manifest.profile.name}, "
-        f"fingerprint {manifest.fingerprint}{commit}"
-    )
-    fields = {
-        "title": f"facesr-bench {environment.facesr_bench or ''}".strip(),
-        "year": manifest.updated[:4],
-        "note": note,
-    }
-    return _entry("misc", f"facesr-bench-{manifest.fingerprint[:8]}", fields)
-
-
-def _entry(kind: str, key: str, fields: Mapping[str, Any]) -> str:
-    lines = [f"  {name} = {{{_escaped(str(value))}}}," for name, value in fields.items() if value]
-    return "\n".join([f"@{kind}{{{key},", *lines, "}"])
-
-
-def _key(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9-]", "", text) or "method"
-
-
-def _escaped(text: str) -> str:
-    """Braces would end the field, and these mean something to LaTeX."""
-    return re.sub(r"([&%#_$])", r"\\\1", text.replace("{", "(").replace("}", ")"))
