@@ -17,10 +17,11 @@ from facesr_bench.base import environment, hashing
 from facesr_bench.base.devices import torch_device
 from facesr_bench.base.errors import FaceSRBenchError, MethodError, ResultsError
 from facesr_bench.base.files import file_name, make_folders
+from facesr_bench.base.grammar import Spec
 from facesr_bench.base.hashing import canonical, digest
 from facesr_bench.base.memo import Memo
 from facesr_bench.base.suggest import is_path
-from facesr_bench.data.protocols import expand_protocols, find_protocol
+from facesr_bench.data.protocols import Datasets, catalogue, find_protocol
 from facesr_bench.evaluation import adoption, set_metrics
 from facesr_bench.evaluation.inputs import Source, open_source
 from facesr_bench.evaluation.job import Facts, Job
@@ -56,12 +57,14 @@ class Setting:
     """What all methods on one protocol share.
 
     Attributes:
-        plugin: the dataset's.
+        datasets: all that are known to the run.
+        plugin: the protocol's dataset.
         device: the torch device of methods and metrics.
         metrics: made, but their networks are not open.
     """
 
     options: RunRequest
+    datasets: Datasets
     plugin: Plugin[DatasetCard]
     card: ProtocolCard
     profile: Profile
@@ -86,7 +89,7 @@ class Setting:
         Raises:
             FaceSRBenchError: see `open_source`.
         """
-        return open_source(self.card, self.options.data)
+        return open_source(self.card, self.options.data, self.datasets)
 
     @cached_property
     def data(self) -> DataRecord:
@@ -105,13 +108,13 @@ def open_setting(options: RunRequest, protocol: str, memo: Memo) -> Setting:
     Raises:
         FaceSRBenchError: something is not known by its name.
     """
-    expand_protocols(options.protocols)  # makes the datasets known that were given as folders
-    plugin, card = find_protocol(protocol)
+    datasets = catalogue(options.protocols)
+    plugin, card = find_protocol(protocol, datasets)
     profile, device = get_profile(options.profile or card.profile), torch_device(options.device)
     reference = set_metrics.read_reference(*options.fid_reference) if options.fid_reference else None
     setup = Setup(profile, card.scale, device, reference, memo)
     metrics = [find_metric(name, setup) for name in options.metrics or card.metrics]
-    return Setting(options, plugin, card, profile, device, metrics)
+    return Setting(options, datasets, plugin, card, profile, device, metrics)
 
 
 @dataclass
@@ -224,10 +227,10 @@ def _refuse_unaligned(setting: Setting, card: MethodCard) -> None:
 def _open_result(setting: Setting, spec: MethodSpec, found: weights.Weights | None, label: str, code: str) -> Result:
     """Open or create the result folder of this exact configuration."""
     weights_hash = found.sha256 if found else _loose_weights(spec.plugin)
-    key = result_fingerprint(setting, spec.plugin.name, code, weights_hash)
+    key = result_fingerprint(setting, spec.plugin.name, code, weights_hash, spec.argument_hash())
     folder = setting.root / file_name(label) / key
     manifest = _manifest(setting, spec, found, label, key, code)
-    if not folder.exists():
+    if spec.argument is None and not folder.exists():  # schema 1 knew no arguments
         adoption.adopt(setting, spec.plugin, weights_hash, folder)
     if (folder / MANIFEST).exists():
         manifest = manifest.continuing(open_result(folder).manifest)
@@ -254,12 +257,15 @@ def failed_result(setting: Setting, spec: MethodSpec, label: str, message: str, 
     return result
 
 
-def result_fingerprint(setting: Setting, method: str, code: str, weights_hash: str | None) -> str:
+def result_fingerprint(
+    setting: Setting, method: str, code: str, weights_hash: str | None, argument: str | None = None
+) -> str:
     """What names a result.
 
     Args:
         code: the hash of the method's code and of what its card decides.
         weights_hash: of the checkpoint, or of what a method opens by itself.
+        argument: a hash of what followed the method's colon, or None.
     """
     # The metrics are not part of it: each line carries the version of each of its values, so that a metric added
     # later is computed from the saved images. `inputs` covers the data, the protocol and the dataset's code.
@@ -271,6 +277,7 @@ def result_fingerprint(setting: Setting, method: str, code: str, weights_hash: s
             "precision": setting.options.precision,
             "inputs": setting.data.inputs,
             "profile": canonical(setting.profile),
+            **({} if argument is None else {"argument": argument}),
         }
     )
 
@@ -347,7 +354,7 @@ def _environment(device: str) -> EnvironmentRecord:
 def _records(setting: Setting, described: Mapping[str, Mapping[str, Any]]) -> dict[str, MetricRecord]:
     """What metrics say of themselves; those of the user's own folders are asked for as they were now."""
     asked = zip(setting.options.metrics or setting.card.metrics, setting.metrics, strict=True)
-    folders = {metric.key: {"typed": text} for text, metric in asked if is_path(text)}
+    folders = {metric.key: {"typed": text} for text, metric in asked if is_path(Spec.parse(text).name)}
     return {key: MetricRecord.model_validate({**said, **folders.get(key, {})}) for key, said in described.items()}
 
 
@@ -387,10 +394,7 @@ def _is_missing(result: Result, row: ImageRecord, metric: AnyMetric) -> bool:
 
 
 def _label(spec: MethodSpec, weights_name: str | None, precision: str) -> str:
-    default = spec.plugin.card.default_weights if spec.plugin.card else None
-    label = spec.plugin.name
-    if weights_name is not None and weights_name != default:
-        label += f"@{weights_name}"
+    label = spec.row(weights_name)
     return label if precision == "fp32" else f"{label} ({precision})"
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from facesr_bench.base import hashing
 from facesr_bench.base.hashing import canonical, fingerprint
+from facesr_bench.data.protocols import catalogue
 from facesr_bench.evaluation import run as runner
 from facesr_bench.evaluation.plan import Setting, inputs_of, result_fingerprint
 from facesr_bench.evaluation.request import RunRequest
@@ -79,7 +80,8 @@ def plugins(tmp_path: Path) -> tuple[Plugin[MethodCard], Plugin[DatasetCard]]:
 def setting_of(dataset: Plugin[DatasetCard], profile: Profile, **options: Any) -> Setting:
     card = dataset.require_card().protocols["frozen-x8"]
     inputs = fingerprint({"data": "d" * 64, **inputs_of(dataset, card)})
-    setting = Setting(RunRequest(["frozen"], ["frozen-x8"], **options), dataset, card, profile, "cpu", ())
+    request = RunRequest(["frozen"], ["frozen-x8"], **options)
+    setting = Setting(request, catalogue(()), dataset, card, profile, "cpu", ())
     vars(setting)["data"] = DataRecord(hash="d" * 64, count=3, inputs=inputs)  # as if it had listed its pictures
     return setting
 
