@@ -70,7 +70,7 @@ def score(arguments: argparse.Namespace) -> int:
     metrics = [find_metric(name, setup) for name in names]
     pairs = pairs_of(arguments.sr, arguments.hr)
     if arguments.out is not None:
-        check_file_writable(arguments.out)  # told before any work is done, not after
+        check_file_writable(arguments.out)  # refused before any work is done, not after
     notes = Console(stderr=True, soft_wrap=True)
     with exact_numbers():
         shown = track(pairs, "scoring", console=notes, transient=True)

@@ -100,7 +100,7 @@ def _link_file(source: str, target: str) -> str:
 REWRITTEN: dict[tuple[str, str], tuple[str, str]] = {
     ("method", "bicubic"): (
         "2a921a9e1a922cc849589a50a6b0758f9f026cec05a09d2d01cc5e70ec603255",
-        "6e4ff3a6a2d4033e0f68127f4554accd5708bbbece6e6bd3b27f60b2736fcc0a",
+        "24fcd7ad53dec625260f891eaf48e2f64a8200a3f61c972d2948a7ace5186fb8",
     ),
     ("method", "bicubic-matlab"): (
         "2638360ff14dd4b8028e704ea25ab10e49fc25928c2235f737583872203af0a5",
@@ -108,31 +108,31 @@ REWRITTEN: dict[tuple[str, str], tuple[str, str]] = {
     ),
     ("method", "bilinear"): (
         "8bf16bb66b2de5018ac9aee4928f8663a2de61b29912998af2bfc791606f5761",
-        "db58a1056b0e39249aa89b68f1a6c02abd577674b4114916fcead0ffc53d96c5",
+        "39c0ff1a5ce6ebb6984cdba77a467edb0b2815d8184cedbf2cd48b711f58d89d",
     ),
     ("method", "lanczos"): (
         "d075aadfd727ad9b624289f000a556fb6fed44ce3631c50282aaa89c2a0dad3c",
-        "3083bba3891bb21640ff8c5a7a2d0b462c387ca9dad0bc65655808b0b0fc6d33",
+        "81f239fef1148bc38d96a5aeb331410808d88b131dcc80c1d40a9a7ee80c0ff3",
     ),
     ("method", "nearest"): (
         "58b55899a10bbbd531d9a3e22cc1da04601eb0dc67d8dd97e542477882c2b9b9",
-        "0fc39585c2f42cbfee298ad5d9cfa40f918f8cf1913ca7a32f29bf70620a8e4c",
+        "7a5976b76dc0ebb1b51dd9fb888bee836235097f1b34fec9bb57b5d59bba09e4",
     ),
     ("method", "sparnet"): (
         "4d8dfe64a4147d780e0f8880baa961435bc9e4a43fb5c6337f4c741576320029",
-        "5d729355c09ade7b248cd1442737ec54e006ac4bc71c75020999f39f7b4330da",
+        "5e2ea356932347cc98caf34f294226a635a3d63b7b0279c3d230d4ba6ddd32c1",
     ),
     ("method", "sparnet-light-3d"): (
         "5b53589f9965edd51b71e721d3432dc0576cc0d57bb3d595f6615490d9b775ec",
-        "9c26246d6874289363d118c5c7491b0e3235f8fc99e33c45d0d3fa52590c302f",
+        "ed48ffe4780196cbc46bca60181e6426949442333390e56e36723176f16c37b7",
     ),
     ("method", "sparnethd"): (
         "89d3102e17f6b18d53936e4b7257d14f4fd6f4af36ff2f2066871ddd09377e4a",
-        "fe27d4a7676601876fad7916f9301e6c23e483bba83c763bbf8b90ef17f0d759",
+        "dfcbee83af4b678bcc28597b91ae80709e88578b8377932d7c6cb71faf7d2ac1",
     ),
     ("method", "sparnethd-3d"): (
         "66bca1db7325165073d8522129202a49eba49a1fd34267d8544377cef2055d0b",
-        "51bfa8e0d48d38cbb7457499fe8d0054d437d58bb612ec5ef3127520bd565351",
+        "c18c3f4b96bb2a113c63cd6568f3b66bfb5c98dd57ba7c543cccd5c620187d2d",
     ),
     ("dataset", "celeba"): (
         "e50490641ee9a01a4a3c040760fb5d6e8157d5bc2842f34a747f82d616c03e85",
@@ -144,7 +144,7 @@ REWRITTEN: dict[tuple[str, str], tuple[str, str]] = {
     ),
     ("dataset", "folder"): (
         "47caa9c8ece7f078d297651a5af1c1a8a14ada81277ea90bffa2cdbbe4971c78",
-        "e3ce6926c6f1810664c415f997857e528aef20fbf814177ec716dd3738e55837",
+        "74dc5f9d3f810818c4472d763121fb05533996fe1cae8afc65a4fe4475b99727",
     ),
     ("dataset", "helen"): (
         "d6ece4e52418ef7fc5d56d79ec6d162e8d8f04d94d0349882fbff48b75a0df0f",
