@@ -59,6 +59,7 @@ def run(options: RunRequest, progress: Progress | None = None) -> RunOutcome:
             raise  # a run that can't save is a failed run
         except FaceSRBenchError as error:
             report.problems.append(f"{card.name}: {error}")
+            report.not_run[card.name] = str(error)
     return report
 
 
@@ -75,6 +76,7 @@ def _run_protocol(
     """All methods on one protocol."""
     profile = get_profile(options.profile or card.profile)
     metrics = _metrics(options, card, profile, reference, memo)
+    report.metrics[card.name] = tuple(metric.key for metric in metrics)
     dataset, items, content = _items(options, plugin, card)
     inputs = hashing.fingerprint({"data": content, **inputs_of(plugin, card)})
     data = {"hash": content, "count": len(items), "inputs": inputs}
