@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.base.devices import PRECISIONS, torch_device
+from facesr_bench.base.devices import EXACT, PRECISIONS, exact_numbers, set_torch, torch_device
 from facesr_bench.base.errors import FaceSRBenchError, FaceSRBenchWarning, MetricError, PluginError
 from facesr_bench.base.options import takes_options
 from facesr_bench.evaluation import folders, set_metrics
@@ -130,7 +130,8 @@ def folder_scores(
     setup = Setup(get_profile(request.profile), request.scale, torch_device(request.device), other)
     metrics = [find_metric(name, setup) for name in request.metrics]
     pairs = folders.pairs_of(request.sr, request.hr)
-    return folders.score_folders(watch(pairs), metrics, has_truth=request.hr is not None)
+    with exact_numbers():
+        return folders.score_folders(watch(pairs), metrics, has_truth=request.hr is not None)
 
 
 def _scores(frame: pd.DataFrame, images: pd.DataFrame, problems: tuple[str, ...]) -> Scores:
@@ -162,6 +163,7 @@ def load_method(
     if precision not in PRECISIONS:
         raise FaceSRBenchError(f"precision {precision!r}: it must be one of {', '.join(PRECISIONS)}")
     device = torch_device(device)
+    set_torch(EXACT)  # stays so: what the user then calls should give the numbers of a run
     spec = parse_method(name)
     found = resolve_method(spec.plugin, str(weights) if weights is not None else spec.weights)
     context = MethodContext(

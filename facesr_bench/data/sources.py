@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from facesr_bench.base.errors import STRANGERS, DataError, FaceSRBenchError, PluginError, describe
+from facesr_bench.base.errors import PLUGIN_ERRORS, DataError, FaceSRBenchError, PluginError, describe
 from facesr_bench.base.suggest import unknown
 from facesr_bench.base.toml import read_toml
 from facesr_bench.data.protocols import find_protocol, protocol_names
@@ -77,7 +77,7 @@ def why_not_ready(protocol_name: str, given: Mapping[str, Path]) -> str | None:
         dataset.items(protocol)
     except FaceSRBenchError as error:
         return str(error)
-    except STRANGERS as error:
+    except PLUGIN_ERRORS as error:
         return describe(error)
     return None
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, describe
+from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, PluginError, describe
 from facesr_bench.data import degradation
 from facesr_bench.evaluation.metrics import Setup, make_metric
 from facesr_bench.images.files import read_only
@@ -92,7 +92,7 @@ def _attempt(name: str, check: Callable[[], str | None]) -> Check:
         return Check(name, check())
     except FaceSRBenchError as error:
         return Check(name, str(error))
-    except STRANGERS as error:
+    except PLUGIN_ERRORS as error:
         return Check(name, describe(error), traceback.format_exc())
 
 

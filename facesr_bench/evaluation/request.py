@@ -141,14 +141,14 @@ class RunOutcome:
     not_run: dict[str, str] = field(default_factory=dict)
 
 
-Options, Report = RunRequest, RunOutcome  # the names they had
-
-
 class Progress:
     """Shows how far a run is; the command line draws a bar, Python shows nothing."""
 
     def start(self, protocol: str, total: int) -> None:
         """A protocol begins; `total` images times methods are to be computed."""
+
+    def begin(self, protocol: str, method: str) -> None:
+        """A method begins on a protocol."""
 
     def advance(self, method: str) -> None:
         """One image of one method is done."""

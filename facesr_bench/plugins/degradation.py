@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, describe
+from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, PluginError, describe
 from facesr_bench.base.suggest import is_path
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.cards import DegradationCard
@@ -101,7 +101,7 @@ def make_degradation(plugin: Plugin[DegradationCard], scale: int) -> Degradation
         made = cls(DegradationContext(card, scale))
     except FaceSRBenchError:
         raise
-    except STRANGERS as error:
+    except PLUGIN_ERRORS as error:
         message = f"degradation {card.name} can't be made: {describe(error)}"
         raise PluginError(message, traceback.format_exc()) from error
     if not isinstance(made, DegradationBase):

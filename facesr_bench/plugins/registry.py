@@ -19,7 +19,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, cast, get_args
 
-from facesr_bench.base.errors import STRANGERS, CardError, FaceSRBenchError, PluginError, describe
+from facesr_bench.base.errors import PLUGIN_ERRORS, CardError, FaceSRBenchError, PluginError, describe
 from facesr_bench.base.suggest import is_path, unknown
 from facesr_bench.plugins.cards import DatasetCard, DegradationCard, MethodCard, MetricCard, read_card
 from facesr_bench.plugins.loading import CARD_FILE, bundled_folder, forget, import_from
@@ -114,7 +114,7 @@ class Plugin(Generic[_CardT]):
         _forget_if_changed(self.kind, self.code_folder)
         try:
             module = import_from(self.code_folder, module_name)
-        except STRANGERS as error:
+        except PLUGIN_ERRORS as error:
             details = traceback.format_exc()
             where = f"{self.code_folder / module_name}.py"
             raise PluginError(f"{where}: import failed: {describe(error)}", details) from error
