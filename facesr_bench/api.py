@@ -1,4 +1,4 @@
-"""The Python API: what notebooks call."""
+"""The public Python API."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def load_method(
 
     Args:
         name: a method's name, `name@weights`, or a plug-in's folder.
-        weights: a name from the method's card, or a checkpoint file; none for the card's default.
+        weights: a name from the method's card, or a checkpoint file; None for the card's default.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         scale: what to upscale by; ignored by methods whose network has one scale.
 

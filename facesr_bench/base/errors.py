@@ -36,7 +36,7 @@ class MetricError(FaceSRBenchError):
 
 
 class DetectionError(MetricError):
-    """A detector found no face; counted, and told apart from a metric that can't be computed at all."""
+    """A detector found no face; counted apart from metrics that can't be computed at all."""
 
 
 class ResultsError(FaceSRBenchError):

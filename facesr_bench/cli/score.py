@@ -44,7 +44,7 @@ def score(arguments: argparse.Namespace) -> int:
 
     request = FolderRequest(**given(arguments, FolderRequest))
     if arguments.out is not None:
-        check_file_writable(arguments.out)  # told before any work is done, not after
+        check_file_writable(arguments.out)  # refused before any work is done, not after
     console, notes = Console(), Console(stderr=True, soft_wrap=True)
     found = folder_scores(request, lambda pairs: track(pairs, "scoring", console=notes, transient=True))
     against = f" against {request.hr}" if request.hr is not None else ""

@@ -124,7 +124,7 @@ def instantiate(choice: MetricChoice, context: MetricContext) -> MetricBase:
 
 
 def _checked(metric: MetricBase, missing: WeightsError | None) -> AnyMetric:
-    """The metric, if it can be computed here as far as a quick look tells and describes itself without an error."""
+    """The metric, if a quick look finds that it can be computed here and it describes itself without an error."""
     key = metric.context.key
     try:
         reason = metric.why_unavailable()

@@ -152,7 +152,7 @@ class Failure:
     """A method that can't run on a protocol at all.
 
     Attributes:
-        result: keeps its row in every table, with the reason; none where not even its card can be read.
+        result: keeps its row in every table, with the reason; None where not even its card can be read.
     """
 
     label: str
@@ -262,7 +262,7 @@ def _fingerprint(setting: Setting, spec: MethodSpec, found: weights.Weights | No
 
 
 def _loose_weights(plugin: Plugin[MethodCard]) -> str | None:
-    """A hash of the checkpoints that a method without named weights may open by itself; none if it has none."""
+    """A hash of the checkpoints that a method without named weights may open by itself; None if it has none."""
     files = {path.relative_to(plugin.folder).as_posix(): digest(path) for path in plugin.loose_weights()}
     return hashing.fingerprint(files) if files else None
 

@@ -1,4 +1,4 @@
-"""What a run is asked for, what it says while it goes on, and what came of it."""
+"""The options of a run, its progress, and its outcome."""
 # ruff: noqa: RUF009 - an option is a descriptor, meant to be shared by all requests
 
 from __future__ import annotations

@@ -181,7 +181,7 @@ def test_picture_that_is_not_rgb8_costs_its_own_image(tmp_path: Path, source: st
     (folder / "dataset.py").write_text(code)
     report = runner.run(request.RunRequest(("nearest",), (str(folder),), out=tmp_path / "out"))
     rows = only(report).rows()
-    assert f"{expected}; HxWx3 uint8 is due" in (rows["a"].error or "") and rows["b"].error is None
+    assert f"{expected}; expected HxWx3 uint8" in (rows["a"].error or "") and rows["b"].error is None
 
 
 def test_broken_metric_costs_its_own_cell(faces: Path, tmp_path: Path) -> None:

@@ -253,12 +253,12 @@ def test_without_ground_truth(faces: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "body", "expected"),
     [
-        ("shape", "return lr", "returned 8x8 px; 64x64 is due"),
+        ("shape", "return lr", "returned 8x8 px; expected 64x64"),
         ("planes", NEAREST + "[:, :1]", "returned shape"),
         ("nan", NEAREST + " * float('nan')", "NaN"),
-        ("range", NEAREST + " * 255", "[0, 1] is due"),
+        ("range", NEAREST + " * 255", "expected [0, 1]"),
         ("raises", "raise RuntimeError('out of cheese')", "out of cheese"),
-        ("dtype", NEAREST + ".double()", "float32 is due"),
+        ("dtype", NEAREST + ".double()", "expected float32"),
         ("array", "return lr.numpy()", "not a tensor"),
     ],
 )

@@ -56,7 +56,7 @@ def distribution(
     values are left out, and counted in the panel's title.
 
     Args:
-        comparisons: what `stats.compare` has found for the group; none: it is found here.
+        comparisons: what `stats.compare` has found for the group; None: it is found here.
 
     Raises:
         ResultsError: nothing to draw, an unknown metric, or one that has no values per image.
@@ -147,7 +147,7 @@ def tradeoff(group: Group, x: str = "psnr", y: str = "lpips", *, comparisons: Co
     Bars are 95 % bootstrap intervals. A hollow point has no parameters (interpolation) or none that its card states.
 
     Args:
-        comparisons: what `stats.compare` has found for the group; none: it is found here.
+        comparisons: what `stats.compare` has found for the group; None: it is found here.
 
     Raises:
         ResultsError: nothing to draw, or no method has a finite mean of both metrics; names the metrics there are.

@@ -78,7 +78,7 @@ def _columns(group: Group, shown: Collection[str]) -> tuple[_Column, list[_Colum
     for metric in group.metrics:
         if metric.aggregate_of is None and metric.name in shown:
             cells = [_cell(row, metric) for row in group.rows]
-            if any(cell.plain != DASH for cell in cells):  # what nobody has a number of is told by a note
+            if any(cell.plain != DASH for cell in cells):  # a note names what nobody has a number of
                 columns.append(_Column(one_line(metric.header), cells))
     if any(row.failed for row in group.rows):
         styles = ["bold red" if row.failed else "" for row in group.rows]
