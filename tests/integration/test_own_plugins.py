@@ -98,7 +98,7 @@ def test_datasets_and_metrics_of_the_users_own_by_path(tmp_path: Path) -> None:
         [f"{tmp_path}/drawn:drawn-x4"],
         metrics=["psnr", str(tmp_path / "mae")],
         out=tmp_path / "out",
-    )
+    ).frame
     row = frame.loc[0]
     assert (row["protocol"], row["profile"], row["n"]) == ("drawn-x4", "skimage", 2)
     result = next(all_results(tmp_path / "out"))
