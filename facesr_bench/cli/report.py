@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from facesr_bench.cli import OK
+from facesr_bench.cli.table import say_unreadable
 
 EXAMPLES = """examples:
   facesr-bench report
@@ -24,6 +24,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def report(arguments: argparse.Namespace) -> int:
     from facesr_bench.report.site import build
+    from facesr_bench.results.store import read_results
 
-    sys.stdout.write(f"{build(arguments.results, arguments.out)}\n")
-    return OK
+    stored = read_results(arguments.results)
+    sys.stdout.write(f"{build(arguments.results, arguments.out, stored)}\n")
+    return say_unreadable(stored)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.base.files import write_text
-from facesr_bench.cli import OK
+from facesr_bench.cli import FAILED, OK
 
 if TYPE_CHECKING:
-    from facesr_bench.results.store import Result
+    from facesr_bench.results.store import Stored
 
 EXAMPLES = """examples:
   facesr-bench table --results results --format csv > numbers.csv
@@ -60,19 +60,20 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metrics", action="append", metavar="M,N", help="only these, in this order")
 
 
-def select(arguments: argparse.Namespace) -> list[Result]:
-    """The newest results that the options choose.
+def select(arguments: argparse.Namespace) -> Stored:
+    """The newest results that the options choose, and every one that can't be read.
 
     Raises:
         ResultsError: no such folder, or no such method, protocol or profile in it (with a suggestion), or none of all
             at once.
     """
     from facesr_bench.plugins.spec import split_list
-    from facesr_bench.results.store import newest_results
+    from facesr_bench.results.store import Stored, read_results
 
     protocols, methods = split_list(arguments.protocols or []), split_list(arguments.methods or [])
     profiles = [] if arguments.profile is None else [arguments.profile]
-    found = newest_results(arguments.results)
+    stored = read_results(arguments.results)
+    found = stored.results
     _check("protocol with results", protocols, {r.protocol for r in found}, arguments.results)
     _check("method with results", methods, {n for r in found for n in (r.label, r.method)}, arguments.results)
     _check("profile with results", profiles, {r.profile for r in found}, arguments.results)
@@ -85,8 +86,19 @@ def select(arguments: argparse.Namespace) -> list[Result]:
     ]
     if not chosen:
         kind = " of that kind" if protocols or profiles or methods else ""
-        raise ResultsError(f"{arguments.results}: no results{kind}; make some with `facesr-bench run`")
-    return chosen
+        raise ResultsError(
+            "\n".join([f"{arguments.results}: no results{kind}; make some with `facesr-bench run`", *stored.unreadable])
+        )
+    return Stored(chosen, stored.unreadable)
+
+
+def say_unreadable(stored: Stored) -> int:
+    """Say which results can't be read; the exit status that this calls for."""
+    count = len(stored.unreadable)
+    if count:
+        what = "result can't be read and is" if count == 1 else "results can't be read and are"
+        sys.stderr.write("".join([f"{count} {what} left out:\n", *(f"  {text}\n" for text in stored.unreadable)]))
+    return FAILED if count else OK
 
 
 def _check(kind: str, wanted: Sequence[str], known: Iterable[str], folder: Path) -> None:
@@ -108,7 +120,8 @@ def table(arguments: argparse.Namespace) -> int:
 
     if arguments.bibtex == "-" and arguments.format != "latex":
         raise FaceSRBenchError("--bibtex needs a FILE unless the table is LaTeX, where it follows the table")
-    rows = summarise(select(arguments))
+    stored = select(arguments)
+    rows = summarise(stored.results)
     references = None
     if arguments.bibtex is not None:
         anchors = read_anchors()
@@ -132,4 +145,4 @@ def table(arguments: argparse.Namespace) -> int:
         write_text(arguments.out, text)
     else:
         sys.stdout.write(text)
-    return OK
+    return say_unreadable(stored)
