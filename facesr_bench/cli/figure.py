@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.base.files import write_text
 from facesr_bench.cli import OK
-from facesr_bench.cli.table import add_selection, select
+from facesr_bench.cli.options import add_options
+from facesr_bench.cli.table import Selection, select, selection
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +40,7 @@ examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("name", choices=tuple(NAMES), metavar="NAME", help=", ".join(NAMES))
-    add_selection(parser)
+    add_options(parser, Selection)
     parser.add_argument(
         "--format", choices=("pdf", "png", "svg", "csv"), help="default: that of --out, or pdf; csv: a curve's corners"
     )
@@ -83,7 +84,7 @@ def _group(arguments: argparse.Namespace) -> Group:
     from facesr_bench.results.leaderboard import groups
     from facesr_bench.results.summary import summarise
 
-    found = groups(summarise(select(arguments)))
+    found = groups(summarise(select(selection(arguments))))
     if len(found) > 1:
         lines = "\n".join(f"  --protocols {group.protocol} --profile {group.profile}" for group in found)
         raise ResultsError(f"a figure shows one protocol and profile; choose:\n{lines}")
@@ -91,10 +92,11 @@ def _group(arguments: argparse.Namespace) -> Group:
 
 
 def _draw(arguments: argparse.Namespace, group: Group) -> Figure:
-    from facesr_bench.plugins.spec import split_list
+    from facesr_bench.base.grammar import split_list
     from facesr_bench.report.figures import curves, grid, plots
 
-    metrics, methods = split_list(arguments.metrics or []), split_list(arguments.methods or [])
+    wanted = selection(arguments)
+    metrics, methods = wanted.metrics, wanted.methods
     name = arguments.name
     if metrics and name in {"tradeoff", "heatmap"}:
         instead = "choose with --x and --y" if name == "tradeoff" else "it is of the error of luma"
@@ -115,9 +117,7 @@ def _draw(arguments: argparse.Namespace, group: Group) -> Figure:
 
 
 def _one_metric(arguments: argparse.Namespace) -> str | None:
-    from facesr_bench.plugins.spec import split_list
-
-    metrics = split_list(arguments.metrics or [])
+    metrics = selection(arguments).metrics
     if len(metrics) > 1:
         raise FaceSRBenchError(f"a curve is of one metric; give --metrics one of {', '.join(metrics)}")
     return metrics[0] if metrics else None

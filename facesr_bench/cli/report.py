@@ -6,7 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from facesr_bench.base.options import options_of
 from facesr_bench.cli import OK
+from facesr_bench.cli.options import add_option, typed
+from facesr_bench.cli.table import Selection
+
+RESULTS = options_of(Selection)["results"]
 
 EXAMPLES = """examples:
   facesr-bench report
@@ -17,7 +22,7 @@ EXAMPLES = """examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    add_option(parser, RESULTS)
     parser.add_argument("--out", type=Path, metavar="SITE", help="a folder for the site; default: the results folder")
     parser.set_defaults(handler=report)
 
@@ -25,5 +30,5 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def report(arguments: argparse.Namespace) -> int:
     from facesr_bench.report.site import build
 
-    sys.stdout.write(f"{build(arguments.results, arguments.out)}\n")
+    sys.stdout.write(f"{build(typed(arguments, RESULTS), arguments.out)}\n")
     return OK
