@@ -126,7 +126,7 @@ def test_other_data_or_another_definition_is_not_comparable(tmp_path: Path) -> N
     same = [write_result(tmp_path, manifest(name), scored(THREE)) for name in ("one", "two")]
     foreign = write_result(tmp_path, manifest("foreign", data_hash="e" * 64), scored(shifted(9)))
     card = manifest("redefined")
-    card["profile"]["border"] = 8
+    card["definition"] = "0" * 16
     redefined = write_result(tmp_path, card, scored(shifted(9)))
     card = manifest("reworded")
     card["profile"]["summary"] = "The same in other words."
