@@ -47,6 +47,10 @@ class TrainingError(FaceSRBenchError):
     """A training that can't start or go on: a wrong setting, another run's folder, a loss that is not finite."""
 
 
+class FaceSRBenchWarning(UserWarning):
+    """Part of what was asked for failed; the rest is returned."""
+
+
 PLUGIN_ERRORS = (Exception, SystemExit)
 """What the code of a plug-in may raise. SystemExit too: argparse, and scripts that are imported, raise it, and it must
 end neither the run nor the other methods."""

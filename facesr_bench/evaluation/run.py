@@ -64,6 +64,7 @@ def run(
                 raise  # a run that can't save is a failed run
             except FaceSRBenchError as error:
                 outcome.problems.append(f"{protocol}: {error}")
+                outcome.not_run[protocol] = str(error)
     return outcome
 
 
@@ -91,6 +92,7 @@ def _run_protocol(
 ) -> None:
     """All methods on one protocol."""
     chosen = list(setting.source.items)[: setting.options.limit]
+    outcome.metrics[setting.card.name] = tuple(metric.key for metric in setting.metrics)
     entries = _open_all(setting, chosen, outcome)
     if not entries:
         return
@@ -114,7 +116,7 @@ def _open_all(setting: Setting, chosen: Sequence[str], outcome: RunOutcome) -> l
     entries: list[Entry] = []
     seen: set[Path] = set()
     for asked in setting.options.methods:
-        opened = open_entry(setting, parse_method(asked), asked, chosen)
+        opened = open_entry(setting, parse_method(asked), chosen)
         if isinstance(opened, Failure):
             outcome.problems.append(f"{setting.card.name}, {opened.label}: {opened.error}")
         elif opened.result.folder in seen:
@@ -191,4 +193,4 @@ class _Writer:
         for folder, entry in self._entries.items():
             entry.result.close()
             if folder in self._facts:
-                entry.learned(self._facts[folder])
+                entry.learned(self._setting, self._facts[folder])

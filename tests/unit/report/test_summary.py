@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from facesr_bench.base.files import write_json
+from facesr_bench.results.frames import to_frame
 from facesr_bench.results.leaderboard import RankedResult, groups, places
 from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import Result, newest_results
-from facesr_bench.results.summary import records, summarise, to_frame
+from facesr_bench.results.summary import records, summarise
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
 
 THREE = {"a": {"psnr": 20.0, "ssim": 0.5}, "b": {"psnr": 24.0, "ssim": 0.75}, "c": {"psnr": 31.0, "ssim": 0.625}}
@@ -125,7 +126,7 @@ def test_other_data_or_another_definition_is_not_comparable(tmp_path: Path) -> N
     same = [write_result(tmp_path, manifest(name), scored(THREE)) for name in ("one", "two")]
     foreign = write_result(tmp_path, manifest("foreign", data_hash="e" * 64), scored(shifted(9)))
     card = manifest("redefined")
-    card["profile"]["border"] = 8
+    card["definition"] = "0" * 16
     redefined = write_result(tmp_path, card, scored(shifted(9)))
     card = manifest("reworded")
     card["profile"]["summary"] = "The same in other words."
