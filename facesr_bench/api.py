@@ -83,7 +83,7 @@ def run(request: RunRequest) -> Scores:
     lost = [
         {"protocol": protocol, "method": method, "notes": f"did not run: {reason}"}
         for protocol, reason in outcome.not_run.items()
-        for method in request.methods
+        for method in outcome.methods
     ]
     return _scores(
         summary_frame(rows, outcome.metrics, lost), image_frame(rows, outcome.metrics), tuple(outcome.problems)

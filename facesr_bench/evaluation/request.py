@@ -38,7 +38,9 @@ class RunRequest:
         FaceSRBenchError: a value that can't be meant; says what it must be. Names are looked up when the run starts.
     """
 
-    methods: Option[Sequence[str], tuple[str, ...]] = Names(REQUIRED, "names, name@weights, or plug-in folders")
+    methods: Option[Sequence[str], tuple[str, ...]] = Names(
+        REQUIRED, "names, name@weights, or plug-in folders; all: every one that is ready"
+    )
     protocols: Option[Sequence[str], tuple[str, ...]] = Names(
         ("demo-x8",), "names (see `facesr-bench list protocols`), or dataset folders", metavar="P,Q"
     )
@@ -141,6 +143,7 @@ class RunOutcome:
     """What a run did.
 
     Attributes:
+        methods: those asked for, `all` replaced by what it stands for.
         results: one per (protocol, method) that could be started, in the order asked for.
         computed: images upscaled or scored in this run.
         problems: one line per protocol, method or image that failed.
@@ -148,6 +151,7 @@ class RunOutcome:
         not_run: why a protocol could not be run at all, by its name.
     """
 
+    methods: tuple[str, ...] = ()
     results: list[Result] = field(default_factory=list)
     computed: int = 0
     problems: list[str] = field(default_factory=list)

@@ -17,7 +17,7 @@ from facesr_bench.base.files import check_writable
 from facesr_bench.base.memo import Memo
 from facesr_bench.data.protocols import expand_protocols, find_protocol
 from facesr_bench.data.sources import check_names
-from facesr_bench.evaluation import set_metrics
+from facesr_bench.evaluation import ready, set_metrics
 from facesr_bench.evaluation.executors import Executor
 from facesr_bench.evaluation.executors.threads import Threads
 from facesr_bench.evaluation.job import Facts, Job
@@ -53,8 +53,9 @@ def run(
         FaceSRBenchError: nothing can be run at all: unknown method, protocol, profile or metric, or the output folder
             can't be written.
     """
+    options = replace(options, methods=ready.expand(options.methods))
     protocols = _check(options)
-    outcome, memo = RunOutcome(), Memo()
+    outcome, memo = RunOutcome(options.methods), Memo()
     with exact_numbers():
         for protocol in protocols:
             try:

@@ -157,3 +157,11 @@ def test_enhance_refuses_what_is_not_rgb8(name: str, astronaut: NDArray[np.uint8
             method.enhance(wrong)
     with pytest.raises(FaceSRBenchError, match="auto, cpu, cuda"):
         facesr_bench.load_method(name, device="gpu")
+
+
+def test_all_stands_for_every_method_that_is_ready(tmp_path: Path) -> None:
+    scores = facesr_bench.run(["all", "bicubic"], ["demo-x8"], limit=1, metrics=["psnr"], out=tmp_path / "out")
+    methods = set(scores.frame["method"])
+    assert {"nearest", "bicubic", "edsr", "sparnet", "sparnet-light-3d"} <= methods
+    assert not methods & {"sparnethd", "sparnethd-3d"}, "their weights are not here"
+    assert list(scores.frame["method"]).count("bicubic") == 1 and scores.problems == ()

@@ -17,9 +17,8 @@ from tests.training_runs import ROOT
 
 def losses_of(log: Path) -> dict[int, float]:
     """The pixel loss (L1, or SRCNN's L2) of each step."""
-    return {
-        line["step"]: line.get("l1", line.get("l2")) for line in read_log(log) if line.keys() & {"l1", "l2"}
-    }
+    lines = [line for line in read_log(log) if line.keys() & {"l1", "l2"}]
+    return {line["step"]: float(line["l1"] if "l1" in line else line["l2"]) for line in lines}
 
 
 # Other processors sum in another order, and round to bf16 elsewhere; a wrong sample, rate or loss is off by far more.
