@@ -229,6 +229,11 @@ class MetricCard(_Card):
     unit: str = ""
     range: tuple[float, float]
     digits: int = Field(default=4, ge=0, description="decimals in tables")
+    order: int = Field(default=100, ge=0, description="place of its column; columns of one place stand by name")
+    family: Literal["fidelity", "perception", "identity", "landmarks", "other"] = Field(
+        default="other", description="what it is about: figures that show one metric of a family choose by this"
+    )
+    lead: bool = Field(default=False, description="the one of its family that a figure shows")
     needs: tuple[Literal["reference", "landmarks", "input"], ...] = Field(
         default=(), description="`reference`: an HR image; `landmarks`: the dataset's own; `input`: the LR image"
     )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 DESCRIBED = {"unit", "digits", "version", "of", "minimum_count", "aggregates", "leave_out_below", "summary"}
+DESCRIBED |= {"order", "family", "lead"}
 """What results say of each metric from its card."""
 
 

@@ -25,7 +25,7 @@ from typing import Any, TextIO
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import file_name, write_json
-from facesr_bench.base.schema1 import nested_profile
+from facesr_bench.base.schema1 import nested_profile, placed_metrics
 from facesr_bench.results.record import _REQUIRED, SCHEMA, ImageRecord, _has, _merge
 
 MANIFEST = "manifest.json"
@@ -199,6 +199,7 @@ def open_result(folder: Path) -> Result:
     if missing:
         raise ResultsError(f"{path}: damaged, without {', '.join(missing)}; {anew}")
     manifest["profile"] = nested_profile(manifest["profile"])
+    manifest["metrics"] = placed_metrics(manifest["metrics"])
     return Result(folder, manifest)
 
 
