@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from facesr_bench.images.files import Image8, read_image
     from facesr_bench.plugins.convention import Convention, FaceConvention, PixelConvention, Says
     from facesr_bench.plugins.dataset import DatasetBase, Item, Picture
-    from facesr_bench.plugins.method import AttentionMaps, MethodBase
-    from facesr_bench.plugins.metric import MetricBase, SetMetric, SetValue
+    from facesr_bench.plugins.method import AttentionMaps, MethodBase, MethodContext
+    from facesr_bench.plugins.metric import MetricBase, MetricContext, SetMetric, SetValue
     from facesr_bench.plugins.sample import Sample
     from facesr_bench.weights.checkpoints import read_state_dict
 
@@ -40,8 +40,10 @@ _HOME = {
     "Image8": "images.files",
     "Item": "plugins.dataset",
     "MethodBase": "plugins.method",
+    "MethodContext": "plugins.method",
     "MethodError": "base.errors",
     "MetricBase": "plugins.metric",
+    "MetricContext": "plugins.metric",
     "MetricError": "base.errors",
     "Picture": "plugins.dataset",
     "PixelConvention": "plugins.convention",
@@ -67,8 +69,10 @@ __all__ = [
     "Image8",
     "Item",
     "MethodBase",
+    "MethodContext",
     "MethodError",
     "MetricBase",
+    "MetricContext",
     "MetricError",
     "Picture",
     "PixelConvention",

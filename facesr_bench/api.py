@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.devices import PRECISIONS, torch_device
-from facesr_bench.base.errors import FaceSRBenchError, MetricError
+from facesr_bench.base.errors import FaceSRBenchError, MetricError, PluginError
 from facesr_bench.base.options import takes_options
-from facesr_bench.evaluation.metrics import load_metric
+from facesr_bench.evaluation.metrics import Setup, find_metric
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.evaluation.run import run as _run
 from facesr_bench.images.files import Image8, read_only
 from facesr_bench.images.quantise import quantise
-from facesr_bench.plugins.method import MethodBase, make_method
-from facesr_bench.plugins.metric import SetMetric
+from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
+from facesr_bench.plugins.metric import SetMetric, Unavailable
 from facesr_bench.plugins.profile import get_profile
 from facesr_bench.plugins.sample import Sample
-from facesr_bench.plugins.spec import parse_method
+from facesr_bench.plugins.spec import parse_method, parse_metric
 from facesr_bench.results.summary import summarise, to_frame
 from facesr_bench.weights import resolve_method
 
@@ -70,8 +70,15 @@ def load_method(
     device = torch_device(device)
     spec = parse_method(name)
     found = resolve_method(spec.plugin, str(weights) if weights is not None else spec.weights)
-    method = make_method(spec.plugin.load_class(), spec.plugin.require_card())
-    method.load(weights=found.path if found else None, device=device, precision=precision, scale=scale)
+    context = MethodContext(
+        spec.plugin.require_card(),
+        scale=scale,
+        weights=found.path if found else None,
+        device=device,
+        precision=precision,
+    )
+    method = make_method(spec.plugin.load_class(), context)
+    method.load()
     return method
 
 
@@ -101,13 +108,16 @@ def score(
     if isinstance(metrics, str):
         raise MetricError(f"metrics must be a list of names, such as [{metrics!r}], not one string")
     sr, hr = np.asarray(sr), np.asarray(hr)
-    chosen = get_profile(profile)
+    chosen = get_profile(profile, [parse_metric(name).plugin for name in metrics])
     image = read_only(sr if sr.dtype == np.uint8 else quantise(sr, chosen.quantise))
+    setup = Setup(chosen, scale)
     values = {}
     for name in metrics:
-        metric = load_metric(name, chosen, scale)
-        if metric.unavailable is not None:
-            raise MetricError(f"{metric.key}: {metric.unavailable}")
+        metric = find_metric(name, setup)
+        if isinstance(metric, Unavailable):
+            raise (
+                metric.error if isinstance(metric.error, PluginError) else MetricError(f"{metric.key}: {metric.reason}")
+            )
         if isinstance(metric, SetMetric):
             raise MetricError(f"{metric.key} has a value for a set of images only; use `facesr-bench score` on folders")
         if missing := {"landmarks", "input"} & set(metric.card.needs):

@@ -12,7 +12,7 @@ from facesr_bench.base.files import file_name
 from facesr_bench.images.files import Image8, write_png
 from facesr_bench.images.maps import write_error_map
 from facesr_bench.images.resize import resize
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.record import ImageRecord, Manifest
 from facesr_bench.results.store import Result
 
 DATA_HASH = "d" * 64
@@ -45,7 +45,7 @@ def manifest(
     data_hash: str = DATA_HASH,
     error: str | None = None,
 ) -> dict[str, Any]:
-    """A manifest with every key that the runner writes."""
+    """A manifest as JSON, with every key that the runner writes."""
     label = label or (f"{method}@{weights}" if weights else method)
     return {
         "schema_version": 1,
@@ -126,7 +126,7 @@ def write_result(
     """
     method = card["method"]
     folder = root / file_name(card["protocol"]["name"]) / file_name(method["label"]) / card["fingerprint"][-16:]
-    result = Result(folder, card)
+    result = Result(folder, Manifest.from_json(card))
     result.save_manifest()
     has_truth = card["protocol"]["source"] != "lr"
     for seed, row in enumerate(rows):

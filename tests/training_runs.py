@@ -81,10 +81,9 @@ from facesr_bench.weights import load_strictly
 from .network import Tiny, TinyConfig
 
 class Method(MethodBase):
-    def load(self, *, weights, device, precision, scale):
-        super().load(weights=weights, device=device, precision=precision, scale=scale)
+    def load(self):
         self.network = Tiny(TinyConfig())
-        load_strictly(self.network, weights, "tiny")
+        load_strictly(self.network, self.weights, "tiny")
         self.network.eval()
 
     @torch.inference_mode()

@@ -52,6 +52,19 @@ STRANGERS = (Exception, SystemExit)
 end neither the run nor the other methods."""
 
 
+def describe(error: BaseException) -> str:
+    """`TypeError: its message`; raises nothing, whatever a plug-in's own error does when it is printed."""
+    said = _message(error)
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or its class where it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return (_message(error).splitlines() or [type(error).__name__])[0]
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error).strip()
+    except STRANGERS as another:
+        return f"(its message can't be read: {type(another).__name__})"

@@ -2,39 +2,71 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import stat
 import threading
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.errors import FaceSRBenchError, ResultsError
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading, but no fifo, device or socket, which could hang or never end.
+
+    Raises:
+        OSError: missing, not readable, or not a regular file; `strerror` says which.
+    """
+    # Without O_NONBLOCK, opening a fifo waits for somebody to write.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, error: type[FaceSRBenchError] = ResultsError, *, durable: bool = False) -> Iterator[Path]:
     """A path beside `path` to write to; it becomes `path` where the block ends well, and is gone where it doesn't.
 
     The folder of `path` is made. The name is this process's and thread's own: whoever is done last wins.
 
+    Args:
+        error: what is raised where it can't be written.
+        durable: have the disk confirm the file first, so that a power cut leaves the old one or the new one.
+
     Raises:
-        ResultsError: it can't be written.
+        ResultsError: it can't be written; or `error` in its place.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    partial = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield partial
+            if durable:
+                _flush(partial)
             os.replace(partial, path)
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
-    except OSError as error:
-        raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error
+    except OSError as cause:
+        raise error(f"{path}: can't be written: {cause.strerror or cause}") from cause
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+
+
+def _flush(path: Path) -> None:
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
 
 
 def file_name(image_id: str) -> str:
@@ -79,11 +111,38 @@ def check_writable(root: Path) -> None:
         ) from error
 
 
-def write_json(path: Path, data: Any) -> None:
-    """Write JSON so that a reader never sees half of it.
+def check_file_writable(path: Path) -> None:
+    """Find out whether a file can be written there before any work is done; its folder is made.
+
+    Raises:
+        ResultsError: it can't be, or is a folder.
+    """
+    if path.is_dir():
+        raise ResultsError(f"{path}: a folder; name the file to write")
+    probe = _beside(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text as UTF-8, whole or not at all, with the same line ends on every system.
 
     Raises:
         ResultsError: it can't be written.
     """
     with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, data: Any, error: type[FaceSRBenchError] = ResultsError) -> None:
+    """Write JSON so that a reader never sees half of it.
+
+    Raises:
+        ResultsError: it can't be written; or `error` in its place.
+    """
+    with replacing(path, error) as partial:
         partial.write_text(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

@@ -9,7 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from facesr_bench.base.errors import DataError, WeightsError
+from facesr_bench.base.errors import DataError, ResultsError, WeightsError
+from facesr_bench.base.files import open_regular, write_json
 
 
 def file_sha256(path: Path) -> str:
@@ -20,7 +21,7 @@ def file_sha256(path: Path) -> str:
     """
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
     except OSError as error:
@@ -87,23 +88,8 @@ def hash_file(path: Path) -> str:
 def remember(path: Path, sha256: str) -> None:
     """Note the hash of a file as it is now."""
     memory = weights_folder() / KNOWN_HASHES
-    with contextlib.suppress(OSError):  # only a saving of time: a read-only cache is no reason to fail
+    with contextlib.suppress(ResultsError):  # only a saving of time: a read-only cache is no reason to fail
         write_json(memory, {**_read(memory), str(path.resolve()): [*_stamp(path), sha256]})
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Write JSON so that a reader never sees half of it, whichever process wins.
-
-    Raises:
-        OSError: it can't be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(json.dumps(data, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _stamp(path: Path) -> list[int]:

@@ -17,25 +17,20 @@ KEPT = 64
 """Answers kept per network: metrics of one image are computed right after each other."""
 
 
-class _Registry:
+class Memo:
+    """Objects made once per name, from any thread; they live as long as the memo, so as long as one run."""
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._objects: dict[Hashable, Any] = {}
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The object made under this key earlier, or else `make()`."""
         with self._lock:
             if key not in self._objects:
                 self._objects[key] = make()
             found: T = self._objects[key]
             return found
-
-
-_registry = _Registry()
-
-
-def shared(key: Hashable, make: Callable[[], T]) -> T:
-    """The object made under this key earlier in this process, or else `make()`."""
-    return _registry.get(key, make)
 
 
 def pixels_key(*arrays: NDArray[Any]) -> bytes:

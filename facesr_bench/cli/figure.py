@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
+from facesr_bench.base.files import write_text
 from facesr_bench.cli import OK
-from facesr_bench.cli.table import add_selection, select, write_text
+from facesr_bench.cli.table import add_selection, select
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facesr_bench.base.errors import MetricError, ResultsError
+from facesr_bench.base.errors import MetricError
+from facesr_bench.base.files import check_file_writable, write_text
 from facesr_bench.base.options import options_of
 from facesr_bench.cli import FAILED, MISUSED, OK
 from facesr_bench.cli.options import add_option, typed
-from facesr_bench.cli.table import write_text
 from facesr_bench.evaluation.request import RunRequest
 
 if TYPE_CHECKING:
@@ -56,25 +56,21 @@ def score(arguments: argparse.Namespace) -> int:
     from facesr_bench.base.devices import torch_device
     from facesr_bench.evaluation import set_metrics
     from facesr_bench.evaluation.folders import pairs_of, score_folders
-    from facesr_bench.evaluation.metrics import load_metric_or_reason
-    from facesr_bench.plugins.metric import SetMetric
+    from facesr_bench.evaluation.metrics import Setup, find_metric
     from facesr_bench.plugins.profile import get_profile
-    from facesr_bench.plugins.spec import split_list
+    from facesr_bench.plugins.spec import parse_metric, split_list
 
     names = split_list(arguments.metrics or ["psnr,ssim"])
     if not names:
         raise MetricError("--metrics names none; `facesr-bench list metrics` shows what there is")
     reference = typed(arguments, _FID_REFERENCE)
-    profile = get_profile(arguments.profile)
-    metrics = [load_metric_or_reason(name, profile, arguments.scale) for name in names]
-    device = torch_device(typed(arguments, _DEVICE))
-    for metric in metrics:
-        metric.device = device
-        if isinstance(metric, SetMetric):
-            set_metrics.compare_with(metric, set_metrics.read_reference(*reference) if reference else None)
+    profile = get_profile(arguments.profile, [parse_metric(name).plugin for name in names])
+    other = set_metrics.read_reference(*reference) if reference else None
+    setup = Setup(profile, arguments.scale, torch_device(typed(arguments, _DEVICE)), other)
+    metrics = [find_metric(name, setup) for name in names]
     pairs = pairs_of(arguments.sr, arguments.hr)
     if arguments.out is not None:
-        _check_writable(arguments.out)  # told before any work is done, not after
+        check_file_writable(arguments.out)  # told before any work is done, not after
     notes = Console(stderr=True, soft_wrap=True)
     found = score_folders(
         track(pairs, "scoring", console=notes, transient=True), metrics, has_truth=arguments.hr is not None
@@ -100,18 +96,6 @@ def score(arguments: argparse.Namespace) -> int:
     if not found.rows:
         return MISUSED
     return FAILED if found.problems or lacking else OK
-
-
-def _check_writable(path: Path) -> None:
-    if path.is_dir():
-        raise ResultsError(f"{path}: a folder; name the csv file to write")
-    probe = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error
 
 
 def _csv(keys: list[str], found: FolderScores) -> str:

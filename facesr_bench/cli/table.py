@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
+from facesr_bench.base.files import write_text
 from facesr_bench.cli import OK
 
 if TYPE_CHECKING:
@@ -95,21 +96,6 @@ def _check(kind: str, wanted: Sequence[str], known: Iterable[str], folder: Path)
     for name in wanted:
         if known and name not in known:
             raise ResultsError(f"{folder}: {unknown(kind, name, known)}")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        ResultsError: it can't be written.
-    """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8", newline="\n")
-        partial.replace(path)
-    except OSError as error:
-        raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error
 
 
 def table(arguments: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from facesr_bench.base import suggest
-from facesr_bench.base.errors import STRANGERS, DataError, FaceSRBenchError, PluginError
+from facesr_bench.base.errors import STRANGERS, DataError, FaceSRBenchError, PluginError, describe
 from facesr_bench.base.suggest import unknown
 from facesr_bench.base.toml import read_toml
 from facesr_bench.plugins import registry
@@ -126,18 +126,13 @@ def why_not_ready(protocol_name: str, given: Mapping[str, Path]) -> str | None:
     except FaceSRBenchError as error:
         return str(error)
     except STRANGERS as error:
-        return f"{type(error).__name__}: {error}"
+        return describe(error)
     return None
 
 
 def is_given(protocol_name: str, dataset_name: str, given: Mapping[str, Path]) -> bool:
     """Whether any of the places that `resolve` looks in names the protocol's data."""
     return next(_candidates((protocol_name, dataset_name), given), None) is not None
-
-
-def is_ready(protocol_name: str, given: Mapping[str, Path]) -> bool:
-    """Whether the protocol can be run now."""
-    return why_not_ready(protocol_name, given) is None
 
 
 def variable_of(name: str) -> str:

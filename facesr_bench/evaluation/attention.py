@@ -38,12 +38,9 @@ def keep(method: MethodBase, loaded: Loaded, folder: Path) -> None:
         MethodError: the method returned something else than maps in [0, 1].
         ResultsError: they can't be written.
     """
-    import torch
-
     assert isinstance(method, AttentionMaps) and loaded.sample is not None  # the caller has seen to it
-    name, lr = method.card.name, loaded.sample.lr
-    given = loaded.upsampled_to(method.output_size(*lr.shape[:2])) if method.card.input == "bicubic" else lr
-    batch = torch.from_numpy(np.stack([given])).to(method.device).permute(0, 3, 1, 2).float() / 255
+    name = method.card.name
+    batch = method.batch([method.given(loaded.sample.lr)])
     for number, unit in enumerate(method.attention_maps(batch), 1):
         if unit.ndim != 4 or unit.shape[0] != 1:
             raise MethodError(f"{name}: attention map {number} has shape {tuple(unit.shape)}; 1xCxhxw is due")

@@ -10,14 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError
+from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, describe
+from facesr_bench.evaluation.metrics import Setup, make_metric
 from facesr_bench.images.files import read_only
 from facesr_bench.images.resize import resize
 from facesr_bench.plugins import registry
 from facesr_bench.plugins.cards import MethodCard
 from facesr_bench.plugins.loading import CARD_FILE
-from facesr_bench.plugins.method import MethodBase, make_method
+from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
+from facesr_bench.plugins.metric import Unavailable
+from facesr_bench.plugins.profile import get_profile
 from facesr_bench.plugins.registry import Kind, Plugin
+from facesr_bench.plugins.spec import MetricChoice
 from facesr_bench.weights import resolve_method
 
 BATCH_TOLERANCE = 1e-5
@@ -84,7 +88,7 @@ def _attempt(name: str, check: Callable[[], str | None]) -> Check:
     except FaceSRBenchError as error:
         return Check(name, str(error))
     except STRANGERS as error:
-        return Check(name, f"{type(error).__name__}: {error}", traceback.format_exc())
+        return Check(name, describe(error), traceback.format_exc())
 
 
 def _native_side(card: MethodCard, scale: int) -> int:
@@ -118,8 +122,8 @@ def _validate_method(  # noqa: PLR0915  (one closure per check, in the order the
     def load() -> str | None:
         nonlocal method, out
         found = resolve_method(plugin, weights)
-        loaded = make_method(cls, card)
-        loaded.load(weights=found.path if found else None, device="cpu", precision="fp32", scale=scale)
+        loaded = make_method(cls, MethodContext(card, scale=scale, weights=found.path if found else None))
+        loaded.load()
         out = loaded.output_size(side, side)
         method = loaded
         return None
@@ -131,8 +135,7 @@ def _validate_method(  # noqa: PLR0915  (one closure per check, in the order the
     ready: MethodBase = method
 
     def batch(count: int) -> torch.Tensor:
-        pictures = [resize(p, out) if card.input == "bicubic" else p for p in _faces(side, count)]
-        return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+        return ready.batch([ready.given(picture) for picture in _faces(side, count)])
 
     inputs = batch(3)
     sr: torch.Tensor | None = None
@@ -197,8 +200,7 @@ def _validate_method(  # noqa: PLR0915  (one closure per check, in the order the
         try:
             due = ready.output_size(height, width)
             odd = _faces(32, 1)[0][:height, :width]
-            given = resize(odd, due) if card.input == "bicubic" else odd
-            output = ready.upscale(torch.from_numpy(given.copy()).permute(2, 0, 1)[None].float() / 255)
+            output = ready.upscale(ready.batch([ready.given(odd)]))
         except (FaceSRBenchError, ValueError):
             return None  # refused clearly
         except Exception as error:
@@ -225,8 +227,6 @@ def _validate_method(  # noqa: PLR0915  (one closure per check, in the order the
 
 
 def _validate_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]:
-    from facesr_bench.plugins.profile import get_profile
-
     hr, sr = _faces(64, 2)
 
     if plugin.require_card().of == "set":
@@ -234,7 +234,7 @@ def _validate_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]:
         return
 
     def value(a: Any, b: Any) -> float:
-        metric = cls(plugin.require_card(), get_profile("sparnet"), 8)
+        metric = _metric(plugin)
         metric.load()
         return float(metric.per_image(read_only(a), metric.prepare(read_only(b))))
 
@@ -255,11 +255,18 @@ def _validate_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]:
         yield _attempt(name, function)
 
 
+def _metric(plugin: Plugin[Any]) -> Any:
+    choice = MetricChoice(plugin, plugin.require_card().default_variant, None, None)
+    metric = make_metric(choice, Setup(get_profile("sparnet"), 8))
+    if isinstance(metric, Unavailable):
+        raise metric.error
+    return metric
+
+
 def _validate_set_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]:
     """Features of one picture, twice; then a set against itself and against another."""
     from facesr_bench.evaluation.inputs import checked_features
     from facesr_bench.plugins.metric import SetMetric
-    from facesr_bench.plugins.profile import get_profile
 
     card = plugin.require_card()
     if not issubclass(cls, SetMetric):
@@ -267,8 +274,7 @@ def _validate_set_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]
             "class", "its card says of = 'set', so class Metric must derive from facesr_bench.plugins.metric.SetMetric"
         )
         return
-    metric = cls(card, get_profile("sparnet"), 8)
-    metric.variant = card.default_variant
+    metric = _metric(plugin)
     pictures = _faces(64, 6)
 
     def features() -> str | None:

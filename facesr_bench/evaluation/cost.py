@@ -2,48 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from facesr_bench.base.errors import STRANGERS
 from facesr_bench.plugins.cards import ProtocolCard
 from facesr_bench.plugins.method import MethodBase
 
 
-def load_measured(method: MethodBase, load: Callable[[], None], protocol: ProtocolCard, device: str) -> dict[str, Any]:
+def load_measured(method: MethodBase, protocol: ProtocolCard) -> dict[str, Any]:
     """Load a method, then let it upscale one grey image of the protocol's size.
 
     - `flops`: floating-point operations of convolutions, matrix products and attention, a multiply-add counted as two,
-      as `torch.utils.flop_counter` sees them; none for a method that has none of them in torch (interpolation, ONNX).
-    - `peak_memory`: bytes that torch held on the GPU at most, weights included, beyond what it held before; none on a
+      as `torch.utils.flop_counter` sees them; None for a method that has none of them in torch (interpolation, ONNX).
+    - `peak_memory`: bytes that torch held on the GPU at most, weights included, beyond what it held before; None on a
       CPU, where torch can't say.
-    - `image`: the output's side in px, or none where the protocol's images have no common size; then nothing else is
+    - `image`: the output's side in px, or None where the protocol's images have no common size; then nothing else is
       measured.
 
-    Whatever the method raises on that image is left for its first real image to tell.
-
-    Args:
-        load: loads `method` onto `device`.
+    Errors on that image are ignored here; they surface on the first real image.
 
     Returns:
-        For manifest["method"]["cost"]: `image`, `flops`, `peak_memory`; each may be none.
+        For manifest["method"]["cost"]: `image`, `flops`, `peak_memory`; each may be None.
 
     Raises:
-        Exception: whatever `load` raises.
+        Exception: whatever `method.load` raises.
     """
     import torch
 
+    device = method.device
     on_gpu = device.startswith("cuda")
     before = 0
     if on_gpu:
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
-    load()
+    method.load()
     cost: dict[str, Any] = {"image": _output_side(method, protocol), "flops": None, "peak_memory": None}
     if cost["image"] is None:
         return cost
     try:
-        cost["flops"] = _flops(method, cost["image"], device)
+        cost["flops"] = _flops(method, cost["image"])
     except STRANGERS:  # its first image will say so
         return cost
     if on_gpu:
@@ -60,14 +59,14 @@ def _output_side(method: MethodBase, protocol: ProtocolCard) -> int | None:
     return method.card.output_size
 
 
-def _flops(method: MethodBase, side: int, device: str) -> int | None:
+def _flops(method: MethodBase, side: int) -> int | None:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    given = side if method.card.input == "bicubic" else side // method.scale
-    image = torch.full((1, 3, given, given), 0.5, device=device)
+    lr = side // method.scale
+    image = method.batch([method.given(np.full((lr, lr, 3), 128, np.uint8))])
     # A method that draws random numbers must not draw others because it was measured.
-    with torch.random.fork_rng(devices=[torch.device(device)] if device.startswith("cuda") else []):
+    with torch.random.fork_rng(devices=[image.device] if image.device.type == "cuda" else []):
         counter = FlopCounterMode(display=False)
         with counter:
             method.upscale(image)

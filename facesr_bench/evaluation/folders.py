@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MetricError
+from facesr_bench.base.errors import FaceSRBenchError, MetricError
 from facesr_bench.evaluation.inputs import checked_features
+from facesr_bench.evaluation.metrics import opened
 from facesr_bench.evaluation.score import put_value
 from facesr_bench.evaluation.set_metrics import value_of_set
 from facesr_bench.images.files import Image8, read_image, read_only
 from facesr_bench.images.folders import by_stem, list_images, pair_by_stem
-from facesr_bench.plugins.metric import MetricBase, SetMetric
+from facesr_bench.plugins.metric import AnyMetric, MetricBase, SetMetric, Unavailable
 from facesr_bench.plugins.sample import Sample
 from facesr_bench.results.columns import MetricInfo, Totals, metric_infos, total
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.record import ImageRecord, MetricRecord
 
 
 @dataclass
@@ -55,17 +56,19 @@ def pairs_of(sr: Path, hr: Path | None) -> list[Pair]:
     return [(stem, path, None) for stem, path in sorted(by_stem(list_images(sr)).items())]
 
 
-def score_folders(pairs: Iterable[Pair], metrics: Sequence[MetricBase], has_truth: bool) -> FolderScores:
+def score_folders(pairs: Iterable[Pair], metrics: Sequence[AnyMetric], has_truth: bool) -> FolderScores:
     """Score pictures against their partners; a broken picture or metric costs its own cells.
 
     Args:
         pairs: from `pairs_of`.
-        metrics: from `load_metric`; those that are available get loaded here.
+        metrics: from `find_metric`; those that are available get loaded here.
         has_truth: whether the pairs have HR files.
     """
     found = FolderScores()
     reasons = {metric.key: reason for metric in metrics if (reason := _why_not(metric, has_truth)) is not None}
-    able = [metric for metric in metrics if metric.key not in reasons]
+    metrics = opened(metrics)
+    reasons = {**{metric.key: metric.reason for metric in metrics if isinstance(metric, Unavailable)}, **reasons}
+    able = [metric for metric in metrics if isinstance(metric, MetricBase) and metric.key not in reasons]
     features: Features = {}
     for name, sr_path, hr_path in pairs:
         try:
@@ -86,26 +89,20 @@ def score_folders(pairs: Iterable[Pair], metrics: Sequence[MetricBase], has_trut
         for metric in metrics
         if metric.card.of == "set"
     }
-    found.infos = metric_infos({metric.key: metric.describe() for metric in metrics}, [])
+    found.infos = metric_infos({m.key: MetricRecord.model_validate(m.describe()) for m in metrics}, [])
     found.totals = total(found.infos, found.rows, sets)
     return found
 
 
-def _why_not(metric: MetricBase, has_truth: bool) -> str | None:
-    if metric.unavailable is not None:
-        return metric.unavailable
+def _why_not(metric: AnyMetric, has_truth: bool) -> str | None:
+    if isinstance(metric, Unavailable):
+        return metric.reason
     for need, what in (("landmarks", "annotated landmarks"), ("input", "the low-resolution input")):
         if need in metric.card.needs:
             return f"needs {what}, which folders of pictures don't have; use `facesr-bench run`"
     own_set = isinstance(metric, SetMetric) and metric.reference_set is not None
     if not has_truth and "reference" in metric.card.needs and not own_set:
         return "needs ground truth: give --hr"
-    try:
-        metric.load()
-    except FaceSRBenchError as error:
-        return str(error)
-    except STRANGERS as error:  # costs the metric's own column
-        return f"{type(error).__name__}: {error}"
     return None
 
 
@@ -131,7 +128,7 @@ def _score(
     put_value(row, metric.key, compute)
 
 
-def _of_set(metric: MetricBase, features: Features, reason: str | None, rows: list[ImageRecord]) -> dict[str, Any]:
+def _of_set(metric: AnyMetric, features: Features, reason: str | None, rows: list[ImageRecord]) -> dict[str, Any]:
     if reason is not None or not isinstance(metric, SetMetric):
         return {"reason": reason}
     other = metric.reference_set

@@ -17,14 +17,14 @@ from facesr_bench.base.errors import (
     MetricError,
     ResultsError,
     WeightsError,
+    describe,
 )
 from facesr_bench.base.files import file_name
 from facesr_bench.data.prepare import prepare
 from facesr_bench.images.files import Image8, write_png
-from facesr_bench.images.resize import resize
 from facesr_bench.plugins.cards import ProtocolCard
 from facesr_bench.plugins.dataset import DatasetBase, Item
-from facesr_bench.plugins.metric import MetricBase, SetMetric
+from facesr_bench.plugins.metric import AnyMetric, MetricBase, SetMetric, Unavailable
 from facesr_bench.plugins.sample import Sample
 from facesr_bench.results.arrays import References
 
@@ -38,8 +38,7 @@ class Loaded:
         reasons: why a metric can't be computed on this image, whatever the method.
         undetected: the metrics among them whose detector found no face in the ground truth.
         passing: the metrics among them that lack a file; they are tried again once it is there.
-        upsampled: LR at the output size by Pillow's bicubic (made when the first method asks for it).
-        error: why the sample could not be read; then `sample` is none.
+        error: why the sample could not be read; then `sample` is None.
     """
 
     id: str
@@ -48,7 +47,6 @@ class Loaded:
     reasons: dict[str, str] = field(default_factory=dict)
     undetected: set[str] = field(default_factory=set)
     passing: set[str] = field(default_factory=set)
-    upsampled: Image8 | None = None
     error: str | None = None
 
     @property
@@ -56,19 +54,12 @@ class Loaded:
         """The person it shows, or None where the dataset does not say."""
         return self.sample.identity if self.sample is not None else None
 
-    def upsampled_to(self, size: tuple[int, int]) -> Image8:
-        """LR at (height, width) by Pillow's bicubic, made once."""
-        assert self.sample is not None  # unreadable samples never get here
-        if self.upsampled is None or self.upsampled.shape[:2] != size:
-            self.upsampled = resize(self.sample.lr, size)
-        return self.upsampled
-
 
 def load_item(
     dataset: DatasetBase,
     item: Item,
     protocol: ProtocolCard,
-    metrics: Sequence[MetricBase],
+    metrics: Sequence[AnyMetric],
     inputs: Path,
     references: References,
 ) -> Loaded:
@@ -78,7 +69,7 @@ def load_item(
     except FaceSRBenchError as error:
         return Loaded(item.id, error=str(error))
     except STRANGERS as error:  # costs this image
-        return Loaded(item.id, error=f"{protocol.name} can't read it: {type(error).__name__}: {error}")
+        return Loaded(item.id, error=f"{protocol.name} can't read it: {describe(error)}")
     sample = replace(sample, keep=references)
     loaded = Loaded(item.id, sample)
     for metric in metrics:
@@ -89,11 +80,13 @@ def load_item(
     return loaded
 
 
-def _prepare_metric(metric: MetricBase, sample: Sample, loaded: Loaded) -> None:
+def _prepare_metric(metric: AnyMetric, sample: Sample, loaded: Loaded) -> None:
     """Do what the ground truth alone decides, or say why it can't be done."""
     key = metric.key
     try:
-        if (reason := _why_not(metric, sample)) is not None:
+        if isinstance(metric, Unavailable):
+            loaded.reasons[key] = metric.reason
+        elif (reason := _why_not(metric, sample)) is not None:
             loaded.reasons[key] = reason
         elif not isinstance(metric, SetMetric):
             loaded.references[key] = metric.prepare_sample(sample)
@@ -109,7 +102,7 @@ def _prepare_metric(metric: MetricBase, sample: Sample, loaded: Loaded) -> None:
     except ResultsError:
         raise  # a run that can't save is a failed run
     except STRANGERS as error:  # costs the metric's own cell
-        loaded.reasons[key] = f"{type(error).__name__}: {error}"
+        loaded.reasons[key] = describe(error)
 
 
 def keep_features(metric: SetMetric, sample: Sample) -> None:
@@ -134,8 +127,6 @@ def checked_features(metric: SetMetric, image: Image8) -> NDArray[np.float32]:
 
 
 def _why_not(metric: MetricBase, sample: Sample) -> str | None:
-    if metric.unavailable is not None:
-        return metric.unavailable
     own_set = isinstance(metric, SetMetric) and metric.reference_set is not None
     if sample.hr is None and "reference" in metric.card.needs and not own_set:
         if isinstance(metric, SetMetric):

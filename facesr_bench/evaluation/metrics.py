@@ -1,84 +1,155 @@
-"""Score images from Python: two arrays in, numbers out."""
+"""Makes metrics of what a user asked for: the one place where their classes are called."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
-from facesr_bench.base.errors import STRANGERS, MetricError, PluginError, WeightsError
-from facesr_bench.images.files import Image8
-from facesr_bench.plugins.convention import Convention
-from facesr_bench.plugins.metric import MetricBase, SetMetric
+from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MetricError, PluginError, WeightsError, describe
+from facesr_bench.base.memo import Memo
+from facesr_bench.plugins.metric import AnyMetric, MetricBase, MetricContext, ReferenceSet, SetMetric, Unavailable
 from facesr_bench.plugins.profile import Profile, get_profile
-from facesr_bench.plugins.spec import parse_metric
+from facesr_bench.plugins.spec import MetricChoice, parse_metric
 from facesr_bench.weights import resolve_metric
 
 
-def load_metric(name: str, profile: str | Profile, scale: int) -> MetricBase:
-    """The metric called `name` (or in the folder `name`), ready to compute under a profile.
+@dataclass(frozen=True)
+class Setup:
+    """What the metrics of one run have in common.
 
-    Args:
+    Attributes:
         scale: HR side over LR side; some profiles cut a border that wide.
+        device: where networks run.
+        reference_set: what metrics of sets compare with in place of the ground truth.
+        memo: keeps the networks that several of them use.
+    """
+
+    profile: Profile
+    scale: int
+    device: str = "cpu"
+    reference_set: ReferenceSet | None = None
+    memo: Memo = field(default_factory=Memo, repr=False)
+
+    def __post_init__(self) -> None:
+        scale = self.scale
+        if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
+            raise MetricError(f"scale must be a whole number from 1 up, not {scale!r}")
+
+
+def find_metric(name: str, setup: Setup) -> AnyMetric:
+    """The metric called `name` (or in the folder `name`), or why it can't be computed here.
+
+    A broken plug-in or a missing file costs its own column and nothing else.
+
+    Raises:
+        PluginError, MetricError, WeightsError: no metric, or none of its variants or networks, has that name (suggests
+            one).
+    """
+    return make_metric(parse_metric(name), setup)
+
+
+def load_metric(name: str, profile: str | Profile, scale: int, device: str = "cpu") -> MetricBase:
+    """The metric called `name` under a profile, made but not loaded.
 
     Raises:
         PluginError: no metric has that name (suggests one), or it fails to import.
         MetricError: no profile has that name (suggests one), the scale is not a positive whole number, or the class
             is not a metric.
+        FaceSRBenchError: it can't be computed here; says why.
     """
-    _check_scale(scale)
-    spec = parse_metric(name)
-    card = spec.plugin.require_card()
-    profile = get_profile(profile) if isinstance(profile, str) else profile
-    cls = spec.plugin.load_class()
-    try:
-        metric: MetricBase = cls(card, profile, scale)
-    except STRANGERS as error:
-        raise MetricError(f"{name} can't be made: {type(error).__name__}: {error}") from error
-    if not isinstance(metric, SetMetric if card.of == "set" else MetricBase):
-        due = "SetMetric, since its card says of = 'set'" if card.of == "set" else "MetricBase"
-        raise MetricError(f"{name}: class Metric must derive from facesr_bench.plugins.metric.{due}")
-    metric.variant, metric.key, metric.typed = spec.variant, spec.column, spec.typed
-    if card.weights or spec.network is not None:
-        try:
-            metric.weights = resolve_metric(card, spec.network)
-            metric.key = spec.base + metric.weights.suffix
-        except WeightsError as error:
-            metric.unavailable = str(error)
-    try:
-        metric.unavailable = metric.unavailable or metric.why_unavailable()
-        metric.describe()
-        if isinstance(metric, SetMetric) and metric.unavailable is None:
-            str(metric.extractor)
-    except STRANGERS as error:  # better here than in the middle of a run
-        raise MetricError(f"{name} can't tell of itself: {type(error).__name__}: {error}") from error
+    choice = parse_metric(name)
+    setup = Setup(get_profile(profile, [choice.plugin]) if isinstance(profile, str) else profile, scale, device)
+    metric = make_metric(choice, setup)
+    if isinstance(metric, Unavailable):
+        raise metric.error
     return metric
 
 
-def _check_scale(scale: int) -> None:
-    if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
-        raise MetricError(f"scale must be a whole number from 1 up, not {scale!r}")
+def make_metric(choice: MetricChoice, setup: Setup) -> AnyMetric:
+    """As `find_metric`, of what was parsed already."""
+    context = context_of(choice, setup)
+    missing: WeightsError | None = None
+    if context.card.weights or choice.network is not None:
+        try:
+            weights = resolve_metric(context.card, choice.network)
+            key = choice.base(_reference(context)) + weights.suffix
+            context = replace(context, weights=weights, key=key)
+        except WeightsError as error:
+            missing = error
+    try:
+        metric = instantiate(choice, context)
+    except (PluginError, MetricError) as error:
+        return Unavailable(context, error, context.describe())
+    return _checked(metric, missing)
 
 
-class BrokenMetric(MetricBase):
-    """Stands in a run for a metric whose plug-in can't be imported: its column stays, with the reason."""
+def context_of(choice: MetricChoice, setup: Setup) -> MetricContext:
+    """What a metric is made of, less its weights."""
+    card = choice.plugin.require_card()
+    other = setup.reference_set if card.of == "set" else None
+    return MetricContext(
+        card=card,
+        profile=setup.profile,
+        scale=setup.scale,
+        device=setup.device,
+        variant=choice.variant,
+        argument=choice.argument,
+        reference_set=other,
+        key=choice.column(other.name if other else None),
+        typed=choice.typed,
+        memo=setup.memo,
+    )
 
-    convention = Convention()
 
-    def per_image(self, sr: Image8, reference: Any) -> float:
-        raise MetricError(str(self.unavailable))
+def _reference(context: MetricContext) -> str | None:
+    return context.reference_set.name if context.reference_set else None
 
 
-def load_metric_or_reason(name: str, profile: Profile, scale: int) -> MetricBase:
-    """As `load_metric`, but a broken plug-in costs its own column and nothing else.
+def instantiate(choice: MetricChoice, context: MetricContext) -> MetricBase:
+    """An object of the plug-in's class, checked to be a metric.
 
     Raises:
-        PluginError, WeightsError: no metric, or none of its networks, has that name.
-        MetricError: the scale is not a positive whole number.
+        PluginError: its code can't be imported.
+        MetricError: the class can't be called, or is no metric.
     """
-    _check_scale(scale)
-    spec = parse_metric(name)
+    cls = choice.plugin.load_class()
     try:
-        return load_metric(name, profile, scale)
-    except (PluginError, MetricError) as error:
-        broken = BrokenMetric(spec.plugin.require_card(), profile, scale)
-        broken.variant, broken.key, broken.typed, broken.unavailable = spec.variant, spec.column, spec.typed, str(error)
-        return broken
+        metric: MetricBase = cls(context)
+    except STRANGERS as error:
+        raise MetricError(f"{context.card.name} can't be made: {describe(error)}") from error
+    if not isinstance(metric, SetMetric if context.card.of == "set" else MetricBase):
+        expected = "SetMetric, since its card says of = 'set'" if context.card.of == "set" else "MetricBase"
+        raise MetricError(f"{context.card.name}: class Metric must derive from facesr_bench.{expected}")
+    return metric
+
+
+def _checked(metric: MetricBase, missing: WeightsError | None) -> AnyMetric:
+    """The metric, if it can be computed here as far as a quick look tells and describes itself without an error."""
+    key = metric.context.key
+    try:
+        reason = metric.why_unavailable()
+        described = metric.describe()
+        if missing is not None or reason is not None:
+            return Unavailable(metric.context, missing or MetricError(str(reason)), described)
+        if isinstance(metric, SetMetric):
+            str(metric.extractor)
+    except STRANGERS as error:  # better here than in the middle of a run
+        problem = MetricError(f"{key} can't describe itself: {describe(error)}")
+        return Unavailable(metric.context, problem, metric.context.describe())
+    return metric
+
+
+def opened(metrics: Iterable[AnyMetric]) -> list[AnyMetric]:
+    """Each metric with its networks open, or why that failed, which costs its own column."""
+    return [metric if isinstance(metric, Unavailable) else _opened(metric) for metric in metrics]
+
+
+def _opened(metric: MetricBase) -> AnyMetric:
+    try:
+        metric.load()
+    except FaceSRBenchError as error:
+        return Unavailable(metric.context, error, metric.describe())
+    except STRANGERS as error:  # costs the metric's own column
+        problem = MetricError(describe(error))
+        return Unavailable(metric.context, problem, metric.describe())
+    return metric

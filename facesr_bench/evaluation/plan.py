@@ -9,27 +9,39 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from facesr_bench import weights
 from facesr_bench.base import environment, hashing
 from facesr_bench.base.devices import torch_device
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, ResultsError
+from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, ResultsError, describe
 from facesr_bench.base.files import file_name, make_folders
 from facesr_bench.base.hashing import digest
 from facesr_bench.evaluation import cost
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.dataset import Item
-from facesr_bench.plugins.method import MethodBase, make_method
-from facesr_bench.plugins.metric import MetricBase, SetMetric
+from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
+from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
 from facesr_bench.plugins.profile import Profile
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import MethodSpec
 from facesr_bench.results.arrays import References
-from facesr_bench.results.record import SCHEMA, ImageRecord
+from facesr_bench.results.record import (
+    SCHEMA,
+    CostRecord,
+    DataRecord,
+    DatasetRecord,
+    EnvironmentRecord,
+    ImageRecord,
+    Manifest,
+    MethodRecord,
+    MetricRecord,
+    PaperRecord,
+    ProfileRecord,
+    ProtocolRecord,
+)
 from facesr_bench.results.store import MANIFEST, Result, open_result
 
 
@@ -46,7 +58,7 @@ class Setting:
     plugin: Plugin[DatasetCard]
     card: ProtocolCard
     profile: Profile
-    metrics: Sequence[MetricBase]
+    metrics: Sequence[AnyMetric]
     data: Mapping[str, Any]
 
     @property
@@ -87,19 +99,20 @@ class Entry:
     def _load(self, setting: Setting) -> MethodBase:
         card = self.spec.plugin.require_card()
         try:
-            method = make_method(self.spec.plugin.load_class(), card)
-            load = partial(
-                method.load,
+            context = MethodContext(
+                card,
+                scale=setting.card.scale,
                 weights=self.weights_path,
                 device=setting.device,
                 precision=setting.options.precision,
-                scale=setting.card.scale,
             )
-            self.result.manifest["method"]["cost"] = cost.load_measured(method, load, setting.card, setting.device)
+            method = make_method(self.spec.plugin.load_class(), context)
+            measured = cost.load_measured(method, setting.card)
+            self.result.manifest = self.result.manifest.measured(CostRecord.model_validate(measured))
         except FaceSRBenchError:
             raise
         except STRANGERS as error:
-            message = f"{card.name} can't be loaded: {type(error).__name__}: {error}"
+            message = f"{card.name} can't be loaded: {describe(error)}"
             raise PluginError(message, traceback.format_exc()) from error
         return method
 
@@ -109,13 +122,9 @@ class Entry:
         Raises:
             ResultsError: it can't be written.
         """
-        manifest = self.result.manifest
-        manifest["updated"] = _now()
-        manifest["environment"] = environment.environment(setting.device)
-        manifest["command"] = environment.command_line()
-        # Some know more of themselves once their networks are open.
-        described = {metric.key: metric.describe() for metric in setting.metrics}
-        manifest["metrics"] = _merged(manifest["metrics"], described)
+        # Metrics may know more of themselves once their networks are open.
+        machine, metrics = _environment(setting.device), _described(setting.metrics)
+        self.result.manifest = self.result.manifest.computed(_now(), machine, environment.command_line(), metrics)
         self.result.save_manifest()
 
 
@@ -171,13 +180,7 @@ def _open_result(setting: Setting, spec: MethodSpec, found: weights.Weights | No
     folder = setting.root / file_name(label) / key
     manifest = _manifest(setting, spec, found, label, key)
     if (folder / MANIFEST).exists():
-        # What computed the numbers stays on record until this run computes some itself; what cards say to people is
-        # no part of the fingerprint, and may be better now.
-        earlier = open_result(folder).manifest
-        said = {key: {**earlier[key], **manifest[key]} for key in ("protocol", "dataset", "method")}
-        said["profile"] = manifest["profile"]
-        metrics = _merged(earlier["metrics"], manifest["metrics"])
-        manifest = {**earlier, **said, "metrics": metrics, "updated": manifest["updated"]}
+        manifest = manifest.continuing(open_result(folder).manifest)
     result = Result(folder, manifest)
     make_folders(folder / "sr", folder / "maps", result.inputs_folder / "lr", result.inputs_folder / "hr")
     if setting.options.resume == "never":
@@ -189,10 +192,9 @@ def _open_result(setting: Setting, spec: MethodSpec, found: weights.Weights | No
 def _failed_result(setting: Setting, spec: MethodSpec, label: str, error: FaceSRBenchError) -> Result | None:
     if spec.plugin.card is None:
         return None
+    asked = spec.weights or spec.plugin.card.default_weights
     manifest = _manifest(setting, spec, None, label, "failed")
-    manifest["method"]["weights"] = spec.weights or spec.plugin.card.default_weights
-    manifest["error"] = str(error)
-    manifest["error_details"] = getattr(error, "details", "") or None
+    manifest = manifest.failed(str(error), getattr(error, "details", "") or None, asked)
     result = Result(setting.root / file_name(label) / "failed", manifest)
     result.save_manifest()
     return result
@@ -221,42 +223,46 @@ def _loose_weights(plugin: Plugin[MethodCard]) -> str | None:
     return hashing.fingerprint(files) if files else None
 
 
-def _manifest(
-    setting: Setting, spec: MethodSpec, found: weights.Weights | None, label: str, key: str
-) -> dict[str, Any]:
+def _manifest(setting: Setting, spec: MethodSpec, found: weights.Weights | None, label: str, key: str) -> Manifest:
     method = spec.plugin.require_card()
     dataset = setting.plugin.require_card()
     now = _now()
-    return {
-        "schema_version": SCHEMA,
-        "fingerprint": key,
-        "created": now,
-        "updated": now,
-        "protocol": setting.card.model_dump(mode="json"),
-        "dataset": {"name": dataset.name, "title": dataset.title, "licence": dataset.licence},
-        "data": dict(setting.data),
-        "profile": setting.profile.canonical(),
-        "method": {
-            "name": method.name,
-            "title": method.title,
-            "summary": method.summary,
-            "label": label,
-            "weights": found.name if found else None,
-            "weights_sha256": found.sha256 if found else None,
-            "training_data": found.training_data if found else None,
-            "precision": setting.options.precision,
-            "parameters": method.parameters,
-            "licence": method.licence,
-            "paper": method.paper.model_dump(mode="json") if method.paper else None,
-            "code": method.code,
-            "code_hash": _code_hash(spec),
-        },
-        "environment": environment.environment(setting.options.device),
-        "command": environment.command_line(),
-        "metrics": {metric.key: metric.describe() for metric in setting.metrics},
-        "error": None,
-        "error_details": None,
-    }
+    return Manifest(
+        fingerprint=key,
+        created=now,
+        updated=now,
+        protocol=ProtocolRecord.model_validate(setting.card.model_dump(mode="json")),
+        dataset=DatasetRecord(name=dataset.name, title=dataset.title, licence=dataset.licence),
+        data=DataRecord.model_validate(setting.data),
+        profile=ProfileRecord.model_validate(setting.profile.canonical()),
+        method=MethodRecord(
+            name=method.name,
+            title=method.title,
+            summary=method.summary,
+            label=label,
+            weights=found.name if found else None,
+            weights_sha256=found.sha256 if found else None,
+            training_data=found.training_data if found else None,
+            precision=setting.options.precision,
+            parameters=method.parameters,
+            licence=method.licence,
+            paper=PaperRecord.model_validate(method.paper.model_dump(mode="json")) if method.paper else None,
+            code=method.code,
+            code_hash=_code_hash(spec),
+        ),
+        environment=_environment(setting.options.device),
+        command=environment.command_line(),
+        metrics=_described(setting.metrics),
+        error=None,
+    )
+
+
+def _environment(device: str) -> EnvironmentRecord:
+    return EnvironmentRecord.model_validate(environment.environment(device))
+
+
+def _described(metrics: Sequence[AnyMetric]) -> dict[str, MetricRecord]:
+    return {metric.key: MetricRecord.model_validate(metric.describe()) for metric in metrics}
 
 
 def _code_hash(spec: MethodSpec) -> str | None:
@@ -282,27 +288,16 @@ def _todo(setting: Setting, result: Result, chosen: Sequence[Item]) -> dict[str,
     return todo
 
 
-def _is_missing(result: Result, row: ImageRecord, metric: MetricBase) -> bool:
+def _is_missing(result: Result, row: ImageRecord, metric: AnyMetric) -> bool:
     known = metric.key in row.metrics or metric.key in row.reasons
+    if isinstance(metric, Unavailable):  # a set's reason is kept with the set
+        return metric.card.of == "image" and not known
     if isinstance(metric, SetMetric):
-        if metric.unavailable is not None:
-            return False  # its reason is the set's, not the image's
         known = known or result.features_path(metric.extractor, row.id).is_file()
-    if metric.unavailable is not None:
-        return not known
     version = row.versions.get(metric.key)
     if known and version is None and metric.troubled():
         return False
     return not known or version != metric.card.version
-
-
-def _merged(earlier: Mapping[str, Any], described: Mapping[str, Any]) -> dict[str, Any]:
-    """What is known of each metric; what one does not know of itself now stays as it was known."""
-    metrics = dict(earlier)
-    for key, fields in described.items():
-        known = {name: value for name, value in fields.items() if value is not None}
-        metrics[key] = {**fields, **metrics.get(key, {}), **known}
-    return metrics
 
 
 def _label(spec: MethodSpec, weights_name: str | None, precision: str) -> str:

@@ -14,6 +14,7 @@ from facesr_bench.base.errors import (
     STRANGERS,
     FaceSRBenchError,
     MethodError,
+    describe,
 )
 from facesr_bench.evaluation.inputs import Loaded
 from facesr_bench.images.files import Image8
@@ -43,12 +44,12 @@ def upscale(method: MethodBase, batch: Sequence[Loaded]) -> list[Output]:
         assert loaded.sample is not None  # unreadable samples never get here
         try:
             size = method.output_size(*loaded.sample.lr.shape[:2])
-            image = loaded.upsampled_to(size) if method.card.input == "bicubic" else loaded.sample.lr
+            image = method.given(loaded.sample.lr)
         except FaceSRBenchError as error:
             outputs[i] = Output(None, error=str(error))
             continue
         except STRANGERS as error:  # `output_size` may be a stranger's, too
-            outputs[i] = Output(None, error=f"output_size: {type(error).__name__}: {error}")
+            outputs[i] = Output(None, error=f"output_size: {describe(error)}")
             continue
         groups.setdefault(image.shape, []).append((i, image, size))
     for group in groups.values():
@@ -60,7 +61,7 @@ def upscale(method: MethodBase, batch: Sequence[Loaded]) -> list[Output]:
 def _upscale_images(method: MethodBase, images: Sequence[Image8], sizes: Sequence[tuple[int, int]]) -> list[Output]:
     import torch
 
-    batch = torch.from_numpy(np.stack(images)).to(method.device).permute(0, 3, 1, 2).float() / 255
+    batch = method.batch(images)
     started = time.perf_counter()
     try:
         sr = method.upscale(batch)
@@ -70,7 +71,7 @@ def _upscale_images(method: MethodBase, images: Sequence[Image8], sizes: Sequenc
         if len(images) > 1:
             alone = zip(images, sizes, strict=True)
             return [_upscale_images(method, [image], [size])[0] for image, size in alone]
-        return [Output(None, error=f"{type(error).__name__}: {error}".strip())]
+        return [Output(None, error=describe(error))]
     ms = (time.perf_counter() - started) * 1000 / len(images)
     try:
         _check_batch(method, sr, len(images))

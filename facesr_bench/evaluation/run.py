@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from facesr_bench.base import hashing
 from facesr_bench.base.devices import torch_device
-from facesr_bench.base.errors import STRANGERS, DataError, FaceSRBenchError, PluginError, ResultsError
+from facesr_bench.base.errors import STRANGERS, DataError, FaceSRBenchError, PluginError, ResultsError, describe
 from facesr_bench.base.files import check_writable
+from facesr_bench.base.memo import Memo
 from facesr_bench.data.sources import check_names, expand_protocols, find_protocol, open_dataset
 from facesr_bench.evaluation import set_metrics
 from facesr_bench.evaluation.executors.threads import Computation
-from facesr_bench.evaluation.metrics import load_metric_or_reason
+from facesr_bench.evaluation.metrics import Setup, find_metric, opened
 from facesr_bench.evaluation.plan import Entry, Failure, Setting, inputs_of, open_entry, references_of
 from facesr_bench.evaluation.request import Progress, RunOutcome, RunRequest
 from facesr_bench.plugins.cards import DatasetCard, ProtocolCard
 from facesr_bench.plugins.dataset import DatasetBase, Item
-from facesr_bench.plugins.metric import MetricBase, ReferenceSet, SetMetric
+from facesr_bench.plugins.metric import AnyMetric, ReferenceSet
 from facesr_bench.plugins.profile import Profile, get_profile
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import MethodSpec, parse_method, parse_metric
@@ -42,16 +44,14 @@ def run(options: RunRequest, progress: Progress | None = None) -> RunOutcome:
         raise FaceSRBenchError("give at least one method and one protocol")
     check_names(options.data)  # wrong names are told before any work is done
     for _, card in found:
-        get_profile(options.profile or card.profile)
-        for name in options.metrics or card.metrics:
-            parse_metric(name)
+        _profile(options, card)
     options.check()
     reference = set_metrics.read_reference(*options.fid_reference) if options.fid_reference else None
     check_writable(options.out)
-    report = RunOutcome()
+    report, memo = RunOutcome(), Memo()
     for plugin, card in found:
         try:
-            _run_protocol(options, specs, plugin, card, reference, report, progress or Progress())
+            _run_protocol(options, specs, plugin, card, reference, memo, report, progress or Progress())
         except ResultsError:
             raise  # a run that can't save is a failed run
         except FaceSRBenchError as error:
@@ -65,12 +65,13 @@ def _run_protocol(
     plugin: Plugin[DatasetCard],
     card: ProtocolCard,
     reference: ReferenceSet | None,
+    memo: Memo,
     report: RunOutcome,
     progress: Progress,
 ) -> None:
     """All methods on one protocol."""
-    profile = get_profile(options.profile or card.profile)
-    metrics = _metrics(options, card, profile, reference)
+    profile = _profile(options, card)
+    metrics = _metrics(options, card, profile, reference, memo)
     dataset, items, content = _items(options, plugin, card)
     inputs = hashing.fingerprint({"data": content, **inputs_of(plugin, card)})
     data = {"hash": content, "count": len(items), "inputs": inputs}
@@ -83,7 +84,8 @@ def _run_protocol(
     progress.start(card.name, sum(len(entry.todo) for entry in entries))
     try:
         if wanted:
-            _load_networks(metrics)
+            metrics = opened(metrics)
+            setting = replace(setting, metrics=metrics)
             attended = {item.id for item in chosen[: max(0, options.attention)]}
             computation = Computation(setting, attended, report, progress)
             computation.run(dataset, [item for item in chosen if item.id in wanted], entries)
@@ -97,15 +99,21 @@ def _run_protocol(
         set_metrics.update(entry.result, of_sets, references_of(entry.result))
 
 
+def _profile(options: RunRequest, card: ProtocolCard) -> Profile:
+    """The convention, in which every metric asked for may have a table.
+
+    Raises:
+        FaceSRBenchError: there is no such profile or metric.
+    """
+    chosen = [parse_metric(name).plugin for name in options.metrics or card.metrics]
+    return get_profile(options.profile or card.profile, chosen)
+
+
 def _metrics(
-    options: RunRequest, card: ProtocolCard, profile: Profile, reference: ReferenceSet | None
-) -> list[MetricBase]:
-    metrics = [load_metric_or_reason(name, profile, card.scale) for name in options.metrics or card.metrics]
-    for metric in metrics:
-        metric.device = torch_device(options.device)
-        if isinstance(metric, SetMetric):
-            set_metrics.compare_with(metric, reference)
-    return metrics
+    options: RunRequest, card: ProtocolCard, profile: Profile, reference: ReferenceSet | None, memo: Memo
+) -> list[AnyMetric]:
+    setup = Setup(profile, card.scale, torch_device(options.device), reference, memo)
+    return [find_metric(name, setup) for name in options.metrics or card.metrics]
 
 
 def _items(
@@ -120,7 +128,7 @@ def _items(
     except FaceSRBenchError:
         raise
     except STRANGERS as error:  # costs the dataset's own protocols
-        message = f"dataset {plugin.name} can't list its images: {type(error).__name__}: {error}"
+        message = f"dataset {plugin.name} can't list its images: {describe(error)}"
         raise PluginError(message, traceback.format_exc()) from error
 
 
@@ -165,14 +173,3 @@ def _open_all(setting: Setting, specs: Sequence[MethodSpec], chosen: Sequence[It
         if opened.result is not None:
             report.results.append(opened.result)
     return entries
-
-
-def _load_networks(metrics: Sequence[MetricBase]) -> None:
-    for metric in metrics:
-        if metric.unavailable is None:
-            try:
-                metric.load()
-            except FaceSRBenchError as error:
-                metric.unavailable = str(error)
-            except STRANGERS as error:  # costs the metric's own column
-                metric.unavailable = f"{type(error).__name__}: {error}"

@@ -11,20 +11,21 @@ from facesr_bench.base.errors import (
     DetectionError,
     FaceSRBenchError,
     ResultsError,
+    describe,
 )
 from facesr_bench.evaluation.inputs import Loaded, checked_features
 from facesr_bench.evaluation.predict import Output
 from facesr_bench.images.files import Image8, read_image, read_only, write_png
 from facesr_bench.images.maps import write_error_map, write_map
 from facesr_bench.images.quantise import Quantise, quantise
-from facesr_bench.plugins.metric import MetricBase, SetMetric
+from facesr_bench.plugins.metric import AnyMetric, MetricBase, SetMetric, Unavailable
 from facesr_bench.results.arrays import read_array, write_array
 from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import Result
 
 
 def score_output(
-    output: Output, loaded: Loaded, metrics: Sequence[MetricBase], result: Result, mode: Quantise
+    output: Output, loaded: Loaded, metrics: Sequence[AnyMetric], result: Result, mode: Quantise
 ) -> ImageRecord:
     """Quantise, save and score one output.
 
@@ -45,15 +46,17 @@ def score_output(
     return row
 
 
-def score_image(sr: Image8, loaded: Loaded, metrics: Sequence[MetricBase], result: Result) -> ImageRecord:
+def score_image(sr: Image8, loaded: Loaded, metrics: Sequence[AnyMetric], result: Result) -> ImageRecord:
     """Every metric of one finished image; a metric that can't be computed leaves its reason."""
     sr = read_only(sr)
     row = ImageRecord(loaded.id, identity=loaded.identity)
     for metric in metrics:
-        if isinstance(metric, SetMetric) and metric.unavailable is not None:
-            continue  # the reason is the set's, see facesr_bench.sets
+        if isinstance(metric, Unavailable):
+            if metric.card.of == "image":  # a set's reason is kept with the set
+                row.reasons[metric.key] = metric.reason
+            continue
         # A passing trouble has no version: it is tried again.
-        if metric.unavailable is None and metric.key not in loaded.passing:
+        if metric.key not in loaded.passing:
             row.versions[metric.key] = metric.card.version
         _score_metric(sr, metric, loaded, result, row)
     return row
@@ -96,7 +99,7 @@ def put_value(row: ImageRecord, key: str, compute: Callable[[], float | None]) -
         if isinstance(error, DetectionError):
             row.undetected.append(key)
     except STRANGERS as error:
-        row.reasons[key] = f"{type(error).__name__}: {error}"
+        row.reasons[key] = describe(error)
     else:
         if value is not None and math.isnan(value):
             row.reasons[key] = f"{key} returned NaN"

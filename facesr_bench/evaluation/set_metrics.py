@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MetricError
+from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MetricError, describe
 from facesr_bench.base.hashing import digest
-from facesr_bench.plugins.metric import MetricBase, ReferenceSet, SetMetric
+from facesr_bench.plugins.metric import AnyMetric, ReferenceSet, SetMetric, Unavailable
 from facesr_bench.results.arrays import References, read_array
 from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import Result
@@ -43,20 +43,11 @@ def read_reference(name: str, path: Path) -> ReferenceSet:
     return ReferenceSet(name, path, digest(path))
 
 
-def compare_with(metric: SetMetric, reference: ReferenceSet | None) -> None:
-    """Set what a metric compares with; another set than the ground truth becomes part of its column's name."""
-    metric.reference_set = reference
-    if reference is not None:
-        base, at, network = metric.key.partition("@")
-        named = f"{base[:-1]}:{reference.name}]" if base.endswith("]") else f"{base}[{reference.name}]"
-        metric.key = f"{named}{at}{network}"
-
-
-def update(result: Result, metrics: Sequence[MetricBase], references: References) -> None:
+def update(result: Result, metrics: Sequence[AnyMetric], references: References) -> None:
     """Bring sets.json up to date with the images that the result has now.
 
     Args:
-        metrics: those whose card says that they are of a set; a class that could not be loaded is among them.
+        metrics: those whose card says that they are of a set.
 
     Raises:
         ResultsError: it can't be read or written.
@@ -72,14 +63,15 @@ def update(result: Result, metrics: Sequence[MetricBase], references: References
 
 def _entry(
     result: Result,
-    metric: MetricBase,
+    metric: AnyMetric,
     rows: Mapping[str, ImageRecord],
     references: References,
     known: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    if metric.unavailable is not None or not isinstance(metric, SetMetric):
+    if isinstance(metric, Unavailable):
         kept = known is not None and known.get("version") == metric.card.version and known.get("n") == len(rows)
-        return known if known is not None and kept else {"reason": metric.unavailable}
+        return known if known is not None and kept else {"reason": metric.reason}
+    assert isinstance(metric, SetMetric)  # metrics whose card says of = "set" are
     ids = sorted(rows)
     other = metric.reference_set
     made_of = [metric.extractor, metric.card.version, other.sha256 if other else GROUND_TRUTH, *ids]
@@ -121,7 +113,7 @@ def value_of_set(
     except FaceSRBenchError as error:
         return {"reason": str(error)}
     except STRANGERS as error:  # costs the metric's own cell
-        return {"reason": f"{type(error).__name__}: {error}"}
+        return {"reason": describe(error)}
     return {"value": value, "standard_error": spread, "n": len(rows)}
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 CROP_SIDE = 256
 HEATMAP_SIDE = 64
 REFERENCE_SCALE = 195
-SCALE_FACTOR = 200
 CENTRE_UP = 0.12
 
 Decoding = Literal["face-alignment", "exact"]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import FaceSRBenchError
-from facesr_bench.base.memo import Recent, pixels_key, shared
+from facesr_bench.base.memo import Memo, Recent, pixels_key
 from facesr_bench.faces.alignment import FFHQ_512
 from facesr_bench.faces.detection import DlibDetector, FaceDetector, open_detector
 from facesr_bench.faces.mean_shape import landmarks_from_five
@@ -20,11 +20,13 @@ class Locator:
 
     Args:
         detector: `scrfd`, `yunet` or `dlib`.
+        memo: keeps the detector's network, and what it found last, for all locators of a run.
     """
 
-    def __init__(self, detector: str) -> None:
+    def __init__(self, detector: str, memo: Memo) -> None:
         self.detector = detector
-        self._recent: Recent[Points] = shared(("located", detector), Recent)
+        self._memo = memo
+        self._recent: Recent[Points] = memo.get(("located", detector), Recent)
 
     def five(self, sample: Sample, image: Image8) -> Points:
         """5x2, px of `image`, the picture of the sample that others are compared with: its HR, or its LR at SR's size.
@@ -80,7 +82,7 @@ class Locator:
         return False
 
     def _open(self) -> FaceDetector:
-        detector: FaceDetector = shared(("detector", self.detector), lambda: open_detector(self.detector))
+        detector: FaceDetector = self._memo.get(("detector", self.detector), lambda: open_detector(self.detector))
         return detector
 
 

@@ -72,13 +72,16 @@ class Gaussian:
             raise MetricError("the covariance is not symmetric, so it is none")
 
     @classmethod
-    def from_features(cls, features: Features) -> Gaussian:
+    def from_features(cls, features: Features, what: str = "the set") -> Gaussian:
         """Mean and sample covariance of NxD features.
+
+        Args:
+            what: the features' name in errors.
 
         Raises:
             MetricError: not NxD finite floats with N >= 2.
         """
-        mean, cov, n = _statistics(features, "the set")
+        mean, cov, n = _statistics(features, what)
         return cls(mean, cov, n)
 
     @classmethod
@@ -159,8 +162,8 @@ def _moments(given: Features | Gaussian, what: str) -> tuple[Float, Float]:
         values = as_float64(given, what, minimum=2)
         mean = values.mean(axis=0)
         return mean, (values - mean) / np.sqrt(len(values) - 1)
-    mean, cov, n = _statistics(given, what)
-    return mean, Gaussian(mean, cov, n).factor
+    statistics = Gaussian.from_features(given, what)
+    return statistics.mean, statistics.factor
 
 
 def _statistics(features: Features, what: str) -> tuple[Float, Float, int]:

@@ -8,8 +8,8 @@ Gretton et al., "A Kernel Two-Sample Test" (2012),
 Unbiased means that it is often negative when both sets come from one distribution. Unlike FID's, its expectation
 doesn't depend on the number of images, so it suits the small sets of this field.
 
-The authors' code, torch-fidelity and clean-fid average it over random subsets, for want of memory: `kid_subsets`.
-The average tends to the estimate from all images as the subsets grow many, so `kid` is the number to prefer.
+The authors' code, torch-fidelity and clean-fid average it over random subsets, for want of memory. That average tends
+to the estimate from all images, which is computed here, as the subsets grow many.
 """
 
 from __future__ import annotations
@@ -39,25 +39,6 @@ class Kid:
 
     value: float
     standard_error: float
-
-
-@dataclass(frozen=True)
-class KidSubsets:
-    """KID averaged over random subsets.
-
-    Attributes:
-        mean: of the subsets' estimates.
-        std: their population standard deviation, what torch-fidelity prints after its plus-minus sign.
-        standard_error: of `mean`, given these images: the sample standard deviation over sqrt(subsets). It tells how
-            far `mean` may be from `kid` on the same images, not what another draw of images would change.
-        subsets, subset_size: how many there were, of how many images from each set.
-    """
-
-    mean: float
-    std: float
-    standard_error: float
-    subsets: int
-    subset_size: int
 
 
 def polynomial_kernel(x: Float, y: Float) -> Float:
@@ -95,57 +76,10 @@ def kid(a: Features, b: Features) -> Kid:
     return Kid(float(value), float(np.sqrt(variance)))
 
 
-@np.errstate(over="ignore", invalid="ignore")
-def kid_subsets(
-    a: Features, b: Features, *, subsets: int = 100, subset_size: int = 1000, seed: int = 2020
-) -> KidSubsets:
-    """KID averaged over random subsets, drawn as torch-fidelity draws them; defaults and seed are its own.
-
-    Each subset is `subset_size` images of `a` and as many of `b`, without replacement. The same seed draws the same
-    rows, so the features must come in an order that doesn't depend on the run.
-
-    Args:
-        a, b: NxD and MxD, any float dtype. Computed in float64.
-
-    Raises:
-        MetricError: not finite floats of one D, fewer images than `subset_size`, or nonsensical subsets.
-    """
-    if subsets < 2 or subset_size < 2:
-        raise MetricError(f"KID needs at least 2 subsets of at least 2 images, not {subsets} of {subset_size}")
-    x, y = _both(a, b, minimum=2)
-    if min(len(x), len(y)) < subset_size:
-        raise MetricError(
-            f"KID's subsets of {subset_size} images can't be drawn from sets of {len(x)} and {len(y)}; "
-            "ask for smaller subsets"
-        )
-    random = np.random.RandomState(seed)
-    estimates = np.empty(subsets)
-    for k in range(subsets):
-        part_x = x[random.choice(len(x), subset_size, replace=False)]
-        part_y = y[random.choice(len(y), subset_size, replace=False)]
-        estimates[k] = _unbiased(part_x, part_y)
-    if not np.isfinite(estimates).all():
-        raise MetricError("the features are so large that their kernel overflows float64")
-    return KidSubsets(
-        mean=float(estimates.mean()),
-        std=float(estimates.std()),
-        standard_error=float(estimates.std(ddof=1) / np.sqrt(subsets)),
-        subsets=subsets,
-        subset_size=subset_size,
-    )
-
-
 def _both(a: Features, b: Features, minimum: int) -> tuple[Float, Float]:
     x, y = as_float64(a, "the first set", minimum), as_float64(b, "the second set", minimum)
     check_widths(x.shape[1], y.shape[1])
     return x, y
-
-
-def _unbiased(x: Float, y: Float) -> float:
-    n, m = len(x), len(y)
-    within_x, within_y = _row_sums_within(x).sum(), _row_sums_within(y).sum()
-    across = _row_sums_across(x, y)[0].sum()
-    return float(within_x / (n * (n - 1)) + within_y / (m * (m - 1)) - 2 * across / (n * m))
 
 
 def _row_sums_within(x: Float) -> Float:

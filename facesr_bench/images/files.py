@@ -8,10 +8,22 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import (  # the plug-ins of the formats that are read: Pillow looks for no others where formats are named
+    BmpImagePlugin,  # noqa: F401
+    ExifTags,
+    Image,
+    ImageOps,
+    JpegImagePlugin,  # noqa: F401
+    PngImagePlugin,  # noqa: F401
+    PpmImagePlugin,  # noqa: F401
+    TiffImagePlugin,  # noqa: F401
+    UnidentifiedImageError,
+    WebPImagePlugin,  # noqa: F401
+)
 
 from facesr_bench.base.errors import DataError
-from facesr_bench.base.files import replacing
+from facesr_bench.base.files import open_regular, replacing
+from facesr_bench.images.integrity import FORMATS, sniff, why_not_whole
 
 Image8 = NDArray[np.uint8]
 """A picture: HxWx3, uint8, RGB."""
@@ -23,7 +35,7 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff",
 MAX_PIXELS = 89_478_485
 """The largest picture that is read: Pillow's own limit against decompression bombs."""
 
-_DEEP_MODES = frozenset({"I;16", "I;16B", "I;16L", "I", "F"})
+_DEEP_MODES = frozenset({"I;16", "I;16B", "I;16L", "I"})
 
 
 def read_image(source: Path | bytes, name: str | None = None) -> Image8:
@@ -32,28 +44,34 @@ def read_image(source: Path | bytes, name: str | None = None) -> Image8:
     - EXIF orientation is applied.
     - Grayscale and palette pictures become RGB; CMYK is converted by Pillow (no colour profile).
     - Alpha is dropped and the stored colour kept, as OpenCV and most evaluation code do.
-    - 16 bits per channel become 8 by rounding x / 257, never by cutting off the low byte.
+    - 16 bits per channel (PNG, TIFF, PPM) become 8 by rounding x / 257, never by cutting off the low byte.
+    - Other depths (32-bit integers, signed integers, floats) are refused: no file says what their white is.
+    - The file must be whole, as far as its own structure tells (`facesr_bench.images.integrity`).
 
     Args:
         source: a file, or the bytes of one.
         name: what errors call it, where `source` is bytes.
 
     Raises:
-        DataError: missing, empty, truncated, animated, or not a picture.
+        DataError: missing, empty, truncated, animated, of a format or depth that is not read, or not a picture.
     """
     label = name or (str(source) if isinstance(source, Path) else "image")
     try:
-        data = source.read_bytes() if isinstance(source, Path) else source
+        data = _bytes_of(source) if isinstance(source, Path) else source
     except OSError as error:
         raise DataError(f"{label}: can't be read: {error.strerror or error}") from error
     if not data:
         raise DataError(f"{label}: the file is empty (0 bytes)")
+    if sniff(data) is None:
+        raise DataError(f"{label}: not a picture in a format that is read: {', '.join(FORMATS)}")
+    if reason := why_not_whole(data):
+        raise DataError(f"{label}: damaged or truncated: {reason}")
     try:
         upright = _decode(data, label)
     except DataError:
         raise
     except UnidentifiedImageError as error:
-        raise DataError(f"{label}: not a picture in a known format") from error
+        raise DataError(f"{label}: damaged: its first bytes are a picture's, but it can't be opened") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise DataError(f"{label}: too large: {error}") from error
     except Exception as error:  # decoders raise whatever they stumble over, TypeError and KeyError among it
@@ -61,9 +79,14 @@ def read_image(source: Path | bytes, name: str | None = None) -> Image8:
     return _to_rgb8(upright, label)
 
 
+def _bytes_of(path: Path) -> bytes:
+    with open_regular(path) as stream:
+        return stream.read()
+
+
 def _decode(data: bytes, label: str) -> Image.Image:
     """The picture, all of it decoded, upright."""
-    picture: Image.Image = Image.open(io.BytesIO(data))
+    picture: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
     # Pillow only warns here. Turning the warning into an error is not an option: warning filters are not thread-safe.
     if picture.width * picture.height > MAX_PIXELS:
         raise DataError(f"{label}: too large: {picture.width}x{picture.height}, the limit is {MAX_PIXELS} pixels")
@@ -71,18 +94,40 @@ def _decode(data: bytes, label: str) -> Image.Image:
     # Telephones append previews to a JPEG (MPO); the first frame is the photograph.
     if frames > 1 and picture.format != "MPO":
         raise DataError(f"{label}: it has {frames} frames; give one picture per file")
+    refuse_depth(picture, label)
+    orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)  # loading turns a TIFF, and forgets it
+    deep = _is_deep_colour(picture, data)
     picture.load()  # all of it, so that a truncated file fails here whatever the 16-bit reader makes of it
-    if _is_deep_colour(data):
-        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    if deep:
         picture = Image.fromarray(_read_deep_colour(data, label))
         picture.getexif()[ExifTags.Base.Orientation] = orientation
     return ImageOps.exif_transpose(picture)
 
 
+_ORDINARY_DEPTHS = frozenset({1, 2, 4, 8, 16})
+_BITS_PER_SAMPLE, _SAMPLE_FORMAT, _UNSIGNED = 258, 339, 1
+
+
+def refuse_depth(picture: Image.Image, label: str) -> None:
+    """Refuse what no file declares the white of.
+
+    Raises:
+        DataError: a TIFF of floats, signed integers, or more than 16 bits.
+    """
+    if picture.format != "TIFF":
+        return
+    tags = picture.tag_v2  # type: ignore[attr-defined]  # of TIFFs alone
+    bits, kinds = set(tags.get(_BITS_PER_SAMPLE, (1,))), set(tags.get(_SAMPLE_FORMAT, (_UNSIGNED,)))
+    if kinds != {_UNSIGNED} or not bits <= _ORDINARY_DEPTHS:
+        found = {2: "signed integers", 3: "floats"}.get(max(kinds), "samples of an unknown kind")
+        found = f"{max(bits)}-bit {found if kinds != {_UNSIGNED} else 'integers'}"
+        raise DataError(f"{label}: a TIFF of {found}, whose white is not declared; save it with 8 or 16 unsigned bits")
+
+
 def _to_rgb8(picture: Image.Image, label: str) -> Image8:
     if picture.mode in _DEEP_MODES:
         values = np.asarray(picture)
-        if values.min() < 0 or values.max() > 65535 or picture.mode == "F":
+        if values.min() < 0 or values.max() > 65535:
             raise DataError(f"{label}: values of mode {picture.mode} don't fit 16 bits")
         grey = _from_16_bits(values.astype(np.int64))
         return np.repeat(grey[:, :, None], 3, axis=2)
@@ -96,17 +141,22 @@ def _from_16_bits(values: NDArray[np.int64]) -> Image8:
     return ((values + 128) // 257).astype(np.uint8)
 
 
-def _is_deep_colour(data: bytes) -> bool:
-    """True for PNG with 16 bits per channel and colour or alpha: Pillow would cut off the low byte."""
-    return data[:8] == b"\x89PNG\r\n\x1a\n" and data[12:16] == b"IHDR" and data[24] == 16 and data[25] != 0
+def _is_deep_colour(picture: Image.Image, data: bytes) -> bool:
+    """True for PNG and TIFF with 16 bits per channel and colour or alpha: Pillow would cut off the low byte."""
+    if picture.format == "TIFF":
+        bits = picture.tag_v2.get(_BITS_PER_SAMPLE, (1,))  # type: ignore[attr-defined]
+        return len(bits) > 1 and max(bits) == 16
+    return picture.format == "PNG" and data[24] == 16 and data[25] != 0
 
 
 def _read_deep_colour(data: bytes, label: str) -> Image8:
     import cv2
 
     values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if values is None or values.dtype != np.uint16:
-        raise DataError(f"{label}: damaged 16-bit PNG")
+    if values is None or values.dtype != np.uint16 or (values.ndim == 3 and values.shape[2] < 3):
+        raise DataError(
+            f"{label}: 16 bits per channel in a form that can't be read exactly; save it as a 16-bit RGB PNG"
+        )
     if values.ndim == 2:
         values = np.repeat(values[:, :, None], 3, axis=2)
     return _from_16_bits(values[:, :, 2::-1].astype(np.int64))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 from facesr_bench.base.errors import DataError
@@ -23,16 +24,17 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def by_stem(paths: list[Path]) -> dict[str, Path]:
-    """Pictures keyed by file name without suffix.
+    """Pictures keyed by file name without suffix, in Unicode's composed form (NFC): macOS writes names decomposed.
 
     Raises:
         DataError: two pictures share a stem; names both.
     """
     keyed: dict[str, Path] = {}
     for path in paths:
-        if path.stem in keyed:
-            raise DataError(f"two pictures are called {path.stem!r}: {keyed[path.stem]} and {path}")
-        keyed[path.stem] = path
+        stem = unicodedata.normalize("NFC", path.stem)
+        if stem in keyed:
+            raise DataError(f"two pictures are called {stem!r}: {keyed[stem]} and {path}")
+        keyed[stem] = path
     return keyed
 
 

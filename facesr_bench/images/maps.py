@@ -43,7 +43,7 @@ def read_map(path: Path) -> NDArray[np.float32]:
 
 
 SCALE = 64
-"""Levels of luma error at the bright end of `error_map`'s colours. Fixed: a colour means the same everywhere."""
+"""Levels of luma error at the bright end of the error map's colours. Fixed: a colour means the same everywhere."""
 
 
 COLOUR_MAP = "magma"
@@ -63,27 +63,21 @@ def colours(name: str = COLOUR_MAP) -> NDArray[np.uint8]:
     return table
 
 
-def error_map(sr: Image8, hr: Image8) -> Image8:
-    """|Y(sr) - Y(hr)| as colours; Y = 0.299 R + 0.587 G + 0.114 B.
+def luma_error(sr: Image8, hr: Image8) -> NDArray[np.uint8]:
+    """|Y(sr) - Y(hr)| as places in the colour map; Y = 0.299 R + 0.587 G + 0.114 B.
 
-    Errors of `SCALE` levels and more share the brightest colour.
+    Errors of `SCALE` levels and more share the last place.
 
     Args:
         sr: HxWx3 uint8.
         hr: HxWx3 uint8.
 
     Returns:
-        HxWx3 uint8.
+        HxW, 0 to 255.
 
     Raises:
         ValueError: the shapes differ.
     """
-    picture: Image8 = colours()[_luma_error(sr, hr)]
-    return picture
-
-
-def _luma_error(sr: Image8, hr: Image8) -> NDArray[np.uint8]:
-    """The index of each pixel's colour."""
     if sr.shape != hr.shape:
         raise ValueError(f"an error map needs two pictures of one shape, not {sr.shape} and {hr.shape}")
     error = np.abs((sr.astype(np.float32) - hr) @ FULL_FLOAT32)
@@ -93,13 +87,13 @@ def _luma_error(sr: Image8, hr: Image8) -> NDArray[np.uint8]:
 
 
 def write_error_map(path: Path, sr: Image8, hr: Image8) -> None:
-    """`error_map` as a PNG with a palette: the same picture in a quarter of the bytes.
+    """`luma_error` as a PNG with a palette, a quarter of the bytes of its colours.
 
     Raises:
         ValueError: the shapes differ.
         ResultsError: it can't be written.
     """
-    write_indexed(path, _luma_error(sr, hr))
+    write_indexed(path, luma_error(sr, hr))
 
 
 def write_indexed(path: Path, index: NDArray[np.uint8], *, blank: bool = False) -> None:

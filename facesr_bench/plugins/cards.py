@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from facesr_bench.base.errors import CardError
 from facesr_bench.base.toml import read_toml
 
-SCHEMA = 1
 """Version of the card format; a card of another version is refused."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
@@ -205,14 +204,12 @@ class MetricWeightsCard(_Card):
     """One network that a metric can be computed with."""
 
     store: str | None = Field(default=None, description="its name in the weights catalogue; none: given as a file")
-    options: dict[str, Any] = Field(default_factory=dict, description="read by the metric's class")
 
 
 class MetricVariantCard(_Card):
     """One of several ways to compute a metric that the field knows under one name; always part of the column's name."""
 
     summary: str
-    options: dict[str, Any] = Field(default_factory=dict, description="read by the metric's class")
 
 
 class MetricCard(_Card):
@@ -255,7 +252,7 @@ class MetricCard(_Card):
     )
     variants: dict[Name, MetricVariantCard] = Field(default_factory=dict)
     default_variant: Name | None = None
-    open_variants: bool = Field(default=False, description="any name may follow the colon, as in `pyiqa:niqe`")
+    takes_argument: bool = Field(default=False, description="a text must follow the colon, as in `pyiqa:niqe`")
     weights: dict[Name, MetricWeightsCard] = Field(default_factory=dict)
     default_weights: Name | None = None
 
@@ -263,8 +260,6 @@ class MetricCard(_Card):
     def _default_exists(self) -> MetricCard:
         if bool(self.variants) != (self.default_variant in self.variants):
             raise ValueError("default_variant must name one of [variants], and is only for metrics that have some")
-        if self.variants and self.open_variants:
-            raise ValueError("open_variants is for metrics that don't list theirs")
         if bool(self.weights) != (self.default_weights in self.weights):
             raise ValueError("default_weights must name one of [weights], and is only for metrics that have some")
         return self

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,32 +20,76 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+@dataclass(frozen=True)
+class MethodContext:
+    """All that decides what a method computes, known before it is made.
+
+    Attributes:
+        card: the method's card.
+        scale: HR side over LR side.
+        weights: the checkpoint's file, already verified; None for methods without weights.
+        argument: what followed the colon, for a card that takes one.
+        device: a torch device (`cpu`, `cuda`, `cuda:1`).
+        precision: `fp32` or `bf16`; a method that can't do it raises MethodError in `load`.
+    """
+
+    card: MethodCard
+    scale: int
+    weights: Path | None = None
+    argument: str | None = None
+    device: str = "cpu"
+    precision: str = "fp32"
+
+
 class MethodBase(ABC):
     """Base of every method's class `Method`.
 
     The engine makes one object per (method, weights), calls `load` once, then `upscale` on batches.
+
+    Attributes:
+        context: all that was asked for; its fields are the properties below.
     """
 
-    def __init__(self, card: MethodCard) -> None:
-        self.card = card
-        self.scale = 1
-        self.device = "cpu"
-        self.precision = "fp32"
+    def __init__(self, context: MethodContext) -> None:
+        self.context = context
 
-    def load(self, *, weights: Path | None, device: str, precision: str, scale: int) -> None:
-        """Get ready to upscale by `scale`.
+    @property
+    def card(self) -> MethodCard:
+        """The method's card."""
+        return self.context.card
 
-        Args:
-            weights: the checkpoint's file, already verified; none for methods without weights.
-            device: a torch device (`cpu`, `cuda`, `cuda:1`).
-            precision: `fp32` or `bf16`; a method that can't do it raises MethodError.
-            scale: HR side over LR side.
+    @property
+    def scale(self) -> int:
+        """HR side over LR side."""
+        return self.context.scale
+
+    @property
+    def device(self) -> str:
+        """The torch device that `upscale` gets its batches on."""
+        return self.context.device
+
+    @property
+    def precision(self) -> str:
+        """`fp32` or `bf16`."""
+        return self.context.precision
+
+    @property
+    def weights(self) -> Path | None:
+        """The checkpoint's verified file; None for methods without weights."""
+        return self.context.weights
+
+    @property
+    def argument(self) -> str | None:
+        """What followed the colon, for a card that takes an argument."""
+        return self.context.argument
+
+    def load(self) -> None:  # noqa: B027  (interpolation has nothing to open)
+        """Open networks: called once, before the first `upscale`.
 
         Raises:
             WeightsError: the file is not a checkpoint of this method.
+            MethodError: it can't do this scale or precision.
         """
-        del weights
-        self.device, self.precision, self.scale = device, precision, scale
 
     @abstractmethod
     def upscale(self, lr: Tensor) -> Tensor:
@@ -62,16 +108,27 @@ class MethodBase(ABC):
         Raises:
             MethodError: the image is something else, or of a size that the method can't do.
         """
-        import torch
-
         if lr.dtype != np.uint8 or lr.ndim != 3 or lr.shape[2] != 3:
             shape = "x".join(map(str, lr.shape))
             raise MethodError(f"enhance takes an HxWx3 uint8 RGB image, not {shape} {lr.dtype}")
-        output = self.output_size(lr.shape[0], lr.shape[1])
-        given = resize(lr, output) if self.card.input == "bicubic" else lr
-        batch = torch.from_numpy(given.astype(np.float32) / 255).permute(2, 0, 1)[None].to(self.device)
+        batch = self.batch([self.given(lr)])
         sr: NDArray[np.float32] = self.upscale(batch)[0].permute(1, 2, 0).float().cpu().numpy()
         return np.clip(np.rint(sr * 255), 0, 255).astype(np.uint8)
+
+    def given(self, lr: Image8) -> Image8:
+        """What the method gets of one native LR image: that image, or its bicubic enlargement, as the card says.
+
+        Raises:
+            MethodError: see `output_size`.
+        """
+        size = self.output_size(*lr.shape[:2])
+        return resize(lr, size) if self.card.input == "bicubic" else lr
+
+    def batch(self, images: Sequence[Image8]) -> Tensor:
+        """The input of `upscale`, of images of one size that `given` returned."""
+        import torch
+
+        return torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float() / 255
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of the output for a native LR image of this size.
@@ -101,9 +158,9 @@ class AttentionMaps(ABC):
         """One Bx1xhxw or BxCxhxw tensor in (0, 1) per attention unit, in forward order, for the input of `upscale`."""
 
 
-def make_method(cls: type[Any], card: MethodCard) -> MethodBase:
-    """An object of a plug-in's class, checked to be a method."""
-    method = cls(card)
+def make_method(cls: type[Any], context: MethodContext) -> MethodBase:
+    """An object of a plug-in's class, checked to be a method; its networks are not open yet."""
+    method = cls(context)
     if not isinstance(method, MethodBase):
-        raise MethodError(f"{card.name}: class Method must derive from facesr_bench.plugins.method.MethodBase")
+        raise MethodError(f"{context.card.name}: class Method must derive from facesr_bench.MethodBase")
     return method

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.base.errors import MetricError
+from facesr_bench.base.errors import FaceSRBenchError, MetricError
+from facesr_bench.base.memo import Memo
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins import convention as conventions
 from facesr_bench.plugins.cards import MetricCard
@@ -20,6 +22,7 @@ from facesr_bench.plugins.profile import Profile
 if TYPE_CHECKING:
     from facesr_bench.plugins.sample import Sample
 
+T = TypeVar("T")
 
 DESCRIBED = {"unit", "digits", "version", "of", "minimum_count", "aggregates", "leave_out_below", "summary"}
 DESCRIBED |= {"order", "family", "lead"}
@@ -36,31 +39,104 @@ class MetricWeights:
             hash's first digits, for a file that the user gave).
         path: the file.
         sha256: of the file, and of the FILE.toml beside one that the user gave.
-        options: what the card says of it, for the metric's class.
     """
 
     name: str
     suffix: str
     path: Path
     sha256: str
-    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReferenceSet:
+    """Statistics of a set of images that is not the protocol's own ground truth.
+
+    Attributes:
+        name: how it stands in the column's name: `ffhq512`.
+        path: an .npz of pytorch-fid's, or a .pth of BasicSR's.
+        sha256: of the file.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class MetricContext:
+    """All that decides what a metric computes, known before it is made.
+
+    Attributes:
+        card: the metric's card.
+        profile: the convention to compute it under.
+        scale: HR side over LR side; some profiles cut a border that wide.
+        device: where its networks run: a torch device (`cpu`, `cuda`, `cuda:1`).
+        variant: which of the card's variants; None where it has none.
+        argument: what followed the colon, for a card that takes one (`niqe` of `pyiqa:niqe`).
+        weights: its network's verified file; None where the card has no weights, or the file is missing.
+        reference_set: what a metric of sets compares with in place of the protocol's HR images.
+        key: its column's name: the name with its variant or argument, and its network where that is not the default.
+        typed: how a user asks for it, with the bare name of a file of theirs: `lpips@squeeze=squeeze.pth`.
+        label: what the user wants its column to be called.
+        memo: the networks that the metrics of one run share.
+    """
+
+    card: MetricCard
+    profile: Profile
+    scale: int
+    device: str = "cpu"
+    variant: str | None = None
+    argument: str | None = None
+    weights: MetricWeights | None = None
+    reference_set: ReferenceSet | None = None
+    key: str = ""
+    typed: str = ""
+    label: str | None = None
+    memo: Memo = field(default_factory=Memo, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", self.key or self.card.name)
+        object.__setattr__(self, "typed", self.typed or self.key)
+
+    @property
+    def title(self) -> str:
+        """The card's title, with the variant, and the network where that is not the default."""
+        network = self.key.partition("@")[2].partition(":")[0]
+        told_apart = self.variant or self.argument
+        title = f"{self.card.title} {told_apart}" if told_apart else self.card.title
+        title = f"{title} ({network})" if network else title
+        return title if self.reference_set is None else f"{title} vs {self.reference_set.name}"
+
+    def describe(self, title: str | None = None, higher_is_better: bool | None = None) -> dict[str, Any]:
+        """What results must say of the metric to be read without it.
+
+        Args:
+            title: the class's own, where it knows a better one; the user's label goes before both.
+            higher_is_better: likewise.
+        """
+        known = self.card.higher_is_better if higher_is_better is None else higher_is_better
+        weights, other = self.weights, self.reference_set
+        described = {
+            **self.card.model_dump(mode="json", include=DESCRIBED),
+            "higher_is_better": known,
+            "title": self.label or title or self.title,
+            "typed": self.typed,
+            "convention": [],
+            "weights": weights.name if weights else None,
+            "weights_sha256": weights.sha256 if weights else None,
+        }
+        if self.card.of == "set":
+            described["fid_reference"] = None if other is None else f"{other.name}={other.path.name}"
+        return described
 
 
 class MetricBase(ABC):
     """Base of every metric's class `Metric`: one object per (metric, profile, scale), called from several threads.
 
-    Args:
-        card: the metric's card.
-        profile: the convention to compute it under.
-        scale: HR side over LR side; some profiles cut a border that wide.
+    Making one is cheap; `load` opens its networks.
 
     Attributes:
-        variant: which of the card's variants, or what follows the colon where any may; set after construction.
-        key: what its column is called: the name, its variant, and its network where that is not the default.
-        typed: how a user asks for it, with the bare name of a file of theirs: `lpips@squeeze=squeeze.pth`.
-        weights: the network's verified file, for metrics that have one.
-        unavailable: why it can't be computed here at all (a file that is missing, say), or none.
-        device: where its networks run: a torch device (`cpu`, `cuda`, `cuda:1`).
+        context: all that was asked for; its fields are the properties below.
         makes_map: whether `with_map` has a map to give.
         Convention: the fields of its table in a profile; by default it has none.
     """
@@ -68,16 +144,48 @@ class MetricBase(ABC):
     makes_map: bool = False
     Convention: ClassVar[type[conventions.Convention]] = conventions.Convention
 
-    def __init__(self, card: MetricCard, profile: Profile, scale: int) -> None:
-        self.card = card
-        self.profile = profile
-        self.scale = scale
-        self.variant: str | None = None
-        self.key: str = card.name
-        self.typed: str = card.name
-        self.weights: MetricWeights | None = None
-        self.unavailable: str | None = None
-        self.device = "cpu"
+    def __init__(self, context: MetricContext) -> None:
+        self.context = context
+
+    @property
+    def card(self) -> MetricCard:
+        """The metric's card."""
+        return self.context.card
+
+    @property
+    def profile(self) -> Profile:
+        """The convention to compute it under."""
+        return self.context.profile
+
+    @property
+    def scale(self) -> int:
+        """HR side over LR side."""
+        return self.context.scale
+
+    @property
+    def device(self) -> str:
+        """Where its networks run."""
+        return self.context.device
+
+    @property
+    def variant(self) -> str | None:
+        """Which of the card's variants."""
+        return self.context.variant
+
+    @property
+    def argument(self) -> str | None:
+        """What followed the colon, for a card that takes an argument."""
+        return self.context.argument
+
+    @property
+    def weights(self) -> MetricWeights | None:
+        """Its network's verified file; None for a card without weights."""
+        return self.context.weights
+
+    @property
+    def key(self) -> str:
+        """Its column's name."""
+        return self.context.key
 
     @cached_property
     def convention(self) -> conventions.Convention:
@@ -91,30 +199,35 @@ class MetricBase(ABC):
 
     @property
     def title(self) -> str:
-        """What tables call the column: the card's title, the variant, and the network where that is not the default."""
-        network = self.key.partition("@")[2].partition(":")[0]
-        title = f"{self.card.title} {self.variant}" if self.variant else self.card.title
-        return f"{title} ({network})" if network else title
+        """What tables call the column, unless the user gave it a label."""
+        return self.context.title
 
     @property
     def higher_is_better(self) -> bool | None:
-        """The card's, unless the class knows better; none if not known."""
+        """The card's, unless the class knows better; None if not known."""
         return self.card.higher_is_better
+
+    def require_weights(self) -> MetricWeights:
+        """Its network's verified file, for cards with weights: without it, the metric is not made at all.
+
+        Raises:
+            MetricError: the card has no weights.
+        """
+        if self.weights is None:
+            raise MetricError(f"{self.key} has no weights")
+        return self.weights
+
+    def shared(self, name: Hashable, make: Callable[[], T]) -> T:
+        """What `make` returns, made once for all metrics of a run that ask for this name."""
+        return self.context.memo.get(name, make)
 
     def describe(self) -> dict[str, Any]:
         """What results must say of the metric to be read without it."""
-        return {
-            **self.card.model_dump(mode="json", include=DESCRIBED),
-            "higher_is_better": self.higher_is_better,
-            "title": self.title,
-            "typed": self.typed,
-            "convention": self.convention_in_words(),
-            "weights": self.weights.name if self.weights else None,
-            "weights_sha256": self.weights.sha256 if self.weights else None,
-        }
+        described = self.context.describe(self.title, self.higher_is_better)
+        return {**described, "convention": self.convention_in_words()}
 
     def why_unavailable(self) -> str | None:
-        """Why it can't be computed here, as far as a quick look tells (a package that is not installed); or none."""
+        """Why it can't be computed here, as far as a quick look tells (a package that is not installed); or None."""
         return None
 
     def troubled(self) -> bool:
@@ -153,7 +266,7 @@ class MetricBase(ABC):
 
         Args:
             sr: HxWx3 uint8, read-only: the image as it would be saved under the profile.
-            reference: what `prepare` returned for its ground truth; none where there is none.
+            reference: what `prepare` returned for its ground truth; None where there is none.
 
         Returns:
             A float, infinite where the definition says so, never NaN.
@@ -179,41 +292,16 @@ class SetValue:
     standard_error: float | None = None
 
 
-@dataclass(frozen=True)
-class ReferenceSet:
-    """Statistics of a set of images that is not the protocol's own ground truth.
-
-    Attributes:
-        name: what the column says: `ffhq512`.
-        path: an .npz of pytorch-fid's, or a .pth of BasicSR's.
-        sha256: of the file.
-    """
-
-    name: str
-    path: Path
-    sha256: str
-
-
 class SetMetric(MetricBase):
     """Base of metrics that only a set of images has a value of, made of one feature vector per image.
 
     Features are kept per image, so that the value depends on neither batches, order nor interruptions.
-
-    Attributes:
-        reference_set: what to compare with in place of the protocol's HR images, or none.
     """
 
-    reference_set: ReferenceSet | None = None
-
     @property
-    def title(self) -> str:
-        other = self.reference_set
-        return super().title if other is None else f"{super().title} vs {other.name}"
-
-    def describe(self) -> dict[str, Any]:
-        other = self.reference_set
-        reference = None if other is None else f"{other.name}={other.path.name}"
-        return {**super().describe(), "fid_reference": reference}
+    def reference_set(self) -> ReferenceSet | None:
+        """What to compare with in place of the protocol's HR images, or None."""
+        return self.context.reference_set
 
     @property
     @abstractmethod
@@ -241,3 +329,41 @@ class SetMetric(MetricBase):
 
     def per_image(self, sr: Image8, reference: Any) -> float:
         raise MetricError(f"{self.key} has no value for a single image")
+
+
+@dataclass(frozen=True)
+class Unavailable:
+    """Stands in the place of a metric that can't be computed here: its column stays, with the reason.
+
+    Attributes:
+        context: what was asked for.
+        error: why it can't be computed; its message is the reason that cells show.
+        described: what results say of it, see `MetricBase.describe`.
+    """
+
+    context: MetricContext
+    error: FaceSRBenchError
+    described: Mapping[str, Any]
+
+    @property
+    def card(self) -> MetricCard:
+        """The metric's card."""
+        return self.context.card
+
+    @property
+    def key(self) -> str:
+        """Its column's name."""
+        return self.context.key
+
+    @property
+    def reason(self) -> str:
+        """Why it can't be computed here."""
+        return str(self.error)
+
+    def describe(self) -> dict[str, Any]:
+        """As `MetricBase.describe`."""
+        return dict(self.described)
+
+
+AnyMetric: TypeAlias = MetricBase | Unavailable
+"""A column of a run: a metric, or why it can't be computed."""

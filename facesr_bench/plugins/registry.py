@@ -18,25 +18,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, cast
 
-from facesr_bench.base.errors import STRANGERS, CardError, FaceSRBenchError, PluginError
+from facesr_bench.base.errors import STRANGERS, CardError, FaceSRBenchError, PluginError, describe
 from facesr_bench.base.suggest import is_path, unknown
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, MetricCard, read_card
 from facesr_bench.plugins.loading import CARD_FILE, bundled_folder, forget, import_from
-
-__all__ = [
-    "CARD_FILE",
-    "Kind",
-    "Plugin",
-    "Registry",
-    "bundled_folder",
-    "datasets",
-    "discover",
-    "is_path",
-    "methods",
-    "metrics",
-    "read_plugin",
-    "unknown",
-]
 
 Kind = Literal["method", "dataset", "metric"]
 MODULES: dict[Kind, str] = {"method": "method", "dataset": "dataset", "metric": "metric"}
@@ -130,7 +115,7 @@ class Plugin(Generic[_CardT]):
         except STRANGERS as error:
             details = traceback.format_exc()
             where = f"{self.code_folder / module_name}.py"
-            raise PluginError(f"{where}: import failed: {type(error).__name__}: {error}", details) from error
+            raise PluginError(f"{where}: import failed: {describe(error)}", details) from error
         found = getattr(module, class_name, None)
         if not isinstance(found, type):
             raise PluginError(f"{self.code_folder / module_name}.py: it does not define class {class_name}")

@@ -44,38 +44,41 @@ def parse_method(spec: str, registry: Registry[MethodCard] | None = None) -> Met
 
 @dataclass(frozen=True)
 class MetricChoice:
-    """One metric as a user asked for it: `name`, `name[variant]`, `name:variant`, `name@network`, `name@network=FILE`.
+    """One metric as a user asked for it: `name`, `name[variant]`, `name:argument`, `name@network`, `name@network=FILE`.
 
     Attributes:
-        variant: one of the card's variants (its default where none was given), or whatever followed the colon of a
-            metric that takes any.
-        network: what followed the @, or none.
+        variant: one of the card's variants: its default where none was given.
+        argument: what followed the colon of a metric that takes an argument.
+        network: what followed the @, or None.
     """
 
     plugin: Plugin[MetricCard]
     variant: str | None
+    argument: str | None
     network: str | None
 
-    @property
-    def base(self) -> str:
-        """The column's name less its network."""
-        card = self.plugin.require_card()
-        if self.variant is None:
-            return card.name
-        return f"{card.name}:{self.variant}" if card.open_variants else f"{card.name}[{self.variant}]"
+    def base(self, reference: str | None = None) -> str:
+        """The column's name less its network.
 
-    @property
-    def column(self) -> str:
+        Args:
+            reference: name of what a metric of sets compares with in place of the ground truth.
+        """
+        inner = ":".join(part for part in (self.variant, reference) if part)
+        name = self.plugin.require_card().name
+        name = f"{name}[{inner}]" if inner else name
+        return f"{name}:{self.argument}" if self.argument else name
+
+    def column(self, reference: str | None = None) -> str:
         """What the column is called where the network's file is missing."""
-        return self.base + suffix(self.plugin.require_card(), self.network)
+        return self.base(reference) + suffix(self.plugin.require_card(), self.network)
 
     @property
     def typed(self) -> str:
         """The shortest way to ask for it, with the bare name of a file of the user's."""
         name, equals, file = (self.network or "").partition("=")
         if equals:
-            return f"{self.base}@{name}={Path(file).name}"
-        return self.column
+            return f"{self.base()}@{name}={Path(file).name}"
+        return self.column()
 
 
 def parse_metric(text: str) -> MetricChoice:
@@ -87,25 +90,29 @@ def parse_metric(text: str) -> MetricChoice:
         WeightsError: the metric has no network of that name.
     """
     named, at, network = text.partition("@")
+    variant: str | None = None
+    argument: str | None = None
     if is_path(named):
-        plugin, variant = metrics().find(named), None
+        plugin = metrics().find(named)
     else:
-        found = re.fullmatch(r"([^\[\]:]+)(?:\[([^\[\]]*)\]|:(.*))?", named)
+        found = re.fullmatch(r"([^\[\]:]+)(?:\[([^\[\]]*)\])?(?::(.*))?", named)
         if found is None:
-            raise MetricError(f"{text!r}: write a metric as name, name[variant], name:variant or name@network")
-        plugin, variant = metrics().find(found[1]), found[2] if found[2] is not None else found[3]
+            raise MetricError(f"{text!r}: write a metric as name, name[variant], name:argument or name@network")
+        plugin, variant, argument = metrics().find(found[1]), found[2], found[3]
     card = plugin.require_card()
     if card.variants:
         variant = card.default_variant if variant is None else variant
         if variant not in card.variants:
             raise MetricError(unknown(f"variant of {plugin.name}", str(variant), card.variants))
-    elif card.open_variants and not variant:
-        raise MetricError(f"{plugin.name} stands for many metrics: write {plugin.name}:NAME, as in {card.title}")
-    elif variant is not None and not card.open_variants:
+    elif variant is not None:
         raise MetricError(f"{plugin.name} has no variants, so {text!r} means nothing; write {plugin.name}")
+    if card.takes_argument and not argument:
+        raise MetricError(f"{plugin.name} stands for many metrics: write {plugin.name}:NAME, as in {card.title}")
+    if argument is not None and not card.takes_argument:
+        raise MetricError(f"{plugin.name} takes no argument, so {text!r} means nothing; write {plugin.name}")
     if at and network.partition("=")[0] not in card.weights:
         raise WeightsError(unknown(f"network of {plugin.name}", network.partition("=")[0], card.weights))
-    return MetricChoice(plugin, variant, network if at else None)
+    return MetricChoice(plugin, variant, argument, network if at else None)
 
 
 def suffix(card: MetricCard, given: str | None) -> str:

@@ -60,13 +60,13 @@ def bibliography(rows: Sequence[ResultSummary], sources: Mapping[str, Source] | 
     """
     found = Bibliography()
     for row in rows:
-        paper = row.result.manifest["method"].get("paper")
+        paper = row.result.manifest.method.paper
         if paper:
-            found.cite[row.label] = found.add(_entry(paper))
+            found.cite[row.label] = found.add(_entry(paper.model_dump()))
         elif row.label not in found.uncited:
             found.uncited.append(row.label)
-    for paper in _dataset_papers(row.result.manifest["dataset"]["name"] for row in rows):
-        found.add(_entry(paper))
+    for citation in _dataset_papers(row.result.manifest.dataset.name for row in rows):
+        found.add(_entry(citation))
     for name, source in (sources or {}).items():
         found.cite[name] = found.add(_misc(source.title, source.url, None))
     return found

@@ -68,11 +68,6 @@ def encode(values: Values, top: float) -> Codes:
     return np.where(np.isnan(values), NO_VALUE, codes).astype(np.uint8)
 
 
-def decode(codes: Codes, top: float) -> Values:
-    """The middle of what each code stands for; NaN for 255."""
-    return np.where(codes == NO_VALUE, np.nan, top * np.square(codes / _LAST))
-
-
 References = tuple[PsnrReference, SsimReference | None]
 
 

@@ -12,6 +12,7 @@ from facesr_bench.base.errors import FaceSRBenchError
 from facesr_bench.plugins.convention import Says
 from facesr_bench.plugins.profile import Profile
 from facesr_bench.plugins.registry import metrics
+from facesr_bench.results.record import Manifest, ProtocolRecord
 
 _CROPS = {
     "none": "The picture as it is.",
@@ -29,21 +30,20 @@ _SOURCES = {
 }
 
 
-def protocol_in_words(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+def protocol_in_words(manifest: Manifest) -> list[tuple[str, str]]:
     """The data of a result and how it was prepared."""
-    protocol, dataset, data = manifest["protocol"], manifest["dataset"], manifest["data"]
-    licence = str(dataset["licence"]).rstrip(".")
+    protocol, dataset, data = manifest.protocol, manifest.dataset, manifest.data
+    licence = dataset.licence.rstrip(".")
     pairs = [
-        ("Data", f"{dataset['title']}, {protocol.get('split', 'test')} split, {_count(data['count'])}."),
+        ("Data", f"{dataset.title}, {protocol.split} split, {_count(data.count)}."),
         ("Licence", f"{licence}."),
     ]
-    crop = protocol.get("crop") or {}
-    if crop.get("rule") in _CROPS:
-        pairs.append(("Crop", _CROPS[crop["rule"]].format_map(crop)))
+    if protocol.crop.get("rule") in _CROPS:
+        pairs.append(("Crop", _CROPS[protocol.crop["rule"]].format_map(protocol.crop)))
     pairs.append(("Sizes", _sizes(protocol)))
-    if protocol.get("source") in _SOURCES:
-        pairs.append(("Low resolution", _SOURCES[protocol["source"]].format_map(protocol)))
-    if protocol.get("aligned") == "ffhq":
+    if protocol.source in _SOURCES:
+        pairs.append(("Low resolution", _SOURCES[protocol.source].format_map(protocol.model_dump())))
+    if protocol.aligned == "ffhq":
         pairs.append(("Alignment", "Faces are aligned as in FFHQ."))
     return pairs
 
@@ -52,9 +52,9 @@ def _count(count: int) -> str:
     return f"{count:,} image{'' if count == 1 else 's'}"
 
 
-def _sizes(protocol: Mapping[str, Any]) -> str:
-    scale, hr, lr = protocol["scale"], protocol.get("hr_size"), protocol.get("lr_size")
-    if protocol.get("source") == "lr":
+def _sizes(protocol: ProtocolRecord) -> str:
+    scale, hr, lr = protocol.scale, protocol.hr_size, protocol.lr_size
+    if protocol.source == "lr":
         size = f"{lr} px in" if lr else "As the pictures are"
         return f"{size}, enlarged {scale} times."
     if hr:
@@ -62,20 +62,20 @@ def _sizes(protocol: Mapping[str, Any]) -> str:
     return f"As cropped; the low resolution is {scale} times smaller."
 
 
-def profile_in_words(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+def profile_in_words(manifest: Manifest) -> list[tuple[str, str]]:
     """How the metrics were computed: what several of them share is said once, under all their titles.
 
     What this release has no words for is given as it stands.
     """
-    profile = manifest["profile"]
+    profile = manifest.profile.model_dump(mode="json")
     pairs = []
     quantise = Profile.model_fields["quantise"].metadata
     if said := [says.of(profile.get("quantise")) for says in quantise if isinstance(says, Says)]:
         pairs.append(("What is scored", said[0] or str(profile.get("quantise"))))
     titles: dict[str, list[str]] = {}
-    for key, described in manifest["metrics"].items():
-        for part in described["convention"] if "convention" in described else _words_today(profile, key):
-            titles.setdefault(part, []).append(str(described.get("title", key)))
+    for key, metric in manifest.metrics.items():
+        for part in _words_today(profile, key) if metric.convention is None else metric.convention:
+            titles.setdefault(part, []).append(metric.title or key)
     parts: dict[tuple[str, ...], list[str]] = {}
     for part, sharing in titles.items():
         parts.setdefault(tuple(dict.fromkeys(sharing)), []).append(part)
@@ -83,9 +83,8 @@ def profile_in_words(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     if not titles:
         pairs += [(key, _as_it_stands(value)) for key, value in profile.items() if isinstance(value, Mapping)]
     pairs += [(k, str(v)) for k, v in profile.items() if k not in Profile.model_fields and not isinstance(v, Mapping)]
-    sources = profile.get("source") or ()
-    if sources:
-        pairs.append(("As in", "; ".join([sources] if isinstance(sources, str) else sources)))
+    if manifest.profile.source:
+        pairs.append(("As in", "; ".join(manifest.profile.source)))
     return pairs
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.record import ImageRecord, MetricRecord
 
 STABLE_COLUMNS = ("psnr", "ssim")
 """Columns that every csv has, whatever was computed: scripts rely on them. They say nothing of any order elsewhere."""
@@ -103,31 +103,31 @@ def aggregates_of(info: MetricInfo) -> list[MetricInfo]:
     return found
 
 
-def metric_infos(described: Mapping[str, Mapping[str, Any]], images: Iterable[ImageRecord]) -> dict[str, MetricInfo]:
+def metric_infos(described: Mapping[str, MetricRecord], images: Iterable[ImageRecord]) -> dict[str, MetricInfo]:
     """Every column, in order.
 
     Args:
-        described: what `MetricBase.describe` said of each metric.
+        described: what each metric said of itself.
         images: may have values of metrics that nothing is known of; they get a column too.
     """
     infos = {
         name: MetricInfo(
             name=name,
-            title=card.get("title", name),
-            unit=card.get("unit", ""),
-            higher_is_better=card["higher_is_better"],
-            digits=card.get("digits", 4),
-            version=card.get("version", 0),
-            of=card.get("of", "image"),
-            minimum_count=card.get("minimum_count", 0),
-            aggregates=tuple(card.get("aggregates", ())),
-            leave_out_below=card.get("leave_out_below"),
-            summary=card.get("summary", ""),
-            order=card.get("order", MetricInfo.order),
-            family=card.get("family", MetricInfo.family),
-            lead=card.get("lead", MetricInfo.lead),
+            title=metric.title or name,
+            unit=metric.unit,
+            higher_is_better=metric.higher_is_better,
+            digits=metric.digits,
+            version=metric.version,
+            of=metric.of,
+            minimum_count=metric.minimum_count,
+            aggregates=metric.aggregates,
+            leave_out_below=metric.leave_out_below,
+            summary=metric.summary,
+            order=metric.order,
+            family=metric.family,
+            lead=metric.lead,
         )
-        for name, card in described.items()
+        for name, metric in described.items()
     }
     infos.update({derived.name: derived for info in list(infos.values()) for derived in aggregates_of(info)})
     for row in images:

@@ -113,7 +113,7 @@ def places(values: Mapping[_K, float], higher_is_better: bool | None) -> tuple[f
 
 def _definition(result: Result) -> str:
     """What must be equal for two results of one protocol and profile to be about the same task."""
-    manifest = result.manifest
+    manifest = result.manifest.to_json()
     cards = [{k: v for k, v in manifest[card].items() if k not in prose} for card, prose in _PROSE.items()]
     return json.dumps([manifest["data"]["hash"], *cards], sort_keys=True)
 
@@ -129,7 +129,7 @@ def _compared(rows: Sequence[ResultSummary]) -> list[RankedResult]:
     # Of two equally large sets, the one that more results share; then the one run last.
     _, reference = max(
         zip(rows, keys, strict=True),
-        key=lambda pair: (pair[0].n, shared_by[pair[1]], str(pair[0].result.manifest["updated"])),
+        key=lambda pair: (pair[0].n, shared_by[pair[1]], pair[0].result.manifest.updated),
     )
     reasons = [_why_unranked(key, reference) for key in keys]
     return [

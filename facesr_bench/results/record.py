@@ -1,13 +1,14 @@
-"""What is stored of one image."""
+"""What is stored of one result: the manifest, and a line for each image."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from facesr_bench.base.errors import ResultsError
@@ -106,24 +107,223 @@ def _merge(old: ImageRecord, new: ImageRecord) -> ImageRecord:
     )
 
 
-_REQUIRED = (
-    "protocol.name",
-    "method.name",
-    "method.weights",
-    "method.label",
-    "profile.name",
-    "dataset.name",
-    "data.hash",
-    "metrics",
-    "updated",
-    "error",
-)
-"""What every reader of a manifest relies on."""
+class Part(BaseModel):
+    """A part of a manifest. What it has no field for is kept: cards and later releases may say more."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
 
 
-def _has(manifest: Any, names: list[str]) -> bool:
-    for name in names:
-        if not isinstance(manifest, dict) or name not in manifest:
-            return False
-        manifest = manifest[name]
-    return True
+class ProtocolRecord(Part):
+    """The protocol's card, as it was."""
+
+    name: str
+    summary: str = ""
+    split: str = "test"
+    crop: dict[str, Any] = {}
+    scale: int
+    hr_size: int | None = None
+    lr_size: int | None = None
+    source: str = "hr"
+    degradation: str | None = None
+    aligned: str = "none"
+    profile: str = ""
+    metrics: tuple[str, ...] = ()
+    expected_count: int | None = None
+
+
+class DatasetRecord(Part):
+    """Where the pictures came from."""
+
+    name: str
+    title: str = ""
+    licence: str = ""
+
+
+class DataRecord(Part):
+    """The pictures themselves.
+
+    Attributes:
+        hash: of everything that the dataset read.
+        count: images that the dataset lists.
+        inputs: names the folder of what methods were given; None: the folder is named by `hash`.
+    """
+
+    hash: str
+    count: int
+    inputs: str | None = None
+
+
+class ProfileRecord(Part):
+    """The convention that the metrics were computed by; its further fields are those of the profile."""
+
+    name: str
+    summary: str = ""
+    source: tuple[str, ...] = ()
+
+
+class PaperRecord(Part):
+    """Where a method was published."""
+
+    title: str = ""
+    url: str = ""
+    year: int | None = None
+    bibtex: str = ""
+
+
+class CostRecord(Part):
+    """What one image costs: its side in px, floating-point operations, bytes on the GPU; None where not measured."""
+
+    image: int | None = None
+    flops: int | None = None
+    peak_memory: int | None = None
+
+
+class MethodRecord(Part):
+    """The method and its weights.
+
+    Attributes:
+        label: what tables call the row.
+        weights: the name or file of its weights, or None for a method without.
+        code_hash: None where the code could not be read.
+    """
+
+    name: str
+    label: str
+    title: str = ""
+    summary: str = ""
+    weights: str | None
+    weights_sha256: str | None = None
+    training_data: str | None = None
+    precision: str = ""
+    parameters: int | None = None
+    licence: str = ""
+    paper: PaperRecord | None = None
+    code: str | None = None
+    code_hash: str | None = None
+    cost: CostRecord = CostRecord()
+
+
+class EnvironmentRecord(Part):
+    """The machine and the packages, as `facesr_bench.base.environment.environment` finds them."""
+
+    facesr_bench: str | None = None
+    commit: str | None = None
+    dirty: bool | None = None
+    python: str = ""
+    packages: dict[str, str] = {}
+    platform: str = ""
+    device: str = ""
+    threads: int | None = None
+
+
+class MetricRecord(Part):
+    """What a metric said of itself: all that is needed to read its values without it.
+
+    Attributes:
+        typed: how a user asks for it.
+        convention: what the profile makes of it, in words; None in results of a release that stored none.
+        fid_reference: `NAME=FILE` of what it compares with in place of the protocol's ground truth.
+        order: place of its column; columns of one place stand by name.
+        family: what it is about: `fidelity`, `perception`, `identity`, `landmarks`, `other`.
+        lead: whether figures that show one metric of a family show this one.
+    """
+
+    title: str = ""
+    summary: str = ""
+    version: int = 0
+    of: str = "image"
+    unit: str = ""
+    digits: int = 4
+    minimum_count: int = 0
+    aggregates: tuple[str, ...] = ()
+    leave_out_below: float | None = None
+    higher_is_better: bool | None = None
+    typed: str | None = None
+    convention: tuple[str, ...] | None = None
+    weights: str | None = None
+    weights_sha256: str | None = None
+    fid_reference: str | None = None
+    order: int = 100
+    family: str = "other"
+    lead: bool = False
+
+    def completed(self, later: MetricRecord) -> MetricRecord:
+        """What is known now; what the metric does not know of itself now stays as it was known."""
+        known = {name: value for name, value in later if value is not None}
+        return self.model_copy(update=known)
+
+
+class Manifest(Part):
+    """Everything that is known of a result beside its images. It is never changed, but replaced by a changed copy.
+
+    Attributes:
+        created: when the result was begun, updated: when something was last computed; ISO 8601, UTC.
+        metrics: by the name of the column.
+        error: why the method could not run at all, or None.
+    """
+
+    schema_version: int = SCHEMA
+    fingerprint: str
+    created: str = ""
+    updated: str
+    protocol: ProtocolRecord
+    dataset: DatasetRecord
+    data: DataRecord
+    profile: ProfileRecord
+    method: MethodRecord
+    environment: EnvironmentRecord = EnvironmentRecord()
+    command: str = ""
+    metrics: dict[str, MetricRecord]
+    error: str | None
+    error_details: str | None = None
+
+    @classmethod
+    def from_json(cls, data: Any) -> Manifest:
+        """The manifest that a file's JSON is.
+
+        Raises:
+            ValueError: what is wrong with it, in one line.
+        """
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise ValueError(problems(error)) from error
+
+    def to_json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
+
+    def measured(self, cost: CostRecord) -> Manifest:
+        """With what the method costs."""
+        return self.model_copy(update={"method": self.method.model_copy(update={"cost": cost})})
+
+    def failed(self, error: str, details: str | None, weights: str | None) -> Manifest:
+        """That of a method which can't run.
+
+        Args:
+            weights: what the user asked for: it may not have been found.
+        """
+        method = self.method.model_copy(update={"weights": weights})
+        return self.model_copy(update={"method": method, "error": error, "error_details": details})
+
+    def computed(
+        self, when: str, environment: EnvironmentRecord, command: str, metrics: Mapping[str, MetricRecord]
+    ) -> Manifest:
+        """With what has computed numbers just now."""
+        update = {"updated": when, "environment": environment, "command": command}
+        return self.model_copy(update=update).with_metrics(metrics)
+
+    def continuing(self, earlier: Manifest) -> Manifest:
+        """That of a run which goes on with an earlier result.
+
+        What computed the numbers stays on record until this run computes some itself; what cards say to people is no
+        part of the fingerprint, and may be better now.
+        """
+        said = {"protocol": self.protocol, "dataset": self.dataset, "profile": self.profile, "updated": self.updated}
+        method = self.method.model_copy(update={"cost": earlier.method.cost})
+        return earlier.model_copy(update={**said, "method": method}).with_metrics(self.metrics)
+
+    def with_metrics(self, described: Mapping[str, MetricRecord]) -> Manifest:
+        metrics = dict(self.metrics)
+        for key, metric in described.items():
+            metrics[key] = metrics[key].completed(metric) if key in metrics else metric
+        return self.model_copy(update={"metrics": metrics})

@@ -26,7 +26,7 @@ from typing import Any, TextIO
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import file_name, write_json
 from facesr_bench.base.schema1 import nested_profile, placed_metrics
-from facesr_bench.results.record import _REQUIRED, SCHEMA, ImageRecord, _has, _merge
+from facesr_bench.results.record import SCHEMA, ImageRecord, Manifest, _merge
 
 MANIFEST = "manifest.json"
 IMAGES = "images.jsonl"
@@ -37,39 +37,39 @@ LANDMARKS = "landmarks.json"
 class Result:
     """One result folder. Reading is tolerant of a torn last line; writing appends whole lines."""
 
-    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder = folder
         self.manifest = manifest
         self._stream: TextIO | None = None
 
     @property
     def protocol(self) -> str:
-        return str(self.manifest["protocol"]["name"])
+        return self.manifest.protocol.name
 
     @property
     def method(self) -> str:
         """The method's name, without its weights."""
-        return str(self.manifest["method"]["name"])
+        return self.manifest.method.name
 
     @property
     def weights(self) -> str:
         """The name (or file) of its weights; empty for methods without."""
-        return str(self.manifest["method"]["weights"] or "")
+        return self.manifest.method.weights or ""
 
     @property
     def label(self) -> str:
         """What tables call the row: method, weights unless default, precision unless fp32."""
-        return str(self.manifest["method"]["label"])
+        return self.manifest.method.label
 
     @property
     def profile(self) -> str:
-        return str(self.manifest["profile"]["name"])
+        return self.manifest.profile.name
 
     @property
     def inputs_folder(self) -> Path:
         """Where the LR and HR images of this result are: `lr/<id>.png`, `hr/<id>.png`."""
-        data = self.manifest["data"]
-        return self.folder.parent.parent / "inputs" / str(data.get("inputs") or data["hash"])[:16]
+        data = self.manifest.data
+        return self.folder.parent.parent / "inputs" / (data.inputs or data.hash)[:16]
 
     def sr_path(self, image_id: str) -> Path:
         return self.folder / "sr" / f"{file_name(image_id)}.png"
@@ -140,7 +140,7 @@ class Result:
             raise ResultsError(f"{self.folder / IMAGES}: can't be written: {error.strerror or error}") from error
 
     def save_manifest(self) -> None:
-        write_json(self.folder / MANIFEST, self.manifest)
+        write_json(self.folder / MANIFEST, self.manifest.to_json())
 
     def clear(self) -> None:
         """Forget every image: the old lines are kept beside, as images.jsonl.previous.
@@ -195,12 +195,12 @@ def open_result(folder: Path) -> Result:
             f"{path}: results of format {version!r}, but this release reads format {SCHEMA}; "
             "read them with the release that wrote them, or run again"
         )
-    missing = [name for name in _REQUIRED if not _has(manifest, name.split("."))]
-    if missing:
-        raise ResultsError(f"{path}: damaged, without {', '.join(missing)}; {anew}")
-    manifest["profile"] = nested_profile(manifest["profile"])
-    manifest["metrics"] = placed_metrics(manifest["metrics"])
-    return Result(folder, manifest)
+    try:
+        manifest["profile"] = nested_profile(manifest["profile"])
+        manifest["metrics"] = placed_metrics(manifest["metrics"])
+        return Result(folder, Manifest.from_json(manifest))
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise ResultsError(f"{path}: damaged ({error}); {anew}") from error
 
 
 def all_results(root: Path) -> Iterator[Result]:
@@ -222,7 +222,7 @@ def newest_results(root: Path) -> list[Result]:
     """
 
     def rank(result: Result) -> tuple[bool, str]:
-        return result.manifest["error"] is None, result.manifest["updated"]
+        return result.manifest.error is None, result.manifest.updated
 
     newest: dict[tuple[str, str, str], Result] = {}
     for result in all_results(root):

@@ -74,15 +74,15 @@ class ResultSummary(Totals):
 
     @property
     def precision(self) -> str:
-        return str(self.result.manifest["method"].get("precision") or "")
+        return self.result.manifest.method.precision
 
     @property
     def device(self) -> str:
-        return str(self.result.manifest["environment"].get("device") or "")
+        return self.result.manifest.environment.device
 
     @property
     def fingerprint(self) -> str:
-        return str(self.result.manifest["fingerprint"])
+        return self.result.manifest.fingerprint
 
     @property
     def failed(self) -> int:
@@ -134,14 +134,14 @@ def _summarise_one(result: Result) -> ResultSummary:
     manifest = result.manifest
     images = result.rows()
     good = [row for row in images.values() if row.error is None]
-    infos = metric_infos(manifest["metrics"], images.values())
+    infos = metric_infos(manifest.metrics, images.values())
     sets = result.sets() if any(info.of == "set" for info in infos.values()) else {}
     return ResultSummary(
         result=result,
         ids=frozenset(row.id for row in good),
-        total=int(manifest["data"]["count"]),
+        total=manifest.data.count,
         failures=tuple((row.id, row.error) for row in images.values() if row.error is not None),
-        error=manifest.get("error"),
+        error=manifest.error,
         metrics=infos,
         costs=_costs(result, good),
         **vars(total(infos, good, sets)),
@@ -150,9 +150,9 @@ def _summarise_one(result: Result) -> ResultSummary:
 
 def _costs(result: Result, images: Sequence[ImageRecord]) -> dict[str, float]:
     """What was measured of `COSTS`: the time with each image, the rest when the method was loaded."""
-    method = result.manifest["method"]
+    method = result.manifest.method
     times = [row.ms for row in images if row.ms is not None]
-    measured = {"parameters": method.get("parameters"), **(method.get("cost") or {})}
+    measured = {"parameters": method.parameters, **method.cost.model_dump()}
     measured["ms_per_image"] = statistics.median(times) if times else None
     return {cost.name: measured[cost.name] for cost in COSTS if measured.get(cost.name) is not None}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pickle
 import zipfile
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from facesr_bench.base.errors import TrainingError, first_line
+from facesr_bench.base.files import replacing
 
 STATE_FILE, LAST_FILE, BEST_FILE, LOG_FILE = "last.pt", "last.safetensors", "best.safetensors", "log.jsonl"
 VERSION = 2
@@ -35,16 +35,11 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     Raises:
         TrainingError: the disk is full or not writable.
     """
-    partial = path.with_name(f"{path.name}.partial")
     try:
-        with partial.open("wb") as file:
+        with replacing(path, TrainingError, durable=True) as partial, partial.open("wb") as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except (OSError, RuntimeError) as error:  # torch's writer hides an OSError behind one of its own
-        partial.unlink(missing_ok=True)
-        cause = error if isinstance(error, OSError) else error.__context__
+    except RuntimeError as error:  # torch's writer hides an OSError behind one of its own
+        cause = error.__context__
         reason = (cause.strerror if isinstance(cause, OSError) else None) or first_line(error)
         raise TrainingError(f"{path}: can't be written: {reason}") from error
 

@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from facesr_bench.base.errors import DataError
+from facesr_bench.base.files import replacing
 from facesr_bench.images.files import SUFFIXES, Image8, read_image
 from facesr_bench.training.config import BicubicSettings, BlindSettings
 from facesr_bench.training.degradation import bicubic, blind
@@ -113,8 +114,7 @@ def _decode_all(paths: list[Path], side: int, file: Path) -> None:
     """
     first: Image8 | None = None
     unusable: list[str] = []
-    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
-    try:
+    with replacing(file, DataError) as partial:
         with partial.open("wb") as out, ThreadPoolExecutor(processors()) as pool:
             for start in range(0, len(paths), DECODED_AT_ONCE):
                 chunk = paths[start : start + DECODED_AT_ONCE]
@@ -137,11 +137,6 @@ def _decode_all(paths: list[Path], side: int, file: Path) -> None:
                     break
         if unusable:
             raise DataError(_listed(unusable))
-        os.replace(partial, file)
-    except OSError as error:
-        raise DataError(f"{file}: can't be written: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _listed(unusable: list[str]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from facesr_bench.base.errors import CardError, PluginError, TrainingError
+from facesr_bench.base.errors import CardError, PluginError, TrainingError, describe
 from facesr_bench.base.suggest import is_path, unknown
 from facesr_bench.base.toml import read_toml
 from facesr_bench.plugins.loading import CARD_FILE, bundled_folder, import_from
@@ -79,7 +79,7 @@ class Recipe:
             raise PluginError(f"{self.folder / RECIPE_FILE}: {name!r} is not in {self.code}: {error}") from error
         except Exception as error:  # a module can fail in any way
             where = f"{self.code / module}.py"
-            raise PluginError(f"{where}: import failed: {type(error).__name__}: {error}") from error
+            raise PluginError(f"{where}: import failed: {describe(error)}") from error
 
 
 def trainable() -> dict[str, Path]:

@@ -146,8 +146,8 @@ def resolve_metric(card: MetricCard, given: str | None) -> MetricWeights:
         beside = path.with_name(path.name + ".toml")  # says how the network wants its input, see facesr_bench.faces
         if beside.is_file():
             sha256 = hashlib.sha256(f"{sha256} {digest(beside)}".encode()).hexdigest()
-        return MetricWeights(name, f"@{name}:{sha256[:8]}", path, sha256, entry.options)
+        return MetricWeights(name, f"@{name}:{sha256[:8]}", path, sha256)
     if entry.store is None:
         raise WeightsError(f"{card.name}@{name} needs its file: write {card.name}@{name}=/path/to/file")
     path = require(entry.store)
-    return MetricWeights(name, suffix(card, given), path, digest(path), entry.options)
+    return MetricWeights(name, suffix(card, given), path, digest(path))

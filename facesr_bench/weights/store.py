@@ -15,7 +15,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facesr_bench.base.errors import WeightsError
-from facesr_bench.base.hashing import digest, weights_folder, write_json
+from facesr_bench.base.files import write_json
+from facesr_bench.base.hashing import digest, weights_folder
 from facesr_bench.plugins.cards import Sha256
 from facesr_bench.weights.catalogue import Entry, find
 
@@ -106,7 +107,7 @@ def pin(entry: Entry, sha256: str, size: int, source: str) -> None:
                 return
             now = datetime.now(timezone.utc).isoformat(timespec="seconds")
             known[entry.name] = Pin(sha256=sha256, size=size, source=source, pinned=now)
-            write_json(path, PinFile(pins=known).model_dump())
+            write_json(path, PinFile(pins=dict(sorted(known.items()))).model_dump(), WeightsError)
     except OSError as error:
         raise WeightsError(f"{path}: can't be written: {error.strerror or error}") from error
 

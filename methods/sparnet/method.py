@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
 from facesr_bench.base.errors import WeightsError
-from facesr_bench.plugins.cards import MethodCard
-from facesr_bench.plugins.method import AttentionMaps, MethodBase
+from facesr_bench.plugins.method import AttentionMaps, MethodBase, MethodContext
 from facesr_bench.weights import load_strictly
 
 from .network import SPARNet, SPARNetConfig
@@ -22,20 +19,19 @@ class Method(MethodBase, AttentionMaps):
         network: the plain network (float32, evaluation mode), with the names of the authors' state dict.
     """
 
-    def __init__(self, card: MethodCard) -> None:
-        super().__init__(card)
-        self.config = SPARNetConfig(**card.options)
+    def __init__(self, context: MethodContext) -> None:
+        super().__init__(context)
+        self.config = SPARNetConfig(**context.card.options)
         self.network = SPARNet(self.config)
         self._fast = self.network
 
-    def load(self, *, weights: Path | None, device: str, precision: str, scale: int) -> None:
-        super().load(weights=weights, device=device, precision=precision, scale=scale)
-        if weights is None:
+    def load(self) -> None:
+        if self.weights is None:
             raise WeightsError(f"{self.card.name} needs weights")
-        load_strictly(self.network, weights, self.card.name)
-        self.network.eval().requires_grad_(False).to(device)
+        load_strictly(self.network, self.weights, self.card.name)
+        self.network.eval().requires_grad_(False).to(self.device)
         self._fast = self.network.for_inference()
-        if precision == "bf16":
+        if self.precision == "bf16":
             self._fast = self._fast.bfloat16()
 
     @torch.inference_mode()

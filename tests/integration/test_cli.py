@@ -278,7 +278,7 @@ def test_score_two_folders(capsys: pytest.CaptureFixture[str], faces: Path, tmp_
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--out", "."], "name the csv file"),
+        (["--out", "."], "name the file to write"),
         (["--out", "face.png/scores.csv"], "face.png/scores.csv: can't be written"),
         (["--metrics", ","], "--metrics names none"),
         (["--metrics", "psnrr"], "did you mean 'psnr'"),

@@ -508,7 +508,7 @@ class TestFolder:
 def test_listing_imports_nothing_heavy() -> None:
     """Finding the demo's pictures must not import the packages that ship them."""
     code = (
-        "import sys; from facesr_bench.data import sources as data; assert data.is_ready('demo-x8', {}); "
+        "import sys; from facesr_bench.data import sources as data; assert data.why_not_ready('demo-x8', {}) is None; "
         "print([m for m in ('skimage', 'insightface', 'torch', 'cv2') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -12,18 +12,17 @@ from PIL import Image
 
 from facesr_bench.api import score
 from facesr_bench.base.errors import CardError, MetricError
-from facesr_bench.base.memo import _Registry
 from facesr_bench.cli import main
 from facesr_bench.evaluation import request
 from facesr_bench.evaluation import run as runner
-from facesr_bench.evaluation.metrics import load_metric
+from facesr_bench.evaluation.metrics import Setup, find_metric
 from facesr_bench.faces import dlib_models
 from facesr_bench.images.files import read_image
 from facesr_bench.plugins.cards import validate
 from facesr_bench.plugins.profile import Profile, get_profile
 from facesr_bench.results.columns import metric_infos, total
 from facesr_bench.results.curves import auc, failure_rate
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.record import ImageRecord, MetricRecord
 from facesr_bench.results.store import Result
 from facesr_bench.results.summary import summarise
 
@@ -32,9 +31,8 @@ needs_dlib = pytest.mark.skipif(dlib_models.why_missing() is not None, reason="n
 
 @pytest.fixture(autouse=True)
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No files in the store, and no network that another test has opened."""
+    """No files in the store."""
     monkeypatch.setenv("FACESR_BENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("facesr_bench.base.memo._registry", _Registry())
 
 
 def demo(tmp_path: Path, *metrics: str, **others: Any) -> request.RunRequest:
@@ -125,7 +123,7 @@ def test_profiles_choose_alignment_and_normaliser(tmp_path: Path) -> None:
     metrics = ("psnr", "identity-dlib", "nme-dlib")
     usual = runner.run(demo(tmp_path, *metrics)).results[0]
     mine = runner.run(demo(tmp_path, *metrics, profile=str(file))).results[0]
-    assert mine.profile == "mine" and mine.manifest["profile"]["nme"] == {"normaliser": "box-diagonal"}
+    assert mine.profile == "mine" and mine.manifest.profile.model_dump()["nme"] == {"normaliser": "box-diagonal"}
     assert values(mine, "psnr") == values(usual, "psnr")
     assert all(a < b for a, b in zip(values(mine, "nme-dlib"), values(usual, "nme-dlib"), strict=True))
     found = [row for row in mine.rows().values() if "identity-dlib" in row.metrics]
@@ -223,7 +221,8 @@ def test_missing_detector_is_told_and_mended(shared: Path, tmp_path: Path) -> No
 def test_vqfr_witness_leaves_small_angles_out(angles: list[float], mean: float | None, left_out: int) -> None:
     """TencentARC/VQFR@1245d42:metric_paper/calculate_cos_dist.py: pairs under 1 degree; here they are counted."""
     key = "identity-vqfr"
-    infos = metric_infos({key: load_metric(key, "sparnet", 8).describe()}, [])
+    metric = find_metric(key, Setup(get_profile("sparnet"), 8))
+    infos = metric_infos({key: MetricRecord.model_validate(metric.describe())}, [])
     totals = total(infos, [ImageRecord(str(i), {key: angle}) for i, angle in enumerate(angles)], {})
     assert totals.means.get(key) == mean
     assert totals.left_out.get(key, 0) == left_out

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import facesr_bench
-from facesr_bench.base.errors import PluginError
+from facesr_bench.base.errors import CardError, PluginError
 from facesr_bench.cli import main
 from facesr_bench.evaluation import request
 from facesr_bench.evaluation import run as runner
@@ -16,6 +16,7 @@ from facesr_bench.evaluation.folders import pairs_of, score_folders
 from facesr_bench.evaluation.metrics import load_metric
 from facesr_bench.images.files import read_image
 from facesr_bench.plugins.metric import MetricBase
+from facesr_bench.report.words import profile_in_words
 from facesr_bench.results.store import all_results
 from facesr_bench.results.summary import summarise
 
@@ -142,7 +143,7 @@ def test_a_metric_of_the_users_own_has_a_table_of_its_own(faces: Path, tmp_path:
         )
         found[power] = only(report)
     one, two = found.values()
-    assert "mae" not in one.manifest.profile and two.manifest.profile["mae"] == {"power": 2.0}
+    assert [result.manifest.profile.model_dump().get("mae") for result in (one, two)] == [None, {"power": 2.0}]
     for image_id, row in one.rows().items():
         assert 1 < row.metrics["mae"] < two.rows()[image_id].metrics["mae"]
         assert row.metrics["psnr"] == two.rows()[image_id].metrics["psnr"]
@@ -313,10 +314,8 @@ def test_code_edited_between_two_runs_of_one_process_is_the_code_that_runs(
         psnr.append({image_id: row.metrics["psnr"] for image_id, row in only(report).rows().items()})
     assert all(psnr[1][image_id] < psnr[0][image_id] - 1 for image_id in psnr[0])
     (spec / "card.toml").write_text((spec / "card.toml").read_text().replace("by a test", "by another test"))
-    assert (
-        only(runner.run(options(faces, tmp_path / "out", str(spec))))
-        .manifest["method"]["summary"]
-        .endswith("by another test.")
+    assert only(runner.run(options(faces, tmp_path / "out", str(spec)))).manifest.method.summary.endswith(
+        "by another test."
     )
 
 
@@ -358,7 +357,7 @@ def test_method_whose_code_cannot_be_found_costs_its_own_row(
         card.write('implementation = "bicubick"\n')
     (gone / "helper.py").symlink_to("nowhere.py")
     report = runner.run(options(faces, tmp_path / "out", str(lost), str(gone), "nearest"))
-    assert [result.manifest["error"] is None for result in report.results] == [False, False, True]
+    assert [result.manifest.error is None for result in report.results] == [False, False, True]
     assert "did you mean 'bicubic'" in report.problems[0] and "helper.py: can't be read" in report.problems[1]
     assert len(report.results[2].rows()) == 5
 
@@ -367,7 +366,7 @@ def test_method_whose_code_cannot_be_found_costs_its_own_row(
 def test_plugin_that_exits_costs_its_own_row(faces: Path, tmp_path: Path, make_method: MakeMethod, place: str) -> None:
     """argparse in a stranger's script calls sys.exit."""
     bodies = {
-        "load": "    def load(self, **given):\n        raise SystemExit(2)\n",
+        "load": "    def load(self):\n        raise SystemExit(2)\n",
         "output_size": "    def output_size(self, height, width):\n        raise SystemExit(2)\n",
     }
     head = HEAD.replace("    def upscale", f"{bodies.get(place, '')}    def upscale")

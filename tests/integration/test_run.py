@@ -22,6 +22,7 @@ from facesr_bench.base.errors import FaceSRBenchError, PluginError, ResultsError
 from facesr_bench.evaluation import request
 from facesr_bench.evaluation import run as runner
 from facesr_bench.images.files import read_image
+from facesr_bench.plugins.method import MethodContext
 from facesr_bench.results.store import Result, all_results, newest_results
 
 from .conftest import HEAD, MakeMethod
@@ -93,7 +94,7 @@ def test_networks_give_the_same_bits_in_any_batch(method: str, tmp_path: Path) -
     plugin = registry.methods().get(method)
     torch.manual_seed(1)
     path = tmp_path / "random.pth"
-    torch.save(plugin.load_class()(plugin.require_card()).network.state_dict(), path)
+    torch.save(plugin.load_class()(MethodContext(plugin.require_card(), scale=8)).network.state_dict(), path)
     loaded = facesr_bench.load_method(method, weights=path)
     batch = torch.rand(3, 3, 128, 128)
     together = loaded.upscale(batch)
@@ -312,7 +313,7 @@ def test_method_of_another_size(faces: Path, tmp_path: Path) -> None:
 
     plugin = registry.methods().get("sparnet-light-3d")
     path = tmp_path / "random.pth"
-    torch.save(plugin.load_class()(plugin.require_card()).network.state_dict(), path)
+    torch.save(plugin.load_class()(MethodContext(plugin.require_card(), scale=8)).network.state_dict(), path)
     report = runner.run(options(faces, tmp_path / "out", f"sparnet-light-3d@{path}"))
     assert all("its LR must be 16x16, not 8x8" in (row.error or "") for row in only(report).rows().values())
 
@@ -325,8 +326,8 @@ def test_failed_import_and_missing_weights_keep_a_row_with_the_reason(
     report = runner.run(options(faces, tmp_path / "out", spec, "sparnethd@official", "bicubic"))
     assert [r.label for r in report.results] == ["unimportable", "sparnethd", "bicubic"]
     failed, missing, good = report.results
-    assert "no_such_module" in failed.manifest["error"] and "Traceback" in failed.manifest["error_details"]
-    assert "not on this machine" in missing.manifest["error"]
+    assert "no_such_module" in str(failed.manifest.error) and "Traceback" in str(failed.manifest.error_details)
+    assert "not on this machine" in str(missing.manifest.error)
     assert len(good.rows()) == 5 and len(report.problems) == 2
 
 
@@ -406,7 +407,7 @@ def test_bf16_is_another_row(tmp_path: Path, astronaut: NDArray[np.uint8]) -> No
     plugin = registry.methods().get("sparnet-light-3d")
     torch.manual_seed(2)
     path = tmp_path / "random.pth"
-    torch.save(plugin.load_class()(plugin.require_card()).network.state_dict(), path)
+    torch.save(plugin.load_class()(MethodContext(plugin.require_card(), scale=8)).network.state_dict(), path)
     face = tmp_path / "face"
     face.mkdir()
     Image.fromarray(astronaut[:128, :128]).save(face / "a.png")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from facesr_bench.functional.inception import Inception
 from facesr_bench.functional.kernel import kid
 from facesr_bench.images.files import Image8, read_image
 from facesr_bench.plugins import registry as plugins
+from facesr_bench.plugins.metric import Unavailable
 from facesr_bench.report.tables.render import render
 from facesr_bench.results.arrays import References
 from facesr_bench.results.store import Result, newest_results
@@ -167,16 +167,14 @@ def test_a_known_value_stays_without_the_network_if_it_is_still_the_value(
     assert options.metrics is not None
     result = only(runner.run(options))
     references = References(result.inputs_folder / "references")
-    metric = metrics.load_metric(options.metrics[1], "sparnet", 8)
-    metric.unavailable = "its file is gone"
+    context = metrics.load_metric(options.metrics[1], "sparnet", 8).context
+    metric = Unavailable(context, MetricError("its file is gone"), {})
     before = result.sets()[metric.key]
     set_metrics.update(result, [metric], references)
     assert result.sets()[metric.key] == before
-    current = metric.card
-    metric.card = current.model_copy(update={"version": 99})
-    set_metrics.update(result, [metric], references)
+    newer = dataclasses.replace(context, card=context.card.model_copy(update={"version": 99}))
+    set_metrics.update(result, [dataclasses.replace(metric, context=newer)], references)
     assert result.sets()[metric.key] == {"reason": "its file is gone"}, "computed by another version"
-    metric.card = current
     result.save_sets({metric.key: before})
     rows = result.rows()
     del rows["face0"]
@@ -234,4 +232,4 @@ def test_api_takes_a_reference(options: request.RunRequest, faces: Path, tmp_pat
     )
     assert any(column.startswith("fid[clean:noise]@inception-2015:") for column in frame.columns)
     manifest = newest_results(tmp_path / "api")[0].manifest
-    assert json.dumps(manifest["metrics"]).count('"of": "set"') == 2
+    assert [metric.of for metric in manifest.metrics.values()].count("set") == 2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +12,7 @@ from facesr_bench.base.errors import WeightsError
 from facesr_bench.data.sources import find_protocol
 from facesr_bench.evaluation.cost import load_measured
 from facesr_bench.plugins.cards import CropCard, MethodCard, ProtocolCard
-from facesr_bench.plugins.method import MethodBase
-
-LOAD: dict[str, Any] = {"weights": None, "device": "cpu", "precision": "fp32", "scale": 8}
+from facesr_bench.plugins.method import MethodBase, MethodContext
 
 
 def card(**more: Any) -> MethodCard:
@@ -27,8 +23,7 @@ def card(**more: Any) -> MethodCard:
 class OneConvolution(MethodBase):
     sizes: list[tuple[int, ...]]
 
-    def load(self, *, weights: Path | None, device: str, precision: str, scale: int) -> None:
-        super().load(weights=weights, device=device, precision=precision, scale=scale)
+    def load(self) -> None:
         self.layer = torch.nn.Conv2d(3, 3, 3, padding=1, bias=False)
         self.sizes = []
 
@@ -55,8 +50,8 @@ class Random(OneConvolution):
 
 
 def measure(cls: type[OneConvolution], protocol: str = "demo-x8", **more: Any) -> tuple[dict[str, Any], OneConvolution]:
-    method = cls(card(**more))
-    return load_measured(method, partial(method.load, **LOAD), find_protocol(protocol)[1], "cpu"), method
+    method = cls(MethodContext(card(**more), scale=8))
+    return load_measured(method, find_protocol(protocol)[1]), method
 
 
 def test_a_convolution_by_hand() -> None:
@@ -87,14 +82,15 @@ def test_a_method_that_fails_is_left_to_fail_later() -> None:
 
 
 def test_loading_errors_pass() -> None:
-    def load() -> None:
-        raise WeightsError("not a checkpoint")
+    class Unreadable(OneConvolution):
+        def load(self) -> None:
+            raise WeightsError("not a checkpoint")
 
     protocol = ProtocolCard(
         name="p", summary="", crop=CropCard(rule="none"), scale=8, source="lr", profile="sparnet", metrics=()
     )
     with pytest.raises(WeightsError):
-        load_measured(OneConvolution(card()), load, protocol, "cpu")
+        load_measured(Unreadable(MethodContext(card(), scale=8)), protocol)
 
 
 def test_random_numbers_are_not_used_up() -> None:
@@ -102,21 +98,21 @@ def test_random_numbers_are_not_used_up() -> None:
     _, method = measure(Random)
     drawn = torch.rand(3)
     torch.manual_seed(5)
-    method.load(**LOAD)
+    method.load()
     assert torch.equal(torch.rand(3), drawn)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 def test_memory_on_a_gpu() -> None:
     class OnGpu(OneConvolution):
-        def load(self, **options: Any) -> None:
-            super().load(**options)
+        def load(self) -> None:
+            super().load()
             self.layer.to("cuda")
 
     held = torch.zeros(1 << 20, device="cuda")
-    method = OnGpu(card())
+    method = OnGpu(MethodContext(card(), scale=8, device="cuda"))
     protocol = find_protocol("demo-x8")[1]
-    cost = load_measured(method, partial(method.load, **{**LOAD, "device": "cuda"}), protocol, "cuda")
+    cost = load_measured(method, protocol)
     # Input and output are 3 x 128 x 128 float32 each; what lay there before doesn't count.
     assert 2 * 3 * 128 * 128 * 4 <= cost["peak_memory"] < 64 * 2**20
     del held

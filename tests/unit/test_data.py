@@ -141,10 +141,8 @@ def test_missing_data_says_how_to_get_it() -> None:
 
 def test_readiness(tmp_path: Path) -> None:
     assert sources.why_not_ready("demo-x8", {}) is None
-    assert sources.is_ready("demo-x8", {})
     assert "needs data that was not given" in (sources.why_not_ready("celeba-x8", {}) or "")
     assert "no pictures in it" in (sources.why_not_ready("folder-x8", {"folder": tmp_path}) or "")
-    assert not sources.is_ready("folder-x8", {"folder": tmp_path})
 
 
 @pytest.mark.parametrize("name", ["demo", "demo-x8"])

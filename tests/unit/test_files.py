@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facesr_bench.base.errors import ResultsError
-from facesr_bench.base.files import replacing, write_json
+from facesr_bench.base.errors import DataError, ResultsError, describe, first_line
+from facesr_bench.base.files import replacing, write_json, write_text
 from facesr_bench.images.files import read_image, write_png
 
 
@@ -38,3 +38,33 @@ def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> No
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a.txt", "old")]
     with pytest.raises(ResultsError, match=r"b\.txt: can't be written: File exists"), replacing(path / "b.txt"):
         pass
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_whoever_writes_says_which_error_it_is(tmp_path: Path, durable: bool) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(DataError, match="can't be written"),
+        replacing(tmp_path / "file" / "a", DataError, durable=durable),
+    ):
+        pass
+    with replacing(tmp_path / "new" / "a", DataError, durable=durable) as partial:
+        partial.write_text("whole")
+    assert [path.read_text() for path in (tmp_path / "new").iterdir()] == ["whole"]
+
+
+def test_texts_have_the_same_line_ends_everywhere(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "ä\nb\n")
+    assert (tmp_path / "a.txt").read_bytes() == "ä\nb\n".encode()
+
+
+class MuteError(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+def test_an_error_is_described_whatever_its_message_does() -> None:
+    assert describe(TypeError("of another type\nsecond")) == "TypeError: of another type\nsecond"
+    assert describe(AssertionError()) == first_line(AssertionError("\n")) == "AssertionError"
+    assert describe(MuteError()) == "MuteError: (its message can't be read: SystemExit)"
+    assert first_line(ValueError("one\ntwo")) == "one"

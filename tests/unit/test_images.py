@@ -150,7 +150,7 @@ def test_telephone_jpeg_with_a_preview(face: Image8) -> None:
     assert np.abs(read_image(data).astype(int) - face).mean() < 3
 
 
-@pytest.mark.parametrize("form", ["GIF", "WEBP", "TIFF"])
+@pytest.mark.parametrize("form", ["WEBP", "TIFF"])
 def test_several_frames(tmp_path: Path, face: Image8, form: str) -> None:
     path = tmp_path / f"moving.{form.lower()}"
     other = Image.fromarray(np.ascontiguousarray(face[::-1]))
@@ -166,7 +166,10 @@ def test_missing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [(b"", r"the file is empty \(0 bytes\)"), (b"version: 1\nn_points: 68\n", "not a picture in a known format")],
+    [
+        (b"", r"the file is empty \(0 bytes\)"),
+        (b"version: 1\nn_points: 68\n", "not a picture in a format that is read"),
+    ],
 )
 def test_not_a_picture(tmp_path: Path, data: bytes, message: str) -> None:
     path = tmp_path / "face.png"

@@ -15,6 +15,7 @@ from facesr_bench import load_method, weights
 from facesr_bench.base.errors import WeightsError
 from facesr_bench.plugins import registry
 from facesr_bench.plugins.cards import MethodCard
+from facesr_bench.plugins.method import MethodContext
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def light() -> Any:
     """A SPARNet-Light-3D network with random weights."""
     torch.manual_seed(0)
     plugin = registry.methods().get("sparnet-light-3d")
-    return plugin.load_class()(plugin.require_card()).network.eval()
+    return plugin.load_class()(MethodContext(plugin.require_card(), scale=8)).network.eval()
 
 
 class Bomb:

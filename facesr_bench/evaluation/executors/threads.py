@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, ResultsError
+from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, ResultsError, describe
 from facesr_bench.base.files import file_name, write_json
 from facesr_bench.evaluation import attention
 from facesr_bench.evaluation.inputs import Loaded, load_item
@@ -109,7 +109,7 @@ class Computation:
                 raise
             except STRANGERS as error:
                 label = f"{self._setting.card.name}, {entry.result.label}, attention maps of {loaded.id}"
-                self._report.problems.append(f"{label}: {type(error).__name__}: {error}")
+                self._report.problems.append(f"{label}: {describe(error)}")
                 return
         if batch and folder.is_dir():
             attention.write_mean(folder)

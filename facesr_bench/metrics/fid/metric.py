@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import MetricError
-from facesr_bench.base.memo import shared
 from facesr_bench.functional.frechet import Gaussian, frechet_distance
 from facesr_bench.functional.inception import Inception, Resizer
 from facesr_bench.functional.kernel import kid
@@ -17,12 +16,11 @@ from facesr_bench.plugins.metric import SetMetric, SetValue
 
 
 class Metric(SetMetric):
-    """Which of the two is the card's name."""
+    """Option of the card: distance = "frechet" (FID), "kernel" (KID)."""
 
     def load(self) -> None:
-        assert self.weights is not None  # load_metric has seen to it
-        path, device = self.weights.path, self.device
-        self._network = shared(("inception", self.weights.sha256, device), lambda: Inception(path, device))
+        weights, device = self.require_weights(), self.device
+        self._network = self.shared(("inception", weights.sha256, device), lambda: Inception(weights.path, device))
 
     @property
     def extractor(self) -> str:
@@ -35,7 +33,7 @@ class Metric(SetMetric):
         return found
 
     def of_set(self, sr: NDArray[np.float32], reference: NDArray[np.float32] | Path) -> SetValue:
-        if self.card.name == "fid":
+        if self.card.options["distance"] == "frechet":
             known = Gaussian.from_file(reference) if isinstance(reference, Path) else reference
             return SetValue(frechet_distance(sr, known))
         if isinstance(reference, Path):

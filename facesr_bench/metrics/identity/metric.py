@@ -1,4 +1,4 @@
-"""Is it still the same person? The embeddings of SR and of HR (or of the low-quality input), compared.
+"""Compares the face embeddings of SR and of HR (or of the low-quality input): identity, kept or lost.
 
 Options of the card:
     judge = "onnx" (the network of the weights), "dlib", "vqfr";
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from facesr_bench.base.memo import Recent, pixels_key, shared
+from facesr_bench.base.memo import Recent, pixels_key
 from facesr_bench.faces import dlib_models
 from facesr_bench.faces.embedder import EMBEDDERS, Embedder, cosine, degrees
 from facesr_bench.faces.judge import AlignedJudge, DlibJudge, Judge, WholePictureJudge
@@ -24,7 +24,7 @@ from facesr_bench.faces.points import Points
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
 from facesr_bench.plugins.convention import FaceConvention, Says
-from facesr_bench.plugins.metric import MetricBase
+from facesr_bench.plugins.metric import MetricBase, MetricContext
 from facesr_bench.plugins.sample import Sample
 
 
@@ -58,6 +58,10 @@ class Metric(MetricBase):
     Convention = IdentityConvention
     convention: IdentityConvention
 
+    def __init__(self, context: MetricContext) -> None:
+        super().__init__(context)
+        self._locator = Locator(self.convention.detector, context.memo)
+
     def convention_in_words(self) -> list[str]:
         whole = self.card.options.get("judge") == "vqfr"
         return ["the whole picture, not aligned"] if whole else super().convention_in_words()
@@ -66,13 +70,12 @@ class Metric(MetricBase):
         return dlib_models.why_missing() if self.card.options.get("judge") == "dlib" else None
 
     def load(self) -> None:
-        self._locator = Locator(self.convention.detector)
-        self._judge: Judge = shared(("judge", self._network), self._open)
-        self._recent: Recent[NDArray[Any]] = shared(("embeddings", self._network), Recent)
+        self._judge: Judge = self.shared(("judge", self._network), self._open)
+        self._recent: Recent[NDArray[Any]] = self.shared(("embeddings", self._network), Recent)
 
     def troubled(self) -> bool:
         """Whether a picture without known points would find no detector."""
-        return Locator(self.convention.detector).missing()
+        return self._locator.missing()
 
     def prepare_sample(self, sample: Sample) -> Reference:
         image = self._compared(sample)
@@ -116,10 +119,9 @@ class Metric(MetricBase):
         judge = self.card.options.get("judge", "onnx")
         if judge == "dlib":
             return DlibJudge()
-        assert self.weights is not None  # load_metric has seen to it
+        weights = self.require_weights()
         if judge == "vqfr":
             from facesr_bench.faces.vqfr_network import VqfrEmbedder
 
-            return WholePictureJudge(VqfrEmbedder(self.weights.path))
-        path = self.weights.path
-        return AlignedJudge(Embedder(EMBEDDERS.for_file(self.weights.name, path), path))
+            return WholePictureJudge(VqfrEmbedder(weights.path))
+        return AlignedJudge(Embedder(EMBEDDERS.for_file(weights.name, weights.path), weights.path))

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from facesr_bench.base.memo import shared
 from facesr_bench.functional.lpips import Layers, Lpips, Net
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
@@ -50,13 +49,12 @@ class Metric(MetricBase):
     convention: LpipsConvention
 
     def load(self) -> None:
-        assert self.weights is not None  # load_metric has seen to it
-        net: Net = self.weights.name  # type: ignore[assignment]  # the card's names are lpips's own
-        path, span, device = self.weights.path, RANGES[self.convention.range], self.device
-        key = ("lpips", net, self.weights.sha256, span, device)
-        self._lpips = shared(key, lambda: Lpips(net, path, input_range=span, device=device))
-
-        self._name = f"lpips-{net}-{self.weights.sha256[:16]}-{self.convention.range}-{self.convention.size}"
+        weights = self.require_weights()
+        net: Net = weights.name  # type: ignore[assignment]  # the card's names are lpips's own
+        span, device = RANGES[self.convention.range], self.device
+        key = ("lpips", net, weights.sha256, span, device)
+        self._lpips = self.shared(key, lambda: Lpips(net, weights.path, input_range=span, device=device))
+        self._name = f"lpips-{net}-{weights.sha256[:16]}-{self.convention.range}-{self.convention.size}"
         self._shapes: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
 
     def prepare_sample(self, sample: Sample) -> Layers:

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from facesr_bench.base.errors import MetricError
-from facesr_bench.base.memo import Recent, pixels_key, shared
+from facesr_bench.base.memo import Recent, pixels_key
 from facesr_bench.faces import dlib_models
 from facesr_bench.faces.landmarks import LANDMARK_NETWORKS, Box, LandmarkDetector, OnnxLandmarks
 from facesr_bench.faces.location import Locator
@@ -22,7 +22,7 @@ from facesr_bench.faces.points import Points
 from facesr_bench.functional.landmarks import nme
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.convention import FaceConvention, Says
-from facesr_bench.plugins.metric import MetricBase
+from facesr_bench.plugins.metric import MetricBase, MetricContext
 from facesr_bench.plugins.sample import Sample
 
 
@@ -72,18 +72,20 @@ class Metric(MetricBase):
     Convention = NmeConvention
     convention: NmeConvention
 
+    def __init__(self, context: MetricContext) -> None:
+        super().__init__(context)
+        self._locator = Locator(self.convention.detector, context.memo)
+
     def load(self) -> None:
-        self._locator = Locator(self.convention.detector)
-        self._detector: LandmarkDetector = shared(("landmarks", self._network, self.device), self._open)
-        self._recent: Recent[Points] = shared(("found landmarks", self._network, self.device), Recent)
+        self._detector: LandmarkDetector = self.shared(("landmarks", self._network, self.device), self._open)
+        self._recent: Recent[Points] = self.shared(("found landmarks", self._network, self.device), Recent)
 
     def why_unavailable(self) -> str | None:
         return dlib_models.why_missing() if self._is_dlib else None
 
     def troubled(self) -> bool:
         """Whether a picture without known points would find no detector."""
-        from_hr = self.card.options.get("truth") == "hr"
-        return from_hr and Locator(self.convention.detector).missing()
+        return self.card.options.get("truth") == "hr" and self._locator.missing()
 
     def prepare_sample(self, sample: Sample) -> Reference:
         if self.card.options.get("truth") != "hr":
@@ -120,10 +122,9 @@ class Metric(MetricBase):
     def _open(self) -> LandmarkDetector:
         if self._is_dlib:
             return dlib_models.DlibLandmarks()
-        assert self.weights is not None  # load_metric has seen to it
-        path = self.weights.path
+        weights = self.require_weights()
         if self._is_fan:
             from facesr_bench.faces.fan import FanLandmarks
 
-            return FanLandmarks(path, decoding=self.convention.decoding, device=self.device)
-        return OnnxLandmarks(LANDMARK_NETWORKS.for_file(self.weights.name, path), path)
+            return FanLandmarks(weights.path, decoding=self.convention.decoding, device=self.device)
+        return OnnxLandmarks(LANDMARK_NETWORKS.for_file(weights.name, weights.path), weights.path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 from typing import Any
 
-from facesr_bench.base.memo import shared
 from facesr_bench.functional.no_reference import NOT_INSTALLED, NoReference, licence
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.metric import MetricBase
@@ -20,12 +19,12 @@ class Metric(MetricBase):
         return NOT_INSTALLED if importlib.util.find_spec("pyiqa") is None else None
 
     def load(self) -> None:
-        name, device = str(self.variant), self.device
-        self._scorer = shared(("pyiqa", name, device), lambda: NoReference(name, device))
+        name, device = str(self.argument), self.device
+        self._scorer = self.shared(("pyiqa", name, device), lambda: NoReference(name, device))
 
     @property
     def title(self) -> str:
-        return str(self.variant).upper()
+        return str(self.argument).upper()
 
     @property
     def higher_is_better(self) -> bool | None:

@@ -329,7 +329,7 @@ def heatmap(group: Group, methods: Sequence[str] = ()) -> Figure:
     from matplotlib.figure import Figure
 
     rows = _rows(group, methods)
-    if group.rows[0].result.manifest["protocol"].get("source") == "lr":
+    if group.rows[0].result.manifest.protocol.source == "lr":
         raise ResultsError(f"{group.protocol}: without ground truth there is no error to draw")
     maps = {row.label: mean_error(row) for row in rows}
     top = max(float(error.max()) for error in maps.values()) or 1.0

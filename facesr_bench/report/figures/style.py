@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.files import replacing
 from facesr_bench.report.tables.sheet import chosen_metrics, one_line, short_names
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.leaderboard import Group, RankedResult
@@ -77,13 +78,8 @@ def save(figure: Figure, path: Path, format: str | None = None) -> None:  # noqa
         ResultsError: another format, or the file can't be written.
     """
     data = to_bytes(figure, format or path.suffix[1:].lower())
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
         partial.write_bytes(data)
-        partial.replace(path)
-    except OSError as error:
-        raise ResultsError(f"{path}: can't be written: {error.strerror or error}") from error
 
 
 def to_bytes(figure: Figure, format: str) -> bytes:  # noqa: A002

@@ -122,7 +122,7 @@ def write(pages: Pages, section: Section) -> SectionMaps:
         made.trouble = "there is no ground truth"
         return made
     try:
-        profile = Profile.model_validate(section.manifest["profile"])
+        profile = Profile.model_validate(section.manifest.profile.model_dump(mode="json"))
         mapper = Mapper(profile, section.scale)
     except (ValidationError, FaceSRBenchError) as error:
         made.trouble = f"this release can't read the profile: {str(error).splitlines()[0]}"
@@ -144,9 +144,9 @@ def _metric_kinds(section: Section) -> list[Kind]:
     """Of the metrics whose maps some row has kept."""
     found = {}
     for row in section.shown:
-        for key, described in row.result.manifest["metrics"].items():
+        for key, described in row.result.manifest.metrics.items():
             if (row.result.folder / "maps" / file_name(key)).is_dir():
-                found[key] = metric_kind(key, str(described.get("title", key)))
+                found[key] = metric_kind(key, described.title or key)
     return list(found.values())
 
 

@@ -72,7 +72,7 @@ def write(pages: Pages, sections: Sequence[Section]) -> dict[str, Path]:
     for label, found in members.items():
         path = pages.folder / "methods" / f"{short_name(label)}.html"
         parts = [_part(pages, section, row, path) for section, row in found]
-        newest = max(found, key=lambda pair: str(pair[1].result.manifest["updated"]))[1]
+        newest = max(found, key=lambda pair: pair[1].result.manifest.updated)[1]
         pages.render(
             path,
             "method.html",
@@ -144,7 +144,7 @@ def _examples(section: Section, row: RankedResult, page: Path) -> tuple[MetricIn
 def _means(section: Section, row: RankedResult, page: Path) -> list[Mean]:
     means = section.maps.means.get(row.label, {})
     width, height = (section.maps.size[1], section.maps.size[0])
-    side = section.manifest["protocol"].get("hr_size") or 0
+    side = section.manifest.protocol.hr_size or 0
     points: list[tuple[float, float]] = []
     if side and section.aligned:
         points = [(100 * x / side, 100 * y / side) for x, y in section.landmarks()]

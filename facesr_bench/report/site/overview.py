@@ -14,6 +14,7 @@ from facesr_bench.report.site.section import Section
 from facesr_bench.results import statistics
 from facesr_bench.results.columns import CostColumn, MetricInfo
 from facesr_bench.results.leaderboard import RankedResult
+from facesr_bench.results.record import MethodRecord
 from facesr_bench.results.statistics import Comparison
 
 ON_INDEX = 4
@@ -159,11 +160,11 @@ def where(section: Section) -> list[Place]:
     for row in section.group.rows:
         if row.error is not None:
             continue
-        environment = row.result.manifest["environment"]
-        threads = environment.get("threads")
+        environment = row.result.manifest.environment
+        threads = environment.threads
         with_threads = f" with {threads} thread{'' if threads == 1 else 's'}" if threads else ""
-        system = str(environment.get("platform") or "").partition("-")[0]
-        words = f"{environment.get('device') or 'unknown device'}{with_threads}, {system}"
+        system = environment.platform.partition("-")[0]
+        words = f"{environment.device or 'unknown device'}{with_threads}, {system}"
         found.setdefault(words.rstrip(", "), []).append(row.label)
     return [Place(words, labels) for words, labels in found.items()]
 
@@ -173,9 +174,9 @@ def write(pages: Pages, sections: Sequence[Section], method_pages: Mapping[str, 
     anchors = read_anchors()
     boards = [Board(pages, section, method_pages, anchors) for section in sections]
     rows = [row for section in sections for row in section.group.rows]
-    methods: dict[str, dict[str, Any]] = {}
+    methods: dict[str, MethodRecord] = {}
     for row in rows:
-        methods.setdefault(row.label, row.result.manifest["method"])
+        methods.setdefault(row.label, row.result.manifest.method)
     return pages.render(
         pages.index,
         "index.html",
@@ -183,6 +184,6 @@ def write(pages: Pages, sections: Sequence[Section], method_pages: Mapping[str, 
         methods=methods,
         method_links={label: link(path, pages.index) for label, path in method_pages.items()},
         places={board.section.anchor: where(board.section) for board in boards},
-        updated=max((str(row.result.manifest["updated"]) for row in rows), default=""),
+        updated=max((row.result.manifest.updated for row in rows), default=""),
         few=statistics.FEW,
     )

@@ -15,6 +15,7 @@ from facesr_bench.report.site.overview import anchor_of
 from facesr_bench.report.site.pages import Pages, link
 from facesr_bench.report.site.section import Section
 from facesr_bench.results.leaderboard import RankedResult
+from facesr_bench.results.record import Manifest, MethodRecord
 from facesr_bench.results.store import IMAGES, MANIFEST
 
 
@@ -24,7 +25,7 @@ class Record:
 
     row: RankedResult
     anchor: str
-    manifest: dict[str, Any]
+    manifest: Manifest
     manifest_link: str
     images_link: str | None
     command: str
@@ -48,38 +49,38 @@ def _record(pages: Pages, section: Section, row: RankedResult) -> Record:
         manifest_link=link(section.placed(folder / MANIFEST), pages.provenance),
         images_link=link(section.placed(folder / IMAGES), pages.provenance) if there else None,
         command=command(manifest),
-        bibtex="\n\n".join(part for part in (method_bibtex(manifest["method"]), run_bibtex(manifest)) if part),
-        error_details=str(manifest.get("error_details") or ""),
+        bibtex="\n\n".join(part for part in (method_bibtex(manifest.method), run_bibtex(manifest)) if part),
+        error_details=manifest.error_details or "",
     )
 
 
-def command(manifest: Mapping[str, Any]) -> str:
+def command(manifest: Manifest) -> str:
     """The shortest command that computes a result's numbers: its method, protocol, profile and metrics alone.
 
     What was given as a folder or file of the user's is given as it was typed. A protocol whose files were given by
     hand needs them again: `NAME=DIR` stands for where they are.
     """
-    typed = _typed(str(manifest.get("command") or ""))
-    method, protocol = manifest["method"], manifest["protocol"]["name"]
-    spec = f"{method['name']}@{method['weights']}" if method.get("weights") else str(method["name"])
-    parts = ["facesr-bench", "run", "--methods", _own(typed, "methods", method["name"], method.get("weights")) or spec]
-    parts += ["--protocols", _own(typed, "protocols", manifest["dataset"]["name"]) or protocol]
+    typed = _typed(manifest.command)
+    method, protocol = manifest.method, manifest.protocol.name
+    spec = f"{method.name}@{method.weights}" if method.weights else method.name
+    parts = ["facesr-bench", "run", "--methods", _own(typed, "methods", method.name, method.weights) or spec]
+    parts += ["--protocols", _own(typed, "protocols", manifest.dataset.name) or protocol]
     profile = typed.get("profile", [""])[-1]
-    parts += ["--profile", profile if is_path(profile) else manifest["profile"]["name"]]
-    described = manifest["metrics"]
+    parts += ["--profile", profile if is_path(profile) else manifest.profile.name]
+    described = manifest.metrics
     if described:
-        names = [str(fields.get("typed") or key) for key, fields in described.items()]
+        names = [fields.typed or key for key, fields in described.items()]
         parts += ["--metrics", ",".join(_own(typed, "metrics", name) or name for name in names)]
-    references = {str(fields["fid_reference"]) for fields in described.values() if fields.get("fid_reference")}
+    references = {fields.fid_reference for fields in described.values() if fields.fid_reference}
     for reference in sorted(references):
         parts += ["--fid-reference", reference]
-    if method.get("precision") not in {None, "", "fp32"}:
-        parts += ["--precision", method["precision"]]
+    if method.precision not in {"", "fp32"}:
+        parts += ["--precision", method.precision]
     if "limit" in typed:
         parts += ["--limit", typed["limit"][-1]]
     text = shlex.join(parts)
     if "data" in typed:
-        text += f" --data {shlex.quote(str(manifest['dataset']['name']))}=DIR"
+        text += f" --data {shlex.quote(manifest.dataset.name)}=DIR"
     return text
 
 
@@ -111,31 +112,31 @@ def _own(typed: Mapping[str, list[str]], option: str, name: str, weights: str | 
     return without
 
 
-def method_bibtex(method: Mapping[str, Any]) -> str:
+def method_bibtex(method: MethodRecord) -> str:
     """The card's own entry, or one made of its paper's title, year and address; empty without a paper."""
-    paper = method.get("paper")
+    paper = method.paper
     if not paper:
         return ""
-    if str(paper.get("bibtex") or "").strip():
-        return str(paper["bibtex"]).strip()
-    fields = {"title": paper.get("title"), "year": paper.get("year"), "url": paper.get("url")}
-    return _entry("misc", _key(str(method["name"])), fields)
+    if paper.bibtex.strip():
+        return paper.bibtex.strip()
+    fields = {"title": paper.title, "year": paper.year, "url": paper.url}
+    return _entry("misc", _key(method.name), fields)
 
 
-def run_bibtex(manifest: Mapping[str, Any]) -> str:
+def run_bibtex(manifest: Manifest) -> str:
     """An entry for these numbers: which release computed them, on what, how."""
-    environment = manifest["environment"]
-    commit = f", commit {environment['commit']}" if environment.get("commit") else ""
+    environment = manifest.environment
+    commit = f", commit {environment.commit}" if environment.commit else ""
     note = (
-        f"Protocol {manifest['protocol']['name']}, profile {manifest['profile']['name']}, "
-        f"fingerprint {manifest['fingerprint']}{commit}"
+        f"Protocol {manifest.protocol.name}, profile {manifest.profile.name}, "
+        f"fingerprint {manifest.fingerprint}{commit}"
     )
     fields = {
-        "title": f"facesr-bench {environment.get('facesr_bench') or ''}".strip(),
-        "year": str(manifest["updated"])[:4],
+        "title": f"facesr-bench {environment.facesr_bench or ''}".strip(),
+        "year": manifest.updated[:4],
         "note": note,
     }
-    return _entry("misc", f"facesr-bench-{manifest['fingerprint'][:8]}", fields)
+    return _entry("misc", f"facesr-bench-{manifest.fingerprint[:8]}", fields)
 
 
 def _entry(kind: str, key: str, fields: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import file_name
@@ -17,7 +17,7 @@ from facesr_bench.report.words import profile_in_words, protocol_in_words
 from facesr_bench.results import statistics
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.leaderboard import Group, RankedResult
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.record import ImageRecord, Manifest
 from facesr_bench.results.store import LANDMARKS
 
 if TYPE_CHECKING:
@@ -46,23 +46,22 @@ class Section:
         self.folder = root / FOLDER / "boards" / file_name(group.protocol) / file_name(group.profile)
 
     @property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         return self.lead.result.manifest
 
     @property
     def has_truth(self) -> bool:
-        return bool(self.manifest["protocol"].get("source") != "lr")
+        return self.manifest.protocol.source != "lr"
 
     @property
     def scale(self) -> int:
-        return int(self.manifest["protocol"]["scale"])
+        return self.manifest.protocol.scale
 
     @property
     def aligned(self) -> bool:
         """Faces lie in the same place of every picture."""
-        protocol = self.manifest["protocol"]
-        crop = protocol.get("crop") or {}
-        return protocol.get("aligned", "none") != "none" or crop.get("rule") == "landmarks"
+        protocol = self.manifest.protocol
+        return protocol.aligned != "none" or protocol.crop.get("rule") == "landmarks"
 
     @property
     def protocol_words(self) -> list[tuple[str, str]]:
@@ -75,8 +74,8 @@ class Section:
     @cached_property
     def shown(self) -> list[RankedResult]:
         """The rows whose pictures belong beside each other: those that ran on the same data."""
-        data = self.manifest["data"]["hash"]
-        return [row for row in self.group.rows if row.result.manifest["data"]["hash"] == data and row.error is None]
+        data = self.manifest.data.hash
+        return [row for row in self.group.rows if row.result.manifest.data.hash == data and row.error is None]
 
     @property
     def left_out(self) -> list[RankedResult]:

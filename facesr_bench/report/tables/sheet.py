@@ -216,7 +216,7 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
         for anchor, _ in published
     )
     shown = {metric.name for metric in metrics} if options.metrics else None
-    dataset = one_line(str(group.rows[0].result.manifest["dataset"].get("title", "")))
+    dataset = one_line(group.rows[0].result.manifest.dataset.title)
     return Sheet(
         head=f"{group.protocol}, profile {group.profile}, n = {group.size}" + (f" images of {dataset}" * bool(dataset)),
         legend=tuple(_legend(group, lines, options)),

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from facesr_bench.plugins import registry
-from facesr_bench.plugins.method import make_method
+from facesr_bench.plugins.method import MethodContext, make_method
 
 VARIANTS = {
     "sparnet": "sparnet",
@@ -25,7 +25,7 @@ TOLERANCE = 1e-4
 
 def network_of(method: str) -> Any:
     plugin = registry.methods().get(method)
-    return make_method(plugin.load_class(), plugin.require_card()).network  # type: ignore[attr-defined]
+    return make_method(plugin.load_class(), MethodContext(plugin.require_card(), scale=8)).network  # type: ignore[attr-defined]
 
 
 def oracle_weights(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -121,4 +121,5 @@ def test_wrong_configurations_are_refused() -> None:
         ({"in_size": 100}, "in_size"),
     ):
         with pytest.raises(ValueError, match=message):
-            make_method(plugin.load_class(), card.model_copy(update={"options": options}))
+            changed = card.model_copy(update={"options": options})
+            make_method(plugin.load_class(), MethodContext(changed, scale=8))

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HOSTILE = "<b>$\\frac{x$_^%&\"'"
-NME = {"title": "NME", "unit": "%", "higher_is_better": False, "digits": 2, "version": 1}
+NME = {"title": "NME", "unit": "%", "higher_is_better": False, "digits": 2, "version": 1, "family": "landmarks"}
 METRICS = {"psnr": PSNR, "ssim": SSIM, "lpips": LPIPS, "nme@pfld-68:0123abcd": NME}
 IDS = [f"face {i}" for i in range(24)]
 

@@ -10,8 +10,15 @@ import pytest
 from matplotlib import colormaps
 from PIL import Image
 
-from facesr_bench.images.maps import SCALE, colour_bar_css, colours, error_map
+from facesr_bench.images.files import Image8
+from facesr_bench.images.maps import SCALE, colour_bar_css, colours, luma_error
 from tests.report_fixtures import drawing
+
+
+def error_map(sr: Image8, hr: Image8) -> Image8:
+    """The map as its colours."""
+    picture: Image8 = colours()[luma_error(sr, hr)]
+    return picture
 
 
 def test_colours_are_matplotlibs_magma() -> None:

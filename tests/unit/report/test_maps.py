@@ -21,7 +21,7 @@ from facesr_bench.images.files import read_image
 from facesr_bench.images.maps import read_map, write_map
 from facesr_bench.plugins.profile import get_profile, profiles
 from facesr_bench.report import site
-from facesr_bench.report.maps import ERROR, NO_VALUE, STRUCTURE, Mapper, decode, encode, pooled
+from facesr_bench.report.maps import ERROR, NO_VALUE, STRUCTURE, Mapper, encode, pooled
 from facesr_bench.results.store import Result
 from tests.report_fixtures import LPIPS, PSNR, SSIM, drawing, manifest, scored, write_result
 
@@ -73,6 +73,11 @@ def test_profiles_that_average_blocks_keep_the_place() -> None:
     found = np.nan_to_num(mapper.maps(sr, mapper.reference(hr))["ssim"])
     rows, columns = np.nonzero(found > 1e-6)
     assert abs((rows.min() + rows.max()) / 2 - 101.5) <= 2 and abs((columns.min() + columns.max()) / 2 - 301.5) <= 2
+
+
+def decode(codes: NDArray[np.uint8], top: float) -> NDArray[np.float64]:
+    """As the site's script does it."""
+    return np.where(codes == NO_VALUE, np.nan, top * np.square(codes / 63))
 
 
 def test_codes_are_close_and_keep_gaps() -> None:

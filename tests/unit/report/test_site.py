@@ -20,7 +20,7 @@ from facesr_bench.report import site
 from facesr_bench.report.site.provenance import command, method_bibtex, run_bibtex
 from facesr_bench.report.tables.render import render
 from facesr_bench.results.leaderboard import groups
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.record import ImageRecord, Manifest, MethodRecord, PaperRecord
 from facesr_bench.results.statistics import compare
 from facesr_bench.results.store import Result, newest_results
 from facesr_bench.results.summary import summarise, to_frame
@@ -305,7 +305,7 @@ def test_a_page_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 def test_a_protocol_name_cannot_leave_the_folder(tmp_path: Path) -> None:
     root = tmp_path / "results"
     card = manifest(protocol="../../outside", profile="..")
-    result = Result(root / "p" / "m" / "f", card)
+    result = Result(root / "p" / "m" / "f", Manifest.from_json(card))
     result.save_manifest()
     result.append(ImageRecord("a", {"psnr": 1.0}, {"psnr": 1}))
     result.close()
@@ -403,16 +403,16 @@ def test_commands_compute_the_same_again() -> None:
     card = manifest("sparnet", weights="official")
     card["method"]["precision"] = "bf16"
     card["command"] = "facesr-bench run --methods sparnet@official,bicubic --limit 5 --data helen=/my/data --out x"
-    assert command(card) == (
+    assert command(Manifest.from_json(card)) == (
         "facesr-bench run --methods sparnet@official --protocols toy-x8 --profile sparnet --metrics psnr,ssim "
         "--precision bf16 --limit 5 --data toy=DIR"
     )
     card["metrics"]["lpips@squeeze:0123abcd"] = {"typed": "lpips@squeeze=squeeze.pth"}
     card["metrics"]["fid[clean:ours]"] = {"typed": "fid[clean]", "fid_reference": "ours=ours.npz"}
     typed = "--metrics 'psnr,ssim,lpips@squeeze=squeeze.pth,fid[clean]' --fid-reference ours=ours.npz"
-    assert typed in command(card), "as a user would type them"
+    assert typed in command(Manifest.from_json(card)), "as a user would type them"
     card["method"]["name"] = "evil; rm -rf"
-    assert "'evil; rm -rf@official'" in command(card), "ready for a shell"
+    assert "'evil; rm -rf@official'" in command(Manifest.from_json(card)), "ready for a shell"
 
 
 @pytest.mark.parametrize(
@@ -435,16 +435,18 @@ def test_what_is_the_users_own_is_given_as_it_was_typed(typed: str, expected: st
     card = manifest("mine")
     card["method"]["weights"] = "best.pth" if "best.pth" in typed else None
     card["command"] = f"facesr-bench run {typed}"
-    assert fnmatch(command(card), f"facesr-bench run {expected}")
+    assert fnmatch(command(Manifest.from_json(card)), f"facesr-bench run {expected}")
 
 
 def test_citations_are_the_papers_own_or_made_of_what_the_card_says() -> None:
-    card = manifest("sparnet")
-    assert method_bibtex({**card["method"], "paper": None}) == ""
-    assert method_bibtex({**card["method"], "paper": {"bibtex": "\n@article{x,}\n"}}) == "@article{x,}"
-    made = method_bibtex({**card["method"], "paper": {"title": "A {B} & 100 %", "url": "https://e.org/a_b", "year": 1}})
+    def cited(paper: PaperRecord | None) -> str:
+        return method_bibtex(MethodRecord(name="sparnet", label="sparnet", weights=None, paper=paper))
+
+    assert cited(None) == ""
+    assert cited(PaperRecord(bibtex="\n@article{x,}\n")) == "@article{x,}"
+    made = cited(PaperRecord(title="A {B} & 100 %", url="https://e.org/a_b", year=1))
     assert "title = {A (B) \\& 100 \\%}" in made and made.count("{") == made.count("}")
-    assert "commit 0123abc" in run_bibtex(card)
+    assert "commit 0123abc" in run_bibtex(Manifest.from_json(manifest("sparnet")))
 
 
 def test_mean_landmarks_of_a_torn_file_are_an_error_that_names_it(tmp_path: Path) -> None:

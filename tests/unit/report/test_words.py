@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from facesr_bench.evaluation.metrics import load_metric
+from facesr_bench.evaluation.metrics import Setup, find_metric
 from facesr_bench.plugins.profile import profiles
 from facesr_bench.report.words import profile_in_words, protocol_in_words
+from facesr_bench.results.record import Manifest
 from tests.report_fixtures import manifest
 
 PROSE = {"name", "summary", "source"}
@@ -18,8 +19,12 @@ SEVERAL = ("psnr", "ssim", "lpips", "identity", "identity-dlib", "identity-vqfr"
 
 def said(name: str) -> list[tuple[str, str]]:
     """The words of a result whose metrics were computed under a profile."""
-    metrics = {metric: load_metric(metric, name, 8).describe() for metric in SEVERAL}
-    return profile_in_words({"profile": profiles()[name].canonical(), "metrics": metrics})
+    metrics = {metric: find_metric(metric, Setup(profiles()[name], 8)).describe() for metric in SEVERAL}
+    return profile_in_words(stored(profiles()[name].canonical(), metrics))
+
+
+def stored(profile: dict[str, Any], metrics: dict[str, Any]) -> Manifest:
+    return Manifest.from_json({**manifest(metrics=metrics), "profile": profile})
 
 
 @pytest.mark.parametrize("name", sorted(profiles()))
@@ -56,13 +61,13 @@ def test_a_metrics_own_table_goes_before_what_is_shared() -> None:
 def test_results_of_the_first_release_are_said_in_todays_words() -> None:
     old: dict[str, Any] = {"name": "x", "summary": "", "source": [], "quantise": "round"}
     old |= {"pixels": {"channel": "rgb"}, "ssim": {"size": 9}}
-    words = dict(profile_in_words({"profile": old, "metrics": {"ssim": {"title": "SSIM"}, "fid[clean]": {}}}))
+    words = dict(profile_in_words(stored(old, {"ssim": {"title": "SSIM"}, "fid[clean]": {}})))
     assert words["SSIM"].startswith("On all three RGB channels; nothing is cut off; gaussian window; 9 px wide")
 
 
 def test_what_has_no_words_is_given_as_it_stands() -> None:
     profile = {"name": "x", "summary": "", "quantise": "round", "new_field": 7, "ssim": {"size": 9, "new": True}}
-    words = profile_in_words({"profile": profile, "metrics": {"mine": {}}})
+    words = profile_in_words(stored(profile, {"mine": {}}))
     assert ("new_field", "7") in words and ("ssim", "size = 9, new = True") in words
 
 
@@ -77,13 +82,13 @@ def test_what_has_no_words_is_given_as_it_stands() -> None:
 def test_crops(crop: dict[str, Any], expected: str) -> None:
     card = manifest()
     card["protocol"]["crop"] = crop
-    assert ("Crop", expected) in protocol_in_words(card)
+    assert ("Crop", expected) in protocol_in_words(Manifest.from_json(card))
 
 
 def test_given_low_resolution_and_alignment() -> None:
     card = manifest(source="pairs", total=1)
     card["protocol"] |= {"aligned": "ffhq", "hr_size": None}
-    words = dict(protocol_in_words(card))
+    words = dict(protocol_in_words(Manifest.from_json(card)))
     assert words["Low resolution"] == "As the dataset gives it."
     assert words["Sizes"] == "As cropped; the low resolution is 8 times smaller."
     assert words["Alignment"] == "Faces are aligned as in FFHQ."

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -25,11 +23,11 @@ class Sharpen(nn.Module):
 
 
 class Method(MethodBase):
-    def load(self, *, weights: Path | None, device: str, precision: str, scale: int) -> None:
-        """Build the network once. With weights: `load_strictly(self.network, weights, self.card.name)` from
-        facesr_bench.weights reads .pth and .safetensors safely and explains what does not fit."""
-        super().load(weights=weights, device=device, precision=precision, scale=scale)
-        self.network = Sharpen().eval().to(device)
+    def load(self) -> None:
+        """Build the network, once. With a checkpoint (its verified file is self.weights):
+        `load_strictly(self.network, self.weights, self.card.name)` from facesr_bench.weights reads .pth and
+        .safetensors safely and explains what does not fit."""
+        self.network = Sharpen().eval().to(self.device)
 
     @torch.inference_mode()
     def upscale(self, lr: Tensor) -> Tensor:

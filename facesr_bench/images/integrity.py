@@ -1,0 +1,159 @@
+"""Whether a picture's file is whole, by the checks that its own format carries.
+
+Decoders are lenient: a PNG or JPEG whose tail is missing or zeroed (a power cut, a copy broken off) often decodes
+without a word, and its lost rows are scored as if the method had painted them.
+
+    PNG     every chunk's CRC, and the IEND that ends it
+    JPEG    segments that follow each other, and the EOI after the last scan; no checksum of the pixels
+    WebP    the lengths of the RIFF and of its chunks; no checksum
+    TIFF    strips or tiles that lie inside the file; no checksum
+    BMP     as long as its header says; no checksum
+    PPM     nothing: the decoder counts the pixels
+
+What follows the end of a PNG or JPEG is allowed: telephones write previews and trailers there.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Callable
+
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM")
+"""The formats that are read, as Pillow calls them (JPEG: with more pictures behind it too, which Pillow calls MPO)."""
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_FIRST_BYTES = {
+    "PNG": re.compile(re.escape(_PNG)),
+    "JPEG": re.compile(rb"\xff\xd8"),
+    "WEBP": re.compile(rb"RIFF....WEBP", re.DOTALL),
+    "TIFF": re.compile(rb"II\*\0|MM\0\*"),
+    "BMP": re.compile(rb"BM"),
+    "PPM": re.compile(rb"P[1-6]\s"),
+}
+
+
+def sniff(data: bytes) -> str | None:
+    """The format of a file by its first bytes, as in `FORMATS`; None for any other."""
+    return next((name for name, pattern in _FIRST_BYTES.items() if pattern.match(data)), None)
+
+
+def why_not_whole(data: bytes) -> str | None:
+    """Why a file's own structure says that it is not whole; None where it is, or can't tell.
+
+    Args:
+        data: all bytes of the file, of one of `FORMATS`.
+    """
+    check = _CHECKS.get(sniff(data) or "")
+    if check is None:
+        return None
+    try:
+        return check(data)
+    except (struct.error, IndexError):
+        return "it ends early"
+
+
+def _png(data: bytes) -> str | None:
+    place = len(_PNG)
+    while place < len(data):
+        length, kind = struct.unpack_from(">I4s", data, place)
+        end = place + 12 + length
+        if end > len(data):
+            return "it ends early"
+        (crc,) = struct.unpack_from(">I", data, end - 4)
+        if zlib.crc32(memoryview(data)[place + 4 : end - 4]) != crc:
+            return f"the checksum of its chunk {_printable(kind)} is wrong"
+        if kind == b"IEND":
+            return None
+        place = end
+    return "it ends early, without IEND"
+
+
+def _printable(kind: bytes) -> str:
+    return kind.decode("ascii") if kind.isalpha() else f"0x{kind.hex()}"
+
+
+_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+"""Markers without a length: TEM, RST0-7, SOI."""
+_EOI, _SOS = 0xD9, 0xDA
+_MARKER = re.compile(rb"\xff+([^\xff\x00\xd0-\xd7])", re.DOTALL)
+"""A marker among compressed pixels: no escaped 0xFF, and no restart."""
+
+
+def _jpeg(data: bytes) -> str | None:
+    place, scans = 2, 0
+    while True:
+        if data[place] != 0xFF:
+            return f"damaged: no marker where one is expected (byte {place})"
+        while data[place] == 0xFF:
+            place += 1
+        marker = data[place]
+        place += 1
+        if marker == _EOI:
+            return None if scans else "it holds no picture"
+        if marker in _STANDALONE:
+            continue
+        (length,) = struct.unpack_from(">H", data, place)
+        if length < 2:
+            return f"damaged: a segment of length {length} (byte {place})"
+        place += length
+        if place > len(data):
+            return "it ends early"
+        if marker == _SOS:
+            scans += 1
+            following = _MARKER.search(data, place)
+            if following is None:
+                return "it ends early, without the EOI marker after its last scan"
+            place = following.start()
+
+
+def _webp(data: bytes) -> str | None:
+    (size,) = struct.unpack_from("<I", data, 4)
+    end = 8 + size
+    if end > len(data):
+        return "it ends early"
+    place = 12
+    while place < end:
+        (length,) = struct.unpack_from("<I", data, place + 4)
+        place += 8 + length + length % 2
+    return None if place <= end + 1 else "it ends early"  # an odd last chunk may lack its padding
+
+
+def _bmp(data: bytes) -> str | None:
+    (size,) = struct.unpack_from("<I", data, 2)
+    return "it ends early" if size > len(data) else None
+
+
+_STRIPS, _TILES = (273, 279), (324, 325)
+_TIFF_SIZES = {1: 1, 3: 2, 4: 4, 16: 8}
+_TIFF_CODES = {1: "B", 3: "H", 4: "I", 16: "Q"}
+
+
+def _tiff(data: bytes) -> str | None:
+    order = "<" if data[:2] == b"II" else ">"
+    (place,) = struct.unpack_from(f"{order}I", data, 4)
+    (count,) = struct.unpack_from(f"{order}H", data, place)
+    tags: dict[int, tuple[int, ...]] = {}
+    for i in range(count):
+        tag, kind, number = struct.unpack_from(f"{order}HHI", data, place + 2 + 12 * i)
+        if tag not in {*_STRIPS, *_TILES} or kind not in _TIFF_SIZES:
+            continue
+        values = place + 10 + 12 * i
+        if number * _TIFF_SIZES[kind] > 4:
+            (values,) = struct.unpack_from(f"{order}I", data, values)
+        tags[tag] = struct.unpack_from(f"{order}{number}{_TIFF_CODES[kind]}", data, values)
+    for starts, lengths in (_STRIPS, _TILES):
+        for start, length in zip(tags.get(starts, ()), tags.get(lengths, ()), strict=False):
+            if start + length > len(data):
+                return "it ends early"
+    return None
+
+
+_CHECKS: dict[str, Callable[[bytes], str | None]] = {
+    "PNG": _png,
+    "JPEG": _jpeg,
+    "WEBP": _webp,
+    "BMP": _bmp,
+    "TIFF": _tiff,
+}

@@ -1,0 +1,134 @@
+"""A picture whose own structure says that it is not whole is refused, and so is what is no picture at all."""
+
+from __future__ import annotations
+
+import io
+import os
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from facesr_bench.base.errors import DataError
+from facesr_bench.images.files import Image8, read_image
+from facesr_bench.images.folders import list_images, pair_by_stem
+from facesr_bench.images.integrity import why_not_whole
+
+
+@pytest.fixture
+def face(astronaut: NDArray[np.uint8]) -> Image8:
+    return np.ascontiguousarray(astronaut[40:104, 60:140])
+
+
+def encoded(image: NDArray[Any], form: str, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, form, **options)
+    return stream.getvalue()
+
+
+FORMS: list[tuple[str, dict[str, Any]]] = [
+    ("PNG", {}),
+    ("JPEG", {"quality": 90}),
+    ("JPEG", {"quality": 90, "progressive": True}),
+    ("WEBP", {"lossless": True}),
+    ("WEBP", {"quality": 80}),
+    ("TIFF", {}),
+    ("TIFF", {"compression": "tiff_lzw"}),
+    ("BMP", {}),
+    ("PPM", {}),
+]
+
+
+@pytest.mark.parametrize(("form", "options"), FORMS)
+def test_whole_files_are_read(face: Image8, form: str, options: dict[str, Any]) -> None:
+    data = encoded(face, form, **options)
+    assert why_not_whole(data) is None
+    assert read_image(data).shape == face.shape
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.9, 0.99])
+@pytest.mark.parametrize(("form", "options"), FORMS)
+def test_files_that_end_early_are_refused(face: Image8, form: str, options: dict[str, Any], keep: float) -> None:
+    data = encoded(face, form, **options)
+    with pytest.raises(DataError, match=r"^a: "):
+        read_image(data[: int(keep * len(data))], "a")
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.9])
+@pytest.mark.parametrize(("form", "options"), FORMS[:3])
+def test_a_tail_of_zeros_is_refused(face: Image8, form: str, options: dict[str, Any], keep: float) -> None:
+    """What a power cut leaves: the right length, and nothing in the last blocks."""
+    data = encoded(face, form, **options)
+    cut = int(keep * len(data))
+    with pytest.raises(DataError, match="a: damaged or truncated: "):
+        read_image(data[:cut] + bytes(len(data) - cut), "a")
+
+
+@pytest.mark.parametrize(("form", "options"), FORMS[:3])
+def test_what_follows_the_end_is_allowed(face: Image8, form: str, options: dict[str, Any]) -> None:
+    data = encoded(face, form, **options)
+    assert np.array_equal(read_image(data + b"a trailer \xff\xd8 of a phone"), read_image(data))
+
+
+def test_a_wrong_checksum_names_its_chunk(face: Image8) -> None:
+    data = bytearray(encoded(face, "PNG"))
+    data[data.index(b"IEND") - 6] ^= 1  # the last byte but one of IDAT's checksum
+    with pytest.raises(DataError, match="the checksum of its chunk IDAT is wrong"):
+        read_image(bytes(data), "a")
+
+
+@pytest.mark.parametrize("form", ["GIF", "EPS", "ICO"])
+def test_other_formats_are_refused_whatever_the_name(face: Image8, form: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    path.write_bytes(encoded(face, form))
+    with pytest.raises(DataError, match=r"x\.png: not a picture in a format that is read: PNG, JPEG, BMP, WEBP, TIFF"):
+        read_image(path)
+
+
+def test_deep_colour_is_exact_in_png_and_tiff(face: Image8, tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).integers(-128, 129, face.shape)
+    deep = np.clip(face.astype(np.int64) * 257 + noise, 0, 65535).astype(np.uint16)
+    for name in ("a.png", "a.tif"):
+        cv2.imwrite(str(tmp_path / name), deep[:, :, ::-1])
+        assert np.array_equal(read_image(tmp_path / name), face), name
+    Image.fromarray(deep[:, :, 0]).save(tmp_path / "grey.tif")
+    assert np.array_equal(read_image(tmp_path / "grey.tif")[:, :, 1], face[:, :, 0])
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.linspace(0, 1, 64 * 64).reshape(64, 64).astype(np.float32), "32-bit floats"),
+        (np.arange(64 * 64).reshape(64, 64).astype(np.int32), "32-bit signed integers"),
+    ],
+)
+def test_depths_without_a_declared_white_are_refused(values: NDArray[Any], words: str, tmp_path: Path) -> None:
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    with pytest.raises(DataError, match=f"a TIFF of {words}, whose white is not declared"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_what_is_no_regular_file_is_refused_and_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "nowhere.png").symlink_to("gone")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    words = {"fifo": "not a regular file", "zero": "not a regular file", "folder": "it is a folder"}
+    for path in list_images(tmp_path):
+        with pytest.raises(DataError, match=words.get(path.stem, "can't be read")):
+            read_image(path)
+
+
+def test_names_in_two_unicode_forms_are_one(face: Image8, tmp_path: Path) -> None:
+    for folder, form in (("HR", "NFD"), ("LR", "NFC")):
+        (tmp_path / folder).mkdir()
+        name = unicodedata.normalize(form, "José")  # type: ignore[arg-type]
+        Image.fromarray(face).save(tmp_path / folder / f"{name}.png")
+    ((stem, hr, lr),) = pair_by_stem(tmp_path / "HR", tmp_path / "LR")
+    assert stem == unicodedata.normalize("NFC", "José") and hr.is_file() and lr.is_file()
