@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from facesr_bench.images.files import Image8, read_image
     from facesr_bench.plugins.convention import Convention, FaceConvention, PixelConvention, Says
     from facesr_bench.plugins.dataset import DatasetBase, Item, Picture
+    from facesr_bench.plugins.degradation import DegradationBase
     from facesr_bench.plugins.method import AttentionMaps, MethodBase, MethodContext
     from facesr_bench.plugins.metric import MetricBase, MetricContext, SetMetric, SetValue
     from facesr_bench.plugins.sample import Sample
@@ -35,6 +36,7 @@ _HOME = {
     "Convention": "plugins.convention",
     "DataError": "base.errors",
     "DatasetBase": "plugins.dataset",
+    "DegradationBase": "plugins.degradation",
     "FaceConvention": "plugins.convention",
     "FaceSRBenchError": "base.errors",
     "Image8": "images.files",
@@ -64,6 +66,7 @@ __all__ = [
     "Convention",
     "DataError",
     "DatasetBase",
+    "DegradationBase",
     "FaceConvention",
     "FaceSRBenchError",
     "Image8",

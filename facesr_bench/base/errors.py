@@ -47,7 +47,7 @@ class TrainingError(FaceSRBenchError):
     """A training that can't start or go on: a wrong setting, another run's folder, a loss that is not finite."""
 
 
-STRANGERS = (Exception, SystemExit)
+PLUGIN_ERRORS = (Exception, SystemExit)
 """What the code of a plug-in may raise. SystemExit too: argparse, and scripts that are imported, raise it, and it must
 end neither the run nor the other methods."""
 
@@ -66,5 +66,5 @@ def first_line(error: BaseException) -> str:
 def _message(error: BaseException) -> str:
     try:
         return str(error).strip()
-    except STRANGERS as another:
+    except PLUGIN_ERRORS as another:
         return f"(its message can't be read: {type(another).__name__})"

@@ -17,10 +17,13 @@ COMMANDS = {
     "report": "rebuild the HTML page of a results folder",
     "train": "train a method on your own faces",
     "weights": "fetch, import and verify the networks that methods and metrics need",
-    "list": "list methods, protocols, datasets, metrics, profiles",
+    "list": "list methods, protocols, datasets, metrics, degradations, profiles",
     "new": "write a working plug-in folder to start from",
     "validate": "check a plug-in against the contract",
 }
+
+MODULES = {"list": "listing"}
+"""Where a subcommand's module is called otherwise; `list` would hide the builtin in this package."""
 
 EXAMPLES = """examples:
   facesr-bench run --methods sparnet,bicubic
@@ -48,15 +51,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"facesr-bench {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    # Not list(...): once the subcommand's module is imported, `list` in this package means that.
-    arguments = [*(sys.argv[1:] if argv is None else argv)]
+    arguments = list(sys.argv[1:] if argv is None else argv)
     wanted = next((a for a in arguments if not a.startswith("-")), None)
     for name, summary in COMMANDS.items():
         sub = commands.add_parser(
             name, help=summary, description=summary, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         if name == wanted:  # the others are only named, so their modules need not load
-            import_module(f"facesr_bench.cli.{name}").configure(sub)
+            import_module(f"facesr_bench.cli.{MODULES.get(name, name)}").configure(sub)
     return carry_out(parser.parse_args(arguments))
 
 

@@ -12,11 +12,16 @@ from facesr_bench.base.errors import FaceSRBenchError
 from facesr_bench.cli import OK
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+USES = {
+    "method": "run it:    facesr-bench run --methods {folder},bicubic",
+    "degradation": 'use it:    degradation = "./{name}" in the card of a dataset (or in a recipe) that it lies beside',
+}
+"""How each kind of plug-in that can be begun here is used."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "example:\n  facesr-bench new method mynet\n  facesr-bench run --methods ./mynet,bicubic"
-    parser.add_argument("kind", choices=("method",))
+    parser.add_argument("kind", choices=tuple(USES))
     parser.add_argument("name", help="lower-case letters, digits, and . _ -")
     parser.add_argument(
         "--dir", type=Path, default=Path(), metavar="DIR", help="where the folder is made (default: here)"
@@ -27,15 +32,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def new(arguments: argparse.Namespace) -> int:
     from facesr_bench.plugins import registry
 
-    name = arguments.name
+    kind, name = arguments.kind, arguments.name
     if not NAME.fullmatch(name):
         raise FaceSRBenchError(f"name {name!r}: use lower-case letters, digits, and . _ - only, at most 64")
     folder = arguments.dir / name
-    if name in registry.methods().names():
-        raise FaceSRBenchError(f"a method called {name!r} is there already (see `list methods`); choose another name")
+    known = registry.methods() if kind == "method" else registry.degradations()
+    if name in known.names():
+        raise FaceSRBenchError(f"a {kind} called {name!r} is there already (see `list {kind}s`); choose another name")
     if folder.exists():
         raise FaceSRBenchError(f"{folder}: is there already; choose another name, or remove it")
-    templates = Path(__file__).with_name("templates") / arguments.kind
+    templates = Path(__file__).with_name("templates") / kind
     try:
         folder.mkdir(parents=True)
         for template in sorted(templates.iterdir()):
@@ -46,8 +52,8 @@ def new(arguments: argparse.Namespace) -> int:
         raise FaceSRBenchError(f"{folder}: can't be made: {error.strerror or error}") from error
     shown = shlex.quote(str(folder) if folder.is_absolute() else f"./{folder}")
     sys.stdout.write(
-        f"made {shown} (card.toml, method.py)\n"
+        f"made {shown} (card.toml, {kind}.py)\n"
         f"  check it:  facesr-bench validate {shown}\n"
-        f"  run it:    facesr-bench run --methods {shown},bicubic\n"
+        f"  {USES[kind].format(folder=shown, name=name)}\n"
     )
     return OK

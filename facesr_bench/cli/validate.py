@@ -11,7 +11,7 @@ from facesr_bench.cli import FAILED, OK
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "examples:\n  facesr-bench validate ./mynet\n  facesr-bench validate sparnet"
-    parser.add_argument("plugin", help="a plug-in's folder, or the name of a method")
+    parser.add_argument("plugin", help="a plug-in's folder, or the name of a method or degradation")
     parser.add_argument("--weights", help="the weights to check a method with (name or file)")
     parser.set_defaults(handler=validate)
 
@@ -29,7 +29,9 @@ def validate(arguments: argparse.Namespace) -> int:
     if folder.is_dir():
         plugin = registry.read_plugin(conformance.kind_of(folder), folder.resolve(), "path")
     else:
-        plugin = registry.methods().get(arguments.plugin)
+        degradations = registry.degradations()
+        known = arguments.plugin in degradations.names() and arguments.plugin not in registry.methods().names()
+        plugin = (degradations if known else registry.methods()).get(arguments.plugin)
     console.print(f"{plugin.kind} [bold]{escape(plugin.name)}[/] in {escape(str(plugin.folder))}", highlight=False)
     failed = 0
     for check in conformance.validate(plugin, arguments.weights):

@@ -3,56 +3,38 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
-from facesr_bench.base.errors import DataError, PluginError
-from facesr_bench.base.suggest import unknown
-from facesr_bench.images.files import Image8
-from facesr_bench.images.matlab import imresize
-from facesr_bench.images.resize import resize
-from facesr_bench.plugins.degradation import Degradation
+import numpy as np
 
-
-def _bicubic_pillow(hr: Image8, size: tuple[int, int], seed: int) -> Image8:
-    """Pillow's bicubic: SPARNet's and DIC's training and test images."""
-    del seed
-    return resize(hr, size)
+from facesr_bench.base.errors import DataError
+from facesr_bench.images.files import Image8, read_only
+from facesr_bench.plugins.degradation import DegradationBase
 
 
-def _bicubic_matlab(hr: Image8, size: tuple[int, int], seed: int) -> Image8:
-    """MATLAB's imresize on uint8."""
-    del seed
-    return imresize(hr, size)
-
-
-DEGRADATIONS: dict[str, Degradation] = {
-    "bicubic-pillow": _bicubic_pillow,
-    "bicubic-matlab": _bicubic_matlab,
-}
-"""Every degradation, by the name that a protocol's card gives."""
-
-
-def apply(name: str, hr: Image8, scale: int, seed: int) -> Image8:
+def apply(degradation: DegradationBase, hr: Image8, seed: int) -> tuple[Image8, dict[str, Any]]:
     """Degrade one image.
 
     Args:
-        name: one of DEGRADATIONS.
-        hr: HxWx3 uint8; both sides a multiple of `scale`.
-        scale: HR side over LR side.
+        hr: HxWx3 uint8; both sides a multiple of the degradation's scale.
         seed: what random degradations draw from (`seed_of`).
 
     Returns:
-        H/scale x W/scale x 3 uint8, the same bits on every machine.
+        H/scale x W/scale x 3 uint8, and what was drawn.
 
     Raises:
-        PluginError: no such degradation; suggests one.
-        DataError: `scale` does not divide the sides.
+        DataError: the scale does not divide the sides, or something else came out.
     """
-    if name not in DEGRADATIONS:
-        raise PluginError(unknown("degradation", name, DEGRADATIONS))
     height, width = hr.shape[:2]
-    if height % scale or width % scale:
-        raise DataError(f"HR is {width}x{height}, not a multiple of scale {scale}")
-    return DEGRADATIONS[name](hr, (height // scale, width // scale), seed)
+    if height % degradation.scale or width % degradation.scale:
+        raise DataError(f"HR is {width}x{height}, not a multiple of scale {degradation.scale}")
+    lr, drawn = degradation.degrade(read_only(hr), seed)
+    expected = (*degradation.lr_size(hr), 3)
+    if not isinstance(lr, np.ndarray) or lr.dtype != np.uint8 or lr.shape != expected:
+        found = f"{'x'.join(map(str, lr.shape))} {lr.dtype}" if isinstance(lr, np.ndarray) else type(lr).__name__
+        shape = "x".join(map(str, expected))
+        raise DataError(f"degradation {degradation.card.name} made {found}; expected {shape} uint8")
+    return lr, drawn
 
 
 def seed_of(protocol: str, sample_id: str) -> int:

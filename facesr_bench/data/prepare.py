@@ -11,11 +11,15 @@ from facesr_bench.data import crops, degradation
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.cards import ProtocolCard
 from facesr_bench.plugins.dataset import Picture
+from facesr_bench.plugins.degradation import DegradationBase
 from facesr_bench.plugins.sample import Sample
 
 
-def prepare(sample_id: str, picture: Picture, protocol: ProtocolCard) -> Sample:
+def prepare(sample_id: str, picture: Picture, protocol: ProtocolCard, degrade: DegradationBase | None = None) -> Sample:
     """Apply a protocol to one picture; the result depends on the arguments alone.
+
+    Args:
+        degrade: the protocol's degradation, where it has one.
 
     Raises:
         DataError: sizes don't fit the protocol, or the dataset made something else than HxWx3 uint8; names the sample
@@ -32,21 +36,22 @@ def prepare(sample_id: str, picture: Picture, protocol: ProtocolCard) -> Sample:
         raise DataError(f"{sample_id}: protocol {protocol.name} needs an HR image")
     else:
         hr, landmarks = crops.apply(sample_id, hr, landmarks, picture.box, protocol)
+    drawn = None
     if protocol.source == "hr":
-        assert hr is not None and protocol.degradation is not None  # the card's validator has seen to it
+        assert hr is not None and degrade is not None  # the card's validator, and the caller, have seen to it
         height, width = hr.shape[:2]
         if height % protocol.scale or width % protocol.scale:
             raise DataError(
                 f"{sample_id}: HR is {width}x{height}, not a multiple of scale {protocol.scale}; "
                 "crop it, or choose a protocol that does"
             )
-        lr = degradation.apply(protocol.degradation, hr, protocol.scale, degradation.seed_of(protocol.name, sample_id))
+        lr, drawn = degradation.apply(degrade, hr, degradation.seed_of(protocol.name, sample_id))
     elif picture.lr is None:
         raise DataError(f"{sample_id}: protocol {protocol.name} needs an LR image")
     else:
         lr = picture.lr
     _check_sizes(sample_id, lr, hr, protocol)
-    return Sample(sample_id, lr, hr, landmarks, picture.identity, protocol.aligned)
+    return Sample(sample_id, lr, hr, landmarks, picture.identity, protocol.aligned, drawn)
 
 
 def _check_pixels(sample_id: str, what: str, image: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, describe
+from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, PluginError, describe
+from facesr_bench.data import degradation
 from facesr_bench.evaluation.metrics import Setup, make_metric
 from facesr_bench.images.files import read_only
 from facesr_bench.images.resize import resize
 from facesr_bench.plugins import registry
-from facesr_bench.plugins.cards import MethodCard
+from facesr_bench.plugins.cards import DegradationCard, MethodCard
+from facesr_bench.plugins.degradation import DegradationBase, make_degradation
 from facesr_bench.plugins.loading import CARD_FILE
 from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
 from facesr_bench.plugins.metric import Unavailable
@@ -41,7 +44,7 @@ def kind_of(folder: Path) -> Kind:
     """What a plug-in folder holds, told by its module's name.
 
     Raises:
-        PluginError: no card, or none of method.py, dataset.py, metric.py.
+        PluginError: no card, or none of method.py, dataset.py, metric.py and degradation.py.
     """
     if not (folder / CARD_FILE).is_file():
         raise PluginError(f"{folder}: no {CARD_FILE} in it, so it is not a plug-in")
@@ -53,7 +56,7 @@ def kind_of(folder: Path) -> Kind:
     stated = read_toml(folder / CARD_FILE).get("kind")
     if stated in registry.MODULES:
         return stated  # type: ignore[no-any-return]
-    raise PluginError(f"{folder}: none of method.py, dataset.py and metric.py is in it")
+    raise PluginError(f"{folder}: none of method.py, dataset.py, metric.py and degradation.py is in it")
 
 
 def validate(plugin: Plugin[Any], weights: str | None = None) -> Iterator[Check]:
@@ -74,11 +77,13 @@ def validate(plugin: Plugin[Any], weights: str | None = None) -> Iterator[Check]
         from facesr_bench.plugins.dataset import DatasetBase
         from facesr_bench.plugins.metric import MetricBase
 
-        base = DatasetBase if plugin.kind == "dataset" else MetricBase
+        base: type[Any] = {"dataset": DatasetBase, "metric": MetricBase, "degradation": DegradationBase}[plugin.kind]
         problem = None if issubclass(cls, base) else f"class {cls.__name__} must derive from {base.__name__}"
         yield Check("class", problem)
         if problem is None and plugin.kind == "metric":
             yield from _validate_metric(plugin, cls)
+        if problem is None and plugin.kind == "degradation":
+            yield from _validate_degradation(plugin)
 
 
 def _attempt(name: str, check: Callable[[], str | None]) -> Check:
@@ -87,7 +92,7 @@ def _attempt(name: str, check: Callable[[], str | None]) -> Check:
         return Check(name, check())
     except FaceSRBenchError as error:
         return Check(name, str(error))
-    except STRANGERS as error:
+    except PLUGIN_ERRORS as error:
         return Check(name, describe(error), traceback.format_exc())
 
 
@@ -296,3 +301,65 @@ def _validate_set_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]
     if check.problem is None:
         yield _attempt("features", features)
         yield _attempt("direction", direction)
+
+
+def _validate_degradation(plugin: Plugin[DegradationCard]) -> Iterator[Check]:
+    """Two pictures through it, again, and with another seed."""
+    card = plugin.require_card()
+    scale = (card.scales or _TRY_SCALES)[0]
+    first, second = _faces(16 * scale if scale > 1 else 64, 2)
+    made: DegradationBase | None = None
+
+    def load() -> str | None:
+        nonlocal made
+        made = make_degradation(plugin, scale)
+        return None
+
+    yield _attempt("load", load)
+    if made is None:
+        return
+    ready: DegradationBase = made
+
+    def lr(hr: Any, seed: int = 1) -> Any:
+        return degradation.apply(ready, hr, seed)[0]
+
+    def size() -> str | None:
+        lr(first)
+        return None
+
+    def input_kept() -> str | None:
+        kept = first.copy()
+        lr(first)
+        return None if np.array_equal(kept, first) else "degrade changed its input in place; copy it first"
+
+    def parameters() -> str | None:
+        drawn = degradation.apply(ready, first, 1)[1]
+        if not isinstance(drawn, dict):
+            return f"degrade returned {type(drawn).__name__} for what was drawn; expected a dict"
+        try:
+            same = json.loads(json.dumps(drawn, allow_nan=False)) == drawn
+        except (TypeError, ValueError) as error:
+            return f"what was drawn can't be written as JSON: {error}"
+        return None if same else "what was drawn does not come back from JSON as it was: use lists, and texts as keys"
+
+    def determinism() -> str | None:
+        expected = lr(first)
+        lr(second, 2)  # what an object remembers must not matter
+        return None if np.array_equal(expected, lr(first)) else "the same picture and seed gave another LR"
+
+    def seeds() -> str | None:
+        changed = not all(np.array_equal(lr(first, 0), lr(first, seed)) for seed in (1, 2**40, 2**64 - 1))
+        if changed == card.random:
+            return None
+        return f"its card says random = {str(card.random).lower()}, and other seeds gave " + (
+            "another LR" if changed else "the same LR"
+        )
+
+    for name, function in {
+        "size": size,
+        "input kept": input_kept,
+        "parameters": parameters,
+        "determinism": determinism,
+        "seeds": seeds,
+    }.items():
+        yield _attempt(name, function)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from facesr_bench.base.errors import STRANGERS
+from facesr_bench.base.errors import PLUGIN_ERRORS
 from facesr_bench.plugins.cards import ProtocolCard
 from facesr_bench.plugins.method import MethodBase
 
@@ -43,7 +43,7 @@ def load_measured(method: MethodBase, protocol: ProtocolCard) -> dict[str, Any]:
         return cost
     try:
         cost["flops"] = _flops(method, cost["image"])
-    except STRANGERS:  # its first image will say so
+    except PLUGIN_ERRORS:  # its first image will say so
         return cost
     if on_gpu:
         torch.cuda.synchronize(device)

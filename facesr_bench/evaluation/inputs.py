@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import (
-    STRANGERS,
+    PLUGIN_ERRORS,
     DetectionError,
     FaceSRBenchError,
     MetricError,
@@ -24,6 +24,7 @@ from facesr_bench.data.prepare import prepare
 from facesr_bench.images.files import Image8, write_png
 from facesr_bench.plugins.cards import ProtocolCard
 from facesr_bench.plugins.dataset import DatasetBase, Item
+from facesr_bench.plugins.degradation import DegradationBase
 from facesr_bench.plugins.metric import AnyMetric, MetricBase, SetMetric, Unavailable
 from facesr_bench.plugins.sample import Sample
 from facesr_bench.results.arrays import References
@@ -62,13 +63,14 @@ def load_item(
     metrics: Sequence[AnyMetric],
     inputs: Path,
     references: References,
+    degrade: DegradationBase | None = None,
 ) -> Loaded:
     """Read and prepare one item, once for all methods; a bad image becomes `error` instead of an exception."""
     try:
-        sample = prepare(item.id, dataset.read(item, protocol), protocol)
+        sample = prepare(item.id, dataset.read(item, protocol), protocol, degrade)
     except FaceSRBenchError as error:
         return Loaded(item.id, error=str(error))
-    except STRANGERS as error:  # costs this image
+    except PLUGIN_ERRORS as error:  # costs this image
         return Loaded(item.id, error=f"{protocol.name} can't read it: {describe(error)}")
     sample = replace(sample, keep=references)
     loaded = Loaded(item.id, sample)
@@ -101,7 +103,7 @@ def _prepare_metric(metric: AnyMetric, sample: Sample, loaded: Loaded) -> None:
         loaded.passing.add(key)
     except ResultsError:
         raise  # a run that can't save is a failed run
-    except STRANGERS as error:  # costs the metric's own cell
+    except PLUGIN_ERRORS as error:  # costs the metric's own cell
         loaded.reasons[key] = describe(error)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MetricError, PluginError, WeightsError, describe
+from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, MetricError, PluginError, WeightsError, describe
 from facesr_bench.base.memo import Memo
 from facesr_bench.plugins.metric import AnyMetric, MetricBase, MetricContext, ReferenceSet, SetMetric, Unavailable
 from facesr_bench.plugins.profile import Profile, get_profile
@@ -115,7 +115,7 @@ def instantiate(choice: MetricChoice, context: MetricContext) -> MetricBase:
     cls = choice.plugin.load_class()
     try:
         metric: MetricBase = cls(context)
-    except STRANGERS as error:
+    except PLUGIN_ERRORS as error:
         raise MetricError(f"{context.card.name} can't be made: {describe(error)}") from error
     if not isinstance(metric, SetMetric if context.card.of == "set" else MetricBase):
         expected = "SetMetric, since its card says of = 'set'" if context.card.of == "set" else "MetricBase"
@@ -133,7 +133,7 @@ def _checked(metric: MetricBase, missing: WeightsError | None) -> AnyMetric:
             return Unavailable(metric.context, missing or MetricError(str(reason)), described)
         if isinstance(metric, SetMetric):
             str(metric.extractor)
-    except STRANGERS as error:  # better here than in the middle of a run
+    except PLUGIN_ERRORS as error:  # better here than in the middle of a run
         problem = MetricError(f"{key} can't describe itself: {describe(error)}")
         return Unavailable(metric.context, problem, metric.context.describe())
     return metric
@@ -149,7 +149,7 @@ def _opened(metric: MetricBase) -> AnyMetric:
         metric.load()
     except FaceSRBenchError as error:
         return Unavailable(metric.context, error, metric.describe())
-    except STRANGERS as error:  # costs the metric's own column
+    except PLUGIN_ERRORS as error:  # costs the metric's own column
         problem = MetricError(describe(error))
         return Unavailable(metric.context, problem, metric.describe())
     return metric

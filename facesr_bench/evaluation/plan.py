@@ -15,13 +15,15 @@ from typing import Any
 from facesr_bench import weights
 from facesr_bench.base import environment, hashing
 from facesr_bench.base.devices import torch_device
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, PluginError, ResultsError, describe
+from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, MethodError, PluginError, ResultsError, describe
 from facesr_bench.base.files import file_name, make_folders
 from facesr_bench.base.hashing import digest
 from facesr_bench.evaluation import cost
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.dataset import Item
+from facesr_bench.plugins.degradation import DegradationBase, find_degradation, make_degradation
+from facesr_bench.plugins.degradation import identity as degradation_identity
 from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
 from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
 from facesr_bench.plugins.profile import Profile
@@ -111,7 +113,7 @@ class Entry:
             self.result.manifest = self.result.manifest.measured(CostRecord.model_validate(measured))
         except FaceSRBenchError:
             raise
-        except STRANGERS as error:
+        except PLUGIN_ERRORS as error:
             message = f"{card.name} can't be loaded: {describe(error)}"
             raise PluginError(message, traceback.format_exc()) from error
         return method
@@ -144,7 +146,21 @@ class Failure:
 def inputs_of(plugin: Plugin[DatasetCard], card: ProtocolCard) -> dict[str, Any]:
     """What decides the images that methods get, beside the data itself."""
     prose = {"metrics", "summary", "expected_count", "profile"}
-    return {"protocol": card.model_dump(mode="json", exclude=prose), "dataset_code": plugin.code_hash()}
+    decides = {"protocol": card.model_dump(mode="json", exclude=prose), "dataset_code": plugin.code_hash()}
+    if card.degradation is None:
+        return decides
+    return {**decides, **degradation_identity(find_degradation(card.degradation, plugin.folder))}
+
+
+def degradation_of(plugin: Plugin[DatasetCard], card: ProtocolCard) -> DegradationBase | None:
+    """How a protocol's LR is made; None where it is given.
+
+    Raises:
+        PluginError: there is no such degradation, its code can't be used, or it can't do the protocol's scale.
+    """
+    if card.degradation is None:
+        return None
+    return make_degradation(find_degradation(card.degradation, plugin.folder), card.scale)
 
 
 def references_of(result: Result) -> References:
@@ -163,6 +179,7 @@ def open_entry(setting: Setting, spec: MethodSpec, chosen: Sequence[Item]) -> En
     try:
         found = weights.resolve_method(spec.plugin, spec.weights)
         label = _label(spec, found.name if found else None, precision)
+        _refuse_unaligned(setting, spec.plugin.require_card())
         result = _open_result(setting, spec, found, label)
         entry = Entry(spec, result, _todo(setting, result, chosen), found.path if found else None)
         if "run" in entry.todo.values():
@@ -172,6 +189,19 @@ def open_entry(setting: Setting, spec: MethodSpec, chosen: Sequence[Item]) -> En
     except FaceSRBenchError as error:
         return Failure(label, error, _failed_result(setting, spec, label, error))
     return entry
+
+
+def _unaligned(setting: Setting, card: MethodCard) -> bool:
+    """True if the method needs FFHQ-aligned faces and the protocol does not promise them."""
+    return card.needs_ffhq_alignment and setting.card.aligned != "ffhq"
+
+
+def _refuse_unaligned(setting: Setting, card: MethodCard) -> None:
+    if _unaligned(setting, card) and not setting.options.assume_aligned:
+        raise MethodError(
+            f"{card.name} needs faces aligned as in FFHQ, and {setting.card.name} does not promise them; "
+            "if your data is aligned: --assume-aligned"
+        )
 
 
 def _open_result(setting: Setting, spec: MethodSpec, found: weights.Weights | None, label: str) -> Result:
@@ -249,6 +279,7 @@ def _manifest(setting: Setting, spec: MethodSpec, found: weights.Weights | None,
             paper=PaperRecord.model_validate(method.paper.model_dump(mode="json")) if method.paper else None,
             code=method.code,
             code_hash=_code_hash(spec),
+            assumed_aligned=_unaligned(setting, method) and setting.options.assume_aligned,
         ),
         environment=_environment(setting.options.device),
         command=environment.command_line(),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import (
-    STRANGERS,
+    PLUGIN_ERRORS,
     FaceSRBenchError,
     MethodError,
     describe,
@@ -48,7 +48,7 @@ def upscale(method: MethodBase, batch: Sequence[Loaded]) -> list[Output]:
         except FaceSRBenchError as error:
             outputs[i] = Output(None, error=str(error))
             continue
-        except STRANGERS as error:  # `output_size` may be a stranger's, too
+        except PLUGIN_ERRORS as error:  # `output_size` may be a stranger's, too
             outputs[i] = Output(None, error=f"output_size: {describe(error)}")
             continue
         groups.setdefault(image.shape, []).append((i, image, size))
@@ -67,7 +67,7 @@ def _upscale_images(method: MethodBase, images: Sequence[Image8], sizes: Sequenc
         sr = method.upscale(batch)
         if batch.device.type == "cuda":
             torch.cuda.synchronize(batch.device)
-    except STRANGERS as error:
+    except PLUGIN_ERRORS as error:
         if len(images) > 1:
             alone = zip(images, sizes, strict=True)
             return [_upscale_images(method, [image], [size])[0] for image, size in alone]

@@ -13,6 +13,7 @@ from facesr_bench.base.options import (
     REQUIRED,
     Choice,
     Count,
+    Flag,
     Folder,
     NamedFile,
     Names,
@@ -71,6 +72,9 @@ class RunRequest:
         least=0,
     )
     workers: Option[int, int] = Count(2, "threads that read, and as many that score; changes no number", least=1)
+    assume_aligned: Option[bool, bool] = Flag(
+        "run methods that need FFHQ-aligned faces on protocols that don't promise them: your data is aligned"
+    )
     fid_reference: Option[tuple[str, str | Path] | None, tuple[str, Path] | None] = NamedFile(
         None, "name and file of the statistics that FID compares with instead of HR"
     )

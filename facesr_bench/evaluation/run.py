@@ -12,10 +12,11 @@ from pathlib import Path
 
 from facesr_bench.base import hashing
 from facesr_bench.base.devices import torch_device
-from facesr_bench.base.errors import STRANGERS, DataError, FaceSRBenchError, PluginError, ResultsError, describe
+from facesr_bench.base.errors import PLUGIN_ERRORS, DataError, FaceSRBenchError, PluginError, ResultsError, describe
 from facesr_bench.base.files import check_writable
 from facesr_bench.base.memo import Memo
-from facesr_bench.data.sources import check_names, expand_protocols, find_protocol, open_dataset
+from facesr_bench.data.protocols import expand_protocols, find_protocol
+from facesr_bench.data.sources import check_names, open_dataset
 from facesr_bench.evaluation import set_metrics
 from facesr_bench.evaluation.executors.threads import Computation
 from facesr_bench.evaluation.metrics import Setup, find_metric, opened
@@ -127,7 +128,7 @@ def _items(
         return dataset, items, dataset.content_hash(items)
     except FaceSRBenchError:
         raise
-    except STRANGERS as error:  # costs the dataset's own protocols
+    except PLUGIN_ERRORS as error:  # costs the dataset's own protocols
         message = f"dataset {plugin.name} can't list its images: {describe(error)}"
         raise PluginError(message, traceback.format_exc()) from error
 

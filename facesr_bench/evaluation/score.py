@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from facesr_bench.base.errors import (
-    STRANGERS,
+    PLUGIN_ERRORS,
     DetectionError,
     FaceSRBenchError,
     ResultsError,
@@ -98,7 +98,7 @@ def put_value(row: ImageRecord, key: str, compute: Callable[[], float | None]) -
         row.reasons[key] = str(error)
         if isinstance(error, DetectionError):
             row.undetected.append(key)
-    except STRANGERS as error:
+    except PLUGIN_ERRORS as error:
         row.reasons[key] = describe(error)
     else:
         if value is not None and math.isnan(value):

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, MetricError, describe
+from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, MetricError, describe
 from facesr_bench.base.hashing import digest
 from facesr_bench.plugins.metric import AnyMetric, ReferenceSet, SetMetric, Unavailable
 from facesr_bench.results.arrays import References, read_array
@@ -112,7 +112,7 @@ def value_of_set(
             raise MetricError(f"{metric.key} returned {value}" + (f", standard error {spread}" if spread else ""))
     except FaceSRBenchError as error:
         return {"reason": str(error)}
-    except STRANGERS as error:  # costs the metric's own cell
+    except PLUGIN_ERRORS as error:  # costs the metric's own cell
         return {"reason": describe(error)}
     return {"value": value, "standard_error": spread, "n": len(rows)}
 

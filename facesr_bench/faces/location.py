@@ -15,7 +15,7 @@ from facesr_bench.images.files import Image8
 from facesr_bench.plugins.sample import Sample
 
 
-class Locator:
+class FaceLocator:
     """Finds faces, opening the detector's network only when a picture needs it.
 
     Args:

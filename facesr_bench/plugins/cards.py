@@ -1,4 +1,4 @@
-"""The cards: what a method, dataset, protocol or metric is, as validated data (card.toml beside the code)."""
+"""The cards: what a method, dataset, protocol, metric or degradation is, as data (card.toml beside the code)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from facesr_bench.base.toml import read_toml
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
 Aggregate = Annotated[str, StringConstraints(pattern=r"^(auc|failure)-[1-9][0-9]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+DegradationName = Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9._-]*|\.\.?/.+)$", max_length=256)]
+"""A degradation by its name, or by its folder, from that of the card on (`./mine`)."""
 MetricSpec = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*(\[[a-z0-9-]+\]|:[a-z0-9._-]+)?(@[a-z0-9._-]+)?$", max_length=96),
@@ -155,7 +157,7 @@ class ProtocolCard(_Card):
     hr_size: int | None = Field(default=None, gt=0, description="side of HR, px (Pillow bicubic); none: as cropped")
     lr_size: int | None = Field(default=None, gt=0, description="side that given LR images must have, px")
     source: Literal["hr", "pairs", "lr"] = Field(description="`hr`: LR is made of HR; `pairs`: both given; `lr`: no HR")
-    degradation: Name | None = Field(default=None, description="how LR is made; only with source `hr`")
+    degradation: DegradationName | None = Field(default=None, description="how LR is made; only with source `hr`")
     aligned: Literal["none", "ffhq"] = "none"
     profile: Name
     metrics: tuple[MetricSpec, ...]
@@ -265,11 +267,31 @@ class MetricCard(_Card):
         return self
 
 
-Card = MethodCard | DatasetCard | MetricCard
-CARD_TYPES: dict[str, type[MethodCard | DatasetCard | MetricCard]] = {
+class DegradationCard(_Card):
+    """What a degradation is; how it makes LR is the class `Degradation` in degradation.py beside the card."""
+
+    FOR_PEOPLE = frozenset({"schema_version", "title", "summary", "paper"})
+
+    schema_version: Literal[1]
+    kind: Literal["degradation"]
+    name: Name
+    title: str
+    summary: str
+    version: int = Field(ge=1, description="raised whenever a picture could change")
+    random: bool = Field(
+        default=False, description="whether it draws from its seed; otherwise every seed gives the same"
+    )
+    scales: tuple[int, ...] = Field(default=(), description="scales it can do; empty for any")
+    paper: Paper | None = None
+    options: dict[str, Any] = Field(default_factory=dict, description="read by the degradation's class")
+
+
+Card = MethodCard | DatasetCard | MetricCard | DegradationCard
+CARD_TYPES: dict[str, type[MethodCard | DatasetCard | MetricCard | DegradationCard]] = {
     "method": MethodCard,
     "dataset": DatasetCard,
     "metric": MetricCard,
+    "degradation": DegradationCard,
 }
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -313,6 +335,6 @@ def _unknown_field(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
 
 
 def read_card(path: Path, kind: str) -> Card:
-    """Read and validate one card.toml of `kind` (`method`, `dataset` or `metric`)."""
+    """Read and validate one card.toml of `kind` (`method`, `dataset`, `metric` or `degradation`)."""
     data = read_toml(path)
     return validate(CARD_TYPES[kind], data, path)

@@ -1,8 +1,9 @@
-"""Finds and loads plug-ins: one mechanism for methods, datasets and metrics.
+"""Finds and loads plug-ins: one mechanism for methods, datasets, metrics and degradations.
 
 A plug-in is a folder with a `card.toml` (data) and one module (behaviour). Folders come from three places: built in,
-the entry-point groups `facesr_bench.methods`, `.datasets` and `.metrics` (each entry point names a package that holds
-the folder's files), and a path that the user gives. Listing reads cards only; code is imported when it is used.
+the entry-point groups `facesr_bench.methods`, `.datasets`, `.metrics` and `.degradations` (each entry point names a
+package that holds the folder's files), and a path that the user gives. Listing reads cards only; code is imported when
+it is used.
 """
 
 from __future__ import annotations
@@ -16,25 +17,26 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar, cast, get_args
 
-from facesr_bench.base.errors import STRANGERS, CardError, FaceSRBenchError, PluginError, describe
+from facesr_bench.base.errors import PLUGIN_ERRORS, CardError, FaceSRBenchError, PluginError, describe
 from facesr_bench.base.suggest import is_path, unknown
-from facesr_bench.plugins.cards import DatasetCard, MethodCard, MetricCard, read_card
+from facesr_bench.plugins.cards import DatasetCard, DegradationCard, MethodCard, MetricCard, read_card
 from facesr_bench.plugins.loading import CARD_FILE, bundled_folder, forget, import_from
 
-Kind = Literal["method", "dataset", "metric"]
-MODULES: dict[Kind, str] = {"method": "method", "dataset": "dataset", "metric": "metric"}
-CLASSES: dict[Kind, str] = {"method": "Method", "dataset": "Dataset", "metric": "Metric"}
+Kind = Literal["method", "dataset", "metric", "degradation"]
+MODULES: dict[Kind, str] = {kind: kind for kind in get_args(Kind)}
+CLASSES: dict[Kind, str] = {kind: kind.capitalize() for kind in get_args(Kind)}
 
 SETTINGS = frozenset({".json", ".yaml", ".yml", ".toml", ".ini", ".cfg"})
 CHECKPOINTS = frozenset({".pth", ".pt", ".ckpt", ".safetensors", ".onnx", ".bin", ".pkl", ".npz", ".npy"})
 
-_CardT = TypeVar("_CardT", MethodCard, DatasetCard, MetricCard)
+_CardT = TypeVar("_CardT", MethodCard, DatasetCard, MetricCard, DegradationCard)
 
 
 def _builtin_root(kind: Kind) -> Path:
-    return Path(__file__).resolve().parents[1] / "metrics" if kind == "metric" else bundled_folder(f"{kind}s")
+    inside = kind in {"metric", "degradation"}
+    return Path(__file__).resolve().parents[1] / f"{kind}s" if inside else bundled_folder(f"{kind}s")
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class Plugin(Generic[_CardT]):
         _forget_if_changed(self.kind, self.code_folder)
         try:
             module = import_from(self.code_folder, module_name)
-        except STRANGERS as error:
+        except PLUGIN_ERRORS as error:
             details = traceback.format_exc()
             where = f"{self.code_folder / module_name}.py"
             raise PluginError(f"{where}: import failed: {describe(error)}", details) from error
@@ -146,8 +148,8 @@ def _add_files(digest: hashlib._Hash, folder: Path, files: Iterable[Path]) -> No
 
 
 def _code_files(kind: Kind, folder: Path) -> list[Path]:
-    # Datasets list every file that their pictures come from, and metrics have a version; methods have neither.
-    settings = _beside(folder, SETTINGS) if kind == "method" else []
+    # Datasets list every file that their pictures come from, and metrics have a version; the others have neither.
+    settings = _beside(folder, SETTINGS) if kind in {"method", "degradation"} else []
     return [*_python_files(folder), *(path for path in settings if path != folder / CARD_FILE)]
 
 
@@ -275,3 +277,9 @@ def datasets() -> Registry[DatasetCard]:
 def metrics() -> Registry[MetricCard]:
     """The registry of metrics, shared by the whole process."""
     return discover("metric")
+
+
+@cache
+def degradations() -> Registry[DegradationCard]:
+    """The registry of degradations, shared by the whole process."""
+    return discover("degradation")

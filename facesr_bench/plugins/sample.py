@@ -32,6 +32,7 @@ class Sample:
         hr: HxWx3 uint8, or none for data without ground truth.
         landmarks: Nx2 float64, x then y in px of `hr`, or none.
         identity: who it is, or none.
+        degradation: what was drawn to make `lr` of `hr`, in types that JSON has; None where it was not made here.
         aligned: `ffhq` where the face lies as in FFHQ (the protocol says so).
         keep: where arrays that depend on this sample alone are kept between runs, or none.
     """
@@ -42,6 +43,7 @@ class Sample:
     landmarks: NDArray[np.float64] | None = None
     identity: str | None = None
     aligned: Literal["none", "ffhq"] = "none"
+    degradation: dict[str, Any] | None = None
     keep: Keep | None = None
 
     def __post_init__(self) -> None:

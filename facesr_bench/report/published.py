@@ -83,7 +83,12 @@ class AnchorFile(_Card):
         return self
 
     def of(self, group: Group) -> Sequence[tuple[Anchor, Source]]:
-        """The anchors that may stand beside a group: same protocol and profile, and a metric of its columns."""
+        """The anchors that may stand beside a group: same protocol and profile, and a metric of its columns.
+
+        None beside a part of the set, or another set.
+        """
+        if group.n != group.total:
+            return []
         names = {metric.name for metric in group.metrics}
         return [
             (anchor, self.sources[anchor.source])

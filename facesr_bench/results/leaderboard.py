@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from facesr_bench.results.columns import COSTS, CostColumn, MetricInfo, ordered_metrics
 from facesr_bench.results.store import Result
-from facesr_bench.results.summary import ResultSummary
+from facesr_bench.results.summary import ResultSummary, in_words
 
 _PROSE = {"protocol": {"summary", "metrics", "expected_count", "profile"}, "profile": {"summary", "source"}}
 """Fields of the cards that don't change a number."""
@@ -63,7 +63,7 @@ class Group:
     @property
     def size(self) -> str:
         """`330`, or `10 of 330` for a part of the set."""
-        return str(self.n) if self.n == self.total else f"{self.n} of {self.total}"
+        return in_words(self.n, self.total)
 
     def costs(self, place: str) -> list[CostColumn]:
         """The columns of cost that a place (`CostColumn.shown`) shows: those that some row has a number of."""
@@ -126,10 +126,10 @@ def _compared(rows: Sequence[ResultSummary]) -> list[RankedResult]:
     """The rows, each with why it can't be compared with the largest run."""
     keys = [(_definition(row.result), row.ids) for row in rows]
     shared_by = Counter(keys)
-    # Of two equally large sets, the one that more results share; then the one run last.
+    # A whole set before parts and other sets. Of two equally large ones, that which more results share; then the last.
     _, reference = max(
         zip(rows, keys, strict=True),
-        key=lambda pair: (pair[0].n, shared_by[pair[1]], pair[0].result.manifest.updated),
+        key=lambda pair: (pair[0].whole, pair[0].n, shared_by[pair[1]], pair[0].result.manifest.updated),
     )
     reasons = [_why_unranked(key, reference) for key in keys]
     return [

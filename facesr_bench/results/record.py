@@ -185,6 +185,7 @@ class MethodRecord(Part):
         label: what tables call the row.
         weights: the name or file of its weights, or None for a method without.
         code_hash: None where the code could not be read.
+        assumed_aligned: it needs FFHQ-aligned faces, and only the user says that these are.
     """
 
     name: str
@@ -201,6 +202,7 @@ class MethodRecord(Part):
     code: str | None = None
     code_hash: str | None = None
     cost: CostRecord = CostRecord()
+    assumed_aligned: bool = False
 
 
 class EnvironmentRecord(Part):

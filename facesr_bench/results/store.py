@@ -20,6 +20,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -123,12 +124,18 @@ class Result:
             rows[row.id] = _merge(rows[row.id], row) if row.id in rows else row
         return rows
 
+    @cached_property
+    def images(self) -> dict[str, ImageRecord]:
+        """`rows` as they were when first asked for, to read and not to change: a report asks many times."""
+        return self.rows()
+
     def append(self, row: ImageRecord) -> None:
         """Add one line, whole and at once.
 
         Raises:
             ResultsError: the disk is full or not writable.
         """
+        self.__dict__.pop("images", None)
         try:
             if self._stream is None:
                 path = self.folder / IMAGES
@@ -148,6 +155,7 @@ class Result:
         Raises:
             ResultsError: the folder can't be written.
         """
+        self.__dict__.pop("images", None)
         self.close()
         path = self.folder / IMAGES
         try:

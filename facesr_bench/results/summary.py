@@ -32,7 +32,8 @@ class ResultSummary(Totals):
     Attributes:
         result: where it came from; its manifest holds the provenance.
         ids: of the images that the method has an output for.
-        total: images of the full set.
+        total: images of the full set: as many as the protocol's card says, or else as the data had.
+        whole: the data had as many.
         failures: (image id, error) of each image that the method has no output for.
         error: why the method could not be loaded at all, or None.
         metrics: what the manifest says of each metric that has a mean or a reason.
@@ -42,6 +43,7 @@ class ResultSummary(Totals):
     result: Result
     ids: frozenset[str]
     total: int
+    whole: bool
     failures: tuple[tuple[str, str], ...]
     error: str | None
     metrics: dict[str, MetricInfo]
@@ -51,6 +53,11 @@ class ResultSummary(Totals):
     def n(self) -> int:
         """Images that the method has an output for."""
         return len(self.ids)
+
+    @property
+    def size(self) -> str:
+        """`330`, or `3 of 330` where the data was not the whole set."""
+        return str(self.n) if self.whole else in_words(self.n, self.total)
 
     @property
     def protocol(self) -> str:
@@ -99,6 +106,13 @@ class ResultSummary(Totals):
     def _failures_in_words(self) -> Iterator[str]:
         if self.error is not None:
             yield f"did not run: {self.error}"
+        if self.result.manifest.method.assumed_aligned:
+            yield "needs FFHQ-aligned faces; that these are is the user's word (--assume-aligned)"
+        held = self.result.manifest.data.count
+        if held < self.total:
+            yield f"{held} of the {self.total} images of {self.protocol}"
+        elif held > self.total:
+            yield f"the data has {held} images, and {self.protocol} has {self.total}: another set"
         if self.failures:
             first_id, first_error = self.failures[0]
             yield f"failed on {self.failed} of {self.n + self.failed} images; first {first_id}: {first_error}"
@@ -132,14 +146,16 @@ def summarise(results: Iterable[Result]) -> list[ResultSummary]:
 
 def _summarise_one(result: Result) -> ResultSummary:
     manifest = result.manifest
-    images = result.rows()
+    images = result.images
     good = [row for row in images.values() if row.error is None]
+    expected = manifest.protocol.expected_count or manifest.data.count
     infos = metric_infos(manifest.metrics, images.values())
     sets = result.sets() if any(info.of == "set" for info in infos.values()) else {}
     return ResultSummary(
         result=result,
         ids=frozenset(row.id for row in good),
-        total=manifest.data.count,
+        total=expected,
+        whole=manifest.data.count == expected,
         failures=tuple((row.id, row.error) for row in images.values() if row.error is not None),
         error=manifest.error,
         metrics=infos,
@@ -157,6 +173,13 @@ def _costs(result: Result, images: Sequence[ImageRecord]) -> dict[str, float]:
     return {cost.name: measured[cost.name] for cost in COSTS if measured.get(cost.name) is not None}
 
 
+def in_words(n: int, total: int) -> str:
+    """A number of images: `330`, `3 of 330`, or `331, expected 330`."""
+    if n == total:
+        return str(n)
+    return f"{n} of {total}" if n < total else f"{n}, expected {total}"
+
+
 def per_image_values(row: ResultSummary) -> dict[str, dict[str, float]]:
     """The values that a row's means are made of: metric -> image id -> value; may be infinite, never NaN.
 
@@ -166,7 +189,7 @@ def per_image_values(row: ResultSummary) -> dict[str, dict[str, float]]:
         ResultsError: the images of the result can't be read.
     """
     found: dict[str, dict[str, float]] = {}
-    for image in row.result.rows().values():
+    for image in row.result.images.values():
         if image.error is None:
             for name, info in row.metrics.items():
                 if why_missing(image, name, info) is None and not is_left_out(image.metrics[name], info):

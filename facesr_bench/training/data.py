@@ -19,9 +19,11 @@ from torch import Tensor
 
 from facesr_bench.base.errors import DataError
 from facesr_bench.base.files import replacing
+from facesr_bench.data import degradation
 from facesr_bench.images.files import SUFFIXES, Image8, read_image
+from facesr_bench.images.resize import resize
+from facesr_bench.plugins.degradation import DegradationBase
 from facesr_bench.training.config import BicubicSettings, BlindSettings
-from facesr_bench.training.degradation import bicubic, blind
 
 Batch: TypeAlias = tuple[Tensor, Tensor]
 """(input, target), each Bx3xSxS in [-1, 1], channels-last."""
@@ -167,12 +169,12 @@ def _square(path: Path, side: int) -> Image8:
     face = face[top : top + edge, left : left + edge]
     if edge == side:
         return face
-    return np.asarray(Image.fromarray(face).resize((side, side), Image.Resampling.BICUBIC))
+    return resize(face, (side, side))
 
 
-def to_tensor(images: list[Image.Image] | list[Image8]) -> Tensor:
+def to_tensor(images: list[Image8]) -> Tensor:
     """Bx3xHxW in [-1, 1], channels-last."""
-    pixels = np.stack([np.asarray(image) for image in images]).astype(np.float32)
+    pixels = np.stack(images).astype(np.float32)
     return torch.from_numpy(pixels / 127.5 - 1.0).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
 
 
@@ -181,12 +183,16 @@ class Sampler:
     """The samples of each step. A step's are the same however often training was stopped before it.
 
     Within an epoch no face comes twice; what is left over when the batches are full waits for another epoch.
+
+    Attributes:
+        degrade: how LR is made.
     """
 
     faces: Faces
     settings: BicubicSettings | BlindSettings
     batch_size: int
     seed: int
+    degrade: DegradationBase
 
     @property
     def steps_per_epoch(self) -> int:
@@ -205,48 +211,52 @@ class Sampler:
 
     def _plan(self, index: int, step: int, place: int, rng: np.random.Generator) -> Callable[[], Pair]:
         side, settings = self.faces.side, self.settings
+        own = _seed(self.seed, 3, step, place)
         if isinstance(settings, BlindSettings):
             flip, grey = rng.random() < settings.flip, rng.random() < settings.grey
-            own = np.random.default_rng([self.seed, 3, step, place])
-            return lambda: _blind_pair(self.faces.pixels[index], own, flip=flip, grey=grey)
+            return lambda: self._pair(index, own, flip=flip, grey=grey)
         edge = int(rng.integers(round(side * settings.smallest_crop), side + 1))
         left, top = (int(rng.integers(0, side - edge + 1)) for _ in range(2))
         flip = rng.random() < settings.flip
-        return lambda: _bicubic_pair(
-            self.faces.pixels[index], (left, top, left + edge, top + edge), settings, flip=flip
-        )
+        return lambda: self._pair(index, own, (left, top, left + edge, top + edge), flip=flip)
 
     def validation(self) -> Batch:
         """The held-out faces: whole, not flipped, with degradations that never change."""
-        pairs: list[Pair] = []
-        for k, index in enumerate(self.faces.held_out):
-            face, settings = self.faces.pixels[index], self.settings
-            if isinstance(settings, BlindSettings):
-                pairs.append(_blind_pair(face, np.random.default_rng([4, k]), flip=False, grey=False))
-            else:
-                pairs.append(_bicubic_pair(face, (0, 0, self.faces.side, self.faces.side), settings, flip=False))
+        pairs = [self._pair(index, _seed(4, k)) for k, index in enumerate(self.faces.held_out)]
         return to_tensor([lr for lr, _ in pairs]), to_tensor([hr for _, hr in pairs])
 
+    def _pair(
+        self,
+        index: int,
+        seed: int,
+        box: tuple[int, int, int, int] | None = None,
+        *,
+        flip: bool = False,
+        grey: bool = False,
+    ) -> Pair:
+        """One sample.
 
-Pair: TypeAlias = tuple[Image.Image, Image.Image]
+        Args:
+            seed: what the degradation draws from.
+            box: left, top, right, bottom of the part to take, px; None: the whole face.
+        """
+        side = self.settings.image_size
+        hr = resize(self.faces.pixels[index], (side, side), box)
+        if flip:
+            hr = np.ascontiguousarray(hr[:, ::-1])
+        if grey:
+            hr = np.asarray(Image.fromarray(hr).convert("L").convert("RGB"))
+        lr, _ = degradation.apply(self.degrade, hr, seed)
+        return resize(lr, (side, side)), hr
+
+
+Pair: TypeAlias = tuple[Image8, Image8]
 """(input, target)"""
 
 
-def _bicubic_pair(face: Image8, box: tuple[int, int, int, int], settings: BicubicSettings, *, flip: bool) -> Pair:
-    size = settings.image_size, settings.image_size
-    hr = Image.fromarray(face).resize(size, Image.Resampling.BICUBIC, box=box)
-    if flip:
-        hr = hr.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    return bicubic(hr, settings.scale), hr
-
-
-def _blind_pair(face: Image8, rng: np.random.Generator, *, flip: bool, grey: bool) -> Pair:
-    hr = Image.fromarray(face)
-    if flip:
-        hr = hr.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    if grey:
-        hr = hr.convert("L").convert("RGB")
-    return Image.fromarray(blind(np.asarray(hr), rng)), hr
+def _seed(*numbers: int) -> int:
+    """One seed, 0..2**64 - 1, out of several numbers."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
 
 
 def processors() -> int:

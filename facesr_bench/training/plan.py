@@ -11,6 +11,7 @@ import torch
 
 from facesr_bench.base.devices import PRECISIONS
 from facesr_bench.base.errors import TrainingError
+from facesr_bench.plugins.degradation import DegradationBase, find_degradation, make_degradation
 from facesr_bench.training import recipe as recipes
 from facesr_bench.training.checkpoints import STATE_FILE, read_state
 from facesr_bench.training.config import SIZES, BlindSettings, Settings, Value
@@ -83,6 +84,16 @@ class Plan:
         side = data.image_size if isinstance(data, BlindSettings) else data.face_size
         cache = self.job.cache or self.job.out
         return read_faces(self.job.data, cache, side, self.settings.schedule.validation, say)
+
+    def degradation(self) -> DegradationBase:
+        """How LR is made.
+
+        Raises:
+            PluginError: there is no such degradation, or it can't do the scale that is set.
+        """
+        data = self.settings.data
+        plugin = find_degradation(self.recipe.degradation_name, self.recipe.folder)
+        return make_degradation(plugin, 1 if isinstance(data, BlindSettings) else data.scale)
 
     def fits_card(self) -> bool:
         """Whether the network has the shape that the method's card describes, so that `method@FILE` can load it."""

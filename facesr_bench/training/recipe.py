@@ -57,6 +57,10 @@ class Recipe:
     options: dict[str, Value]
     defaults: dict[str, Value]
 
+    @property
+    def degradation_name(self) -> str:
+        return {"bicubic": "bicubic-pillow", "blind": "sparnethd"}[self.degradation]
+
     def settings(self, *layers: dict[str, Value]) -> Settings:
         """This recipe's settings with `layers` over them.
 

@@ -59,7 +59,7 @@ class Trainer:
         self.plan, self.faces, self.processes, self.say = plan, faces, processes, say
         schedule = plan.settings.schedule
         self.schedule, self.device = schedule, processes.device
-        self.sampler = Sampler(faces, plan.settings.data, schedule.batch_size, plan.seed)
+        self.sampler = Sampler(faces, plan.settings.data, schedule.batch_size, plan.seed, plan.degradation())
         if schedule.threads:
             torch.set_num_threads(schedule.threads)
         torch.set_flush_denormal(True)  # a precaution: denormal numbers are slow on CPUs

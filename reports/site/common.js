@@ -10,6 +10,9 @@ facesr.make = (tag, attributes = {}, ...children) => {
   return element;
 };
 
+// What a template of the page holds, to be filled in.
+facesr.pattern = (name) => document.getElementById(`${name}-pattern`).content.firstElementChild.cloneNode(true);
+
 facesr.number = (value) => (value === "inf" ? Infinity : value === "-inf" ? -Infinity : value);
 
 facesr.text = (value, digits) => {
@@ -20,21 +23,19 @@ facesr.text = (value, digits) => {
 // The numbers of method `m` on image `i`, the best of the image in bold; a dash says why there is none.
 facesr.numbers = (m, i) => {
   const { make, number, text, section } = facesr;
-  const list = make("dl");
-  for (const metric of section.metrics) {
-    const values = section.methods.map((method) => number(method.values[metric.name][i]));
-    const cell = make("dd");
-    if (values[m] === null) {
+  const list = facesr.pattern("numbers");
+  section.metrics.forEach((metric, place) => {
+    const cell = list.querySelectorAll("dd")[place];
+    const value = number(section.methods[m].values[metric.name][i]);
+    if (value === null) {
       const reasons = section.methods[m].reasons[metric.name];
       const reason = (typeof reasons === "object" ? reasons[i] : reasons) || "not computed in this run";
-      cell.append(make("span", { title: reason }, "–", make("span", { class: "vh" }, ` ${reason}`)));
+      cell.firstElementChild.title = reason;
+      cell.querySelector(".vh").textContent = ` ${reason}`;
     } else {
-      const all = values.filter((each) => each !== null);
-      const best = metric.higher === null || all.length < 2 ? null : metric.higher ? Math.max(...all) : Math.min(...all);
-      const shown = text(values[m], metric.digits);
-      cell.append(values[m] === best ? make("b", {}, shown) : shown);
+      const shown = text(value, metric.digits);
+      cell.replaceChildren(section.best[metric.name][i].includes(m) ? make("b", {}, shown) : shown);
     }
-    list.append(make("dt", {}, metric.title), cell);
-  }
+  });
   return list;
 };

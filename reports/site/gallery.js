@@ -5,7 +5,7 @@
   const data = window.facesr && facesr.section;
   if (!data || !data.methods.length) return;
 
-  const { make, number, text, numbers } = facesr;
+  const { make, number, text, numbers, pattern } = facesr;
   const $ = (id) => document.getElementById(id);
   const main = $("main");
   const written = [...main.childNodes];
@@ -73,52 +73,61 @@
     return keyed;
   }
 
-  // -- plates, as the page has them ----------------------------------------------------------------------------------
+  // -- plates: the page's own, filled in -----------------------------------------------------------------------------
 
   const file = (i) => encodeURIComponent(data.files[i]);
 
-  function picture(source, alt, size, kind) {
-    const image = make("img", { src: source, alt, width: size[0], height: size[1], loading: "lazy", decoding: "async", class: kind });
-    image.style.setProperty("--w", size[0]);
-    image.style.setProperty("--h", size[1]);
-    return image;
+  function sized(element, size) {
+    element.style.setProperty("--w", size[0]);
+    element.style.setProperty("--h", size[1]);
   }
 
-  function blank(words, size) {
-    const box = make("div", { class: "blank" }, make("span", {}, words));
-    box.style.setProperty("--w", size[0]);
-    box.style.setProperty("--h", size[1]);
-    return box;
+  // Fill in one picture, or put words in its place.
+  function fill(image, words, size, source, alt) {
+    if (words) {
+      const box = pattern("blank");
+      box.firstElementChild.textContent = words;
+      sized(box, size);
+      image.replaceWith(box);
+      return;
+    }
+    for (const [name, value] of Object.entries({ src: source, alt, width: size[0], height: size[1] })) image.setAttribute(name, value);
+    sized(image, size);
   }
 
   function plate({ i, key: sorted }) {
     const full = typeof data.sizes[0] === "number" ? data.sizes : data.sizes[i];
     const shrink = Math.min(1, data.shown / Math.max(...full));
     const size = full.map((side) => Math.round(side * shrink));
-    const kind = shrink === 1 ? "px" : "";
     const id = data.ids[i];
-    const article = make("article", { class: "plate", "aria-labelledby": `i${i + 1}` });
-    const note = sorted === null ? "" : ` ${text(sorted, data.metrics[Number(by.value.slice(1))].digits)}`;
-    const link = make("a", { href: `image.html#${new URLSearchParams({ image: id })}` }, make("span", { class: "label" }, id));
-    article.append(make("h2", { id: `i${i + 1}` }, make("span", { class: "quiet" }, String(i + 1)), " ", link, make("span", { class: "quiet" }, note)));
-    const strip = make("div", { class: "strip" });
-    strip.append(make("figure", {}, picture(`${data.inputs}/lr/${file(i)}.png`, `${id}, low resolution`, size, "px"), make("figcaption", {}, make("span", { class: "label" }, "Input"))));
+    const article = pattern("plate");
+    const heading = article.querySelector("h2");
+    article.setAttribute("aria-labelledby", `i${i + 1}`);
+    heading.id = `i${i + 1}`;
+    heading.querySelector(".quiet").textContent = String(i + 1);
+    heading.querySelector("a").href = `image.html#${new URLSearchParams({ image: id })}`;
+    heading.querySelector(".label").textContent = id;
+    if (sorted !== null) heading.append(make("span", { class: "quiet" }, ` ${text(sorted, data.metrics[Number(by.value.slice(1))].digits)}`));
+    article.querySelector(".scroll").setAttribute("aria-label", `Pictures of ${id}`);
+    const unsaved = (part, of) => (of.unsaved[part].includes(i) ? "not saved" : "");
+    const [input, ...figures] = article.querySelectorAll("figure");
+    fill(input.querySelector("img"), unsaved("lr", data), size, `${data.inputs}/lr/${file(i)}.png`, `${id}, low resolution`);
+    input.querySelector(".quiet").textContent = full.map((side) => side / data.scale).join(" × ");
+    for (const image of article.querySelectorAll("figure + figure img")) image.classList.toggle("px", shrink === 1);
     data.methods.forEach((method, m) => {
-      const caption = make("figcaption", {}, make("span", { class: "label" }, method.label));
-      const figure = make("figure");
-      if (i in method.errors) figure.append(blank(method.errors[i], size));
-      else {
-        figure.append(picture(`${method.sr}/${file(i)}.png`, `${id}, by ${method.label}`, size, kind));
-        if (data.truth) figure.append(picture(`${method.sr}/../maps/${file(i)}.png`, `error of ${method.label} on ${id}`, size, `map ${kind}`));
-        caption.append(numbers(m, i));
-      }
-      figure.append(caption);
-      strip.append(figure);
+      const [picture, map] = figures[m].querySelectorAll("img");
+      fill(picture, method.errors[i] || unsaved("sr", method), size, `${method.sr}/${file(i)}.png`, `${id}, by ${method.label}`);
+      if (map && i in method.errors) map.remove();
+      else if (map) fill(map, unsaved("maps", method), size, `${method.sr}/../maps/${file(i)}.png`, `error of ${method.label} on ${id}`);
+      const list = figures[m].querySelector("dl");
+      if (list && i in method.errors) list.remove();
+      else if (list) list.replaceWith(numbers(m, i));
     });
     if (data.truth) {
-      strip.append(make("figure", { class: "truth" }, picture(`${data.inputs}/hr/${file(i)}.png`, `${id}, ground truth`, size, kind), make("figcaption", {}, make("span", { class: "label" }, "Ground truth"))));
+      const truth = figures[data.methods.length];
+      fill(truth.querySelector("img"), unsaved("hr", data), size, `${data.inputs}/hr/${file(i)}.png`, `${id}, ground truth`);
+      truth.querySelector(".quiet").textContent = full.join(" × ");
     }
-    article.append(make("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": `Pictures of ${id}` }, strip));
     return article;
   }
 

@@ -128,6 +128,37 @@ def order(page: Any) -> list[str]:
     return names
 
 
+def test_what_the_gallery_sorts_looks_as_the_page_was_written(visit: Visit, board: Path) -> None:
+    """Captions, sizes, classes, numbers and marks, of every figure: only the order is another."""
+    page = visit.page
+    page.goto((board / "1.html").as_uri())
+
+    def figures() -> dict[str, list[str]]:
+        found: dict[str, list[str]] = page.evaluate(FIGURES)
+        return found
+
+    written = figures()
+    assert "4 \N{MULTIPLICATION SIGN} 4" in written[HOSTILE[0]][0]
+    assert "32 \N{MULTIPLICATION SIGN} 32" in written[HOSTILE[0]][-1]
+    assert any("<b>" in figure for figure in written[HOSTILE[0]])
+    page.get_by_label("Sort by").select_option("PSNR")
+    page.get_by_label("Method", exact=True).select_option("bicubic")
+    assert order(page) != list(written), "made anew"
+    assert figures() == written
+
+
+FIGURES = r"""() => Object.fromEntries([...document.querySelectorAll("article")].map((article) => [
+  article.querySelector("h2 .label").textContent,
+  [...article.querySelectorAll("figure")].map((figure) => {
+    for (const image of figure.querySelectorAll("img")) image.dataset.address = decodeURIComponent(image.src);
+    for (const sized of figure.querySelectorAll("[style]")) sized.dataset.size = sized.style.cssText;
+    const html = figure.outerHTML.replace(/\s+/g, " ").replaceAll("> <", "><");
+    return html.replace(/ (style|src)="[^"]*"| class=""/g, "");
+  }),
+]))"""
+"""Every figure's HTML by the image's name, its blanks and addresses in one form."""
+
+
 def test_the_gallery_sorts_and_filters(visit: Visit, board: Path) -> None:
     page = visit.page
     page.goto((board / "1.html").as_uri())

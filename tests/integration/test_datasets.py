@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facesr_bench.base.errors import DataError
-from facesr_bench.data import sources
+from facesr_bench.data import protocols, sources
 from facesr_bench.data.prepare import prepare
 from facesr_bench.images.files import Image8, read_image, write_png
 from facesr_bench.images.matlab import imresize
@@ -32,7 +32,7 @@ from facesr_bench.plugins.sample import Sample
 @pytest.fixture(autouse=True)
 def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No data is configured, whoever runs the tests."""
-    for name in (*sources.protocol_names(), *registry.datasets().names()):
+    for name in (*protocols.protocol_names(), *registry.datasets().names()):
         monkeypatch.delenv(sources.variable_of(name), raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
@@ -99,7 +99,7 @@ class TestCards:
             "realworld-celebchild-test": 180,
             "realworld-celeba-testn": 1117,
         }
-        sized = {name: sources.find_protocol(name)[1].expected_count for name in sources.protocol_names()}
+        sized = {name: protocols.find_protocol(name)[1].expected_count for name in protocols.protocol_names()}
         assert {name: count for name, count in sized.items() if count is not None} == expected
 
 
@@ -431,8 +431,8 @@ class TestRealWorld:
     def test_low_quality_only(self, tmp_path: Path, astronaut: NDArray[np.uint8]) -> None:
         face = resize(astronaut, (512, 512))
         write_png(tmp_path / "a.png", face)
-        for name in sources.protocol_names():
-            plugin, protocol = sources.find_protocol(name)
+        for name in protocols.protocol_names():
+            plugin, protocol = protocols.find_protocol(name)
             if plugin.name == "realworld":
                 (sample,) = samples(name, tmp_path)
                 assert (sample.id, sample.hr, protocol.aligned) == ("a", None, "ffhq")

@@ -24,6 +24,7 @@ from facesr_bench.evaluation import run as runner
 from facesr_bench.images.files import read_image
 from facesr_bench.plugins.method import MethodContext
 from facesr_bench.results.store import Result, all_results, newest_results
+from facesr_bench.results.summary import summarise
 
 from .conftest import HEAD, MakeMethod
 
@@ -316,6 +317,23 @@ def test_method_of_another_size(faces: Path, tmp_path: Path) -> None:
     torch.save(plugin.load_class()(MethodContext(plugin.require_card(), scale=8)).network.state_dict(), path)
     report = runner.run(options(faces, tmp_path / "out", f"sparnet-light-3d@{path}"))
     assert all("its LR must be 16x16, not 8x8" in (row.error or "") for row in only(report).rows().values())
+
+
+def test_a_method_that_needs_ffhq_alignment_is_refused_on_other_faces(
+    faces: Path, tmp_path: Path, make_method: MakeMethod
+) -> None:
+    spec = make_method("aligned-only", NEAREST)
+    card = Path(spec) / "card.toml"
+    card.write_text("needs_ffhq_alignment = true\n" + card.read_text())
+    refused = runner.run(options(faces, tmp_path / "out", spec, "bicubic"))
+    assert len(refused.problems) == 1 and len(refused.results[1].rows()) == 5
+    for words in ("aligned-only needs faces aligned as in FFHQ", "folder-x8 does not promise them", "--assume-aligned"):
+        assert words in str(refused.results[0].manifest.error)
+    result = only(runner.run(options(faces, tmp_path / "out2", spec, assume_aligned=True)))
+    assert len(result.rows()) == 5
+    assert result.manifest.method.assumed_aligned
+    assert not refused.results[1].manifest.method.assumed_aligned
+    assert "--assume-aligned" in summarise([result])[0].notes()[0]
 
 
 def test_failed_import_and_missing_weights_keep_a_row_with_the_reason(

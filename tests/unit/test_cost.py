@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from facesr_bench.base.errors import WeightsError
-from facesr_bench.data.sources import find_protocol
+from facesr_bench.data.protocols import find_protocol
 from facesr_bench.evaluation.cost import load_measured
 from facesr_bench.plugins.cards import CropCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.method import MethodBase, MethodContext

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from facesr_bench.base.errors import CardError, DataError, PluginError
-from facesr_bench.data import sources
+from facesr_bench.cli import main
+from facesr_bench.data import protocols, sources
 from facesr_bench.plugins import registry
 
 PLACES = [
@@ -26,7 +27,7 @@ PLACES = [
 @pytest.fixture(autouse=True)
 def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No data is configured, whoever runs the tests."""
-    for name in (*sources.protocol_names(), *registry.datasets().names()):
+    for name in (*protocols.protocol_names(), *registry.datasets().names()):
         monkeypatch.delenv(sources.variable_of(name), raising=False)
     (tmp_path / "project").mkdir()
     monkeypatch.chdir(tmp_path / "project")
@@ -152,10 +153,10 @@ def test_data_for_a_dataset_that_brings_its_own(tmp_path: Path, name: str) -> No
 
 
 def test_find_protocol() -> None:
-    plugin, protocol = sources.find_protocol("helen-dic-x8")
+    plugin, protocol = protocols.find_protocol("helen-dic-x8")
     assert (plugin.name, protocol.name, protocol.expected_count) == ("helen", "helen-dic-x8", 50)
     with pytest.raises(PluginError, match="no protocol is called 'helen-8x'; did you mean 'helen-x8'"):
-        sources.find_protocol("helen-8x")
+        protocols.find_protocol("helen-8x")
 
 
 @pytest.mark.usefixtures("fresh_registry")
@@ -166,7 +167,7 @@ def test_a_protocol_of_two_datasets(tmp_path: Path) -> None:
     (other / "card.toml").write_text(original.read_text(encoding="utf-8").replace('name = "demo"', 'name = "other"'))
     registry.datasets().add(other)
     with pytest.raises(PluginError, match="2 datasets define protocol 'demo-x8'") as caught:
-        sources.find_protocol("demo-x8")
+        protocols.find_protocol("demo-x8")
     assert str(original.parent) in str(caught.value)
     assert str(other) in str(caught.value)
 
@@ -175,5 +176,28 @@ def test_a_protocol_of_two_datasets(tmp_path: Path) -> None:
 def test_a_broken_card_is_named_when_a_protocol_is_not_found(tmp_path: Path) -> None:
     registry.datasets().plugins.append(registry.read_plugin("dataset", tmp_path / "broken", "entry point broken"))
     with pytest.raises(PluginError, match=r"dataset not readable: .*broken"):
-        sources.find_protocol("mine-x8")
-    assert sources.find_protocol("demo-x8")[1].name == "demo-x8"
+        protocols.find_protocol("mine-x8")
+    assert protocols.find_protocol("demo-x8")[1].name == "demo-x8"
+
+
+@pytest.mark.usefixtures("fresh_registry")
+def test_list_names_the_variable_and_the_table_entry_that_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = (registry.datasets().get("folder").folder / "card.toml").read_text(encoding="utf-8")
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "card.toml").write_text(card.replace('name = "folder"', 'name = "my.data"').replace("folder-", "mine-"))
+    registry.datasets().add(folder)
+    assert main(["list", "protocols"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert 'or FACESR_BENCH_DATA_MY_DATA=DIR, or "my.data" = "DIR" under [data]' in shown
+    assert "FACESR_BENCH_DATA_HELEN=DIR" in shown and ' helen = "DIR"' in shown
+    for place in ("variable", "table"):
+        assert not sources.is_given("mine-x8", "my.data", {})
+        if place == "variable":
+            monkeypatch.setenv("FACESR_BENCH_DATA_MY_DATA", str(tmp_path))
+        else:
+            Path("facesr-bench.toml").write_text(f'[data]\n"my.data" = "{tmp_path}"\n')
+        assert sources.is_given("mine-x8", "my.data", {}), place
+        monkeypatch.delenv("FACESR_BENCH_DATA_MY_DATA", raising=False)

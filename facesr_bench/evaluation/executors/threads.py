@@ -8,11 +8,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from facesr_bench.base.errors import STRANGERS, FaceSRBenchError, ResultsError, describe
+from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, ResultsError, describe
 from facesr_bench.base.files import file_name, write_json
 from facesr_bench.evaluation import attention
 from facesr_bench.evaluation.inputs import Loaded, load_item
-from facesr_bench.evaluation.plan import Entry, Setting, references_of
+from facesr_bench.evaluation.plan import Entry, Setting, degradation_of, references_of
 from facesr_bench.evaluation.predict import upscale
 from facesr_bench.evaluation.request import Progress, RunOutcome
 from facesr_bench.evaluation.score import saved_output, score_image, score_output
@@ -44,9 +44,10 @@ class Computation:
         setting = self._setting
         result = entries[0].result
         place = references_of(result)
+        degrade = degradation_of(setting.plugin, setting.card)
 
         def load(item: Item) -> Loaded:
-            return load_item(dataset, item, setting.card, setting.metrics, result.inputs_folder, place)
+            return load_item(dataset, item, setting.card, setting.metrics, result.inputs_folder, place, degrade)
 
         landmarks: dict[str, Any] = {}
         # Beside a GPU, reading and scoring go on while it works. A network on the CPU needs the same cores: there the
@@ -107,7 +108,7 @@ class Computation:
                 attention.keep(method, loaded, folder / file_name(loaded.id))
             except ResultsError:
                 raise
-            except STRANGERS as error:
+            except PLUGIN_ERRORS as error:
                 label = f"{self._setting.card.name}, {entry.result.label}, attention maps of {loaded.id}"
                 self._report.problems.append(f"{label}: {describe(error)}")
                 return

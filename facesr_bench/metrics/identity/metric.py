@@ -1,7 +1,7 @@
 """Compares the face embeddings of SR and of HR (or of the low-quality input): identity, kept or lost.
 
 Options of the card:
-    judge = "onnx" (the network of the weights), "dlib", "vqfr";
+    recogniser = "onnx" (the network of the weights), "dlib", "vqfr";
     against = "hr", "lq": the input at SR's size, for pictures without ground truth;
     measure = "cosine", "degrees" (the angle), "distance" (Euclidean, as dlib means it).
 """
@@ -18,9 +18,9 @@ from pydantic import Field
 from facesr_bench.base.memo import Recent, pixels_key
 from facesr_bench.faces import dlib_models
 from facesr_bench.faces.embedder import EMBEDDERS, Embedder, cosine, degrees
-from facesr_bench.faces.judge import AlignedJudge, DlibJudge, Judge, WholePictureJudge
-from facesr_bench.faces.location import Locator
+from facesr_bench.faces.location import FaceLocator
 from facesr_bench.faces.points import Points
+from facesr_bench.faces.recogniser import AlignedRecogniser, DlibRecogniser, Recogniser, WholePictureRecogniser
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
 from facesr_bench.plugins.convention import FaceConvention, Says
@@ -60,17 +60,17 @@ class Metric(MetricBase):
 
     def __init__(self, context: MetricContext) -> None:
         super().__init__(context)
-        self._locator = Locator(self.convention.detector, context.memo)
+        self._locator = FaceLocator(self.convention.detector, context.memo)
 
     def convention_in_words(self) -> list[str]:
-        whole = self.card.options.get("judge") == "vqfr"
+        whole = self.card.options.get("recogniser") == "vqfr"
         return ["the whole picture, not aligned"] if whole else super().convention_in_words()
 
     def why_unavailable(self) -> str | None:
-        return dlib_models.why_missing() if self.card.options.get("judge") == "dlib" else None
+        return dlib_models.why_missing() if self.card.options.get("recogniser") == "dlib" else None
 
     def load(self) -> None:
-        self._judge: Judge = self.shared(("judge", self._network), self._open)
+        self._recogniser: Recogniser = self.shared(("recogniser", self._network), self._open)
         self._recent: Recent[NDArray[Any]] = self.shared(("embeddings", self._network), Recent)
 
     def troubled(self) -> bool:
@@ -79,19 +79,19 @@ class Metric(MetricBase):
 
     def prepare_sample(self, sample: Sample) -> Reference:
         image = self._compared(sample)
-        if self.convention.alignment == "hr" or not self._judge.needs_points:
-            points, source = self._judge.points(sample, image, self._locator), self._locator.source(sample, image)
+        if self.convention.alignment == "hr" or not self._recogniser.needs_points:
+            points, source = self._recogniser.points(sample, image, self._locator), self._locator.source(sample, image)
         else:
             source = f"detected-{self._locator.detector}"
-            points = self._judge.detect(image, self._locator)
+            points = self._recogniser.detect(image, self._locator)
         against = self.card.options.get("against", "hr")
         name = f"identity-{self._network}-v{self.card.version}-{against}-{source}"
         return Reference(points, sample.once(name, lambda: self._embed(image, points)))
 
     def per_image(self, sr: Image8, reference: Reference) -> float:
         points = reference.points
-        if self.convention.alignment == "each" and self._judge.needs_points:
-            points = self._judge.detect(sr, self._locator)
+        if self.convention.alignment == "each" and self._recogniser.needs_points:
+            points = self._recogniser.detect(sr, self._locator)
         embedding = self._embed(sr, points)
         measure = self.card.options.get("measure", "cosine")
         if measure == "distance":
@@ -101,7 +101,7 @@ class Metric(MetricBase):
 
     def _embed(self, image: Image8, points: Points) -> NDArray[Any]:
         """The cosine and the angle of one picture share its embedding."""
-        return self._recent.get(pixels_key(image, points), lambda: self._judge.embed(image, points))
+        return self._recent.get(pixels_key(image, points), lambda: self._recogniser.embed(image, points))
 
     def _compared(self, sample: Sample) -> Image8:
         if self.card.options.get("against", "hr") == "lq":
@@ -112,16 +112,16 @@ class Metric(MetricBase):
 
     @property
     def _network(self) -> str:
-        judge = self.card.options.get("judge", "onnx")
-        return judge if self.weights is None else f"{judge}-{self.weights.name}-{self.weights.sha256[:16]}"
+        recogniser = self.card.options.get("recogniser", "onnx")
+        return recogniser if self.weights is None else f"{recogniser}-{self.weights.name}-{self.weights.sha256[:16]}"
 
-    def _open(self) -> Judge:
-        judge = self.card.options.get("judge", "onnx")
-        if judge == "dlib":
-            return DlibJudge()
+    def _open(self) -> Recogniser:
+        recogniser = self.card.options.get("recogniser", "onnx")
+        if recogniser == "dlib":
+            return DlibRecogniser()
         weights = self.require_weights()
-        if judge == "vqfr":
+        if recogniser == "vqfr":
             from facesr_bench.faces.vqfr_network import VqfrEmbedder
 
-            return WholePictureJudge(VqfrEmbedder(weights.path))
-        return AlignedJudge(Embedder(EMBEDDERS.for_file(weights.name, weights.path), weights.path))
+            return WholePictureRecogniser(VqfrEmbedder(weights.path))
+        return AlignedRecogniser(Embedder(EMBEDDERS.for_file(weights.name, weights.path), weights.path))

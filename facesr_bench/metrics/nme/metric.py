@@ -17,7 +17,7 @@ from facesr_bench.base.errors import MetricError
 from facesr_bench.base.memo import Recent, pixels_key
 from facesr_bench.faces import dlib_models
 from facesr_bench.faces.landmarks import LANDMARK_NETWORKS, Box, LandmarkDetector, OnnxLandmarks
-from facesr_bench.faces.location import Locator
+from facesr_bench.faces.location import FaceLocator
 from facesr_bench.faces.points import Points
 from facesr_bench.functional.landmarks import nme
 from facesr_bench.images.files import Image8
@@ -74,7 +74,7 @@ class Metric(MetricBase):
 
     def __init__(self, context: MetricContext) -> None:
         super().__init__(context)
-        self._locator = Locator(self.convention.detector, context.memo)
+        self._locator = FaceLocator(self.convention.detector, context.memo)
 
     def load(self) -> None:
         self._detector: LandmarkDetector = self.shared(("landmarks", self._network, self.device), self._open)

@@ -124,5 +124,5 @@ def curve(group: Group, metric: str | None = None, *, limit: float | None = None
 
 
 def _errors(row: RankedResult, metric: str, values: Mapping[str, float]) -> dict[str, float]:
-    lost = (image.id for image in row.result.rows().values() if metric in image.undetected)
+    lost = (image.id for image in row.result.images.values() if metric in image.undetected)
     return {**dict.fromkeys(lost, math.inf), **values}

@@ -17,7 +17,7 @@ from facesr_bench.images.luma import FULL_FLOAT32
 from facesr_bench.images.maps import COLOUR_MAP
 from facesr_bench.report.figures.style import WIDTH, pick, plain, ranked, style
 from facesr_bench.results.columns import MetricInfo
-from facesr_bench.results.leaderboard import Group, RankedResult
+from facesr_bench.results.leaderboard import Group, RankedResult, places
 from facesr_bench.results.summary import per_image_values
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _images(
     values: Mapping[str, Mapping[str, Mapping[str, float]]],
     metric: str | None,
 ) -> list[str]:
-    known = [row.id for row in rows[0].result.rows().values() if row.error is None]
+    known = [row.id for row in rows[0].result.images.values() if row.error is None]
     for name in wanted:
         if name not in known:
             raise ResultsError(_unknown_image(name, known))
@@ -180,17 +180,13 @@ def _best(
     ids: Sequence[str],
     metrics: Sequence[MetricInfo],
     values: Mapping[str, Mapping[str, Mapping[str, float]]],
-) -> dict[str, set[str]]:
+) -> dict[str, frozenset[str]]:
     """Image -> labels of the methods that are best in its first metric; none where there is nothing to compare."""
-    if not metrics or metrics[0].higher_is_better is None or len(rows) < 2:
-        return {i: set() for i in ids}
-    sign = 1 if metrics[0].higher_is_better else -1
-    found: dict[str, set[str]] = {}
-    for i in ids:
-        scores = {row.label: values[row.label].get(metrics[0].name, {}).get(i) for row in rows}
-        given = {label: sign * score for label, score in scores.items() if score is not None}
-        found[i] = {label for label, score in given.items() if score == max(given.values())}
-    return found
+    if not metrics:
+        return {i: frozenset() for i in ids}
+    name, direction = metrics[0].name, metrics[0].higher_is_better
+    given = {i: {row.label: values[row.label].get(name, {}).get(i) for row in rows} for i in ids}
+    return {i: places({k: v for k, v in given[i].items() if v is not None}, direction)[0] for i in ids}
 
 
 def _box(zoom: Box | Literal["auto"], image: str, columns: Sequence[_Column]) -> Box:
@@ -302,7 +298,7 @@ def mean_error(row: RankedResult) -> NDArray[np.float64]:
     """
     total: NDArray[np.float64] | None = None
     count = 0
-    for image in row.result.rows().values():
+    for image in row.result.images.values():
         if image.error is not None:
             continue
         hr = _read(row.result.inputs_folder / "hr" / f"{file_name(image.id)}.png")

@@ -23,6 +23,7 @@ from pathlib import Path
 from facesr_bench.report.site import assets, gallery, maps, methods, mirror, overview, plots, provenance
 from facesr_bench.report.site.pages import Pages
 from facesr_bench.report.site.section import Section
+from facesr_bench.report.site.views import View
 from facesr_bench.results.leaderboard import groups
 from facesr_bench.results.store import newest_results
 from facesr_bench.results.summary import summarise
@@ -53,14 +54,14 @@ def build(results_root: Path, out: Path | None = None) -> Path:
     pages = Pages(root)
     sections = [Section(group, results_root, root) for group in groups(rows)]
     assets.write(pages)
-    for section in sections:
-        section.maps = maps.write(pages, section)
-        gallery.write_data(pages, section)
-        gallery.write_pages(pages, section)
-        plots.write(pages, section)
-    method_pages = methods.write(pages, sections)
+    views = [View(section, maps.build(pages, section), *plots.build(pages, section)) for section in sections]
+    for view in views:
+        gallery.write_data(pages, view)
+        gallery.write_pages(pages, view)
+        plots.write(pages, view)
+    method_pages = methods.write(pages, views)
     provenance.write(pages, sections)
-    index = overview.write(pages, sections, method_pages)
+    index = overview.write(pages, views, method_pages)
     if root is not results_root:
         mirror.write(pages, sections, results_root)
     pages.remove_stale()

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 import urllib.parse
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from facesr_bench.base.files import file_name
 from facesr_bench.images.maps import DIVERGING_MAP, hex_colours
 from facesr_bench.report.site.pages import Pages, link, script_data, short_name
 from facesr_bench.report.site.section import PER_PAGE, Section
+from facesr_bench.report.site.views import View
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.leaderboard import RankedResult
 from facesr_bench.results.record import ImageRecord
@@ -93,10 +91,10 @@ class Gallery:
         inputs = section.lead.result.inputs_folder
         name = f"{file_name(image_id)}.png"
         lr, hr = inputs / "lr" / name, inputs / "hr" / name
-        lr_size = picture_size(lr)
+        lr_size = section.lr_sizes[image_id]
         size = _size(section, lr_size)
         shrink = min(1.0, LARGEST_SIDE / max(size))
-        bests = _bests(section, image_id) if labels is None else {}
+        best = section.best(image_id) if labels is None else {}
         return Plate(
             id=image_id,
             position=position,
@@ -107,21 +105,29 @@ class Gallery:
             size=size,
             shown_size=(round(size[0] * shrink), round(size[1] * shrink)),
             tiles=[
-                self._tile(row, rows.get(image_id), image_id, bests)
+                self._tile(row, rows.get(image_id), image_id, best)
                 for row, rows in section.images
                 if labels is None or row.label in labels
             ],
         )
 
-    def _tile(self, row: RankedResult, image: ImageRecord | None, image_id: str, bests: Mapping[str, float]) -> Tile:
+    def pattern(self) -> Plate:
+        """A plate of every method without anything of an image: what the scripts clone."""
+        numbers = [Number(info, None, "", best=False) for info in self._section.shown_metrics]
+        tiles = [Tile(row.label, "#", "#", numbers, "") for row, _ in self._section.images]
+        return Plate("", 0, "#", "#", "#", (1, 1), (1, 1), (1, 1), tiles)
+
+    def _tile(
+        self, row: RankedResult, image: ImageRecord | None, image_id: str, best: Mapping[str, Collection[str]]
+    ) -> Tile:
         if image is None or image.error is not None:
             return Tile(row.label, None, None, [], "not run" if image is None else f"failed: {image.error}")
         picture, error_map = row.result.sr_path(image_id), row.result.map_path(image_id)
         numbers = []
         for info in self._section.shown_metrics:
-            value = image.metrics.get(info.name)
-            best = value is not None and bests.get(info.name) == value
-            numbers.append(Number(info, value, image.reasons.get(info.name, "not computed in this run"), best))
+            reason = image.reasons.get(info.name, "not computed in this run")
+            is_best = row.label in best.get(info.name, ())
+            numbers.append(Number(info, image.metrics.get(info.name), reason, is_best))
         return Tile(
             label=row.label,
             picture=self._link(picture) if picture.is_file() else None,
@@ -137,17 +143,6 @@ class Gallery:
         return f"{self._folders[folder]}/{urllib.parse.quote(path.name)}"
 
 
-def _bests(section: Section, image_id: str) -> dict[str, float]:
-    """The best value of each metric for one image, where there is something to compare."""
-    bests = {}
-    found = [rows[image_id] for _, rows in section.images if image_id in rows]
-    for info in section.image_metrics:
-        values = [row.metrics[info.name] for row in found if info.name in row.metrics and row.error is None]
-        if len(values) > 1 and info.higher_is_better is not None:
-            bests[info.name] = max(values) if info.higher_is_better else min(values)
-    return bests
-
-
 def _size(section: Section, lr_size: tuple[int, int] | None) -> tuple[int, int]:
     """Width and height of the ground truth, px."""
     if lr_size is None:
@@ -160,36 +155,27 @@ def _fragment(image_id: str) -> str:
     return urllib.parse.urlencode({"image": image_id})
 
 
-@cache
-def picture_size(path: Path) -> tuple[int, int] | None:
-    """Width and height from the file's header; none if it is missing or no picture."""
-    try:
-        with Image.open(path) as picture:
-            return picture.size
-    except OSError:
-        return None
-
-
-def write_pages(pages: Pages, section: Section) -> None:
+def write_pages(pages: Pages, view: View) -> None:
     """The gallery, the page of one image, and that of the mean maps."""
+    section = view.section
     for number in range(1, section.page_count + 1):
         path = section.page_path(number)
         gallery = Gallery(section, path)
         pages.render(path, "images.html", section=section, number=number, gallery=gallery, page=path)
     if not section.page_count:
         return
-    pages.render(section.image_path, "image.html", section=section, page=section.image_path)
-    if section.maps.means:
-        path = section.folder / "mean.html"
-        pages.render(path, "mean.html", section=section, page=path)
+    gallery = Gallery(section, section.image_path)
+    pages.render(section.image_path, "image.html", view=view, section=section, gallery=gallery, page=section.image_path)
+    if view.mean_page is not None:
+        pages.render(view.mean_page, "mean.html", view=view, section=section, page=view.mean_page)
 
 
-def write_data(pages: Pages, section: Section) -> None:
+def write_data(pages: Pages, view: View) -> None:
     """The numbers behind the image pages, and where the pictures are."""
+    section = view.section
     page = section.image_path
     inputs = section.placed(section.lead.result.inputs_folder)
-    folder = section.lead.result.inputs_folder / "lr"
-    sizes = [_size(section, picture_size(folder / f"{file_name(image_id)}.png")) for image_id in section.ids]
+    sizes = [_size(section, section.lr_sizes[image_id]) for image_id in section.ids]
     pages.write(
         section.folder / "data.js",
         script_data(
@@ -205,15 +191,30 @@ def write_data(pages: Pages, section: Section) -> None:
                 "shown": LARGEST_SIDE,
                 "perPage": PER_PAGE,
                 "inputs": link(inputs, page),
+                "unsaved": {part: _unsaved(section, section.lead.result.inputs_folder / part) for part in ("lr", "hr")},
+                "best": {info.name: _best(section, info) for info in section.shown_metrics},
                 "metrics": [_metric(info) for info in section.shown_metrics],
-                "methods": [_method(section, row, rows, page) for row, rows in section.images],
-                "kinds": [{"name": kind.name, "title": kind.title, "words": kind.words} for kind in section.maps.kinds],
+                "methods": [_method(view, row, rows, page) for row, rows in section.images],
+                "kinds": [{"name": kind.name, "title": kind.title, "words": kind.words} for kind in view.maps.kinds],
                 "colours": hex_colours(COLOUR_STOPS),
                 "versus": hex_colours(COLOUR_STOPS - 1, DIVERGING_MAP),
                 "landmarks": [[round(x, 2), round(y, 2)] for x, y in section.landmarks()],
             },
         ),
     )
+
+
+def _unsaved(section: Section, folder: Path) -> list[int]:
+    """The places in `ids` of the images that a folder has no picture of."""
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    return [place for place, image_id in enumerate(section.ids) if f"{file_name(image_id)}.png" not in there]
+
+
+def _best(section: Section, info: MetricInfo) -> list[list[int]]:
+    """For each image the places of the methods that are best in one metric."""
+    labels = [row.label for row, _ in section.images]
+    found = [section.best(image_id).get(info.name, frozenset()) for image_id in section.ids]
+    return [[place for place, label in enumerate(labels) if label in best] for best in found]
 
 
 def _metric(info: MetricInfo) -> dict[str, Any]:
@@ -226,8 +227,9 @@ def _metric(info: MetricInfo) -> dict[str, Any]:
     }
 
 
-def _method(section: Section, row: RankedResult, rows: Mapping[str, ImageRecord], page: Path) -> dict[str, Any]:
+def _method(view: View, row: RankedResult, rows: Mapping[str, ImageRecord], page: Path) -> dict[str, Any]:
     """One method's numbers, image by image in the order of `ids`; null where there is none."""
+    section = view.section
     found = [rows.get(image_id) for image_id in section.ids]
     values: dict[str, list[float | str | None]] = {
         info.name: [_value(image, info.name) for image in found] for info in section.shown_metrics
@@ -236,13 +238,14 @@ def _method(section: Section, row: RankedResult, rows: Mapping[str, ImageRecord]
     for place, image in enumerate(found):
         for name, reason in (image.reasons if image is not None and image.error is None else {}).items():
             reasons.setdefault(name, {})[place] = reason
-    folder = section.maps.folders.get(row.label)
+    folder = view.maps.folders.get(row.label)
     means = section.folder / "means" / f"{short_name(row.label)}.js"
     return {
         "label": row.label,
         "sr": link(section.placed(row.result.folder / "sr"), page),
         "maps": link(folder, page) if folder else None,
-        "mean": link(means, page) if row.label in section.maps.means else None,
+        "mean": link(means, page) if row.label in view.maps.means else None,
+        "unsaved": {part: _unsaved(section, row.result.folder / part) for part in ("sr", "maps")},
         "values": values,
         # A reason that holds for every image is said once.
         "reasons": {name: _shortest(found) for name, found in reasons.items() if name in values},

@@ -19,9 +19,9 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -45,11 +45,10 @@ from facesr_bench.report.maps import (
     write_mean_map,
 )
 from facesr_bench.report.site.pages import Pages, short_name
+from facesr_bench.report.site.section import Section
+from facesr_bench.report.site.views import SectionMaps
 from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import Result
-
-if TYPE_CHECKING:
-    from facesr_bench.report.site.section import Section
 
 VERSION = 1
 """Raised whenever the files made here change."""
@@ -60,7 +59,7 @@ _AHEAD = 32
 
 
 @dataclass
-class Means:
+class Sums:
     """The sums of one method's maps.
 
     Attributes:
@@ -90,54 +89,30 @@ class Means:
         return np.sqrt(mean) if kind == "error" else mean
 
 
-@dataclass
-class SectionMaps:
-    """What there is of maps in one section.
-
-    Attributes:
-        folders: where each row's are, by label.
-        kinds: the kinds that some image has.
-        means: label -> kind -> (picture, images in it).
-        tops: the upper end of the colours of the mean maps, by kind; one for all methods.
-        size: height and width of the mean maps, px.
-        trouble: why there are none; empty where there are.
-    """
-
-    folders: dict[str, Path] = field(default_factory=dict)
-    kinds: list[Kind] = field(default_factory=list)
-    means: dict[str, dict[str, tuple[Path, int]]] = field(default_factory=dict)
-    tops: dict[str, float] = field(default_factory=dict)
-    size: tuple[int, int] = (0, 0)
-    trouble: str = ""
-
-
-def write(pages: Pages, section: Section) -> SectionMaps:
-    """Write the maps that are missing, for every image of a section.
+def build(pages: Pages, section: Section) -> SectionMaps:
+    """Write the maps that are missing, for every image of a section; none without ground truth or a known profile.
 
     Raises:
         ResultsError: they can't be written.
     """
-    made = SectionMaps()
     if not section.has_truth:
-        made.trouble = "there is no ground truth"
-        return made
+        return SectionMaps()
     try:
         profile = Profile.model_validate(section.manifest.profile.model_dump(mode="json"))
         mapper = Mapper(profile, section.scale)
     except (ValidationError, FaceSRBenchError) as error:
-        made.trouble = f"this release can't read the profile: {str(error).splitlines()[0]}"
-        return made
+        return SectionMaps(trouble=f"this release can't read the profile: {str(error).splitlines()[0]}")
     kinds = {kind.name: kind for kind in (ERROR, STRUCTURE, *_metric_kinds(section))}
     key = f"{VERSION} {mapper.conventions} {section.scale}"
-    means: dict[str, Means] = {}
+    sums: dict[str, Sums] = {}
+    folders: dict[str, Path] = {}
     for row, rows in section.images:
         folder = section.folder / "maps" / short_name(row.label)
         found = _Folder(pages, folder, key, kinds).update(row.result, rows, mapper)
         if found is not None:
-            made.folders[row.label], means[row.label] = folder, found
-    made.kinds = [kind for kind in kinds.values() if any(kind.name in found.counts for found in means.values())]
-    _write_means(pages, made, means, section.folder / "means")
-    return made
+            folders[row.label], sums[row.label] = folder, found
+    made = tuple(kind for kind in kinds.values() if any(kind.name in found.counts for found in sums.values()))
+    return _with_means(pages, SectionMaps(folders, made), sums, section.folder / "means")
 
 
 def _metric_kinds(section: Section) -> list[Kind]:
@@ -158,7 +133,7 @@ class _Folder:
         self._tops = {kind.name: kind.top for kind in kinds.values()}
         self._cache, self._sums = folder / "cache.json", folder / "sums.npz"
 
-    def update(self, result: Result, rows: Mapping[str, ImageRecord], mapper: Mapper) -> Means | None:
+    def update(self, result: Result, rows: Mapping[str, ImageRecord], mapper: Mapper) -> Sums | None:
         """Make what is missing; none if there is nothing to make a map of."""
         wanted = {}
         for image_id, row in rows.items():
@@ -200,22 +175,22 @@ class _Folder:
         self._pages.write(self.path_of(image_id), _script(image_id, codes, self._tops))
         return values
 
-    def _read(self, stamps: Mapping[str, str]) -> tuple[Means, set[str]]:
+    def _read(self, stamps: Mapping[str, str]) -> tuple[Sums, set[str]]:
         """The sums and images of an earlier build, if all of them still stand."""
         try:
             cache = json.loads(self._cache.read_text(encoding="utf-8"))
             old = cache["images"]
             if any(stamps.get(image_id) != stamp for image_id, stamp in old.items()):
-                return Means(), set()
+                return Sums(), set()
             if not all(self.path_of(image_id).is_file() for image_id in old):
-                return Means(), set()
+                return Sums(), set()
             with np.load(self._sums, allow_pickle=False) as stored:
                 sums = {name: stored[name] for name in stored.files}
-            return Means(sums, dict(cache["counts"]), {tuple(size) for size in cache["sizes"]}), set(old)
+            return Sums(sums, dict(cache["counts"]), {tuple(size) for size in cache["sizes"]}), set(old)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return Means(), set()  # no earlier build, or a half-written one
+            return Sums(), set()  # no earlier build, or a half-written one
 
-    def _save(self, stamps: Mapping[str, str], means: Means) -> None:
+    def _save(self, stamps: Mapping[str, str], means: Sums) -> None:
         stream = io.BytesIO()
         np.savez(stream, allow_pickle=False, **means.sums)
         try:
@@ -288,27 +263,28 @@ def _script(image_id: str | None, codes: Mapping[str, Codes], tops: Mapping[str,
     return f"facesr.map({json.dumps(data, separators=(',', ':'))});\n"
 
 
-def _write_means(pages: Pages, made: SectionMaps, means: Mapping[str, Means], folder: Path) -> None:
-    """Mean maps of every method, on one scale for all."""
+def _with_means(pages: Pages, made: SectionMaps, sums: Mapping[str, Sums], folder: Path) -> SectionMaps:
+    """With the mean maps of every method, on one scale for all; without where the images differ in size."""
     names = [kind.name for kind in made.kinds]
     found = {
-        label: {name: mean for name in names if (mean := sums.mean(name)) is not None} for label, sums in means.items()
+        label: {name: mean for name in names if (mean := each.mean(name)) is not None} for label, each in sums.items()
     }
     sizes = {mean.shape for maps in found.values() for mean in maps.values()}
     if len(sizes) != 1:
-        return
+        return made
     height, width = sizes.pop()
-    made.size = (height, width)
-    for name in names:
-        tops = [float(np.nanmax(maps[name])) for maps in found.values() if name in maps]
-        made.tops[name] = max([*tops, 1e-6])
+    tops = {name: _top(maps[name] for maps in found.values() if name in maps) for name in names}
+    means: dict[str, dict[str, tuple[Path, int]]] = {}
     for label, maps in found.items():
-        codes = {name: encode(mean, made.tops[name]) for name, mean in maps.items()}
-        pages.write(folder / f"{short_name(label)}.js", _script(None, codes, made.tops))
-        for number, name in enumerate(names):
-            if name not in maps:
-                continue
-            path = folder / f"{short_name(label)}-{number}.png"
-            write_mean_map(path, maps[name], made.tops[name])
+        codes = {name: encode(mean, tops[name]) for name, mean in maps.items()}
+        pages.write(folder / f"{short_name(label)}.js", _script(None, codes, tops))
+        for name, mean in maps.items():
+            path = folder / f"{short_name(label)}-{names.index(name)}.png"
+            write_mean_map(path, mean, tops[name])
             pages.keep(path)
-            made.means.setdefault(label, {})[name] = (path, means[label].counts[name])
+            means.setdefault(label, {})[name] = (path, sums[label].counts[name])
+    return replace(made, means=means, tops=tops, size=(height, width))
+
+
+def _top(maps: Iterable[Values]) -> float:
+    return max([*(float(np.nanmax(each)) for each in maps), 1e-6])

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facesr_bench.report.site import attention, plots
+from facesr_bench.report.site import attention
 from facesr_bench.report.site.gallery import Gallery, Plate
 from facesr_bench.report.site.overview import Cell, anchor_of, cell_of, cost_cell
 from facesr_bench.report.site.pages import Pages, format_value, link, short_name
 from facesr_bench.report.site.section import Section
+from facesr_bench.report.site.views import Plot, View
 from facesr_bench.results.columns import CostColumn, MetricInfo
 from facesr_bench.results.leaderboard import RankedResult
 
@@ -46,7 +47,7 @@ class Figure:
 class Part:
     """A method in one section, for its page."""
 
-    section: Section
+    view: View
     row: RankedResult
     board: str
     source: str
@@ -59,19 +60,19 @@ class Part:
     attention: list[attention.Shown]
     attention_count: int
     attention_tops: list[float]
-    plots: list[plots.Plot]
+    plots: list[Plot]
 
 
-def write(pages: Pages, sections: Sequence[Section]) -> dict[str, Path]:
+def write(pages: Pages, views: Sequence[View]) -> dict[str, Path]:
     """A page for each method's label; their paths."""
-    members: dict[str, list[tuple[Section, RankedResult]]] = {}
-    for section in sections:
-        for row in section.group.rows:
-            members.setdefault(row.label, []).append((section, row))
+    members: dict[str, list[tuple[View, RankedResult]]] = {}
+    for view in views:
+        for row in view.section.group.rows:
+            members.setdefault(row.label, []).append((view, row))
     paths = {}
     for label, found in members.items():
         path = pages.folder / "methods" / f"{short_name(label)}.html"
-        parts = [_part(pages, section, row, path) for section, row in found]
+        parts = [_part(pages, view, row, path) for view, row in found]
         newest = max(found, key=lambda pair: pair[1].result.manifest.updated)[1]
         pages.render(
             path,
@@ -86,12 +87,12 @@ def write(pages: Pages, sections: Sequence[Section]) -> dict[str, Path]:
     return paths
 
 
-def _part(pages: Pages, section: Section, row: RankedResult, page: Path) -> Part:
+def _part(pages: Pages, view: View, row: RankedResult, page: Path) -> Part:
+    section = view.section
     metric, examples = _examples(section, row, page)
-    mean_page = section.folder / "mean.html"
     shown = attention.shown(section, row, page)
     return Part(
-        section=section,
+        view=view,
         row=row,
         board=f"{link(pages.index, page)}#{section.anchor}",
         source=f"{link(pages.provenance, page)}#{anchor_of(row)}",
@@ -104,12 +105,12 @@ def _part(pages: Pages, section: Section, row: RankedResult, page: Path) -> Part
         costs=[(cost, cost_cell(row, cost)) for cost in section.group.costs("method") if cost.name in row.costs],
         examples=examples,
         example_metric=metric,
-        means=_means(section, row, page),
-        mean_page=link(mean_page, page) if mean_page.is_file() and section.maps.means else None,
+        means=_means(view, row, page),
+        mean_page=link(view.mean_page, page) if view.mean_page else None,
         attention=shown,
         attention_tops=attention.tops(row) if shown else [],
         attention_count=sum(not each.is_mean for each in shown),
-        plots=plots.of_method(section, row),
+        plots=view.plots_of(row),
     )
 
 
@@ -141,20 +142,18 @@ def _examples(section: Section, row: RankedResult, page: Path) -> tuple[MetricIn
     return None, []
 
 
-def _means(section: Section, row: RankedResult, page: Path) -> list[Mean]:
-    means = section.maps.means.get(row.label, {})
-    width, height = (section.maps.size[1], section.maps.size[0])
+def _means(view: View, row: RankedResult, page: Path) -> list[Mean]:
+    section, maps = view.section, view.maps
+    means = maps.means.get(row.label, {})
     side = section.manifest.protocol.hr_size or 0
     points: list[tuple[float, float]] = []
     if side and section.aligned:
         points = [(100 * x / side, 100 * y / side) for x, y in section.landmarks()]
     found: list[Mean] = []
-    if not width or not height:
-        return found
-    for kind in section.maps.kinds:
+    for kind in maps.kinds:
         if kind.name in means:
             picture, count = means[kind.name]
-            top = section.maps.tops[kind.name]
+            top = maps.tops[kind.name]
             text = _decibels(top) if kind.name == "error" else format_value(top, 3)
             found.append(Mean(kind.title, kind.words, link(picture, page), count, text, points))
     return found

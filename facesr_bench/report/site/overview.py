@@ -11,6 +11,7 @@ from facesr_bench.report.published import AnchorFile, read_anchors
 from facesr_bench.report.site.gallery import Gallery
 from facesr_bench.report.site.pages import Pages, format_value, link
 from facesr_bench.report.site.section import Section
+from facesr_bench.report.site.views import View
 from facesr_bench.results import statistics
 from facesr_bench.results.columns import CostColumn, MetricInfo
 from facesr_bench.results.leaderboard import RankedResult
@@ -60,8 +61,9 @@ class Line:
 class Board:
     """The leaderboard of one section."""
 
-    def __init__(self, pages: Pages, section: Section, method_pages: Mapping[str, Path], anchors: AnchorFile) -> None:
-        self.section = section
+    def __init__(self, pages: Pages, view: View, method_pages: Mapping[str, Path], anchors: AnchorFile) -> None:
+        self.view, self.section = view, view.section
+        section = view.section
         self.gallery = Gallery(section, pages.index)
         self._pages, self._method_pages = pages, method_pages
         self.comparisons = section.comparisons
@@ -70,10 +72,9 @@ class Board:
         self.lines = [self._line(row) for row in section.group.rows]
         self.tied = any(cell.tied for line in self.lines for cell in line.cells)
 
-    def link(self, name: str) -> str | None:
-        """To one of the section's pages, if it is there."""
-        path = self.section.folder / name
-        return link(path, self._pages.index) if path.is_file() else None
+    def link(self, page: Path | None) -> str | None:
+        """To one of the section's pages, if there is one."""
+        return None if page is None else link(page, self._pages.index)
 
     def plates(self) -> Any:
         """The first images."""
@@ -169,11 +170,11 @@ def where(section: Section) -> list[Place]:
     return [Place(words, labels) for words, labels in found.items()]
 
 
-def write(pages: Pages, sections: Sequence[Section], method_pages: Mapping[str, Path]) -> Path:
+def write(pages: Pages, views: Sequence[View], method_pages: Mapping[str, Path]) -> Path:
     """Write index.html; its path."""
     anchors = read_anchors()
-    boards = [Board(pages, section, method_pages, anchors) for section in sections]
-    rows = [row for section in sections for row in section.group.rows]
+    boards = [Board(pages, view, method_pages, anchors) for view in views]
+    rows = [row for view in views for row in view.section.group.rows]
     methods: dict[str, MethodRecord] = {}
     for row in rows:
         methods.setdefault(row.label, row.result.manifest.method)

@@ -11,38 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesr_bench.base.errors import ResultsError
-from facesr_bench.report.site.pages import Pages, link
+from facesr_bench.report.site.pages import Pages
 from facesr_bench.report.site.section import Section
+from facesr_bench.report.site.views import Plot, View
 from facesr_bench.results.columns import MetricInfo
-from facesr_bench.results.leaderboard import Group, RankedResult
+from facesr_bench.results.leaderboard import Group
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the plots change."""
 STAMP = "stamp.json"
 _Drawn = tuple[list[dict[str, str]], dict[str, str]]
 """The plots that were drawn, and why others could not be, by their titles."""
-
-
-@dataclass(frozen=True)
-class Plot:
-    """One picture of curves.
-
-    Attributes:
-        words: what it shows, for those who can't see it.
-        of_images: it shows how the values of the images spread.
-    """
-
-    title: str
-    words: str
-    path: Path
-    of_images: bool
-
-    def link(self, page: Path) -> str:
-        """The picture's address on a page."""
-        return link(self.path, page)
 
 
 @dataclass(frozen=True)
@@ -54,11 +36,14 @@ class _Drawing:
     of_images: bool = False
 
 
-def write(pages: Pages, section: Section) -> None:
-    """Draw what has changed since an earlier build, and the page that shows it; fills `section.plots`.
+def build(pages: Pages, section: Section) -> tuple[tuple[Plot, ...], dict[str, str]]:
+    """Draw what has changed since an earlier build.
+
+    Returns:
+        The plots, and why others could not be drawn, by their titles.
 
     Raises:
-        ResultsError: a plot or the page can't be written.
+        ResultsError: a plot can't be written.
     """
     folder = section.folder / "plots"
     stamp_path = folder / STAMP
@@ -69,14 +54,19 @@ def write(pages: Pages, section: Section) -> None:
         pages.write(stamp_path, json.dumps({"stamp": stamp, "plots": found[0], "missing": found[1]}))
     drawn, missing = found
     pages.keep(stamp_path)
-    section.plots = [
+    made = tuple(
         Plot(plot["title"], plot["words"], folder / plot["file"], plot["of_images"] == "yes") for plot in drawn
-    ]
-    for plot in section.plots:
+    )
+    for plot in made:
         pages.keep(plot.path)
-    if section.plots:
-        path = section.folder / "plots.html"
-        pages.render(path, "plots.html", section=section, page=path, missing=missing)
+    return made, missing
+
+
+def write(pages: Pages, view: View) -> None:
+    """Write the page of the plots, if there are any."""
+    path = view.plots_page
+    if path is not None:
+        pages.render(path, "plots.html", view=view, section=view.section, page=path)
 
 
 def _draw(pages: Pages, section: Section, folder: Path) -> _Drawn:
@@ -163,8 +153,8 @@ def _stamp(section: Section) -> str:
     """Changes with any number that a plot shows."""
     parts = [f"{VERSION} {section.group.protocol} {section.group.profile} {section.group.size}"]
     parts += [f"{row.label} {row.comparable} {row.means} {row.costs.get('parameters')}" for row in section.group.rows]
-    data = section.folder / "data.js"
-    parts.append(hashlib.sha256(data.read_bytes()).hexdigest() if data.is_file() else "")
+    for _, images in section.images:
+        parts += [json.dumps([image.id, image.metrics, image.reasons, image.error]) for image in images.values()]
     return hashlib.sha256("\n".join(parts).encode("utf-8", "backslashreplace")).hexdigest()
 
 
@@ -178,8 +168,3 @@ def _read(path: Path, stamp: str) -> _Drawn | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return (plots, missing) if there else None
-
-
-def of_method(section: Section, row: RankedResult) -> list[Plot]:
-    """The plots for a method's own page."""
-    return [plot for plot in section.plots if plot.of_images] if row.comparable else []

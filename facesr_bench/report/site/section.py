@@ -5,45 +5,57 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from PIL import Image
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import file_name
-from facesr_bench.report.site.maps import SectionMaps
 from facesr_bench.report.site.pages import FOLDER, link
 from facesr_bench.report.words import profile_in_words, protocol_in_words
 from facesr_bench.results import statistics
 from facesr_bench.results.columns import MetricInfo
-from facesr_bench.results.leaderboard import Group, RankedResult
+from facesr_bench.results.leaderboard import Group, RankedResult, places
 from facesr_bench.results.record import ImageRecord, Manifest
 from facesr_bench.results.store import LANDMARKS
-
-if TYPE_CHECKING:
-    from facesr_bench.report.site.plots import Plot
 
 PER_PAGE = 50
 """Images on one page of the gallery."""
 
 
+@dataclass(frozen=True, eq=False)
 class Section:
     """One group of results.
 
     Attributes:
-        maps: what `maps.write` has made; empty until then.
-        plots: likewise, of `plots.write`.
+        results_root: the results folder.
+        root: the folder of the site.
     """
 
-    def __init__(self, group: Group, results_root: Path, root: Path) -> None:
-        self.group = group
-        self.maps = SectionMaps()
-        self.plots: list[Plot] = []
-        self._results, self._root = results_root, root
-        self.index = root / "index.html"
-        self.lead = next((row for row in group.rows if row.comparable), group.rows[0])
-        self.anchor = f"{file_name(group.protocol)}--{file_name(group.profile)}"
-        self.folder = root / FOLDER / "boards" / file_name(group.protocol) / file_name(group.profile)
+    group: Group
+    results_root: Path
+    root: Path
+
+    @property
+    def index(self) -> Path:
+        return self.root / "index.html"
+
+    @cached_property
+    def lead(self) -> RankedResult:
+        """The row whose inputs and cards stand for all."""
+        return next((row for row in self.group.rows if row.comparable), self.group.rows[0])
+
+    @cached_property
+    def anchor(self) -> str:
+        """The section's place on the first page."""
+        return f"{file_name(self.group.protocol)}--{file_name(self.group.profile)}"
+
+    @cached_property
+    def folder(self) -> Path:
+        return self.root / FOLDER / "boards" / file_name(self.group.protocol) / file_name(self.group.profile)
 
     @property
     def manifest(self) -> Manifest:
@@ -84,17 +96,40 @@ class Section:
     @cached_property
     def images(self) -> list[tuple[RankedResult, dict[str, ImageRecord]]]:
         """Each row shown, with its images by id."""
-        return [(row, row.result.rows()) for row in self.shown]
+        return [(row, row.result.images) for row in self.shown]
 
     @cached_property
     def ids(self) -> list[str]:
         return in_reading_order({image_id for _, rows in self.images for image_id in rows})
 
     @cached_property
+    def lr_sizes(self) -> dict[str, tuple[int, int] | None]:
+        """Width and height of each low resolution picture; None where it is missing or damaged."""
+        folder = self.lead.result.inputs_folder / "lr"
+        return {image_id: _picture_size(folder / f"{file_name(image_id)}.png") for image_id in self.ids}
+
+    @cached_property
     def image_metrics(self) -> list[MetricInfo]:
         """The metrics that have a value, or a reason for none, for each image."""
         found = {name for _, rows in self.images for row in rows.values() for name in (*row.metrics, *row.reasons)}
         return [info for info in self.group.metrics if info.has_values and info.name in found]
+
+    def best(self, image_id: str) -> dict[str, frozenset[str]]:
+        """The labels of the methods that are best on one image, by metric; none where there is nothing to compare."""
+        return self._best.get(image_id, {})
+
+    @cached_property
+    def _best(self) -> dict[str, dict[str, frozenset[str]]]:
+        found: dict[str, dict[str, frozenset[str]]] = {image_id: {} for image_id in self.ids}
+        for image_id, info in product(self.ids, self.image_metrics):
+            images = {row.label: rows[image_id] for row, rows in self.images if image_id in rows}
+            values = {
+                label: image.metrics[info.name]
+                for label, image in images.items()
+                if info.name in image.metrics and image.error is None
+            }
+            found[image_id][info.name], _ = places(values, info.higher_is_better)
+        return found
 
     @cached_property
     def shown_metrics(self) -> list[MetricInfo]:
@@ -120,9 +155,9 @@ class Section:
 
     def placed(self, path: Path) -> Path:
         """Where the site has a file of the results folder."""
-        if self._root == self._results:
+        if self.root == self.results_root:
             return path
-        return self._root / path.relative_to(self._results)
+        return self.root / path.relative_to(self.results_root)
 
     def landmarks(self) -> list[tuple[float, float]]:
         """The mean landmarks of the images shown, x then y in px of the ground truth; empty where none are stored.
@@ -151,6 +186,15 @@ class Section:
     def link(self, target: Path, page: Path) -> str:
         """A relative URL from a page to a file of the site."""
         return link(target, page)
+
+
+def _picture_size(path: Path) -> tuple[int, int] | None:
+    """From the file's header."""
+    try:
+        with Image.open(path) as picture:
+            return picture.size
+    except OSError:
+        return None
 
 
 _PARTS = re.compile(r"\d+|\D+").findall

@@ -198,7 +198,7 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
     lines = tuple(
         Line(
             row.label,
-            str(row.n) if row.comparable else f"{row.n} (not ranked)",
+            row.size if row.comparable else f"{row.size} (not ranked)",
             tuple(_cell(row, metric, cells.get((row.label, metric.name)), options) for metric in metrics),
             _cost_cells(costs, row.costs),
             options.cite.get(row.label, ""),

@@ -53,7 +53,7 @@ def print_tables(rows: Sequence[ResultSummary], console: Console) -> None:
 def _columns(group: Group) -> tuple[_Column, list[_Column]]:
     """The methods' names, and the columns of numbers."""
     first = _Column("Method", [Text(one_line(row.label)) for row in group.rows])
-    counts = [str(row.n) if row.comparable else f"{row.n} (not ranked)" for row in group.rows]
+    counts = [row.size if row.comparable else f"{row.size} (not ranked)" for row in group.rows]
     columns = [_Column("n", [Text(count) for count in counts])]
     for metric in group.metrics:
         if metric.aggregate_of is None:

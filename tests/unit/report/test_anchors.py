@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from facesr_bench.base.errors import CardError
-from facesr_bench.data.sources import find_protocol
+from facesr_bench.data.protocols import find_protocol
 from facesr_bench.plugins.profile import get_profile
 from facesr_bench.plugins.registry import metrics
 from facesr_bench.report.published import read_anchors
@@ -34,8 +34,8 @@ values = { psnr = 26.5 }
 """
 
 
-def group(tmp_path: Path, protocol: str, profile: str) -> Group:
-    card = manifest(protocol=protocol, profile=profile)
+def group(tmp_path: Path, protocol: str, profile: str, total: int = 1) -> Group:
+    card = manifest(protocol=protocol, profile=profile, total=total)
     return groups(summarise([write_result(tmp_path, card, scored({"a": {"psnr": 20.0, "ssim": 0.5}}))]))[0]
 
 
@@ -65,6 +65,10 @@ def test_shown_only_where_protocol_and_profile_agree(tmp_path: Path) -> None:
     assert len(shipped.of(group(tmp_path / "2", "helen-dic-x8", "sfmnet"))) == 9
     assert not shipped.of(group(tmp_path / "3", "helen-dic-x8", "dic"))
     assert not shipped.of(group(tmp_path / "4", "helen-x8", "sparnet")), "330 images are not DIC's 50"
+
+
+def test_not_beside_a_part_of_the_set(tmp_path: Path) -> None:
+    assert not read_anchors().of(group(tmp_path, "helen-dic-x8", "sparnet", total=2))
 
 
 def test_only_with_a_metric_of_the_group(tmp_path: Path) -> None:

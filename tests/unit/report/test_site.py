@@ -38,17 +38,22 @@ class Page(HTMLParser):
         self.elements: list[tuple[str, dict[str, str]]] = []
         self.text = ""
         self._raw = ""
+        self._in_template = False  # what a template holds is not shown, nor fetched
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._in_template |= tag == "template"
+        if self._in_template:
+            return
         self.elements.append((tag, {k: v or "" for k, v in attrs}))
         self._raw = tag if tag in {"script", "style"} else ""
 
     def handle_data(self, data: str) -> None:
-        if not self._raw:
+        if not self._raw and not self._in_template:
             self.text += data
 
     def handle_endtag(self, tag: str) -> None:
+        self._in_template &= tag != "template"
         self._raw = ""
 
     def all(self, tag: str) -> list[dict[str, str]]:

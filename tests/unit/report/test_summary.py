@@ -46,6 +46,42 @@ def test_means_counts_and_median(tmp_path: Path) -> None:
     assert groups([row])[0].size == "3 of 5"
 
 
+def of_a_set_of(expected: int, held: int, method: str = "bicubic", data_hash: str = "d" * 64) -> dict[str, Any]:
+    """A manifest for a protocol whose card expects a number of images, and data with another."""
+    card = manifest(method, total=held, data_hash=data_hash)
+    card["protocol"]["expected_count"] = expected
+    return card
+
+
+def test_a_part_of_a_named_set_is_shown_as_one(tmp_path: Path) -> None:
+    [row] = summarise([write_result(tmp_path, of_a_set_of(330, held=3), scored(THREE))])
+    assert (row.n, row.total, row.size, row.whole) == (3, 330, "3 of 330", False)
+    assert groups([row])[0].size == "3 of 330"
+    assert row.notes() == ["3 of the 330 images of toy-x8"]
+    assert records([row])[0]["total"] == 330
+
+
+def test_a_set_with_too_many_images_is_another_set(tmp_path: Path) -> None:
+    [row] = summarise([write_result(tmp_path, of_a_set_of(2, held=3), scored(THREE))])
+    assert row.size == groups([row])[0].size == "3, expected 2"
+    assert row.notes() == ["the data has 3 images, and toy-x8 has 2: another set"]
+
+
+def test_a_whole_set_needs_no_note(tmp_path: Path) -> None:
+    [row] = summarise([write_result(tmp_path, of_a_set_of(3, held=3), scored(THREE))])
+    assert (row.size, row.whole, row.notes()) == ("3", True, [])
+
+
+def test_another_set_is_never_ranked_against_the_whole(tmp_path: Path) -> None:
+    """Even where it has more images, as a folder with further faces does."""
+    two = {name: THREE[name] for name in ("a", "b")}
+    whole = write_result(tmp_path, of_a_set_of(2, held=2, method="bilinear"), scored(two))
+    more = write_result(tmp_path, of_a_set_of(2, held=3, data_hash="e" * 64), scored(THREE))
+    of_whole, of_more = ranked([whole, more])
+    assert of_whole.comparable
+    assert not of_more.comparable and "other data" in of_more.unranked
+
+
 def test_a_mean_over_infinity_is_infinite(tmp_path: Path) -> None:
     values = {**THREE, "c": {"psnr": math.inf, "ssim": 1.0}}
     [row] = summarise([write_result(tmp_path, manifest(), scored(values))])

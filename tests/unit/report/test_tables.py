@@ -211,7 +211,7 @@ def full(tmp_path: Path) -> Path:
         values = {
             i: {"psnr": p, "ssim": p / 50, "lpips@vgg:0123abcd": 4 / p} for i, p in zip(IDS, psnr.tolist(), strict=True)
         }
-        card = manifest(name, weights=weights, protocol="helen-dic-x8", metrics=metrics, total=50)
+        card = manifest(name, weights=weights, protocol="helen-dic-x8", metrics=metrics, total=30)
         if name == "near":
             card["method"]["paper"] = None
             card["method"]["cost"] = {"image": 128, "flops": 14_260_469_760, "peak_memory": 3 * 2**20}
@@ -279,7 +279,7 @@ def test_only_marks_that_occur_are_explained(sure: list[ResultSummary]) -> None:
     bare, all_of_it = render(sure, "latex"), render(sure, "latex", ALL)
     assert "bootstrap" not in bare and "dagger" not in bare and "Published" not in bare
     assert "95 \\% bootstrap interval" in all_of_it and "Holm-corrected" in all_of_it
-    assert r"\caption{helen-dic-x8, profile sparnet, $n = 30$ of 50 images of Toy drawings. Best in bold" in all_of_it
+    assert r"\caption{helen-dic-x8, profile sparnet, $n = 30$ images of Toy drawings. Best in bold" in all_of_it
     assert "too narrow" not in all_of_it
 
 

@@ -14,12 +14,15 @@ import torch
 from PIL import Image
 
 from facesr_bench.base.errors import DataError
+from facesr_bench.plugins.degradation import find_degradation, make_degradation
 from facesr_bench.training.config import BicubicSettings, BlindSettings
 from facesr_bench.training.data import Batch, Faces, Sampler, prefetch, read_faces, split
 from facesr_bench.training.validation import luma_psnr
 
 BICUBIC = BicubicSettings(image_size=32, scale=8)
 BLIND = BlindSettings(image_size=64)
+BY_8 = make_degradation(find_degradation("bicubic-pillow"), 8)
+HD = make_degradation(find_degradation("sparnethd"), 1)
 
 
 def quiet(_line: str) -> None:
@@ -145,7 +148,7 @@ def reference_batch(faces: Faces, batch: int, seed: int, step: int) -> tuple[tor
 
 def test_samples_are_those_of_the_first_bundled_weights(pictures: Path, tmp_path: Path) -> None:
     faces = faces_of(pictures, tmp_path)
-    sampler = Sampler(faces, BICUBIC, 4, seed=3)
+    sampler = Sampler(faces, BICUBIC, 4, 3, BY_8)
     for step in (0, 1, 4, 5, 23):
         for ours, theirs in zip(sampler.batch(step), reference_batch(faces, 4, 3, step), strict=True):
             assert torch.equal(ours, theirs)
@@ -161,7 +164,7 @@ def test_shares_of_a_batch_make_up_the_batch(
     pictures: Path, tmp_path: Path, settings: BicubicSettings | BlindSettings
 ) -> None:
     faces = faces_of(pictures, tmp_path, side=64 if settings is BLIND else 0)
-    sampler = Sampler(faces, settings, 6, seed=0)
+    sampler = Sampler(faces, settings, 6, 0, HD if settings is BLIND else BY_8)
     whole = sampler.batch(5)
     for rank in range(3):
         for part, full in zip(sampler.batch(5, rank, 3), whole, strict=True):
@@ -173,7 +176,7 @@ def test_shares_of_a_batch_make_up_the_batch(
 def test_an_epoch_shows_each_face_once(pictures: Path, tmp_path: Path) -> None:
     faces = faces_of(pictures, tmp_path)
     settings = BicubicSettings(image_size=40, scale=8, smallest_crop=1.0, flip=0.0)
-    sampler = Sampler(faces, settings, 2, seed=0)
+    sampler = Sampler(faces, settings, 2, 0, BY_8)
     assert sampler.steps_per_epoch == 11
     seen = torch.cat([sampler.batch(step)[1] for step in range(11)])
     assert len({image.numpy().tobytes() for image in seen}) == 22
@@ -183,12 +186,12 @@ def test_an_epoch_shows_each_face_once(pictures: Path, tmp_path: Path) -> None:
 
 def test_grey_is_for_input_and_target(pictures: Path, tmp_path: Path) -> None:
     faces = faces_of(pictures, tmp_path, side=64)
-    grey = Sampler(faces, BlindSettings(image_size=64, grey=1.0), 8, seed=0).batch(0)[1]
+    grey = Sampler(faces, BlindSettings(image_size=64, grey=1.0), 8, 0, HD).batch(0)[1]
     assert torch.equal(grey[:, 0], grey[:, 1]) and torch.equal(grey[:, 1], grey[:, 2])
     share = [
         torch.equal(hr[0], hr[1])
         for step in range(10)
-        for hr in Sampler(faces, BlindSettings(image_size=64), 20, seed=0).batch(step)[1]
+        for hr in Sampler(faces, BlindSettings(image_size=64), 20, 0, HD).batch(step)[1]
     ]
     assert 0.2 < np.mean(share) < 0.4
 
@@ -196,8 +199,8 @@ def test_grey_is_for_input_and_target(pictures: Path, tmp_path: Path) -> None:
 def test_validation_never_changes_and_is_of_held_out_faces(pictures: Path, tmp_path: Path) -> None:
     faces = faces_of(pictures, tmp_path)
     settings = BicubicSettings(image_size=40, scale=8)
-    inputs, targets = Sampler(faces, settings, 2, seed=0).validation()
-    other, _ = Sampler(faces, settings, 8, seed=9).validation()
+    inputs, targets = Sampler(faces, settings, 2, 0, BY_8).validation()
+    other, _ = Sampler(faces, settings, 8, 9, BY_8).validation()
     assert torch.equal(inputs, other) and len(inputs) == len(faces.held_out) == 2
     back = ((targets[0].permute(1, 2, 0) + 1) * 127.5).round().numpy().astype(np.uint8)
     assert np.array_equal(back, faces.pixels[faces.held_out[0]])

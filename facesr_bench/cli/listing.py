@@ -16,12 +16,12 @@ from facesr_bench.evaluation.request import RunRequest
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from facesr_bench.plugins.cards import MeasuredCard, MethodCard, MetricCard
+    from facesr_bench.plugins.cards import DegradationCard, MeasuredCard, MethodCard, MetricCard
     from facesr_bench.plugins.registry import Plugin, Registry
 
 _DIRECTIONS = {True: "higher is better", False: "lower is better", None: "direction by variant"}
 _DATA = options_of(RunRequest)["data"]
-WHAT = ("methods", "protocols", "datasets", "metrics", "profiles")
+WHAT = ("methods", "protocols", "datasets", "metrics", "degradations", "profiles")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +46,7 @@ def show(arguments: argparse.Namespace) -> int:
         _protocols(console, typed(arguments, _DATA))
     else:
         registry = getattr(plugins, arguments.what)()
-        makers = {"methods": _methods, "datasets": _datasets, "metrics": _metrics}
+        makers = {"methods": _methods, "datasets": _datasets, "metrics": _metrics, "degradations": _degradations}
         console.print(makers[arguments.what]([p for p in registry.plugins if p.card is not None]))
     broken = [plugin for plugin in registry.plugins if plugin.error] if registry else []
     for plugin in broken:
@@ -167,6 +167,15 @@ def _metrics(found: list[Plugin[MetricCard]]) -> Table:
                 notes.append(f"not on this machine: facesr-bench weights fetch {network.store}")
             facts.append(f"@{name}" + (f" ({', '.join(notes)})" if notes else ""))
         _described(table, plugin.name, card.summary, facts)
+    return table
+
+
+def _degradations(found: list[Plugin[DegradationCard]]) -> Table:
+    table = _table("degradation", "what it is")
+    for plugin in found:
+        card = plugin.require_card()
+        scale = ", ".join(f"x{s}" for s in card.scales) or "any scale"
+        _described(table, plugin.name, card.summary, [scale, *(["random, from a seed per image"] * card.random)])
     return table
 
 

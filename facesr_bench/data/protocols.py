@@ -1,0 +1,71 @@
+"""How protocols are found by name, among the cards of all datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from facesr_bench.base import suggest
+from facesr_bench.base.errors import PluginError
+from facesr_bench.base.suggest import unknown
+from facesr_bench.plugins import registry
+from facesr_bench.plugins.cards import DatasetCard, ProtocolCard
+from facesr_bench.plugins.loading import CARD_FILE
+from facesr_bench.plugins.registry import Plugin
+
+
+def find_protocol(name: str) -> tuple[Plugin[DatasetCard], ProtocolCard]:
+    """The protocol called `name`, and the dataset whose card defines it.
+
+    Raises:
+        PluginError: there is none (with a suggestion), or two datasets define it (names both).
+    """
+    found = [plugin for plugin, protocol in _protocols() if protocol.name == name]
+    if len(found) > 1:
+        places = "\n".join(f"  dataset {plugin.name} in {plugin.folder} ({plugin.source})" for plugin in found)
+        raise PluginError(f"{len(found)} datasets define protocol {name!r}; rename it in one of their cards:\n{places}")
+    if not found:
+        message = unknown("protocol", name, protocol_names())
+        broken = [f"\n  dataset not readable: {plugin.error}" for plugin in _datasets() if plugin.card is None]
+        raise PluginError(message + "".join(broken))
+    plugin = found[0]
+    return plugin, plugin.require_card().protocols[name]
+
+
+def expand_protocols(specs: Sequence[str]) -> list[str]:
+    """Protocol names; a dataset's folder (`./mydata`) stands for all its protocols, `./mydata:NAME` for one.
+
+    Raises:
+        PluginError: the folder holds no dataset, or not that protocol.
+        CardError: its card is wrong.
+    """
+    names: list[str] = []
+    for spec in specs:
+        folder, _, wanted = spec.partition(":")
+        if not suggest.is_path(spec):
+            if spec not in protocol_names() and (Path(folder) / CARD_FILE).is_file():
+                raise PluginError(f"no protocol is called {spec!r}; for the folder of that name write ./{spec}")
+            names.append(spec)
+            continue
+        plugin = registry.datasets().find(folder)
+        known = plugin.require_card().protocols
+        if wanted and wanted not in known:
+            raise PluginError(unknown(f"protocol of {plugin.name}", wanted, known))
+        names += [wanted] if wanted else list(known)
+    return list(dict.fromkeys(names))
+
+
+def protocol_names() -> list[str]:
+    """Every protocol of every dataset whose card can be read, sorted."""
+    return sorted({protocol.name for _, protocol in _protocols()})
+
+
+def _datasets() -> list[Plugin[DatasetCard]]:
+    return registry.datasets().plugins
+
+
+def _protocols() -> Iterator[tuple[Plugin[DatasetCard], ProtocolCard]]:
+    for plugin in _datasets():
+        if plugin.card is not None:
+            for protocol in plugin.card.protocols.values():
+                yield plugin, protocol
