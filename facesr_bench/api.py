@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.base.devices import PRECISIONS, torch_device
+from facesr_bench.base.devices import EXACT, PRECISIONS, set_torch, torch_device
 from facesr_bench.base.errors import FaceSRBenchError, MetricError, PluginError
 from facesr_bench.base.options import takes_options
 from facesr_bench.evaluation.metrics import Setup, find_metric
@@ -68,6 +68,7 @@ def load_method(
     if precision not in PRECISIONS:
         raise FaceSRBenchError(f"precision {precision!r}: it must be one of {', '.join(PRECISIONS)}")
     device = torch_device(device)
+    set_torch(EXACT)  # stays so: what the user then calls should give the numbers of a run
     spec = parse_method(name)
     found = resolve_method(spec.plugin, str(weights) if weights is not None else spec.weights)
     context = MethodContext(

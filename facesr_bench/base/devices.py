@@ -1,8 +1,10 @@
-"""Which device torch computes on, set up so that numbers do not depend on it."""
+"""Which device torch computes on, and how it is set up so that numbers do not depend on it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from facesr_bench.base.errors import FaceSRBenchError
 
@@ -21,7 +23,7 @@ def check_device(wanted: str) -> None:
 
 
 def torch_device(wanted: str) -> str:
-    """The device that `wanted` means, with torch set up so that a number does not depend on the device.
+    """The device that `wanted` means.
 
     Raises:
         FaceSRBenchError: it names no device, or one that torch can't use here.
@@ -29,11 +31,6 @@ def torch_device(wanted: str) -> str:
     check_device(wanted)
     import torch
 
-    # tf32 keeps only 10 bits of each factor.
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.benchmark = False
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if wanted.startswith("cuda"):
@@ -42,3 +39,27 @@ def torch_device(wanted: str) -> str:
             there = torch.cuda.device_count()
             raise FaceSRBenchError(f"device {wanted}: torch sees {there} CUDA device(s) here; use --device cpu")
     return wanted
+
+
+EXACT = {"tf32 in cuDNN": False, "tf32 in matmul": False, "deterministic": True, "benchmark": False}
+"""TF32 keeps only 10 bits of each factor; cuDNN's benchmark may choose another algorithm in every run."""
+
+
+@contextmanager
+def exact_numbers() -> Iterator[None]:
+    """Inside, torch computes so that a number does not depend on the device; afterwards as it did before."""
+    before = set_torch(EXACT)
+    try:
+        yield
+    finally:
+        set_torch(before)
+
+
+def set_torch(flags: Mapping[str, bool]) -> dict[str, bool]:
+    """Set torch's flags of this process (see `EXACT`), and return what they were."""
+    import torch
+
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = (cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic, cudnn.benchmark)
+    cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic, cudnn.benchmark = (flags[name] for name in EXACT)
+    return dict(zip(EXACT, before, strict=True))

@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class _Bar:
-    """A progress bar on standard error, with one task per protocol."""
+    """A progress bar on standard error, with one task per protocol, named after the method that runs."""
 
     def __init__(self, console: Console) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -86,6 +86,9 @@ class _Bar:
         class Reporter(Progress):
             def start(self, protocol: str, total: int) -> None:
                 self.task = bar.add_task(protocol, total=total)
+
+            def begin(self, protocol: str, method: str) -> None:
+                bar.update(self.task, description=f"{protocol}: {method}")
 
             def advance(self, method: str) -> None:
                 bar.advance(self.task)

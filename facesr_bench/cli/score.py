@@ -53,7 +53,7 @@ def score(arguments: argparse.Namespace) -> int:
     from rich.markup import escape
     from rich.progress import track
 
-    from facesr_bench.base.devices import torch_device
+    from facesr_bench.base.devices import exact_numbers, torch_device
     from facesr_bench.evaluation import set_metrics
     from facesr_bench.evaluation.folders import pairs_of, score_folders
     from facesr_bench.evaluation.metrics import Setup, find_metric
@@ -72,9 +72,9 @@ def score(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         check_file_writable(arguments.out)  # told before any work is done, not after
     notes = Console(stderr=True, soft_wrap=True)
-    found = score_folders(
-        track(pairs, "scoring", console=notes, transient=True), metrics, has_truth=arguments.hr is not None
-    )
+    with exact_numbers():
+        shown = track(pairs, "scoring", console=notes, transient=True)
+        found = score_folders(shown, metrics, has_truth=arguments.hr is not None)
     against = f" against {arguments.hr}" if arguments.hr is not None else ""
     print(f"{arguments.sr}{against}, profile {arguments.profile}, n = {len(found.rows)}")  # noqa: T201
     width = max(12, *(len(name) for name in found.infos))

@@ -1,34 +1,37 @@
-"""One method on one protocol, before anything is computed: its result folder, what is missing in it, and the method.
+"""One method on one protocol, before anything is computed: its result folder, and what is missing in it.
 
 Everything that can change a number is in the fingerprint, and the fingerprint is the folder's name.
 """
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from facesr_bench import weights
 from facesr_bench.base import environment, hashing
 from facesr_bench.base.devices import torch_device
-from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, MethodError, PluginError, ResultsError, describe
+from facesr_bench.base.errors import FaceSRBenchError, MethodError, ResultsError
 from facesr_bench.base.files import file_name, make_folders
 from facesr_bench.base.hashing import digest
-from facesr_bench.evaluation import cost
+from facesr_bench.base.memo import Memo
+from facesr_bench.data.protocols import expand_protocols, find_protocol
+from facesr_bench.evaluation import set_metrics
+from facesr_bench.evaluation.inputs import Source, open_source
+from facesr_bench.evaluation.job import Facts, Job
+from facesr_bench.evaluation.metrics import Setup, find_metric
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
-from facesr_bench.plugins.dataset import Item
-from facesr_bench.plugins.degradation import DegradationBase, find_degradation, make_degradation
+from facesr_bench.plugins.degradation import find_degradation
 from facesr_bench.plugins.degradation import identity as degradation_identity
-from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
 from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
-from facesr_bench.plugins.profile import Profile
+from facesr_bench.plugins.profile import Profile, get_profile
 from facesr_bench.plugins.registry import Plugin
-from facesr_bench.plugins.spec import MethodSpec
+from facesr_bench.plugins.spec import MethodSpec, parse_metric
 from facesr_bench.results.arrays import References
 from facesr_bench.results.record import (
     SCHEMA,
@@ -53,24 +56,65 @@ class Setting:
 
     Attributes:
         plugin: the dataset's.
-        data: the hash of what the dataset holds, its `count` of items, and `inputs`: a hash of what methods are given.
+        device: the torch device of methods and metrics.
+        metrics: made, but their networks are not open.
     """
 
     options: RunRequest
     plugin: Plugin[DatasetCard]
     card: ProtocolCard
     profile: Profile
+    device: str
     metrics: Sequence[AnyMetric]
-    data: Mapping[str, Any]
 
     @property
     def root(self) -> Path:
         """Where the protocol's results are."""
         return self.options.out / file_name(self.card.name)
 
-    @property
-    def device(self) -> str:
-        return torch_device(self.options.device)
+    @cached_property
+    def source(self) -> Source:
+        """The protocol's dataset, opened when first asked for.
+
+        Raises:
+            FaceSRBenchError: see `open_source`.
+        """
+        return open_source(self.card, self.options.data)
+
+    @cached_property
+    def data(self) -> Mapping[str, Any]:
+        """The hash of what the dataset holds, its `count` of items, and `inputs`: a hash of what methods are given."""
+        content = self.source.content_hash()
+        inputs = hashing.fingerprint({"data": content, **inputs_of(self.plugin, self.card)})
+        return {"hash": content, "count": len(self.source.items), "inputs": inputs}
+
+
+def profile_of(options: RunRequest, card: ProtocolCard) -> Profile:
+    """The convention, in which each metric asked for may have a table.
+
+    Raises:
+        FaceSRBenchError: there is no such profile or metric, or the user's file is not valid.
+    """
+    chosen = [parse_metric(name).plugin for name in options.metrics or card.metrics]
+    return get_profile(options.profile or card.profile, chosen)
+
+
+def open_setting(options: RunRequest, protocol: str, memo: Memo) -> Setting:
+    """What the methods of a protocol share, from names alone.
+
+    Args:
+        memo: keeps the networks that several metrics use.
+
+    Raises:
+        FaceSRBenchError: something is not known by its name.
+    """
+    expand_protocols(options.protocols)  # makes the datasets known that were given as folders
+    plugin, card = find_protocol(protocol)
+    profile, device = profile_of(options, card), torch_device(options.device)
+    reference = set_metrics.read_reference(*options.fid_reference) if options.fid_reference else None
+    setup = Setup(profile, card.scale, device, reference, memo)
+    metrics = [find_metric(name, setup) for name in options.metrics or card.metrics]
+    return Setting(options, plugin, card, profile, device, metrics)
 
 
 @dataclass
@@ -78,55 +122,36 @@ class Entry:
     """One method on one protocol.
 
     Attributes:
+        spec: the method, and `asked`: how the user wrote it.
         todo: image id -> `run` (the method is needed) or `score` (its image is on disk).
-        method: none until the method is needed.
+        weights_path: its checkpoint, verified.
     """
 
     spec: MethodSpec
+    asked: str
     result: Result
     todo: dict[str, str]
     weights_path: Path | None
-    method: MethodBase | None = None
 
-    def require_method(self, setting: Setting) -> MethodBase:
-        """The method, loaded when first asked for.
+    def job(self, setting: Setting, attended: Collection[str]) -> Job:
+        """What is to be done of it."""
+        todo = tuple(self.todo.items())
+        kept = frozenset(attended)
+        return Job(setting.options, setting.card.name, self.asked, self.weights_path, self.result.folder, todo, kept)
 
-        Raises:
-            FaceSRBenchError: it can't be loaded.
-        """
-        if self.method is None:
-            self.method = self._load(setting)
-        return self.method
-
-    def _load(self, setting: Setting) -> MethodBase:
-        card = self.spec.plugin.require_card()
-        try:
-            context = MethodContext(
-                card,
-                scale=setting.card.scale,
-                weights=self.weights_path,
-                device=setting.device,
-                precision=setting.options.precision,
-            )
-            method = make_method(self.spec.plugin.load_class(), context)
-            measured = cost.load_measured(method, setting.card)
-            self.result.manifest = self.result.manifest.measured(CostRecord.model_validate(measured))
-        except FaceSRBenchError:
-            raise
-        except PLUGIN_ERRORS as error:
-            message = f"{card.name} can't be loaded: {describe(error)}"
-            raise PluginError(message, traceback.format_exc()) from error
-        return method
-
-    def computed_now(self, setting: Setting) -> None:
-        """Write into the manifest what has computed this run's numbers.
+    def learned(self, facts: Facts) -> None:
+        """Write into the manifest what has computed this run's numbers, and what the method costs.
 
         Raises:
             ResultsError: it can't be written.
         """
+        machine = EnvironmentRecord.model_validate(facts.environment)
         # Metrics may know more of themselves once their networks are open.
-        machine, metrics = _environment(setting.device), _described(setting.metrics)
-        self.result.manifest = self.result.manifest.computed(_now(), machine, environment.command_line(), metrics)
+        metrics = {key: MetricRecord.model_validate(described) for key, described in facts.metrics.items()}
+        manifest = self.result.manifest.computed(_now(), machine, environment.command_line(), metrics)
+        if facts.cost is not None:
+            manifest = manifest.measured(CostRecord.model_validate(facts.cost))
+        self.result.manifest = manifest
         self.result.save_manifest()
 
 
@@ -152,24 +177,17 @@ def inputs_of(plugin: Plugin[DatasetCard], card: ProtocolCard) -> dict[str, Any]
     return {**decides, **degradation_identity(find_degradation(card.degradation, plugin.folder))}
 
 
-def degradation_of(plugin: Plugin[DatasetCard], card: ProtocolCard) -> DegradationBase | None:
-    """How a protocol's LR is made; None where it is given.
-
-    Raises:
-        PluginError: there is no such degradation, its code can't be used, or it can't do the protocol's scale.
-    """
-    if card.degradation is None:
-        return None
-    return make_degradation(find_degradation(card.degradation, plugin.folder), card.scale)
-
-
 def references_of(result: Result) -> References:
     """Where arrays that depend on the ground truth alone are kept, beside the images that methods get."""
     return References(result.inputs_folder / "references")
 
 
-def open_entry(setting: Setting, spec: MethodSpec, chosen: Sequence[Item]) -> Entry | Failure:
-    """The result folder of one method, what is missing in it, and the method itself if that must run.
+def open_entry(setting: Setting, spec: MethodSpec, asked: str, chosen: Sequence[str]) -> Entry | Failure:
+    """The result folder of one method, and what is missing in it.
+
+    Args:
+        asked: how the user wrote the method.
+        chosen: ids of the images that the run is about.
 
     Raises:
         ResultsError: the folder can't be read or written.
@@ -181,14 +199,12 @@ def open_entry(setting: Setting, spec: MethodSpec, chosen: Sequence[Item]) -> En
         label = _label(spec, found.name if found else None, precision)
         _refuse_unaligned(setting, spec.plugin.require_card())
         result = _open_result(setting, spec, found, label)
-        entry = Entry(spec, result, _todo(setting, result, chosen), found.path if found else None)
-        if "run" in entry.todo.values():
-            entry.require_method(setting)
     except ResultsError:
         raise
     except FaceSRBenchError as error:
-        return Failure(label, error, _failed_result(setting, spec, label, error))
-    return entry
+        failed = failed_result(setting, spec, label, str(error), getattr(error, "details", "") or None)
+        return Failure(label, error, failed)
+    return Entry(spec, asked, result, _todo(setting, result, chosen), found.path if found else None)
 
 
 def _unaligned(setting: Setting, card: MethodCard) -> bool:
@@ -219,12 +235,17 @@ def _open_result(setting: Setting, spec: MethodSpec, found: weights.Weights | No
     return result
 
 
-def _failed_result(setting: Setting, spec: MethodSpec, label: str, error: FaceSRBenchError) -> Result | None:
+def failed_result(setting: Setting, spec: MethodSpec, label: str, message: str, details: str | None) -> Result | None:
+    """The record of a method that can't run, with the reason; None where not even its card can be read.
+
+    Raises:
+        ResultsError: it can't be written.
+    """
     if spec.plugin.card is None:
         return None
     asked = spec.weights or spec.plugin.card.default_weights
     manifest = _manifest(setting, spec, None, label, "failed")
-    manifest = manifest.failed(str(error), getattr(error, "details", "") or None, asked)
+    manifest = manifest.failed(message, details, asked)
     result = Result(setting.root / file_name(label) / "failed", manifest)
     result.save_manifest()
     return result
@@ -304,18 +325,18 @@ def _code_hash(spec: MethodSpec) -> str | None:
         return None
 
 
-def _todo(setting: Setting, result: Result, chosen: Sequence[Item]) -> dict[str, str]:
+def _todo(setting: Setting, result: Result, chosen: Sequence[str]) -> dict[str, str]:
     rows = result.rows()
     todo: dict[str, str] = {}
-    for item in chosen:
-        row = rows.get(item.id)
+    for image_id in chosen:
+        row = rows.get(image_id)
         if row is None:
-            todo[item.id] = "run"
+            todo[image_id] = "run"
         elif row.error is not None:
             if setting.options.resume != "always":
-                todo[item.id] = "run"
+                todo[image_id] = "run"
         elif any(_is_missing(result, row, metric) for metric in setting.metrics):
-            todo[item.id] = "score" if result.sr_path(item.id).is_file() else "run"
+            todo[image_id] = "score" if result.sr_path(image_id).is_file() else "run"
     return todo
 
 

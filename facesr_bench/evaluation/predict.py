@@ -1,11 +1,13 @@
-"""The work on one image: read it, hand it to a method, check and quantise the answer, score it, write it."""
+"""The second stage: a method, loaded, and what it makes of samples, checked."""
 
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +16,44 @@ from facesr_bench.base.errors import (
     PLUGIN_ERRORS,
     FaceSRBenchError,
     MethodError,
+    PluginError,
     describe,
 )
+from facesr_bench.evaluation import cost
 from facesr_bench.evaluation.inputs import Loaded
 from facesr_bench.images.files import Image8
-from facesr_bench.plugins.method import MethodBase
+from facesr_bench.plugins.cards import MethodCard, ProtocolCard
+from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
+from facesr_bench.plugins.registry import Plugin
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 # Float noise of a network that clips itself; anything beyond is a broken contract.
 RANGE_TOLERANCE = 1e-4
+
+
+def load_method(
+    plugin: Plugin[MethodCard], weights: Path | None, protocol: ProtocolCard, device: str, precision: str
+) -> tuple[MethodBase, dict[str, Any]]:
+    """A method with its networks open, and what it costs: see `cost.load_measured`.
+
+    Args:
+        weights: its checkpoint, already verified.
+
+    Raises:
+        FaceSRBenchError: it can't be loaded.
+    """
+    card = plugin.require_card()
+    context = MethodContext(card, protocol.scale, weights=weights, device=device, precision=precision)
+    try:
+        method = make_method(plugin.load_class(), context)
+        return method, cost.load_measured(method, protocol)
+    except FaceSRBenchError:
+        raise
+    except PLUGIN_ERRORS as error:
+        message = f"{card.name} can't be loaded: {describe(error)}"
+        raise PluginError(message, traceback.format_exc()) from error
 
 
 @dataclass(frozen=True)

@@ -120,5 +120,8 @@ class Progress:
     def start(self, protocol: str, total: int) -> None:
         """A protocol begins; `total` images times methods are to be computed."""
 
+    def begin(self, protocol: str, method: str) -> None:
+        """A method begins on a protocol."""
+
     def advance(self, method: str) -> None:
         """One image of one method is done."""

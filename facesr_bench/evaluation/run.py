@@ -1,176 +1,191 @@
-"""`facesr-bench run`: every method on every protocol, each image read once, resumable, nothing lost.
+"""`facesr-bench run`: every method on every protocol, resumable, nothing lost.
 
 dataset -> protocol (crop, degrade) -> method -> quantise -> metrics -> store
+
+A protocol's run is planned (what is missing of each result), done as jobs by an executor, and written by one writer.
 """
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from facesr_bench.base import hashing
-from facesr_bench.base.devices import torch_device
-from facesr_bench.base.errors import PLUGIN_ERRORS, DataError, FaceSRBenchError, PluginError, ResultsError, describe
+from facesr_bench.base.devices import exact_numbers
+from facesr_bench.base.errors import FaceSRBenchError, MetricError, ResultsError
 from facesr_bench.base.files import check_writable
 from facesr_bench.base.memo import Memo
 from facesr_bench.data.protocols import expand_protocols, find_protocol
-from facesr_bench.data.sources import check_names, open_dataset
+from facesr_bench.data.sources import check_names
 from facesr_bench.evaluation import set_metrics
-from facesr_bench.evaluation.executors.threads import Computation
-from facesr_bench.evaluation.metrics import Setup, find_metric, opened
-from facesr_bench.evaluation.plan import Entry, Failure, Setting, inputs_of, open_entry, references_of
+from facesr_bench.evaluation.executors import Executor
+from facesr_bench.evaluation.executors.threads import Threads
+from facesr_bench.evaluation.job import Facts, Job
+from facesr_bench.evaluation.plan import (
+    Entry,
+    Failure,
+    Setting,
+    failed_result,
+    open_entry,
+    open_setting,
+    profile_of,
+    references_of,
+)
 from facesr_bench.evaluation.request import Progress, RunOutcome, RunRequest
-from facesr_bench.plugins.cards import DatasetCard, ProtocolCard
-from facesr_bench.plugins.dataset import DatasetBase, Item
-from facesr_bench.plugins.metric import AnyMetric, ReferenceSet
-from facesr_bench.plugins.profile import Profile, get_profile
-from facesr_bench.plugins.registry import Plugin
-from facesr_bench.plugins.spec import MethodSpec, parse_method, parse_metric
+from facesr_bench.plugins.metric import AnyMetric, Unavailable
+from facesr_bench.plugins.spec import parse_method
+from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.samples import SampleRecord, Samples
 
 
-def run(options: RunRequest, progress: Progress | None = None) -> RunOutcome:
+def run(
+    options: RunRequest, progress: Progress | None = None, executor: Callable[[Setting], Executor] = Threads
+) -> RunOutcome:
     """Run methods on protocols.
 
-    Failures of one protocol, method or image are collected in the report and take nothing else down.
+    Failures of one protocol, method or image are collected in the outcome and take nothing else down.
+
+    Args:
+        executor: makes what does the jobs of a protocol.
 
     Raises:
         FaceSRBenchError: nothing can be run at all: unknown method, protocol, profile or metric, or the output folder
             can't be written.
     """
-    specs = [parse_method(method) for method in options.methods]
+    protocols = _check(options)
+    outcome, memo = RunOutcome(), Memo()
+    with exact_numbers():
+        for protocol in protocols:
+            try:
+                setting = open_setting(options, protocol, memo)
+                _run_protocol(setting, executor, outcome, progress or Progress())
+            except ResultsError:
+                raise  # a run that can't save is a failed run
+            except FaceSRBenchError as error:
+                outcome.problems.append(f"{protocol}: {error}")
+    return outcome
+
+
+def _check(options: RunRequest) -> list[str]:
+    """The protocols' names; whatever is wrong with a name is said before any work is done."""
+    for method in options.methods:
+        parse_method(method)
     found = [find_protocol(name) for name in expand_protocols(options.protocols)]
-    if not specs or not found:
+    if not options.methods or not found:
         raise FaceSRBenchError("give at least one method and one protocol")
-    check_names(options.data)  # wrong names are told before any work is done
+    check_names(options.data)
     for _, card in found:
-        _profile(options, card)
+        profile_of(options, card)
     options.check()
-    reference = set_metrics.read_reference(*options.fid_reference) if options.fid_reference else None
+    if options.fid_reference:
+        set_metrics.read_reference(*options.fid_reference)
     check_writable(options.out)
-    report, memo = RunOutcome(), Memo()
-    for plugin, card in found:
-        try:
-            _run_protocol(options, specs, plugin, card, reference, memo, report, progress or Progress())
-        except ResultsError:
-            raise  # a run that can't save is a failed run
-        except FaceSRBenchError as error:
-            report.problems.append(f"{card.name}: {error}")
-    return report
+    return [card.name for _, card in found]
 
 
 def _run_protocol(
-    options: RunRequest,
-    specs: Sequence[MethodSpec],
-    plugin: Plugin[DatasetCard],
-    card: ProtocolCard,
-    reference: ReferenceSet | None,
-    memo: Memo,
-    report: RunOutcome,
-    progress: Progress,
+    setting: Setting, executor: Callable[[Setting], Executor], outcome: RunOutcome, progress: Progress
 ) -> None:
     """All methods on one protocol."""
-    profile = _profile(options, card)
-    metrics = _metrics(options, card, profile, reference, memo)
-    dataset, items, content = _items(options, plugin, card)
-    inputs = hashing.fingerprint({"data": content, **inputs_of(plugin, card)})
-    data = {"hash": content, "count": len(items), "inputs": inputs}
-    setting = Setting(options, plugin, card, profile, metrics, data)
-    chosen = list(items[: options.limit])
-    entries = _open_all(setting, specs, chosen, report)
+    chosen = list(setting.source.items)[: setting.options.limit]
+    entries = _open_all(setting, chosen, outcome)
     if not entries:
         return
-    wanted = {image_id for entry in entries for image_id in entry.todo}
-    progress.start(card.name, sum(len(entry.todo) for entry in entries))
+    progress.start(setting.card.name, sum(len(entry.todo) for entry in entries))
+    attended = chosen[: setting.options.attention]
+    jobs = [entry.job(setting, attended) for entry in entries if entry.todo]
+    writer = _Writer(setting, entries, outcome, progress)
     try:
-        if wanted:
-            metrics = opened(metrics)
-            setting = replace(setting, metrics=metrics)
-            attended = {item.id for item in chosen[: max(0, options.attention)]}
-            computation = Computation(setting, attended, report, progress)
-            computation.run(dataset, [item for item in chosen if item.id in wanted], entries)
+        executor(setting).run(jobs, writer)
     finally:
-        for entry in entries:
-            entry.result.close()
-            if entry.todo:
-                entry.computed_now(setting)
-    of_sets = [metric for metric in metrics if metric.card.of == "set"]
-    for entry in entries:
-        set_metrics.update(entry.result, of_sets, references_of(entry.result))
+        writer.close()
+    for entry in writer.entries:
+        set_metrics.update(entry.result, writer.metrics_of_sets(), references_of(entry.result))
 
 
-def _profile(options: RunRequest, card: ProtocolCard) -> Profile:
-    """The convention, in which every metric asked for may have a table.
-
-    Raises:
-        FaceSRBenchError: there is no such profile or metric.
-    """
-    chosen = [parse_metric(name).plugin for name in options.metrics or card.metrics]
-    return get_profile(options.profile or card.profile, chosen)
-
-
-def _metrics(
-    options: RunRequest, card: ProtocolCard, profile: Profile, reference: ReferenceSet | None, memo: Memo
-) -> list[AnyMetric]:
-    setup = Setup(profile, card.scale, torch_device(options.device), reference, memo)
-    return [find_metric(name, setup) for name in options.metrics or card.metrics]
-
-
-def _items(
-    options: RunRequest, plugin: Plugin[DatasetCard], card: ProtocolCard
-) -> tuple[DatasetBase, Sequence[Item], str]:
-    """The protocol's dataset, what it lists, and the hash of that."""
-    try:
-        dataset, _ = open_dataset(card.name, options.data)
-        items = list(dataset.items(card))
-        _check_items(plugin.name, items)
-        return dataset, items, dataset.content_hash(items)
-    except FaceSRBenchError:
-        raise
-    except PLUGIN_ERRORS as error:  # costs the dataset's own protocols
-        message = f"dataset {plugin.name} can't list its images: {describe(error)}"
-        raise PluginError(message, traceback.format_exc()) from error
-
-
-def _check_items(dataset: str, items: Sequence[Item]) -> None:
-    """An id names an image in results, so two images of one id would leave one of them out.
-
-    Raises:
-        DataError: nothing is listed, or an id that can't name an image.
-    """
-    if not items:
-        raise DataError(f"dataset {dataset} lists no images")
-    seen: set[str] = set()
-    for item in items:
-        if not isinstance(item.id, str) or not item.id:
-            raise DataError(f"dataset {dataset}: {item.id!r} is no image id; a text of one letter or more is due")
-        if item.id in seen:
-            raise DataError(f"dataset {dataset} lists two images with the id {item.id!r}")
-        try:
-            item.id.encode()
-        except UnicodeEncodeError as error:
-            what = "is not valid UTF-8: rename the file"
-            raise DataError(f"dataset {dataset}: the name {item.id!r} {what}") from error
-        seen.add(item.id)
-
-
-def _open_all(setting: Setting, specs: Sequence[MethodSpec], chosen: Sequence[Item], report: RunOutcome) -> list[Entry]:
-    """Every method that can run; the others are told of in the report.
+def _open_all(setting: Setting, chosen: Sequence[str], outcome: RunOutcome) -> list[Entry]:
+    """Every method whose result can be opened; the problems of the others are in the outcome.
 
     Two ways to write one method (`sparnet` and `sparnet@bundled`) are one row.
     """
     entries: list[Entry] = []
     seen: set[Path] = set()
-    for spec in specs:
-        opened = open_entry(setting, spec, chosen)
+    for asked in setting.options.methods:
+        opened = open_entry(setting, parse_method(asked), asked, chosen)
         if isinstance(opened, Failure):
-            report.problems.append(f"{setting.card.name}, {opened.label}: {opened.error}")
+            outcome.problems.append(f"{setting.card.name}, {opened.label}: {opened.error}")
         elif opened.result.folder in seen:
             continue
         else:
             seen.add(opened.result.folder)
             entries.append(opened)
         if opened.result is not None:
-            report.results.append(opened.result)
+            outcome.results.append(opened.result)
     return entries
+
+
+class _Writer:
+    """Writes what is heard of the jobs of one protocol: the only writer of their images.jsonl and manifests."""
+
+    def __init__(self, setting: Setting, entries: Sequence[Entry], outcome: RunOutcome, progress: Progress) -> None:
+        self._setting, self._outcome, self._progress = setting, outcome, progress
+        self._entries = {entry.result.folder: entry for entry in entries}
+        self._samples = Samples(entries[0].result.inputs_folder)
+        self._facts: dict[Path, Facts] = {}
+        self._unavailable: dict[str, str] = {}
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Those whose method could be loaded."""
+        return list(self._entries.values())
+
+    def metrics_of_sets(self) -> list[AnyMetric]:
+        """With those marked whose networks could not be opened where the jobs were done."""
+        metrics = [metric for metric in self._setting.metrics if metric.card.of == "set"]
+        return [
+            metric
+            if isinstance(metric, Unavailable) or metric.key not in self._unavailable
+            else Unavailable(metric.context, MetricError(self._unavailable[metric.key]), metric.describe())
+            for metric in metrics
+        ]
+
+    def started(self, job: Job) -> None:
+        self._progress.begin(job.protocol, self._entries[job.result].result.label)
+
+    def facts(self, job: Job, facts: Facts) -> None:
+        known = self._facts.get(job.result)
+        cost = facts.cost if facts.cost is not None or known is None else known.cost
+        self._facts[job.result] = replace(facts, cost=cost)
+        self._unavailable.update(facts.unavailable)
+
+    def image(self, job: Job, record: ImageRecord, sample: SampleRecord | None) -> None:
+        if sample is not None:
+            self._samples.add(sample)
+        result = self._entries[job.result].result
+        result.append(record)
+        self._outcome.computed += 1
+        if record.error is not None:
+            self.problem(job, f"image {record.id}: {record.error}")
+        self._progress.advance(result.label)
+
+    def problem(self, job: Job, message: str) -> None:
+        self._outcome.problems.append(f"{job.protocol}, {self._entries[job.result].result.label}, {message}")
+
+    def failed(self, job: Job, message: str, details: str | None) -> None:
+        """The record of the failure takes the place of the result."""
+        entry = self._entries.pop(job.result)
+        entry.result.close()
+        label, results = entry.result.label, self._outcome.results
+        self._outcome.problems.append(f"{job.protocol}, {label}: {message}")
+        failed = failed_result(self._setting, entry.spec, label, message, details)
+        place = results.index(entry.result)
+        results[place : place + 1] = [failed] if failed is not None else []
+        for _ in job.todo:
+            self._progress.advance(label)
+
+    def close(self) -> None:
+        """Complete the manifests of the results that something was computed for."""
+        for folder, entry in self._entries.items():
+            entry.result.close()
+            if folder in self._facts:
+                entry.learned(self._facts[folder])

@@ -2,7 +2,7 @@
 
     results/<protocol>/inputs/<hash>/{lr,hr}/<id>.png             what every method was given, once
                                     /references/<what>/<id>.npy   what depends on the ground truth alone
-                                    /landmarks.json               the dataset's points, in px of HR
+                                    /samples.jsonl                landmarks and identity of each, one line per image
     results/<protocol>/<method>/<fingerprint>/manifest.json       provenance
                                              /images.jsonl        append-only, one line per image
                                              /sr/<id>.png         the image that was scored
@@ -32,7 +32,6 @@ from facesr_bench.results.record import SCHEMA, ImageRecord, Manifest, _merge
 MANIFEST = "manifest.json"
 IMAGES = "images.jsonl"
 SETS = "sets.json"
-LANDMARKS = "landmarks.json"
 
 
 class Result:

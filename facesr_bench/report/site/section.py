@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import file_name
 from facesr_bench.report.site.pages import FOLDER, link
 from facesr_bench.report.words import profile_in_words, protocol_in_words
@@ -20,7 +18,7 @@ from facesr_bench.results import statistics
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.leaderboard import Group, RankedResult, places
 from facesr_bench.results.record import ImageRecord, Manifest
-from facesr_bench.results.store import LANDMARKS
+from facesr_bench.results.samples import read_landmarks
 
 PER_PAGE = 50
 """Images on one page of the gallery."""
@@ -165,23 +163,13 @@ class Section:
         Raises:
             ResultsError: the file can't be read.
         """
-        path = self.lead.result.inputs_folder / LANDMARKS
-        if not path.is_file():
-            return []
-        try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
-            points = [stored[image_id] for image_id in self.ids if stored.get(image_id)]
-            count = len(points[0]) if points else 0
-            same = [face for face in points if len(face) == count]
-            return [
-                (
-                    sum(float(face[i][0]) for face in same) / len(same),
-                    sum(float(face[i][1]) for face in same) / len(same),
-                )
-                for i in range(count)
-            ]
-        except (OSError, ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
-            raise ResultsError(f"{path}: can't be read ({error}); remove it, and run again to make it anew") from error
+        points = read_landmarks(self.lead.result.inputs_folder, self.ids)
+        count = len(points[0]) if points else 0
+        same = [face for face in points if len(face) == count]
+        return [
+            (sum(face[i][0] for face in same) / len(same), sum(face[i][1] for face in same) / len(same))
+            for i in range(count)
+        ]
 
     def link(self, target: Path, page: Path) -> str:
         """A relative URL from a page to a file of the site."""

@@ -1,0 +1,250 @@
+"""Does jobs: prepares the inputs, lets the method predict, scores; one method in memory at a time."""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+from facesr_bench.base import environment
+from facesr_bench.base.devices import exact_numbers
+from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, ResultsError, describe
+from facesr_bench.base.files import file_name
+from facesr_bench.base.memo import Memo
+from facesr_bench.evaluation import attention
+from facesr_bench.evaluation.inputs import Inputs, Loaded, prepare_sample
+from facesr_bench.evaluation.job import Facts, Job, Sink
+from facesr_bench.evaluation.metrics import opened
+from facesr_bench.evaluation.plan import Setting, open_setting
+from facesr_bench.evaluation.predict import load_method, upscale
+from facesr_bench.evaluation.score import saved_output, score_image, score_output
+from facesr_bench.plugins.method import MethodBase
+from facesr_bench.plugins.metric import Unavailable
+from facesr_bench.plugins.spec import parse_method
+from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.samples import SampleRecord
+from facesr_bench.results.store import FOLDER, Result, open_result
+
+Event = tuple[str, tuple[Any, ...]]
+"""Something that a sink hears: the method's name and its arguments after the job."""
+
+
+def do(job: Job) -> list[Event]:
+    """A job done from its names and paths alone: what another process calls. `replay` hands on what it returns.
+
+    Raises:
+        FaceSRBenchError: it can't be begun, or a result can't be written.
+    """
+    events = _Events()
+    with exact_numbers(), Worker([job]) as worker:
+        worker.do(job, events)
+    return events.heard
+
+
+def replay(events: Iterable[Event], job: Job, sink: Sink) -> None:
+    """Tell `sink` what was heard of a job elsewhere."""
+    for name, arguments in events:
+        getattr(sink, name)(job, *arguments)
+
+
+class Worker:
+    """Does jobs one after another; those of one protocol share its metrics and samples.
+
+    Args:
+        coming: the jobs that are to be done, by which samples are kept for those that will want them.
+        setting: of the first job's protocol, where it is open already; else it is opened by name.
+    """
+
+    def __init__(self, coming: Sequence[Job], setting: Setting | None = None) -> None:
+        self._coming = coming
+        self._known = setting
+        self._bench: _Bench | None = None
+        self._memo = Memo()
+
+    def __enter__(self) -> Worker:
+        workers = self._coming[0].request.workers if self._coming else 1
+        self._readers, self._scorers = ThreadPoolExecutor(workers), ThreadPoolExecutor(workers)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._readers.shutdown()
+        self._scorers.shutdown()
+
+    def do(self, job: Job, sink: Sink) -> None:
+        """Do one job; a failure costs only the image it is about, or the job if the method can't be loaded.
+
+        Raises:
+            ResultsError: a result can't be written.
+            FaceSRBenchError: the job can't be begun.
+        """
+        sink.started(job)
+        gc.collect()  # the last job's network, if something of it refers to itself
+        _Computation(job, self._open(job), sink, self._readers, self._scorers).run()
+
+    def _open(self, job: Job) -> _Bench:
+        if self._bench is None or self._bench.setting.card.name != job.protocol:
+            known = self._known if self._known is not None and self._known.card.name == job.protocol else None
+            setting = known or open_setting(job.request, job.protocol, self._memo)
+            jobs = [other for other in self._coming if other.protocol == job.protocol]
+            self._bench = _Bench(setting, open_result(job.result), jobs)
+        return self._bench
+
+
+class _Bench:
+    """What the jobs of one protocol share in one process: metrics with open networks, and samples."""
+
+    def __init__(self, setting: Setting, result: Result, jobs: Sequence[Job]) -> None:
+        self.setting = replace(setting, metrics=opened(setting.metrics))
+        coming = Counter(image_id for job in jobs for image_id, _ in job.todo)
+        prepare = partial(prepare_sample, metrics=self.setting.metrics)
+        self.inputs = Inputs(result.inputs_folder, setting.card, lambda: setting.source, prepare, coming)
+
+    def facts(self, cost: dict[str, Any] | None = None) -> Facts:
+        metrics = self.setting.metrics
+        return Facts(
+            environment.environment(self.setting.device),
+            {metric.key: metric.describe() for metric in metrics},
+            {metric.key: metric.reason for metric in metrics if isinstance(metric, Unavailable)},
+            cost,
+        )
+
+
+class _Computation:
+    """One job being done."""
+
+    def __init__(
+        self, job: Job, bench: _Bench, sink: Sink, readers: ThreadPoolExecutor, scorers: ThreadPoolExecutor
+    ) -> None:
+        self._job, self._bench, self._sink = job, bench, sink
+        self._setting = bench.setting
+        self._readers, self._scorers = readers, scorers
+        self._result = open_result(job.result)
+        self._todo = dict(job.todo)
+        self._method: MethodBase | None = None
+
+    def run(self) -> None:
+        if "run" not in self._todo.values():
+            self._sink.facts(self._job, self._bench.facts())
+        else:
+            try:
+                self._require_method()
+            except FaceSRBenchError as error:
+                self._sink.failed(self._job, str(error), getattr(error, "details", "") or None)
+                return
+        # Beside a GPU, reading and scoring go on while it works. A network on the CPU needs the same cores: there the
+        # three take turns, so that a method's milliseconds are its own.
+        overlap = self._setting.device.startswith("cuda")
+        size = self._setting.options.batch_size or (16 if overlap else 8)
+        ahead = 2 if overlap else 0
+        pending: list[tuple[Loaded, Future[ImageRecord]]] = []
+        for batch in _batches(self._readers, self._bench.inputs.get, list(self._todo), size, ahead):
+            started = list(self._submit(batch))
+            if not overlap:
+                self._finish(started)
+                started = []
+            self._finish(pending)  # scored while this batch was upscaled
+            pending = started
+        self._finish(pending)
+
+    def _require_method(self) -> MethodBase:
+        """The method, loaded when first asked for.
+
+        Raises:
+            FaceSRBenchError: it can't be loaded.
+        """
+        if self._method is None:
+            setting, plugin = self._setting, parse_method(self._job.method).plugin
+            precision = setting.options.precision
+            self._method, cost = load_method(plugin, self._job.weights, setting.card, setting.device, precision)
+            self._sink.facts(self._job, self._bench.facts(cost))
+        return self._method
+
+    def _submit(self, batch: Sequence[Loaded]) -> Iterator[tuple[Loaded, Future[ImageRecord]]]:
+        """Upscale what the method still lacks of a batch; saving and scoring go to the other threads."""
+        metrics, profile = self._setting.metrics, self._setting.profile
+        to_run: list[Loaded] = []
+        for loaded in batch:
+            if loaded.error is not None:
+                yield loaded, _done(ImageRecord(loaded.id, error=loaded.error))
+            elif self._todo[loaded.id] == "score" and (sr := saved_output(self._result, loaded.id)) is not None:
+                yield loaded, self._scorers.submit(score_image, sr, loaded, metrics, self._result)
+            else:
+                to_run.append(loaded)
+        if not to_run:
+            return
+        try:
+            method = self._require_method()  # not loaded yet if a saved image can't be read
+        except FaceSRBenchError as error:
+            failed = [ImageRecord(loaded.id, error=str(error), identity=loaded.identity) for loaded in to_run]
+            yield from zip(to_run, map(_done, failed), strict=True)
+            return
+        outputs = upscale(method, to_run)
+        self._keep_attention(method, [loaded for loaded in to_run if loaded.id in self._job.attended])
+        for output, loaded in zip(outputs, to_run, strict=True):
+            yield loaded, self._scorers.submit(score_output, output, loaded, metrics, self._result, profile.quantise)
+
+    def _keep_attention(self, method: MethodBase, batch: Sequence[Loaded]) -> None:
+        """Where the method looked, for the first images; a failure here costs no number."""
+        folder = self._result.folder / FOLDER
+        for loaded in batch if attention.offers_maps(method) else ():
+            try:
+                attention.keep(method, loaded, folder / file_name(loaded.id))
+            except ResultsError:
+                raise
+            except PLUGIN_ERRORS as error:
+                self._sink.problem(self._job, f"attention maps of {loaded.id}: {describe(error)}")
+                return
+        if batch and folder.is_dir():
+            attention.write_mean(folder)
+
+    def _finish(self, pending: Sequence[tuple[Loaded, Future[ImageRecord]]]) -> None:
+        for loaded, future in pending:
+            self._sink.image(self._job, future.result(), loaded.record)
+
+
+def _batches(
+    readers: ThreadPoolExecutor, get: Callable[[str], Loaded], ids: Sequence[str], size: int, ahead: int
+) -> Iterator[list[Loaded]]:
+    """Prepared samples in batches of `size`, read `ahead` batches early and never more."""
+    waiting: list[list[Future[Loaded]]] = []
+    for start in range(0, len(ids), size):
+        waiting.append([readers.submit(get, image_id) for image_id in ids[start : start + size]])
+        if len(waiting) > ahead:
+            yield [future.result() for future in waiting.pop(0)]
+    for futures in waiting:
+        yield [future.result() for future in futures]
+
+
+def _done(record: ImageRecord) -> Future[ImageRecord]:
+    future: Future[ImageRecord] = Future()
+    future.set_result(record)
+    return future
+
+
+class _Events:
+    """A sink that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[Event] = []
+
+    def started(self, job: Job) -> None:
+        self.heard.append(("started", ()))
+
+    def facts(self, job: Job, facts: Facts) -> None:
+        self.heard.append(("facts", (facts,)))
+
+    def image(self, job: Job, record: ImageRecord, sample: SampleRecord | None) -> None:
+        self.heard.append(("image", (record, sample)))
+
+    def problem(self, job: Job, message: str) -> None:
+        self.heard.append(("problem", (message,)))
+
+    def failed(self, job: Job, message: str, details: str | None) -> None:
+        self.heard.append(("failed", (message, details)))

@@ -1,0 +1,122 @@
+"""What is known of a protocol's images beside their pixels, kept with these: one line per image that is prepared.
+
+    {"id": "face 1", "identity": "Ada", "landmarks": [[38.25, 51.5], ...]}
+
+A line says that the image's LR and HR lie in the folder, so that nothing of it is read from the dataset again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from facesr_bench.base.errors import ResultsError
+
+SAMPLES = "samples.jsonl"
+LANDMARKS = "landmarks.json"
+"""Where earlier releases kept the landmarks, rounded; it is read where a line is missing."""
+
+
+@dataclass(frozen=True)
+class SampleRecord:
+    """One prepared image: a line of samples.jsonl.
+
+    Attributes:
+        id: the sample's id.
+        landmarks: x then y in px of HR, exactly as the dataset gave them, or None.
+        identity: the person it shows, or None where the dataset does not say.
+    """
+
+    id: str
+    landmarks: list[tuple[float, float]] | None = None
+    identity: str | None = None
+
+    def to_json(self) -> str:
+        """One line; a float is written so that the same float is read."""
+        data = {"id": self.id, "identity": self.identity, "landmarks": self.landmarks}
+        return json.dumps({key: value for key, value in data.items() if value is not None}, ensure_ascii=False)
+
+
+_LINES: TypeAdapter[SampleRecord] = TypeAdapter(SampleRecord)
+
+
+def read_samples(folder: Path) -> dict[str, SampleRecord]:
+    """Every prepared image of a folder of inputs, by id; a damaged line counts as missing."""
+    try:
+        lines = (folder / SAMPLES).read_bytes().split(b"\n")
+    except OSError:
+        return {}
+    found: dict[str, SampleRecord] = {}
+    for line in lines:
+        try:
+            sample = _LINES.validate_json(line)
+        except ValidationError:  # torn, where a run was killed: the image is read from its dataset again
+            continue
+        found[sample.id] = sample
+    return found
+
+
+def read_landmarks(folder: Path, ids: Sequence[str]) -> list[list[tuple[float, float]]]:
+    """The landmarks of those of the images that have some, to a thousandth of a px.
+
+    Raises:
+        ResultsError: the file of an earlier release can't be read.
+    """
+    samples = read_samples(folder)
+    earlier = _earlier_landmarks(folder) if any(image_id not in samples for image_id in ids) else {}
+    found = [samples[i].landmarks if i in samples else earlier.get(i) for i in ids]
+    return [[(round(x, 3), round(y, 3)) for x, y in points] for points in found if points]
+
+
+_POINTS: TypeAdapter[dict[str, list[tuple[float, float]]]] = TypeAdapter(dict[str, list[tuple[float, float]]])
+
+
+def _earlier_landmarks(folder: Path) -> dict[str, list[tuple[float, float]]]:
+    path = folder / LANDMARKS
+    if not path.is_file():
+        return {}
+    try:
+        return _POINTS.validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path}: can't be read; remove it and run again") from error
+
+
+class Samples:
+    """Adds lines to one folder's samples.jsonl. Two runs may do so at once: each line is written in one piece."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / SAMPLES
+        self._lock = threading.Lock()
+        self._known = set(read_samples(folder))
+
+    def add(self, sample: SampleRecord) -> None:
+        """Add one line, unless the image has one.
+
+        Raises:
+            ResultsError: it can't be written.
+        """
+        with self._lock:
+            if sample.id in self._known:
+                return
+            self._known.add(sample.id)
+            try:
+                _append(self._path, sample.to_json().encode() + b"\n")
+            except OSError as error:
+                raise ResultsError(f"{self._path}: can't be written: {error.strerror or error}") from error
+
+
+def _append(path: Path, line: bytes) -> None:
+    # Opened for each line: there is one per image of a protocol, and nothing to close where a run is interrupted.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        size = os.fstat(descriptor).st_size
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        os.write(descriptor, b"\n" + line if torn else line)
+    finally:
+        os.close(descriptor)
