@@ -61,8 +61,12 @@ def environment(device: str) -> dict[str, Any]:
     return record
 
 
+def program() -> list[str]:
+    """How the running command was begun: `facesr-bench`, or `python -m facesr_bench` where it is not installed."""
+    name = Path(sys.argv[0]).name or "python"
+    return ["python", "-m", "facesr_bench"] if name == "__main__.py" else [name]
+
+
 def command_line() -> str:
     """The command that is running, ready to be pasted into a shell."""
-    name = Path(sys.argv[0]).name or "python"
-    program = ["python", "-m", "facesr_bench"] if name == "__main__.py" else [name]
-    return shlex.join([*program, *sys.argv[1:]])
+    return shlex.join([*program(), *sys.argv[1:]])

@@ -65,8 +65,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def carry_out(options: argparse.Namespace) -> int:
     """Call the handler of a parsed command line; what a user can mend is one line, not a traceback.
 
-    Needs no package but this one, so that `python -m facesr_bench.training` can end as `facesr-bench train` does.
-
     Returns:
         The exit status, as of `main`.
     """

@@ -261,7 +261,7 @@ def _validate_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]:
 
 
 def _metric(plugin: Plugin[Any]) -> Any:
-    choice = MetricChoice(plugin, plugin.require_card().default_variant, None, None)
+    choice = MetricChoice(plugin, plugin.require_card().default_variant)
     metric = make_metric(choice, Setup(get_profile("sparnet"), 8))
     if isinstance(metric, Unavailable):
         raise metric.error

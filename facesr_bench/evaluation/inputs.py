@@ -26,7 +26,7 @@ from facesr_bench.base.errors import (
 )
 from facesr_bench.base.files import file_name
 from facesr_bench.data.prepare import prepare
-from facesr_bench.data.protocols import find_protocol
+from facesr_bench.data.protocols import Datasets, find_protocol
 from facesr_bench.data.sources import open_dataset
 from facesr_bench.images.files import Image8, read_image, write_png
 from facesr_bench.plugins.cards import ProtocolCard
@@ -172,19 +172,20 @@ class Source:
             return self.dataset.content_hash(list(self.items.values()))
 
 
-def open_source(protocol: ProtocolCard, data: Mapping[str, Path]) -> Source:
+def open_source(protocol: ProtocolCard, data: Mapping[str, Path], datasets: Datasets) -> Source:
     """Open a protocol's dataset and list its items; reads no pixels.
 
     Args:
         data: where the user has datasets.
+        datasets: all that are known to the run.
 
     Raises:
         FaceSRBenchError: its data is missing or not as its card describes, it lists what can't be in results, or its
             degradation can't be used.
     """
-    plugin, _ = find_protocol(protocol.name)
+    plugin, _ = find_protocol(protocol.name, datasets)
     with _named(plugin.name):
-        dataset, _ = open_dataset(protocol.name, data)
+        dataset, _ = open_dataset(protocol.name, data, datasets)
         items = list(dataset.items(protocol))
         _check_items(plugin.name, items)
     how = None

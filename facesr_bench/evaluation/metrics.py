@@ -71,8 +71,8 @@ def make_metric(choice: MetricChoice, setup: Setup) -> AnyMetric:
     missing: WeightsError | None = None
     if context.card.weights or choice.network is not None:
         try:
-            weights = resolve_metric(context.card, choice.network)
-            key = choice.base(_reference(context)) + weights.suffix
+            weights = resolve_metric(context.card, choice.network, choice.file)
+            key = choice.column(weights.suffix, _reference(context))
             context = replace(context, weights=weights, key=key)
         except WeightsError as error:
             missing = error
@@ -95,8 +95,9 @@ def context_of(choice: MetricChoice, setup: Setup) -> MetricContext:
         variant=choice.variant,
         argument=choice.argument,
         reference_set=other,
-        key=choice.column(other.name if other else None),
+        key=choice.column(reference=other.name if other else None),
         typed=choice.typed,
+        label=choice.label,
         memo=setup.memo,
     )
 

@@ -19,7 +19,7 @@ from facesr_bench.base.errors import FaceSRBenchError, MethodError, ResultsError
 from facesr_bench.base.files import file_name, make_folders
 from facesr_bench.base.hashing import digest
 from facesr_bench.base.memo import Memo
-from facesr_bench.data.protocols import expand_protocols, find_protocol
+from facesr_bench.data.protocols import Datasets, catalogue, find_protocol
 from facesr_bench.evaluation import set_metrics
 from facesr_bench.evaluation.inputs import Source, open_source
 from facesr_bench.evaluation.job import Facts, Job
@@ -55,12 +55,14 @@ class Setting:
     """What all methods on one protocol share.
 
     Attributes:
-        plugin: the dataset's.
+        datasets: all that are known to the run.
+        plugin: the protocol's dataset.
         device: the torch device of methods and metrics.
         metrics: made, but their networks are not open.
     """
 
     options: RunRequest
+    datasets: Datasets
     plugin: Plugin[DatasetCard]
     card: ProtocolCard
     profile: Profile
@@ -79,7 +81,7 @@ class Setting:
         Raises:
             FaceSRBenchError: see `open_source`.
         """
-        return open_source(self.card, self.options.data)
+        return open_source(self.card, self.options.data, self.datasets)
 
     @cached_property
     def data(self) -> Mapping[str, Any]:
@@ -108,13 +110,13 @@ def open_setting(options: RunRequest, protocol: str, memo: Memo) -> Setting:
     Raises:
         FaceSRBenchError: something is not known by its name.
     """
-    expand_protocols(options.protocols)  # makes the datasets known that were given as folders
-    plugin, card = find_protocol(protocol)
+    datasets = catalogue(options.protocols)
+    plugin, card = find_protocol(protocol, datasets)
     profile, device = profile_of(options, card), torch_device(options.device)
     reference = set_metrics.read_reference(*options.fid_reference) if options.fid_reference else None
     setup = Setup(profile, card.scale, device, reference, memo)
     metrics = [find_metric(name, setup) for name in options.metrics or card.metrics]
-    return Setting(options, plugin, card, profile, device, metrics)
+    return Setting(options, datasets, plugin, card, profile, device, metrics)
 
 
 @dataclass
@@ -261,6 +263,7 @@ def _fingerprint(setting: Setting, spec: MethodSpec, found: weights.Weights | No
             "code": spec.plugin.code_hash(),
             "weights": found.sha256 if found else _loose_weights(spec.plugin),
             "precision": setting.options.precision,
+            **({} if spec.argument is None else {"argument": spec.argument_hash()}),
             **inputs_of(setting.plugin, setting.card),
             "data": setting.data["hash"],
             "profile": {k: v for k, v in setting.profile.canonical().items() if k not in setting.profile.FOR_PEOPLE},
@@ -353,10 +356,7 @@ def _is_missing(result: Result, row: ImageRecord, metric: AnyMetric) -> bool:
 
 
 def _label(spec: MethodSpec, weights_name: str | None, precision: str) -> str:
-    default = spec.plugin.card.default_weights if spec.plugin.card else None
-    label = spec.plugin.name
-    if weights_name is not None and weights_name != default:
-        label += f"@{weights_name}"
+    label = spec.row(weights_name)
     return label if precision == "fp32" else f"{label} ({precision})"
 
 

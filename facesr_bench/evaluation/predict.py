@@ -22,9 +22,9 @@ from facesr_bench.base.errors import (
 from facesr_bench.evaluation import cost
 from facesr_bench.evaluation.inputs import Loaded
 from facesr_bench.images.files import Image8
-from facesr_bench.plugins.cards import MethodCard, ProtocolCard
+from facesr_bench.plugins.cards import ProtocolCard
 from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
-from facesr_bench.plugins.registry import Plugin
+from facesr_bench.plugins.spec import MethodSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +34,7 @@ RANGE_TOLERANCE = 1e-4
 
 
 def load_method(
-    plugin: Plugin[MethodCard], weights: Path | None, protocol: ProtocolCard, device: str, precision: str
+    spec: MethodSpec, weights: Path | None, protocol: ProtocolCard, device: str, precision: str
 ) -> tuple[MethodBase, dict[str, Any]]:
     """A method with its networks open, and what it costs: see `cost.load_measured`.
 
@@ -44,10 +44,10 @@ def load_method(
     Raises:
         FaceSRBenchError: it can't be loaded.
     """
-    card = plugin.require_card()
-    context = MethodContext(card, protocol.scale, weights=weights, device=device, precision=precision)
+    card = spec.plugin.require_card()
+    context = MethodContext(card, protocol.scale, weights, spec.argument, device, precision)
     try:
-        method = make_method(plugin.load_class(), context)
+        method = make_method(spec.plugin.load_class(), context)
         return method, cost.load_measured(method, protocol)
     except FaceSRBenchError:
         raise

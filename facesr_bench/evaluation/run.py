@@ -32,8 +32,9 @@ from facesr_bench.evaluation.plan import (
     references_of,
 )
 from facesr_bench.evaluation.request import Progress, RunOutcome, RunRequest
+from facesr_bench.plugins import registry
 from facesr_bench.plugins.metric import AnyMetric, Unavailable
-from facesr_bench.plugins.spec import parse_method
+from facesr_bench.plugins.spec import check_labels, parse_method
 from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.samples import SampleRecord, Samples
 
@@ -68,12 +69,12 @@ def run(
 
 def _check(options: RunRequest) -> list[str]:
     """The protocols' names; whatever is wrong with a name is said before any work is done."""
-    for method in options.methods:
-        parse_method(method)
-    found = [find_protocol(name) for name in expand_protocols(options.protocols)]
+    methods, datasets = registry.methods(), registry.datasets()
+    check_labels([parse_method(method, methods) for method in options.methods])
+    found = [find_protocol(name, datasets) for name in expand_protocols(options.protocols, datasets)]
     if not options.methods or not found:
         raise FaceSRBenchError("give at least one method and one protocol")
-    check_names(options.data)
+    check_names(options.data, datasets)
     for _, card in found:
         profile_of(options, card)
     options.check()

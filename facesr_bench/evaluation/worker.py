@@ -160,9 +160,9 @@ class _Computation:
             FaceSRBenchError: it can't be loaded.
         """
         if self._method is None:
-            setting, plugin = self._setting, parse_method(self._job.method).plugin
+            setting, spec = self._setting, parse_method(self._job.method)
             precision = setting.options.precision
-            self._method, cost = load_method(plugin, self._job.weights, setting.card, setting.device, precision)
+            self._method, cost = load_method(spec, self._job.weights, setting.card, setting.device, precision)
             self._sink.facts(self._job, self._bench.facts(cost))
         return self._method
 

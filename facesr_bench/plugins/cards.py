@@ -6,9 +6,11 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from facesr_bench.base.errors import CardError
+from facesr_bench.base.errors import CardError, PluginError
+from facesr_bench.base.grammar import Spec
+from facesr_bench.base.suggest import is_path
 from facesr_bench.base.toml import read_toml
 
 """Version of the card format; a card of another version is refused."""
@@ -18,10 +20,19 @@ Aggregate = Annotated[str, StringConstraints(pattern=r"^(auc|failure)-[1-9][0-9]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 DegradationName = Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9._-]*|\.\.?/.+)$", max_length=256)]
 """A degradation by its name, or by its folder, from that of the card on (`./mine`)."""
-MetricSpec = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*(\[[a-z0-9-]+\]|:[a-z0-9._-]+)?(@[a-z0-9._-]+)?$", max_length=96),
-]
+
+
+def _metric(text: str) -> str:
+    try:
+        spec = Spec.parse(text)
+    except PluginError as error:
+        raise ValueError(str(error)) from error
+    if is_path(spec.name) or spec.file or spec.label or str(spec) != text or len(text) > 96:
+        raise ValueError("a metric of a card is name, name[variant], name:argument, with @network where it has several")
+    return text
+
+
+MetricSpec = Annotated[str, AfterValidator(_metric)]
 """A metric as users write it: `psnr`, `fid[clean]`, `pyiqa:niqe`, `lpips@vgg`."""
 FileUrl = Annotated[
     str, StringConstraints(pattern=r"^https?://[^/\s?#]+/([^\s?#]*/)?[A-Za-z0-9][A-Za-z0-9._+~-]*(\?[^\s#]*)?$")
@@ -110,6 +121,9 @@ class MethodCard(_Card):
     scales: tuple[int, ...] = Field(default=(), description="scales it can do; empty for any")
     output_size: int | None = Field(default=None, gt=0, description="side of the only output size it can make, px")
     needs_ffhq_alignment: bool = False
+    takes_argument: bool = Field(
+        default=False, description="a text must follow the colon, as in `images:DIR`; a file or folder is hashed"
+    )
     parameters: int | None = Field(default=None, ge=0)
     licence: str
     paper: Paper | None = None

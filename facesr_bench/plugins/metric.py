@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import FaceSRBenchError, MetricError
+from facesr_bench.base.grammar import Column
 from facesr_bench.base.memo import Memo
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins import convention as conventions
@@ -101,7 +102,7 @@ class MetricContext:
     @property
     def title(self) -> str:
         """The card's title, with the variant, and the network where that is not the default."""
-        network = self.key.partition("@")[2].partition(":")[0]
+        network = Column.parse(self.key).weights
         told_apart = self.variant or self.argument
         title = f"{self.card.title} {told_apart}" if told_apart else self.card.title
         title = f"{title} ({network})" if network else title

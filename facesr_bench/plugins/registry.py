@@ -261,25 +261,29 @@ def discover(kind: Kind) -> Registry[Any]:
     return registry
 
 
-@cache
+_discovered = cache(discover)
+"""Cards are read once in a process; what is added to a copy stays in that copy."""
+
+
+def _copy(kind: Kind) -> Registry[Any]:
+    return Registry(kind, list(_discovered(kind).plugins))
+
+
 def methods() -> Registry[MethodCard]:
-    """The registry of methods, shared by the whole process."""
-    return discover("method")
+    """A registry of the built-in methods and those of installed packages; a run adds folders to its own."""
+    return _copy("method")
 
 
-@cache
 def datasets() -> Registry[DatasetCard]:
-    """The registry of datasets, shared by the whole process."""
-    return discover("dataset")
+    """As `methods`, of datasets."""
+    return _copy("dataset")
 
 
-@cache
 def metrics() -> Registry[MetricCard]:
-    """The registry of metrics, shared by the whole process."""
-    return discover("metric")
+    """As `methods`, of metrics."""
+    return _copy("metric")
 
 
-@cache
 def degradations() -> Registry[DegradationCard]:
-    """The registry of degradations, shared by the whole process."""
-    return discover("degradation")
+    """As `methods`, of degradations."""
+    return _copy("degradation")

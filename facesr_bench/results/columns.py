@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from facesr_bench.base.grammar import Column
 from facesr_bench.results.record import ImageRecord, MetricRecord
 
 STABLE_COLUMNS = ("psnr", "ssim")
@@ -93,7 +94,7 @@ def aggregates_of(info: MetricInfo) -> list[MetricInfo]:
         )
         found.append(
             MetricInfo(
-                name=f"{info.name}:{aggregate}",
+                name=str(replace(Column.parse(info.name), aggregate=aggregate)),
                 title=f"{info.title} {what}",
                 unit="%",
                 higher_is_better=area,
@@ -285,7 +286,7 @@ def _add_aggregate(totals: Totals, info: MetricInfo, images: Sequence[ImageRecor
             everyone = [row.id for row in images]
             totals.reasons[info.name] = {f"needs a value of {base} for every image": missing or everyone}
         return
-    kind, _, limit = info.name.rpartition(":")[2].partition("-")
+    kind, _, limit = str(Column.parse(info.name).aggregate).partition("-")
     compute = auc if kind == "auc" else failure_rate
     totals.means[info.name], totals.counts[info.name] = 100 * compute(errors, float(limit)), len(errors)
 

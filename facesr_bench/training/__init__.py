@@ -4,7 +4,6 @@
     config         the settings, typed and checked
     plan           what the user asked for, made definite
     data           faces decoded once; the samples of a step; threads that keep ahead
-    degradation    how LR is made
     losses, discriminator, objective    what is minimised
     schedule, ema  the learning rate; the average of the weights
     watch          losses that are not finite or run away
@@ -17,6 +16,6 @@
     launch         one process or several
     export         a checkpoint as the file that ships
 
-Needs torch, numpy, Pillow and safetensors alone: a GPU machine can run a checkout with
-`python -m facesr_bench.training`, without installing anything else.
+Needs torch, numpy, Pillow, safetensors and pydantic alone: a GPU machine can run a checkout with
+`python -m facesr_bench train`, without installing anything else.
 """

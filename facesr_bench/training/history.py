@@ -87,7 +87,7 @@ class History:
         plan = self.plan
         fields = {
             "method": plan.recipe.method,
-            "data": f"{len(self.faces.train)} pictures of the folder {plan.job.data.resolve().name}",
+            "data": f"{len(self.faces.train)} pictures of the folder {plan.data.resolve().name}",
             "training_images": len(self.faces.train),
             "steps": step,
             "samples": samples,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -300,6 +301,39 @@ def test_metric_that_cannot_be_imported_costs_its_own_column(faces: Path, tmp_pa
     report = runner.run(options(faces, tmp_path / "out", "nearest", metrics=("psnr", str(folder))))
     for row in only(report).rows().values():
         assert "no_such_module_at_all" in row.reasons["mae"] and "psnr" in row.metrics
+
+
+def test_plug_ins_of_one_name_in_two_folders_are_two_runs_own(tmp_path: Path) -> None:
+    """What one run was given by path is unknown to the next one of the same process."""
+    found = []
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        for name, card in (("drawn", DATASET_CARD), ("mae", METRIC_CARD)):
+            (folder / name).mkdir(parents=True)
+            (folder / name / "card.toml").write_text(card)
+        (folder / "drawn" / "dataset.py").write_text(DATASET_CODE)
+        (folder / "mae" / "metric.py").write_text(METRIC_CODE.replace("return float", f"return {number} + 0 * float"))
+        asked = request.RunRequest(
+            ("nearest",), (str(folder / "drawn"),), out=folder / "out", metrics=(str(folder / "mae"),)
+        )
+        found += [row.metrics for row in only(runner.run(asked)).rows().values()]
+    assert found == [{"mae": 1.0}, {"mae": 1.0}, {"mae": 2.0}, {"mae": 2.0}]
+    with pytest.raises(PluginError, match="no metric is called 'mae'"):
+        load_metric("mae", "sparnet", 8)
+
+
+def test_networks_of_metrics_are_gone_after_the_run(faces: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mae"
+    folder.mkdir()
+    (folder / "card.toml").write_text(METRIC_CARD)
+    network = "class NetworkOfATest:\n    pass\n\nclass Metric"
+    load = "    def load(self):\n        self.network = self.shared('network', NetworkOfATest)\n\n    def per_image"
+    code = METRIC_CODE.replace("class Metric", network).replace("    def per_image", load)
+    (folder / "metric.py").write_text(code)
+    outcome = runner.run(options(faces, tmp_path / "out", "nearest", metrics=(str(folder),)))
+    assert all("mae" in row.metrics for row in only(outcome).rows().values())
+    gc.collect()
+    assert not [True for thing in gc.get_objects() if type(thing).__name__ == "NetworkOfATest"]
 
 
 def test_code_edited_between_two_runs_of_one_process_is_the_code_that_runs(

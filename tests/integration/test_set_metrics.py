@@ -155,7 +155,8 @@ def test_a_new_version_computes_features_anew(
     registry = plugins.metrics()
     plugin = registry.get("fid")
     raised = dataclasses.replace(plugin, card=plugin.require_card().model_copy(update={"version": 99}))
-    monkeypatch.setattr(registry, "plugins", [raised if p is plugin else p for p in registry.plugins])
+    others = plugins.Registry("metric", [raised if p is plugin else p for p in registry.plugins])
+    monkeypatch.setattr("facesr_bench.plugins.spec.metrics", lambda: others)
     calls = counted(monkeypatch)
     found = only(runner.run(options)).sets()[key]
     assert found["version"] == 99 and len(calls) == 6

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import replacing
-from facesr_bench.report.tables.sheet import chosen_metrics, one_line, short_names
+from facesr_bench.base.grammar import Column
+from facesr_bench.report.tables.sheet import chosen_metrics, one_line
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.leaderboard import Group, RankedResult
 
@@ -153,7 +154,7 @@ def pick(group: Group, wanted: Sequence[str], names: Sequence[str] | None = None
     try:
         return [infos[name] for name in chosen_metrics(wanted, names)]
     except ResultsError as error:
-        meant = [info for word in wanted for info in infos.values() if word in short_names(info.name)]
+        meant = [info for word in wanted for info in infos.values() if word in Column.parse(info.name).names()]
         reasons = {
             f"{info.title}: {why}" for info in meant for row in group.rows for why in row.reasons.get(info.name, ())
         }

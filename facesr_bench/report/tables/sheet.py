@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.grammar import Column
 from facesr_bench.base.suggest import unknown
 from facesr_bench.report.published import Anchor, AnchorFile, Source, read_anchors
 from facesr_bench.results.columns import COSTS, STABLE_COLUMNS, CostColumn, MetricInfo
@@ -29,7 +29,7 @@ class Options:
     """What a table shows beside the means.
 
     Attributes:
-        metrics: which columns, in this order, by any of their `short_names`; empty: all but those made of all values
+        metrics: which columns, in this order, by any of their `Column.names`; empty: all but those made of all values
             of another (`nme:auc-8`).
         intervals: 95 % bootstrap interval below each mean.
         significance: a mark where the difference from the best is not significant, and the effect size.
@@ -53,23 +53,11 @@ def chosen_metrics(wanted: Iterable[str], known: Iterable[str]) -> list[str]:
     keys = list(known)
     found: list[str] = []
     for word in wanted:
-        meant = [key for key in keys if word in short_names(key)]
+        meant = [key for key in keys if word in Column.parse(key).names()]
         if not meant:
-            raise ResultsError(unknown("metric of these results", word, {short_names(key)[1] for key in keys}))
+            raise ResultsError(unknown("metric of these results", word, {Column.parse(key).names()[1] for key in keys}))
         found += [key for key in meant if key not in found]
     return found
-
-
-def short_names(key: str) -> tuple[str, str, str, str]:
-    """What a user may call a metric: its key, and the key without its file's hash, its network, its variant.
-
-    `nme@pfld-68:0123abcd:auc-8` is also `nme@pfld-68:auc-8` and `nme:auc-8`; `fid[clean]` is also `fid`.
-    """
-    found = re.search(r":(?:auc|failure)-\d+$", key)
-    behind = found[0] if found else ""
-    base, at, network = key.removesuffix(behind).partition("@")
-    network = at + re.sub(r":[0-9a-f]{8}$", "", network)
-    return key, base + network + behind, base + behind, re.split(r"[\[:]", base)[0] + behind
 
 
 def one_line(text: str) -> str:
@@ -189,7 +177,7 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
     if options.metrics:
         names = {metric.name: metric for metric in group.metrics}
         # The other words may mean metrics of another group.
-        wanted = [word for word in options.metrics if any(word in short_names(key) for key in names)]
+        wanted = [word for word in options.metrics if any(word in Column.parse(key).names() for key in names)]
         metrics = tuple(names[key] for key in chosen_metrics(wanted, names))
     cells: Comparisons = compare(group) if options.intervals or options.significance else {}
     published = anchors.of(group) if anchors else ()
