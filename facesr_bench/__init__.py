@@ -4,7 +4,8 @@ From Python:
 
     import facesr_bench
 
-    frame = facesr_bench.run(methods=["sparnet", "bicubic"], protocols=["demo-x8"])   # pandas.DataFrame
+    scores = facesr_bench.run(["sparnet", "bicubic"], ["demo-x8"])                    # scores.frame, scores.images
+    facesr_bench.score_folders("my_results", "ground_truth", metrics=["psnr"]).frame  # folders -> pandas.DataFrame
     facesr_bench.score(sr, hr, metrics=["psnr", "ssim"], profile="sparnet")           # two uint8 arrays -> dict
     facesr_bench.frechet_distance(sr_features, hr_features)                           # two NxD arrays -> float
     method = facesr_bench.load_method("sparnet")                                      # method.network, method.enhance
@@ -16,8 +17,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from facesr_bench.api import load_method, run, score
-    from facesr_bench.base.errors import DataError, FaceSRBenchError, MethodError, MetricError, WeightsError
+    from facesr_bench.api import Scores, load_method, run, score, score_folders
+    from facesr_bench.base.errors import (
+        DataError,
+        FaceSRBenchError,
+        FaceSRBenchWarning,
+        MethodError,
+        MetricError,
+        WeightsError,
+    )
     from facesr_bench.functional.frechet import frechet_distance
     from facesr_bench.images.files import Image8, read_image
     from facesr_bench.plugins.convention import Convention, FaceConvention, PixelConvention, Says
@@ -39,6 +47,7 @@ _HOME = {
     "DegradationBase": "plugins.degradation",
     "FaceConvention": "plugins.convention",
     "FaceSRBenchError": "base.errors",
+    "FaceSRBenchWarning": "base.errors",
     "Image8": "images.files",
     "Item": "plugins.dataset",
     "MethodBase": "plugins.method",
@@ -51,6 +60,7 @@ _HOME = {
     "PixelConvention": "plugins.convention",
     "Sample": "plugins.sample",
     "Says": "plugins.convention",
+    "Scores": "api",
     "SetMetric": "plugins.metric",
     "SetValue": "plugins.metric",
     "WeightsError": "base.errors",
@@ -60,6 +70,7 @@ _HOME = {
     "read_state_dict": "weights.checkpoints",
     "run": "api",
     "score": "api",
+    "score_folders": "api",
 }
 __all__ = [
     "AttentionMaps",
@@ -69,6 +80,7 @@ __all__ = [
     "DegradationBase",
     "FaceConvention",
     "FaceSRBenchError",
+    "FaceSRBenchWarning",
     "Image8",
     "Item",
     "MethodBase",
@@ -81,6 +93,7 @@ __all__ = [
     "PixelConvention",
     "Sample",
     "Says",
+    "Scores",
     "SetMetric",
     "SetValue",
     "WeightsError",
@@ -91,6 +104,7 @@ __all__ = [
     "read_state_dict",
     "run",
     "score",
+    "score_folders",
 ]
 
 

@@ -15,7 +15,7 @@ PACKAGES = ("torch", "numpy", "pillow", "scikit-image", "scipy", "opencv-python"
 
 
 def package_version(name: str) -> str | None:
-    """The installed version of a distribution, or none."""
+    """The installed version of a distribution, or None."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -24,7 +24,7 @@ def package_version(name: str) -> str | None:
 
 @cache
 def _commit() -> tuple[str | None, bool | None]:
-    """(commit, has uncommitted changes) of the checkout that runs; none for an installed package."""
+    """(commit, has uncommitted changes) of the checkout that runs; None for an installed package."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None, None

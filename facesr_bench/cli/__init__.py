@@ -34,7 +34,7 @@ EXAMPLES = """examples:
   facesr-bench table --results results --format latex
   facesr-bench new method mynet && facesr-bench validate ./mynet
 
-`facesr-bench COMMAND --help` tells more of each."""
+`facesr-bench COMMAND --help` has the details of each."""
 
 OK, FAILED, MISUSED = 0, 1, 2
 

@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     with bar(notes) as progress:
         report = runner.run(options, progress)
     if report.results:
-        print_tables(summarise(report.results), console)
+        print_tables(summarise(report.results), console, {key for keys in report.metrics.values() for key in keys})
     if report.computed:
         notes.print(f"computed {report.computed} image(s); results in {escape(str(options.out))}")
     elif report.results and not report.problems:

@@ -1,4 +1,4 @@
-"""What a method costs per image, measured when it is loaded: operations, and on a GPU its memory."""
+"""Measures the cost of a method per image when it is loaded: operations, and on a GPU its memory."""
 
 from __future__ import annotations
 

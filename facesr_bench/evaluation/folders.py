@@ -1,4 +1,4 @@
-"""Two folders of pictures in, numbers out: for images that were made elsewhere."""
+"""Scores folders of pictures that were made elsewhere."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Features = dict[str, dict[str, tuple[NDArray[np.float32], ...]]]
 
 
 def pairs_of(sr: Path, hr: Path | None) -> list[Pair]:
-    """(name, SR file, HR file or none), sorted by name.
+    """(name, SR file, HR file or None), sorted by name.
 
     Raises:
         DataError: a folder is missing or empty, or pictures have no partner; lists them.

@@ -121,7 +121,7 @@ def checked_features(metric: SetMetric, image: Image8) -> NDArray[np.float32]:
     """
     features = np.asarray(metric.features(image))
     if features.ndim != 1 or features.dtype != np.float32:
-        raise MetricError(f"{metric.key} made {features.dtype} features of shape {features.shape}; D float32 are due")
+        raise MetricError(f"{metric.key} made {features.dtype} features of shape {features.shape}; expected D float32")
     if not np.isfinite(features).all():
         raise MetricError(f"{metric.key} made NaN or infinite features")
     return features

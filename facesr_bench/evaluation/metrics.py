@@ -65,6 +65,15 @@ def load_metric(name: str, profile: str | Profile, scale: int, device: str = "cp
     return metric
 
 
+def profile_for(profile: str, names: Iterable[str]) -> Profile:
+    """The convention that a user means, in which each metric asked for may have a table.
+
+    Raises:
+        FaceSRBenchError: there is no such profile or metric, or the user's file is not valid.
+    """
+    return get_profile(profile, [parse_metric(name).plugin for name in names])
+
+
 def make_metric(choice: MetricChoice, setup: Setup) -> AnyMetric:
     """As `find_metric`, of what was parsed already."""
     context = context_of(choice, setup)
@@ -125,7 +134,7 @@ def instantiate(choice: MetricChoice, context: MetricContext) -> MetricBase:
 
 
 def _checked(metric: MetricBase, missing: WeightsError | None) -> AnyMetric:
-    """The metric, if it can be computed here as far as a quick look tells and describes itself without an error."""
+    """The metric, if a quick look finds that it can be computed here and it describes itself without an error."""
     key = metric.context.key
     try:
         reason = metric.why_unavailable()

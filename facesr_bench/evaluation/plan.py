@@ -23,15 +23,15 @@ from facesr_bench.data.protocols import Datasets, catalogue, find_protocol
 from facesr_bench.evaluation import set_metrics
 from facesr_bench.evaluation.inputs import Source, open_source
 from facesr_bench.evaluation.job import Facts, Job
-from facesr_bench.evaluation.metrics import Setup, find_metric
+from facesr_bench.evaluation.metrics import Setup, find_metric, profile_for
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.degradation import find_degradation
 from facesr_bench.plugins.degradation import identity as degradation_identity
 from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
-from facesr_bench.plugins.profile import Profile, get_profile
+from facesr_bench.plugins.profile import Profile
 from facesr_bench.plugins.registry import Plugin
-from facesr_bench.plugins.spec import MethodSpec, parse_metric
+from facesr_bench.plugins.spec import MethodSpec
 from facesr_bench.results.arrays import References
 from facesr_bench.results.record import (
     SCHEMA,
@@ -92,13 +92,8 @@ class Setting:
 
 
 def profile_of(options: RunRequest, card: ProtocolCard) -> Profile:
-    """The convention, in which each metric asked for may have a table.
-
-    Raises:
-        FaceSRBenchError: there is no such profile or metric, or the user's file is not valid.
-    """
-    chosen = [parse_metric(name).plugin for name in options.metrics or card.metrics]
-    return get_profile(options.profile or card.profile, chosen)
+    """The convention to compute a protocol's metrics by; errors as `profile_for`."""
+    return profile_for(options.profile or card.profile, options.metrics or card.metrics)
 
 
 def open_setting(options: RunRequest, protocol: str, memo: Memo) -> Setting:
@@ -162,7 +157,7 @@ class Failure:
     """A method that can't run on a protocol at all.
 
     Attributes:
-        result: keeps its row in every table, with the reason; none where not even its card can be read.
+        result: keeps its row in every table, with the reason; None where not even its card can be read.
     """
 
     label: str
@@ -272,7 +267,7 @@ def _fingerprint(setting: Setting, spec: MethodSpec, found: weights.Weights | No
 
 
 def _loose_weights(plugin: Plugin[MethodCard]) -> str | None:
-    """A hash of the checkpoints that a method without named weights may open by itself; none if it has none."""
+    """A hash of the checkpoints that a method without named weights may open by itself; None if it has none."""
     files = {path.relative_to(plugin.folder).as_posix(): digest(path) for path in plugin.loose_weights()}
     return hashing.fingerprint(files) if files else None
 

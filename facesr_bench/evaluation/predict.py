@@ -117,18 +117,18 @@ def _check_batch(method: MethodBase, sr: Tensor, count: int) -> None:
     if not torch.is_tensor(sr):
         raise MethodError(f"{name} returned a {type(sr).__name__}, not a tensor")
     if sr.ndim != 4 or sr.shape[0] != count or sr.shape[1] != 3:
-        raise MethodError(f"{name} returned shape {tuple(sr.shape)} for {count} image(s); BxCxHxW with C = 3 is due")
+        raise MethodError(f"{name} returned shape {tuple(sr.shape)} for {count} image(s); expected BxCxHxW with C = 3")
     if sr.dtype != torch.float32:
-        raise MethodError(f"{name} returned {sr.dtype}; float32 is due")
+        raise MethodError(f"{name} returned {sr.dtype}; expected float32")
 
 
 def _checked(method: MethodBase, sr: NDArray[np.float32], size: tuple[int, int], ms: float) -> Output:
     name = method.card.name
     if sr.shape[:2] != size:
-        return Output(None, error=f"{name} returned {sr.shape[1]}x{sr.shape[0]} px; {size[1]}x{size[0]} is due")
+        return Output(None, error=f"{name} returned {sr.shape[1]}x{sr.shape[0]} px; expected {size[1]}x{size[0]}")
     if (bad := int(np.count_nonzero(~np.isfinite(sr)))) > 0:
         return Output(None, error=f"{name} returned {bad} NaN or infinite values of {sr.size}")
     low, high = float(sr.min()), float(sr.max())
     if low < -RANGE_TOLERANCE or high > 1 + RANGE_TOLERANCE:
-        return Output(None, error=f"{name} returned values in [{low:.4g}, {high:.4g}]; [0, 1] is due")
+        return Output(None, error=f"{name} returned values in [{low:.4g}, {high:.4g}]; expected [0, 1]")
     return Output(np.clip(sr, 0, 1), ms)

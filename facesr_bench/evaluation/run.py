@@ -64,6 +64,7 @@ def run(
                 raise  # a run that can't save is a failed run
             except FaceSRBenchError as error:
                 outcome.problems.append(f"{protocol}: {error}")
+                outcome.not_run[protocol] = str(error)
     return outcome
 
 
@@ -89,6 +90,7 @@ def _run_protocol(
 ) -> None:
     """All methods on one protocol."""
     chosen = list(setting.source.items)[: setting.options.limit]
+    outcome.metrics[setting.card.name] = tuple(metric.key for metric in setting.metrics)
     entries = _open_all(setting, chosen, outcome)
     if not entries:
         return

@@ -125,7 +125,7 @@ def _keep_features_of(sr: Image8, metric: SetMetric, path: Path) -> None:
 
 
 def saved_output(result: Result, image_id: str) -> Image8 | None:
-    """The image of an earlier run with the same fingerprint, or none if it is not on disk or not readable."""
+    """The image of an earlier run with the same fingerprint, or None if it is not on disk or not readable."""
     path = result.sr_path(image_id)
     if not path.is_file():
         return None

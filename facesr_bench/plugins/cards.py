@@ -149,7 +149,7 @@ class CropCard(_Card):
     """
 
     rule: Literal["none", "centre", "box", "landmarks"]
-    size: int | None = Field(default=None, gt=0, description="side in px, for `centre`; none: the shorter side")
+    size: int | None = Field(default=None, gt=0, description="side in px, for `centre`; not given: the shorter side")
     enlarge: float | None = Field(default=None, gt=0, description="side over the longer side of the landmark box")
     shift_up: float | None = Field(default=None, description="upward shift of the centre, in landmark box heights")
 
@@ -168,7 +168,9 @@ class ProtocolCard(_Card):
     split: str = "test"
     crop: CropCard
     scale: int = Field(ge=1, description="HR side over LR side")
-    hr_size: int | None = Field(default=None, gt=0, description="side of HR, px (Pillow bicubic); none: as cropped")
+    hr_size: int | None = Field(
+        default=None, gt=0, description="side of HR, px (Pillow bicubic); not given: as cropped"
+    )
     lr_size: int | None = Field(default=None, gt=0, description="side that given LR images must have, px")
     source: Literal["hr", "pairs", "lr"] = Field(description="`hr`: LR is made of HR; `pairs`: both given; `lr`: no HR")
     degradation: DegradationName | None = Field(default=None, description="how LR is made; only with source `hr`")
@@ -219,7 +221,7 @@ class DatasetCard(_Card):
 class MetricWeightsCard(_Card):
     """One network that a metric can be computed with."""
 
-    store: str | None = Field(default=None, description="its name in the weights catalogue; none: given as a file")
+    store: str | None = Field(default=None, description="its name in the weights catalogue; not given: given as a file")
 
 
 class MetricVariantCard(_Card):
@@ -238,7 +240,7 @@ class MetricCard(_Card):
     summary: str
     version: int = Field(ge=1, description="raised whenever a number could change")
     of: Literal["image", "set"] = Field(default="image", description="whether one image has a value, or only many")
-    higher_is_better: bool | None = Field(default=None, description="none: the class knows, by its variant")
+    higher_is_better: bool | None = Field(default=None, description="not given: the class knows, by its variant")
     unit: str = ""
     range: tuple[float, float]
     digits: int = Field(default=4, ge=0, description="decimals in tables")
@@ -258,7 +260,7 @@ class MetricCard(_Card):
     )
     leave_out_below: float | None = Field(
         default=None,
-        description="values below it are left out of the mean, counted and told",
+        description="values below it are left out of the mean, counted and shown",
     )
     paper: Paper | None = None
     implementation: Name | None = Field(default=None, description="folder of another built-in whose metric.py is used")

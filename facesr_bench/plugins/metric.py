@@ -228,7 +228,7 @@ class MetricBase(ABC):
         return {**described, "convention": self.convention_in_words()}
 
     def why_unavailable(self) -> str | None:
-        """Why it can't be computed here, as far as a quick look tells (a package that is not installed); or None."""
+        """Why it can't be computed here, as far as a quick look shows (a package that is not installed); or None."""
         return None
 
     def troubled(self) -> bool:

@@ -47,7 +47,7 @@ class Plugin(Generic[_CardT]):
         name: the card's name (the folder's, where the card can't be read).
         folder: where its files are.
         source: `built in`, `entry point NAME`, or the path the user gave.
-        card: none if the card can't be read; then `error` says why.
+        card: None if the card can't be read; then `error` says why.
     """
 
     kind: Kind

@@ -24,15 +24,15 @@ class MetricInfo:
     """What the manifest says of a metric.
 
     Attributes:
-        higher_is_better: none where the manifest doesn't say; such a metric is shown but never ranked.
+        higher_is_better: None where the manifest doesn't say; such a metric is shown but never ranked.
         digits: decimals in tables.
         version: raised by the metric's author whenever a number could change.
         of: `image`: the mean of one value per image; `set`: one value of all images together.
         minimum_count: of a set: with fewer images the number stands with its count.
         aggregates: columns made of all its values, such as `auc-8`.
         leave_out_below: values below it don't enter the mean.
-        aggregate_of: the metric whose values this column is made of, or none.
-        summary: what it tells, in a sentence.
+        aggregate_of: the metric whose values this column is made of, or None.
+        summary: what it measures, in a sentence.
         order: place of its column; columns of one place stand by name.
         family: what it is about: `fidelity`, `perception`, `identity`, `landmarks`, `other`.
         lead: whether figures that show one metric of a family show this one.
@@ -292,7 +292,7 @@ def _add_aggregate(totals: Totals, info: MetricInfo, images: Sequence[ImageRecor
 
 
 def why_missing(row: ImageRecord, name: str, info: MetricInfo) -> str | None:
-    """Why an image has no value of a metric that may enter the mean; none if it has one."""
+    """Why an image has no value of a metric that may enter the mean; None if it has one."""
     if name not in row.metrics:
         return row.reasons.get(name, "not computed in this run")
     if math.isnan(row.metrics[name]):

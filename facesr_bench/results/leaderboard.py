@@ -73,7 +73,7 @@ class Group:
         """(labels of rows, what must be known of them): the notes of all rows, equal ones said once.
 
         Args:
-            metrics: only of these, where no others are shown; none: of all.
+            metrics: only of these, where no others are shown; None: of all.
         """
         labels: dict[str, list[str]] = {}
         for row in self.rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from facesr_bench.results.columns import (
     COSTS,
@@ -20,9 +20,6 @@ from facesr_bench.results.columns import (
 )
 from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import Result
-
-if TYPE_CHECKING:
-    import pandas
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -222,11 +219,3 @@ _FIELDS |= {"precision", "device", "fingerprint"}
 
 def _value(row: ResultSummary, name: str) -> Any:
     return getattr(row, name) if name in _FIELDS else row.costs.get(name, row.means.get(name))
-
-
-def to_frame(rows: Sequence[ResultSummary]) -> pandas.DataFrame:
-    """The rows as a pandas.DataFrame with the columns of `columns`; NaN where there is no value."""
-    import pandas
-
-    frame = pandas.DataFrame(records(rows), columns=columns(rows))
-    return frame.astype({name: "float64" for name in frame.columns if name not in _FIELDS})

@@ -10,7 +10,7 @@
     validation     how good the weights are
     parallel       several devices
     checkpoints    what lies on disk
-    log, history   what is told
+    log, history   the log
     stopping       clock and signals
     trainer        the loop
     launch         one process or several

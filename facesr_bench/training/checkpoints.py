@@ -70,7 +70,7 @@ def start_from(network: nn.Module, path: Path, what: str) -> dict[str, str]:
         what: the network's name in errors.
 
     Returns:
-        What tells the file from any other: its name (`init`) and hash (`init_sha256`).
+        What identifies the file: its name (`init`) and hash (`init_sha256`).
 
     Raises:
         WeightsError: unreadable, or of another network.
@@ -96,7 +96,7 @@ def all_finite(value: Any) -> bool:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The lines of a log; none if there is no file. A last line that a kill cut short is left out."""
+    """The lines of a log; empty if there is no file. A last line that a kill cut short is left out."""
     if not path.is_file():
         return []
     found = []

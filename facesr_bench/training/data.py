@@ -78,7 +78,7 @@ def read_faces(folder: Path, cache: Path, side: int, held_out: int, say: Callabl
         side: size that the central square of each is brought to (Pillow bicubic), px; 0: pictures are squares of one
             size and kept as they are.
         held_out: for validation.
-        say: told when decoding starts.
+        say: called with a line when decoding starts.
 
     Raises:
         DataError: no folder, fewer than two pictures, an unreadable picture, or sizes that differ.

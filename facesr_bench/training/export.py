@@ -62,7 +62,7 @@ def export(
         checkpoint: `best.safetensors` or `last.safetensors` of a training; what its metadata lacks is looked up in the
             log beside it.
         licence: of the weights.
-        data: what they were trained on, in words; none: as the checkpoint says.
+        data: what they were trained on, in words; None: as the checkpoint says.
         max_megabytes: the largest file that is written (10^6 bytes).
 
     Raises:
@@ -108,7 +108,7 @@ def _to_half(name: str, tensor: Tensor, path: Path) -> Tensor:
 
 
 def _from_log(path: Path) -> dict[str, str]:
-    """What the log of a training tells of its last step; older releases wrote it nowhere else."""
+    """What the log of a training holds of its last step; older releases wrote it nowhere else."""
     lines = read_log(path)
     starts = [line for line in lines if "arguments" in line]
     steps = [line for line in lines if "samples" in line]

@@ -1,4 +1,4 @@
-"""What a training says of itself: on the screen when it starts, in its log, and in its weights files."""
+"""The history of a training, for the screen when it starts, its log, and its weights files."""
 
 from __future__ import annotations
 

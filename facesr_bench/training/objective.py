@@ -1,4 +1,4 @@
-"""What is minimised: pixels alone, or SPARNetHD's four terms with discriminators of their own."""
+"""The training objective: pixels alone, or SPARNetHD's four terms with discriminators of their own."""
 
 from __future__ import annotations
 

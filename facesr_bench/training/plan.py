@@ -30,12 +30,12 @@ class Job:
         epochs: the same in epochs.
         minutes: of this start; training may end earlier.
         device: `auto`, or a torch device.
-        precision: of the forward pass: `fp32` or `bf16`; none: fp32, or as it was.
+        precision: of the forward pass: `fp32` or `bf16`; None: fp32, or as it was.
         settings: values by name over the recipe's.
         init: safetensors file to start from.
-        seed: of weights and samples; none: 0, or as it was.
+        seed: of weights and samples; None: 0, or as it was.
         devices: how many GPUs (or CPU processes) share each batch.
-        cache: where decoded faces are kept; none: `out`.
+        cache: where decoded faces are kept; None: `out`.
     """
 
     method: str
@@ -88,7 +88,7 @@ class Plan:
 
 
 def state_of(job: Job) -> dict[str, Any] | None:
-    """The state to go on from; none for a new training.
+    """The state to go on from; None for a new training.
 
     Raises:
         TrainingError: there is none to resume, or one that would be overwritten.

@@ -38,7 +38,7 @@ class Outcome:
 
     Attributes:
         step: steps done in all.
-        steps: steps asked for in all; none where only the time was limited.
+        steps: steps asked for in all; None where only the time was limited.
         best: highest validation PSNR (dB) and its step.
         signal: the signal that stopped it, or 0.
         error: the message of what failed in one of several processes, or empty.

@@ -26,7 +26,7 @@ class Weights:
         name: the card's name for it, or `file.pth:1a2b3c4d` (with the hash's first 8 digits) for a user's own file.
         path: the file.
         sha256: of the file.
-        card: none for a user's own file.
+        card: None for a user's own file.
     """
 
     name: str
@@ -46,7 +46,7 @@ def location(plugin: Plugin[MethodCard], name: str) -> Path:
 
 
 def shipped_path(name: str) -> Path | None:
-    """The verified file of weights that come with their method (`method`, `method@weights`); none for any others.
+    """The verified file of weights that come with their method (`method`, `method@weights`); None for any others.
 
     Raises:
         WeightsError: the file is missing, or is another.

@@ -99,7 +99,7 @@ def test_datasets_and_metrics_of_the_users_own_by_path(tmp_path: Path) -> None:
         [f"{tmp_path}/drawn:drawn-x4"],
         metrics=["psnr", str(tmp_path / "mae")],
         out=tmp_path / "out",
-    )
+    ).frame
     row = frame.loc[0]
     assert (row["protocol"], row["profile"], row["n"]) == ("drawn-x4", "skimage", 2)
     result = next(all_results(tmp_path / "out"))
@@ -224,7 +224,7 @@ def test_picture_that_is_not_rgb8_costs_its_own_image(tmp_path: Path, source: st
     (folder / "dataset.py").write_text(code)
     report = runner.run(request.RunRequest(("nearest",), (str(folder),), out=tmp_path / "out"))
     rows = only(report).rows()
-    assert f"{expected}; HxWx3 uint8 is due" in (rows["a"].error or "") and rows["b"].error is None
+    assert f"{expected}; expected HxWx3 uint8" in (rows["a"].error or "") and rows["b"].error is None
 
 
 def test_broken_metric_costs_its_own_cell(faces: Path, tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def test_two_folders(
     assert f"{entry(result, 'fid[clean]')['value']:.2f} (n = 3)" in told.out
     assert "weights fetch lpips-alex" in told.err
     frame_mean = np.mean([row.metrics["psnr"] for row in result.rows().values()])
-    assert f"{frame_mean:.2f} dB" in told.out
+    assert f" {frame_mean:.2f} " in told.out
     assert (tmp_path / "scores.csv").read_text().splitlines()[0] == "image,psnr,lpips"
     calls = counted(monkeypatch)
     assert main([*folders, "--metrics", f"{spec},{spec.replace('fid', 'kid', 1)}"]) == 0
@@ -230,7 +230,7 @@ def test_api_takes_a_reference(options: request.RunRequest, faces: Path, tmp_pat
         metrics=options.metrics,
         fid_reference=("noise", file),
         limit=3,
-    )
+    ).frame
     assert any(column.startswith("fid[clean:noise]@inception-2015:") for column in frame.columns)
     manifest = newest_results(tmp_path / "api")[0].manifest
     assert [metric.of for metric in manifest.metrics.values()].count("set") == 2

@@ -96,8 +96,8 @@ def curve(group: Group, metric: str | None = None, *, limit: float | None = None
     face of are left out for all; the title counts the others.
 
     Args:
-        metric: as in `table --metrics`; none: the first that has areas under its curve, or one of landmarks.
-        limit: where the curves end, in the metric's unit; above it an image is a failure; none: the greatest limit that
+        metric: as in `table --metrics`; None: the first that has areas under its curve, or one of landmarks.
+        limit: where the curves end, in the metric's unit; above it an image is a failure; None: the greatest limit that
             the metric's own areas have, or 10.
 
     Raises:

@@ -66,7 +66,7 @@ def comparison(
     Args:
         images: ids; none given: those at the quartiles of the first metric's mean over the methods (at most three).
         methods: labels, in the order of the columns; none given: all, as ranked.
-        zoom: the part to enlarge, in px of HR; `auto`: see `auto_zoom`; none: no enlargement.
+        zoom: the part to enlarge, in px of HR; `auto`: see `auto_zoom`; None: no enlargement.
         metrics: which values stand below; none given: the leads of fidelity, or the first two there are.
 
     Raises:

@@ -56,7 +56,7 @@ def distribution(
     values are left out, and counted in the panel's title.
 
     Args:
-        comparisons: what `stats.compare` has found for the group; none: it is found here.
+        comparisons: what `stats.compare` has found for the group; None: it is found here.
 
     Raises:
         ResultsError: nothing to draw, an unknown metric, or one that has no values per image.
@@ -164,7 +164,7 @@ def tradeoff(
     Args:
         x: the metric to the right, as in `table --metrics`; None: the lead of fidelity (`lead`).
         y: the one upwards; None: the lead of perception.
-        comparisons: what `stats.compare` has found for the group; none: it is found here.
+        comparisons: what `stats.compare` has found for the group; None: it is found here.
 
     Raises:
         ResultsError: nothing to draw, or no method has a finite mean of both metrics; names the metrics there are.

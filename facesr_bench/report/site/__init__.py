@@ -38,7 +38,7 @@ def build(results_root: Path, out: Path | None = None) -> Path:
 
     Args:
         results_root: the results folder.
-        out: where the site goes; none: into the results folder itself.
+        out: where the site goes; None: into the results folder itself.
 
     Returns:
         The path of index.html.

@@ -27,7 +27,7 @@ class Cell:
     """One number of a leaderboard.
 
     Attributes:
-        text: none where there is no value.
+        text: None where there is no value.
         qualifier: what must stand right behind a value of a whole set.
         order: what the column is sorted by.
         place: `best`, `second` or empty.

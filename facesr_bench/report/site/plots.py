@@ -159,7 +159,7 @@ def _stamp(section: Section) -> str:
 
 
 def _read(path: Path, stamp: str) -> _Drawn | None:
-    """What an earlier build has drawn of the same numbers; none where there is none, or some of it is gone."""
+    """What an earlier build has drawn of the same numbers; None where there is none, or some of it is gone."""
     try:
         old = json.loads(path.read_text(encoding="utf-8"))
         plots: list[dict[str, str]] = old["plots"]

@@ -98,7 +98,7 @@ def _typed(command: str) -> dict[str, list[str]]:
 
 
 def _own(typed: Mapping[str, list[str]], option: str, name: str, weights: str | None = None) -> str | None:
-    """What was typed for a plug-in or weights that are the user's own files; none where a name was typed."""
+    """What was typed for a plug-in or weights that are the user's own files; None where a name was typed."""
     without = None
     for item in split_list(typed.get(option, [])):
         folder, _, file = item.partition("@")

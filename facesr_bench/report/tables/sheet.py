@@ -1,4 +1,4 @@
-"""What a table says, in plain text: which columns, marks, intervals, published rows and notes; no markup yet."""
+"""The contents of a table in plain text: which columns, marks, intervals, published rows and notes; no markup yet."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class Cell:
 
     Attributes:
         text: with the metric's digits; the dash where there is no value.
-        value: what `text` rounds, or none.
+        value: what `text` rounds, or None.
         qualifier: what must stand right behind the text: a standard error, a count that is too small.
         lines: what stands below it: interval, effect size.
     """
