@@ -96,6 +96,20 @@ class RunRequest:
         """
         return {"methods": list(self.methods), "protocols": list(self.protocols), **changed(self)}
 
+    def recorded(self) -> dict[str, Any]:
+        """The options that a result keeps: as `as_data`, without the folders of this machine.
+
+        Neither is kept what decides only where results lie and what becomes of earlier ones.
+        """
+        found = {name: value for name, value in changed(self).items() if name not in _NOT_RECORDED}
+        if self.fid_reference is not None:
+            found["fid_reference"] = {self.fid_reference[0]: self.fid_reference[1].name}
+        return found
+
+
+_NOT_RECORDED = frozenset({"methods", "protocols", "data", "out", "resume"})
+"""The first three have fields of their own in a record."""
+
 
 _SHARED = options_of(RunRequest)
 

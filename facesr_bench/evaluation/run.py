@@ -114,7 +114,7 @@ def _open_all(setting: Setting, chosen: Sequence[str], outcome: RunOutcome) -> l
     entries: list[Entry] = []
     seen: set[Path] = set()
     for asked in setting.options.methods:
-        opened = open_entry(setting, parse_method(asked), asked, chosen)
+        opened = open_entry(setting, parse_method(asked), chosen)
         if isinstance(opened, Failure):
             outcome.problems.append(f"{setting.card.name}, {opened.label}: {opened.error}")
         elif opened.result.folder in seen:
@@ -191,4 +191,4 @@ class _Writer:
         for folder, entry in self._entries.items():
             entry.result.close()
             if folder in self._facts:
-                entry.learned(self._facts[folder])
+                entry.learned(self._setting, self._facts[folder])

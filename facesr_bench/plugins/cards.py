@@ -43,7 +43,7 @@ FileUrl = Annotated[
 class _Card(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
-    FOR_PEOPLE: ClassVar[frozenset[str]] = frozenset()
+    DESCRIPTIVE: ClassVar[frozenset[str]] = frozenset()
     """Fields that can't change a number: they are for people, or have a place of their own in the fingerprint."""
 
 
@@ -105,7 +105,7 @@ class WeightsCard(_Card):
 class MethodCard(_Card):
     """What a method is; its behaviour is the class `Method` in method.py beside the card."""
 
-    FOR_PEOPLE = frozenset(
+    DESCRIPTIVE = frozenset(
         {"schema_version", "title", "summary", "parameters", "licence", "paper", "code", "weights", "default_weights"}
     )
 
@@ -163,6 +163,8 @@ class CropCard(_Card):
 class ProtocolCard(_Card):
     """How a dataset is turned into a benchmark. `name` is the key of its table in the dataset's card."""
 
+    DESCRIPTIVE = frozenset({"summary", "metrics", "expected_count", "profile"})
+
     name: Name
     summary: str
     split: str = "test"
@@ -191,7 +193,7 @@ class ProtocolCard(_Card):
 class DatasetCard(_Card):
     """What a dataset is; its reader is the class `Dataset` in dataset.py beside the card."""
 
-    FOR_PEOPLE = frozenset(
+    DESCRIPTIVE = frozenset(
         {"schema_version", "title", "summary", "licence", "citation", "obtain", "layout", "protocols"}
     )
 
@@ -286,7 +288,7 @@ class MetricCard(_Card):
 class DegradationCard(_Card):
     """What a degradation is; how it makes LR is the class `Degradation` in degradation.py beside the card."""
 
-    FOR_PEOPLE = frozenset({"schema_version", "title", "summary", "paper"})
+    DESCRIPTIVE = frozenset({"schema_version", "title", "summary", "paper", "order", "family", "lead"})
 
     schema_version: Literal[1]
     kind: Literal["degradation"]

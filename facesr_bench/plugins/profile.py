@@ -17,6 +17,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from facesr_bench.base.errors import CardError, MetricError, PluginError
+from facesr_bench.base.hashing import canonical
 from facesr_bench.base.schema1 import FLAT_PROFILE, nested_profile
 from facesr_bench.base.suggest import is_path, unknown
 from facesr_bench.base.toml import read_toml
@@ -38,7 +39,7 @@ class Profile(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    FOR_PEOPLE: ClassVar[frozenset[str]] = frozenset({"summary", "source"})
+    DESCRIPTIVE: ClassVar[frozenset[str]] = frozenset({"summary", "source"})
     """Fields that can't change a number."""
 
     name: Name
@@ -99,8 +100,9 @@ class Profile(BaseModel):
         return Profile.model_validate({**others, **({table: changed} if changed else {})})
 
     def canonical(self) -> dict[str, Any]:
-        """Its fields as JSON, without those that are the defaults: a new optional field changes nothing here."""
-        return self.model_dump(mode="json", exclude_defaults=True)
+        """Its fields as JSON: prose, and what `hashing.canonical` keeps of the others."""
+        prose = self.model_dump(mode="json", include=set(self.DESCRIPTIVE))
+        return {"name": self.name, **prose, **canonical(self)}
 
 
 def _not_a_field(key: str) -> str:

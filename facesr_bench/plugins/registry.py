@@ -12,7 +12,7 @@ import hashlib
 import importlib.util
 import json
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, cast, get_args
 
 from facesr_bench.base.errors import PLUGIN_ERRORS, CardError, FaceSRBenchError, PluginError, describe
+from facesr_bench.base.hashing import canonical
 from facesr_bench.base.suggest import is_path, unknown
 from facesr_bench.plugins.cards import DatasetCard, DegradationCard, MethodCard, MetricCard, read_card
 from facesr_bench.plugins.loading import CARD_FILE, bundled_folder, forget, import_from
@@ -91,8 +92,14 @@ class Plugin(Generic[_CardT]):
             CardError: there is no card to go by.
             PluginError: a file can't be read.
         """
-        card = self.require_card()
-        decides = cast(Any, card).model_dump(mode="json", exclude=set(card.FOR_PEOPLE))
+        return self.code_hash_with(canonical(self.require_card()))
+
+    def code_hash_with(self, decides: Mapping[str, Any]) -> str:
+        """`code_hash`, if `decides` is what its card decides.
+
+        Raises:
+            PluginError: a file can't be read.
+        """
         digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode() + b"\0")
         for place in dict.fromkeys([self.folder, self.code_folder]):
             _add_files(digest, place, _code_files(self.kind, place))

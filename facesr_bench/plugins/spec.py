@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from facesr_bench.base.errors import MetricError, PluginError, WeightsError
@@ -27,12 +27,14 @@ class MethodSpec:
         weights: a name from the card, or a file; None: the card's default.
         argument: what followed the colon of a method that takes an argument.
         label: what its row is to be called.
+        text: all of it, as it was asked for.
     """
 
     plugin: Plugin[MethodCard]
     weights: str | None
     argument: str | None = None
     label: str | None = None
+    text: str = field(default="", compare=False)
 
     def row(self, weights: str | None) -> str:
         """What its row is called under fp32.
@@ -78,7 +80,7 @@ def parse_method(text: str, registry: Registry[MethodCard] | None = None) -> Met
     if takes_argument and spec.argument is None:
         raise PluginError(f"{plugin.name} needs an argument: write {plugin.name}:ARGUMENT")
     weights = spec.weights if spec.file is None else f"{spec.weights}={spec.file}"
-    return MethodSpec(plugin, weights, spec.argument, spec.label)
+    return MethodSpec(plugin, weights, spec.argument, spec.label, text)
 
 
 def check_labels(specs: Sequence[MethodSpec]) -> None:

@@ -6,7 +6,6 @@ ranked only if all of those images have a value for it.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,9 +14,6 @@ from typing import Any, TypeVar
 from facesr_bench.results.columns import COSTS, CostColumn, MetricInfo, ordered_metrics
 from facesr_bench.results.store import Result
 from facesr_bench.results.summary import ResultSummary, in_words
-
-_PROSE = {"protocol": {"summary", "metrics", "expected_count", "profile"}, "profile": {"summary", "source"}}
-"""Fields of the cards that don't change a number."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,11 +107,9 @@ def places(values: Mapping[_K, float], higher_is_better: bool | None) -> tuple[f
     return best, second
 
 
-def _definition(result: Result) -> str:
+def _definition(result: Result) -> tuple[str, str]:
     """What must be equal for two results of one protocol and profile to be about the same task."""
-    manifest = result.manifest.to_json()
-    cards = [{k: v for k, v in manifest[card].items() if k not in prose} for card, prose in _PROSE.items()]
-    return json.dumps([manifest["data"]["hash"], *cards], sort_keys=True)
+    return result.manifest.data.hash, result.manifest.definition
 
 
 _UNPLACED: dict[str, Any] = {"best": frozenset(), "second": frozenset()}
@@ -138,7 +132,7 @@ def _compared(rows: Sequence[ResultSummary]) -> list[RankedResult]:
     ]
 
 
-_Key = tuple[str, frozenset[str]]
+_Key = tuple[tuple[str, str], frozenset[str]]
 """What must be equal: the task's definition, and the ids of the images."""
 
 

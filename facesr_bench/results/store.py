@@ -26,7 +26,7 @@ from typing import Any, TextIO
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import file_name, write_json
-from facesr_bench.base.schema1 import nested_profile, placed_metrics
+from facesr_bench.results.migrations import known, migrated
 from facesr_bench.results.record import SCHEMA, ImageRecord, Manifest, _merge
 
 MANIFEST = "manifest.json"
@@ -197,16 +197,16 @@ def open_result(folder: Path) -> Result:
     if not isinstance(manifest, dict) or "schema_version" not in manifest:
         raise ResultsError(f"{path}: not the manifest of a result; {anew}")
     version = manifest["schema_version"]
-    if version != SCHEMA:
+    if not known(version):
         raise ResultsError(
             f"{path}: results of format {version!r}, but this release reads format {SCHEMA}; "
             "read them with the release that wrote them, or run again"
         )
     try:
-        manifest["profile"] = nested_profile(manifest["profile"])
-        manifest["metrics"] = placed_metrics(manifest["metrics"])
-        return Result(folder, Manifest.from_json(manifest))
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        return Result(folder, Manifest.from_json(migrated(manifest)))
+    except KeyError as error:
+        raise ResultsError(f"{path}: damaged, without {error}; {anew}") from error
+    except (ValueError, TypeError, AttributeError) as error:
         raise ResultsError(f"{path}: damaged ({error}); {anew}") from error
 
 

@@ -143,7 +143,7 @@ def test_damaged_line_in_the_middle_is_an_error_that_names_it(faces: Path, tmp_p
 def test_unknown_result_format_is_refused(faces: Path, tmp_path: Path) -> None:
     result = only(runner.run(options(faces, tmp_path / "out", "bicubic")))
     path = result.folder / "manifest.json"
-    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 99'))
+    path.write_text(path.read_text().replace('"schema_version": 2', '"schema_version": 99'))
     with pytest.raises(ResultsError, match="format 99"):
         list(all_results(tmp_path / "out"))
 

@@ -126,7 +126,7 @@ def test_other_data_or_another_definition_is_not_comparable(tmp_path: Path) -> N
     same = [write_result(tmp_path, manifest(name), scored(THREE)) for name in ("one", "two")]
     foreign = write_result(tmp_path, manifest("foreign", data_hash="e" * 64), scored(shifted(9)))
     card = manifest("redefined")
-    card["profile"]["border"] = 8
+    card["definition"] = "0" * 16
     redefined = write_result(tmp_path, card, scored(shifted(9)))
     card = manifest("reworded")
     card["profile"]["summary"] = "The same in other words."
@@ -309,7 +309,7 @@ def test_results_of_the_first_release_keep_the_order_of_their_columns(tmp_path: 
     """Their manifests say nothing of places."""
     old = {key: {"title": key, "higher_is_better": True} for key in ("fid[clean]", "psnr", "ssim", "lpips@vgg")}
     result = write_result(tmp_path, manifest(metrics=old), scored({"a": {"psnr": 20.0}}))
-    write_json(result.folder / MANIFEST, {**result.manifest.to_json(), "metrics": old})
+    write_json(result.folder / MANIFEST, {**result.manifest.to_json(), "schema_version": 1, "metrics": old})
     (group,) = groups(summarise([open_result(result.folder)]))
     assert [info.name for info in group.metrics] == ["psnr", "ssim", "fid[clean]", "lpips@vgg"]
     families = ["fidelity", "fidelity", "perception", "perception"]
