@@ -16,7 +16,7 @@ from facesr_bench.base.devices import EXACT, PRECISIONS, exact_numbers, set_torc
 from facesr_bench.base.errors import FaceSRBenchError, FaceSRBenchWarning, MetricError, PluginError
 from facesr_bench.base.options import takes_options
 from facesr_bench.evaluation import folders, set_metrics
-from facesr_bench.evaluation.metrics import Setup, find_metric, profile_for
+from facesr_bench.evaluation.metrics import Setup, find_metric, find_metrics, profile_for
 from facesr_bench.evaluation.request import FolderRequest, RunRequest
 from facesr_bench.evaluation.run import run as _run
 from facesr_bench.images.files import Image8, read_only
@@ -127,7 +127,7 @@ def folder_scores(
         raise MetricError("give at least one metric; `facesr-bench list metrics` shows what there is")
     other = set_metrics.read_reference(*request.fid_reference) if request.fid_reference else None
     setup = Setup(profile_for(request.profile, request.metrics), request.scale, torch_device(request.device), other)
-    metrics = [find_metric(name, setup) for name in request.metrics]
+    metrics = find_metrics(request.metrics, setup)
     pairs = folders.pairs_of(request.sr, request.hr)
     with exact_numbers():
         return folders.score_folders(watch(pairs), metrics, has_truth=request.hr is not None)

@@ -48,6 +48,12 @@ def find_metric(name: str, setup: Setup) -> AnyMetric:
     return make_metric(parse_metric(name), setup)
 
 
+def find_metrics(names: Iterable[str], setup: Setup) -> list[AnyMetric]:
+    """As `find_metric` of each name; names of one column (`fid` and its default variant, say) give one metric."""
+    found = {metric.key: metric for metric in (find_metric(name, setup) for name in names)}
+    return list(found.values())
+
+
 def load_metric(name: str, profile: str | Profile, scale: int, device: str = "cpu") -> MetricBase:
     """The metric called `name` under a profile, made but not loaded.
 

@@ -25,7 +25,7 @@ from facesr_bench.data.protocols import Datasets, catalogue, find_protocol
 from facesr_bench.evaluation import adoption, set_metrics
 from facesr_bench.evaluation.inputs import Source, open_source
 from facesr_bench.evaluation.job import Facts, Job
-from facesr_bench.evaluation.metrics import Setup, find_metric, profile_for
+from facesr_bench.evaluation.metrics import Setup, find_metrics, profile_for
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.degradation import find_degradation
@@ -118,7 +118,7 @@ def open_setting(options: RunRequest, protocol: str, memo: Memo) -> Setting:
     profile, device = profile_of(options, card), torch_device(options.device)
     reference = set_metrics.read_reference(*options.fid_reference) if options.fid_reference else None
     setup = Setup(profile, card.scale, device, reference, memo)
-    metrics = [find_metric(name, setup) for name in options.metrics or card.metrics]
+    metrics = find_metrics(options.metrics or card.metrics, setup)
     return Setting(options, datasets, plugin, card, profile, device, metrics)
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from facesr_bench.base.errors import MetricError, PluginError, WeightsError
@@ -154,7 +154,7 @@ class MetricChoice:
 
 
 def parse_metric(text: str, registry: Registry[MetricCard] | None = None) -> MetricChoice:
-    """The metric that a user's text means.
+    """The metric that a user's text means; a column made of its values (`nme-dlib:auc-10`) means the metric.
 
     Args:
         registry: as in `parse_method`.
@@ -167,6 +167,7 @@ def parse_metric(text: str, registry: Registry[MetricCard] | None = None) -> Met
     spec = Spec.parse(text)
     plugin = (registry or metrics()).find(spec.name)
     card = plugin.require_card()
+    spec = _without_aggregate(spec, card)
     variant = spec.variant or card.default_variant
     if spec.variant is not None and not card.variants:
         raise MetricError(f"{plugin.name} has no variants, so {text!r} means nothing; write {plugin.name}")
@@ -179,6 +180,14 @@ def parse_metric(text: str, registry: Registry[MetricCard] | None = None) -> Met
     if spec.weights is not None and spec.weights not in card.weights:
         raise WeightsError(unknown(f"network of {plugin.name}", spec.weights, card.weights))
     return MetricChoice(plugin, variant, spec.argument, spec.weights, spec.file, spec.label)
+
+
+def _without_aggregate(spec: Spec, card: MetricCard) -> Spec:
+    """`nme@pfld-68` of `nme@pfld-68:auc-10`, if the card has such a column."""
+    named, _, last = (spec.weights or "").rpartition(":")
+    if spec.file is None and last in card.aggregates:
+        return replace(spec, weights=named)
+    return replace(spec, argument=None) if spec.argument in card.aggregates else spec
 
 
 def suffix(card: MetricCard, network: str | None) -> str:

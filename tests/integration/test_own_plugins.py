@@ -466,4 +466,4 @@ def test_broken_metric_costs_its_own_column_in_a_run_and_on_folders(
     folders = ["--sr", str(result.folder / "sr"), "--hr", str(result.inputs_folder / "hr")]
     assert main(["score", *folders, "--metrics", f"{folder},psnr"]) == 1
     told = capsys.readouterr()
-    assert f"{row.means['psnr']:.2f} dB" in told.out and reason in told.err
+    assert f"{row.means['psnr']:.2f}\n" in told.out and reason in told.err

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.base.grammar import Column
 from facesr_bench.base.suggest import unknown
+from facesr_bench.plugins.spec import parse_metric
 from facesr_bench.report.published import Anchor, AnchorFile, Source, read_anchors
 from facesr_bench.results.columns import COSTS, STABLE_COLUMNS, CostColumn, MetricInfo
 from facesr_bench.results.leaderboard import Group, RankedResult, groups
@@ -53,11 +54,20 @@ def chosen_metrics(wanted: Iterable[str], known: Iterable[str]) -> list[str]:
     keys = list(known)
     found: list[str] = []
     for word in wanted:
-        meant = [key for key in keys if word in Column.parse(key).names()]
+        meant = [key for key in keys if word in Column.parse(key).names()] or _as_run_reads(word, keys)
         if not meant:
             raise ResultsError(unknown("metric of these results", word, {Column.parse(key).names()[1] for key in keys}))
         found += [key for key in meant if key not in found]
     return found
+
+
+def _as_run_reads(word: str, keys: Iterable[str]) -> list[str]:
+    """The keys that `run --metrics` would fill: for `./mae`, `lpips@squeeze=FILE`."""
+    try:
+        column = parse_metric(word).column()
+    except FaceSRBenchError:
+        return []
+    return [key for key in keys if Column.parse(key).aggregate is None and column in Column.parse(key).names()[:2]]
 
 
 def one_line(text: str) -> str:
