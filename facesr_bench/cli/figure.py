@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Literal
 
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.base.files import write_text
-from facesr_bench.cli import OK
 from facesr_bench.cli.options import add_options
-from facesr_bench.cli.table import Selection, select, selection
+from facesr_bench.cli.table import Selection, say_unreadable, select, selection
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from facesr_bench.results.leaderboard import Group
+    from facesr_bench.results.store import Stored
 
 NAMES = {
     "comparison": "LR, methods and HR side by side with a part enlarged, and each picture's numbers",
@@ -68,7 +68,8 @@ def figure(arguments: argparse.Namespace) -> int:
 
     form = arguments.format or (arguments.out.suffix[1:].lower() if arguments.out else "") or "pdf"
     out = arguments.out or Path(f"{arguments.name}.{form}")
-    group = _group(arguments)
+    stored = select(selection(arguments))
+    group = _group(stored)
     if form == "csv":
         _write_curve(arguments, group, out)
     else:
@@ -77,14 +78,14 @@ def figure(arguments: argparse.Namespace) -> int:
         if not row.comparable:
             sys.stderr.write(f"left out: {row.label}: {row.error or row.unranked}\n")
     sys.stdout.write(f"{out}\n")
-    return OK
+    return say_unreadable(stored)
 
 
-def _group(arguments: argparse.Namespace) -> Group:
+def _group(stored: Stored) -> Group:
     from facesr_bench.results.leaderboard import groups
     from facesr_bench.results.summary import summarise
 
-    found = groups(summarise(select(selection(arguments))))
+    found = groups(summarise(stored.results))
     if len(found) > 1:
         lines = "\n".join(f"  --protocols {group.protocol} --profile {group.profile}" for group in found)
         raise ResultsError(f"a figure shows one protocol and profile; choose:\n{lines}")

@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 from facesr_bench.base.options import options_of
-from facesr_bench.cli import OK
 from facesr_bench.cli.options import add_option, typed
-from facesr_bench.cli.table import Selection
+from facesr_bench.cli.table import Selection, say_unreadable
 
 RESULTS = options_of(Selection)["results"]
 
@@ -29,6 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def report(arguments: argparse.Namespace) -> int:
     from facesr_bench.report.site import build
+    from facesr_bench.results.store import read_results
 
-    sys.stdout.write(f"{build(typed(arguments, RESULTS), arguments.out)}\n")
-    return OK
+    root = typed(arguments, RESULTS)
+    stored = read_results(root)
+    sys.stdout.write(f"{build(root, arguments.out, stored)}\n")
+    return say_unreadable(stored)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.base.files import write_text
 from facesr_bench.base.options import Option, options_of
-from facesr_bench.cli import OK
+from facesr_bench.cli import FAILED, OK
 from facesr_bench.cli.options import add_options, given
 from facesr_bench.evaluation.request import RunRequest
 
 if TYPE_CHECKING:
-    from facesr_bench.results.store import Result
+    from facesr_bench.results.store import Stored
 
 EXAMPLES = """examples:
   facesr-bench table --results results --format csv > numbers.csv
@@ -85,18 +85,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(handler=table)
 
 
-def select(wanted: Selection) -> list[Result]:
-    """The newest results that the options choose.
+def select(wanted: Selection) -> Stored:
+    """The newest results that the options choose, and every one that can't be read.
 
     Raises:
         ResultsError: no such folder, or no such method, protocol or profile in it (with a suggestion), or none of all
             at once.
     """
-    from facesr_bench.results.store import newest_results
+    from facesr_bench.results.store import Stored, read_results
 
     protocols, methods = wanted.protocols, wanted.methods
     profiles = () if wanted.profile is None else (wanted.profile,)
-    found = newest_results(wanted.results)
+    stored = read_results(wanted.results)
+    found = stored.results
     _check("protocol with results", protocols, {r.protocol for r in found}, wanted.results)
     _check("method with results", methods, {n for r in found for n in (r.label, r.method)}, wanted.results)
     _check("profile with results", profiles, {r.profile for r in found}, wanted.results)
@@ -109,8 +110,18 @@ def select(wanted: Selection) -> list[Result]:
     ]
     if not chosen:
         kind = " of that kind" if protocols or profiles or methods else ""
-        raise ResultsError(f"{wanted.results}: no results{kind}; make some with `facesr-bench run`")
-    return chosen
+        lines = [f"{wanted.results}: no results{kind}; make some with `facesr-bench run`", *stored.unreadable]
+        raise ResultsError("\n".join(lines))
+    return Stored(chosen, stored.unreadable)
+
+
+def say_unreadable(stored: Stored) -> int:
+    """Say which results can't be read; the exit status that this calls for."""
+    count = len(stored.unreadable)
+    if count:
+        what = "result can't be read and is" if count == 1 else "results can't be read and are"
+        sys.stderr.write("".join([f"{count} {what} left out:\n", *(f"  {text}\n" for text in stored.unreadable)]))
+    return FAILED if count else OK
 
 
 def _check(kind: str, wanted: Sequence[str], known: Iterable[str], folder: Path) -> None:
@@ -132,7 +143,8 @@ def table(arguments: argparse.Namespace) -> int:
     if arguments.bibtex == "-" and arguments.format != "latex":
         raise FaceSRBenchError("--bibtex needs a FILE unless the table is LaTeX, where it follows the table")
     wanted = selection(arguments)
-    rows = summarise(select(wanted))
+    stored = select(wanted)
+    rows = summarise(stored.results)
     references = None
     if arguments.bibtex is not None:
         anchors = read_anchors()
@@ -156,4 +168,4 @@ def table(arguments: argparse.Namespace) -> int:
         write_text(arguments.out, text)
     else:
         sys.stdout.write(text)
-    return OK
+    return say_unreadable(stored)

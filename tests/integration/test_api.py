@@ -14,6 +14,9 @@ from PIL import Image
 import facesr_bench
 from facesr_bench.base.errors import DataError, FaceSRBenchError, FaceSRBenchWarning, MethodError, MetricError
 from facesr_bench.images.files import read_image
+from facesr_bench.report import site
+from facesr_bench.report.site.provenance import command
+from facesr_bench.results.store import newest_results
 
 from .conftest import MakeMethod
 
@@ -50,6 +53,37 @@ def test_run_returns_what_was_asked_for(faces: Path, tmp_path: Path) -> None:
     ]
     assert list(images["image"]) == [f"face{i}" for i in range(5)]
     assert images["ssim"].mean() == pytest.approx(scores.frame.loc[0, "ssim"], rel=1e-12)
+
+
+def test_the_page_prints_the_command_of_a_run_from_python(
+    faces: Path, tmp_path: Path, make_method: MakeMethod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was typed to start Python, and without the places of this machine."""
+    monkeypatch.setattr("sys.argv", ["notebook.py"])
+    mine = make_method("mine", "return functional.interpolate(lr, scale_factor=self.scale, mode='nearest')")
+    out = tmp_path / "out"
+    facesr_bench.run(["bicubic", mine], ["folder-x8"], data={"folder": faces}, limit=2, out=out, metrics=["psnr"])
+    commands = {result.label: command(result.manifest) for result in newest_results(out)}
+    asked = "--protocols folder-x8 --profile sparnet --metrics psnr --limit 2 --data folder=DIR"
+    assert commands["bicubic"] == f"facesr-bench run --methods bicubic {asked}"
+    assert commands["mine"] == f"facesr-bench run --methods {mine} {asked}"
+    facesr_bench.run(["bicubic"], limit=2, out=out, metrics=["psnr"])
+    page = site.build(out).parent / "_site" / "provenance.html"
+    text = "facesr-bench run --methods bicubic --protocols demo-x8 --profile sparnet --metrics psnr --limit 2"
+    assert text in page.read_text()
+
+
+def test_the_person_in_a_picture_is_recorded(tmp_path: Path, astronaut: NDArray[np.uint8]) -> None:
+    folder = tmp_path / "lfw" / "Abdullah_Gul"
+    folder.mkdir(parents=True)
+    Image.fromarray(np.resize(astronaut, (250, 250, 3))).save(folder / "Abdullah_Gul_0001.jpg")
+    for names in (["psnr"], ["psnr", "ssim"]):  # computed, then scored from what lies on disk
+        facesr_bench.run(["bicubic"], ["lfw-x8"], data={"lfw": folder.parent}, out=tmp_path / "out", metrics=names)
+        (result,) = newest_results(tmp_path / "out")
+        assert {image_id: record.identity for image_id, record in result.rows().items()} == {
+            "Abdullah_Gul_0001": "Abdullah_Gul"
+        }
+        assert '"identity": "Abdullah_Gul"' in (result.folder / "images.jsonl").read_text().splitlines()[-1]
 
 
 def test_what_failed_is_seen(faces: Path, tmp_path: Path, make_method: MakeMethod) -> None:

@@ -130,14 +130,41 @@ def test_list_protocols_tells_what_is_wrong_with_data_that_was_given(
 def test_result_that_cannot_be_read_hides_no_failure(
     capsys: pytest.CaptureFixture[str], make_method: MakeMethod
 ) -> None:
-    """Someone's newer release wrote into the same folder: the page can't be built, and this run's failures are told."""
+    """Someone's newer release wrote into the same folder: it is left out and counted, and hides no failure."""
     other = Path("results/demo-x8/theirs/0123")
     other.mkdir(parents=True)
     (other / "manifest.json").write_text('{"schema_version": 99}')
     spec = make_method("grumpy", "raise RuntimeError('not today')")
-    assert main(["run", "--methods", f"{spec},nearest", "--limit", "1", "--metrics", "psnr"]) == 2
+    assert main(["run", "--methods", f"{spec},nearest", "--limit", "1", "--metrics", "psnr"]) == 1
     captured = capsys.readouterr()
     assert "not today" in captured.err and "format 99" in captured.err and "nearest" in captured.out
+    assert "1 result can't be read and is left out:" in captured.err and "page: " in captured.err
+
+
+def test_a_damaged_manifest_costs_no_other_result(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is counted and shown wherever results are, and the exit status says so."""
+    assert main(["run", "--methods", "nearest,bicubic", "--limit", "2", "--metrics", "psnr"]) == 0
+    for protocol, text in {"helen-x8": "{torn", "other-x8": '{"schema_version": 2}'}.items():
+        path = Path("results", protocol, "theirs", "0123", "manifest.json")
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    capsys.readouterr()
+    for command in (
+        ["table", "--format", "csv"],
+        ["table", "--format", "csv", "--protocols", "demo-x8"],
+        ["report"],
+        ["figure", "distribution"],
+        ["run", "--methods", "nearest,bicubic", "--limit", "2", "--metrics", "psnr"],
+    ):
+        assert main(command) == 1, command
+        captured = capsys.readouterr()
+        assert "2 results can't be read and are left out:" in captured.err
+        assert "helen-x8/theirs/0123/manifest.json: damaged" in captured.err and "remove the folder" in captured.err
+        if command[0] == "table":
+            assert "nearest" in captured.out and "bicubic" in captured.out
+    page = Path("results/index.html").read_text()
+    assert "2 results can" in page and "<li>helen-x8/theirs/0123/manifest.json: dam" in page
+    assert main(["table", "--methods", "theirs"]) == 2
 
 
 @pytest.mark.parametrize("what", ["methods", "protocols", "datasets", "metrics", "profiles"])
