@@ -16,13 +16,14 @@ from facesr_bench.base.devices import EXACT, PRECISIONS, exact_numbers, set_torc
 from facesr_bench.base.errors import FaceSRBenchError, FaceSRBenchWarning, MetricError, PluginError
 from facesr_bench.base.options import takes_options
 from facesr_bench.evaluation import folders, set_metrics
-from facesr_bench.evaluation.metrics import Setup, find_metric, find_metrics
+from facesr_bench.evaluation.metrics import Setup, find_metric, find_metrics, opened
 from facesr_bench.evaluation.request import FolderRequest, RunRequest
 from facesr_bench.evaluation.run import run as _run
+from facesr_bench.evaluation.scorer import Scorer
 from facesr_bench.images.files import Image8, read_only
 from facesr_bench.images.quantise import quantise
 from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
-from facesr_bench.plugins.metric import SetMetric, Unavailable
+from facesr_bench.plugins.metric import AnyMetric, Unavailable
 from facesr_bench.plugins.profile import get_profile
 from facesr_bench.plugins.sample import Sample
 from facesr_bench.plugins.spec import parse_method
@@ -207,17 +208,25 @@ def score(
     chosen = get_profile(profile)
     image = read_only(sr if sr.dtype == np.uint8 else quantise(sr, chosen.quantise))
     setup = Setup(chosen, scale)
-    values = {}
-    for name in metrics:
-        metric = find_metric(name, setup)
-        if isinstance(metric, Unavailable):
-            raise (
-                metric.error if isinstance(metric.error, PluginError) else MetricError(f"{metric.key}: {metric.reason}")
-            )
-        if isinstance(metric, SetMetric):
-            raise MetricError(f"{metric.key} has a value for a set of images only; use `facesr-bench score` on folders")
-        if missing := {"landmarks", "input"} & set(metric.card.needs):
-            raise MetricError(f"{metric.key} needs {missing.pop()} too; run it on a protocol that has it")
-        metric.load()
-        values[metric.key] = metric.per_image(image, metric.prepare_sample(Sample("image", lr=hr, hr=hr)))
-    return values
+    found = [_of_one_image(find_metric(name, setup)) for name in metrics]
+    scorer = Scorer(opened(found))
+    record = scorer.score(image, scorer.prepare(Sample("image", lr=hr, hr=hr)))
+    for key, reason in record.reasons.items():
+        raise MetricError(f"{key}: {reason}")
+    return {metric.key: record.metrics[metric.key] for metric in found}
+
+
+def _of_one_image(metric: AnyMetric) -> AnyMetric:
+    """The metric, if two images are all that it needs.
+
+    Raises:
+        PluginError: its code can't be imported.
+        MetricError: it needs more.
+    """
+    if isinstance(metric, Unavailable) and isinstance(metric.error, PluginError):
+        raise metric.error
+    if metric.card.of == "set":
+        raise MetricError(f"{metric.key} has a value for a set of images only; use `facesr-bench score` on folders")
+    if missing := {"landmarks", "input"} & set(metric.card.needs):
+        raise MetricError(f"{metric.key} needs {missing.pop()} too; run it on a protocol that has it")
+    return metric

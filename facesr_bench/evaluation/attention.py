@@ -38,7 +38,7 @@ def keep(method: MethodBase, loaded: Loaded, folder: Path) -> None:
         MethodError: the method returned something else than maps in [0, 1].
         ResultsError: they can't be written.
     """
-    assert isinstance(method, AttentionMaps) and loaded.sample is not None  # the caller has seen to it
+    assert isinstance(method, AttentionMaps)  # the caller has seen to it
     name = method.card.name
     batch = method.batch([method.given(loaded.sample.lr)])
     for number, unit in enumerate(method.attention_maps(batch), 1):

@@ -274,7 +274,7 @@ def _metric(plugin: Plugin[Any]) -> Any:
 
 def _validate_set_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]:
     """Features of one picture, twice; then a set against itself and against another."""
-    from facesr_bench.evaluation.inputs import checked_features
+    from facesr_bench.evaluation.scorer import checked_features
     from facesr_bench.plugins.metric import SetMetric
 
     card = plugin.require_card()

@@ -70,7 +70,6 @@ def upscale(method: MethodBase, batch: Sequence[Loaded]) -> list[Output]:
     outputs: dict[int, Output] = {}
     groups: dict[tuple[int, ...], list[tuple[int, Image8, tuple[int, int]]]] = {}
     for i, loaded in enumerate(batch):
-        assert loaded.sample is not None  # unreadable samples never get here
         try:
             size = method.output_size(*loaded.sample.lr.shape[:2])
             image = method.given(loaded.sample.lr)

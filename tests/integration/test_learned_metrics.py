@@ -70,10 +70,12 @@ def test_real_networks_in_a_run(shared: Path, tmp_path: Path) -> None:
 
     from facesr_bench.data.prepare import prepare
     from facesr_bench.data.sources import open_dataset
+    from facesr_bench.plugins.degradation import find_degradation, make_degradation
 
     dataset, protocol = open_dataset("helen-x8", {"helen": shared / "faces" / "helen_test"})
     item = next(i for i in dataset.items(protocol) if i.id == image_id)
-    sample = prepare(item.id, dataset.read(item, protocol), protocol)
+    how = make_degradation(find_degradation(str(protocol.degradation)), protocol.scale)
+    sample = prepare(item.id, dataset.read(item, protocol), protocol, how)
     assert sample.hr is not None and sample.landmarks is not None
     embedder = Embedder(EMBEDDERS.get("mobilefacenet-ms1m"), shared / "weights" / "mobilefacenet_arcface_ms1m.onnx")
     points = five_points(sample.landmarks)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import facesr_bench
-from facesr_bench.base.errors import PluginError
+from facesr_bench.base.errors import MetricError, PluginError
 from facesr_bench.cli import main
 from facesr_bench.evaluation import request
 from facesr_bench.evaluation import run as runner
@@ -218,7 +218,7 @@ def test_metric_that_writes_to_the_pictures_changes_no_other_number(faces: Path,
         found = score_folders(pairs_of(*folders), [load_metric(str(folder), "sparnet", 8), psnr()], has_truth=True)
         assert {row.id: row.metrics["psnr"] for row in found.rows} == expected
         sr, hr = (read_image(path / "face0.png") for path in folders)
-        with pytest.raises(ValueError, match="read-only"):
+        with pytest.raises(MetricError, match="read-only"):
             facesr_bench.score(sr, hr, metrics=[str(folder), "psnr"])
         assert sr.flags.writeable and hr.flags.writeable, "the caller's own arrays stay as they were"
 
