@@ -57,8 +57,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="comparison: the part to enlarge, px of HR; `none`; `auto` (default): where the methods differ most",
     )
     parser.add_argument("--kind", choices=("violin", "ecdf"), default="violin", help="distribution (default: violin)")
-    parser.add_argument("--x", default="psnr", metavar="METRIC", help="tradeoff (default: psnr)")
-    parser.add_argument("--y", default="lpips", metavar="METRIC", help="tradeoff (default: lpips)")
+    parser.add_argument("--x", metavar="METRIC", help="tradeoff (default: the lead of fidelity, psnr)")
+    parser.add_argument("--y", metavar="METRIC", help="tradeoff (default: the lead of perception, lpips)")
     parser.add_argument("--limit", type=float, help="curve: the largest error drawn (default: that of the metric)")
     parser.set_defaults(handler=figure)
 

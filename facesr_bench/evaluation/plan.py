@@ -25,13 +25,13 @@ from facesr_bench.data.protocols import Datasets, catalogue, find_protocol
 from facesr_bench.evaluation import adoption, set_metrics
 from facesr_bench.evaluation.inputs import Source, open_source
 from facesr_bench.evaluation.job import Facts, Job
-from facesr_bench.evaluation.metrics import Setup, find_metrics
+from facesr_bench.evaluation.metrics import Setup, find_metrics, profile_for
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.degradation import find_degradation
 from facesr_bench.plugins.degradation import identity as degradation_identity
 from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
-from facesr_bench.plugins.profile import Profile, get_profile
+from facesr_bench.plugins.profile import Profile
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import MethodSpec
 from facesr_bench.results.arrays import References
@@ -99,6 +99,11 @@ class Setting:
         return DataRecord(hash=content, count=len(self.source.items), inputs=inputs)
 
 
+def profile_of(options: RunRequest, card: ProtocolCard) -> Profile:
+    """The convention to compute a protocol's metrics by; errors as `profile_for`."""
+    return profile_for(options.profile or card.profile, options.metrics or card.metrics)
+
+
 def open_setting(options: RunRequest, protocol: str, memo: Memo) -> Setting:
     """What the methods of a protocol share, from names alone.
 
@@ -110,7 +115,7 @@ def open_setting(options: RunRequest, protocol: str, memo: Memo) -> Setting:
     """
     datasets = catalogue(options.protocols)
     plugin, card = find_protocol(protocol, datasets)
-    profile, device = get_profile(options.profile or card.profile), torch_device(options.device)
+    profile, device = profile_of(options, card), torch_device(options.device)
     reference = set_metrics.read_reference(*options.fid_reference) if options.fid_reference else None
     setup = Setup(profile, card.scale, device, reference, memo)
     metrics = find_metrics(options.metrics or card.metrics, setup)

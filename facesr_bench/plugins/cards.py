@@ -246,6 +246,11 @@ class MetricCard(_Card):
     unit: str = ""
     range: tuple[float, float]
     digits: int = Field(default=4, ge=0, description="decimals in tables")
+    order: int = Field(default=100, ge=0, description="place of its column; columns of one place stand by name")
+    family: Literal["fidelity", "perception", "identity", "landmarks", "other"] = Field(
+        default="other", description="what it is about: figures that show one metric of a family choose by this"
+    )
+    lead: bool = Field(default=False, description="the one of its family that a figure shows")
     needs: tuple[Literal["reference", "landmarks", "input"], ...] = Field(
         default=(), description="`reference`: an HR image; `landmarks`: the dataset's own; `input`: the LR image"
     )
@@ -283,7 +288,7 @@ class MetricCard(_Card):
 class DegradationCard(_Card):
     """What a degradation is; how it makes LR is the class `Degradation` in degradation.py beside the card."""
 
-    DESCRIPTIVE = frozenset({"schema_version", "title", "summary", "paper"})
+    DESCRIPTIVE = frozenset({"schema_version", "title", "summary", "paper", "order", "family", "lead"})
 
     schema_version: Literal[1]
     kind: Literal["degradation"]
