@@ -54,6 +54,17 @@ def find_metrics(names: Iterable[str], setup: Setup) -> list[AnyMetric]:
     return list(found.values())
 
 
+def asked_columns(names: Iterable[str], metrics: Iterable[AnyMetric]) -> tuple[str, ...]:
+    """The columns that names mean, of the metrics that `find_metrics` made of them."""
+    made = list(metrics)
+    found = []
+    for choice in map(parse_metric, names):
+        behind = "" if choice.aggregate is None else f":{choice.aggregate}"
+        # Two files of one name look the same here; then both columns are meant.
+        found += [metric.key + behind for metric in made if metric.context.typed == choice.typed]
+    return tuple(dict.fromkeys(found))
+
+
 def load_metric(name: str, profile: str | Profile, scale: int, device: str = "cpu") -> MetricBase:
     """The metric called `name` under a profile, made but not loaded.
 

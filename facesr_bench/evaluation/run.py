@@ -21,6 +21,7 @@ from facesr_bench.evaluation import set_metrics
 from facesr_bench.evaluation.executors import Executor
 from facesr_bench.evaluation.executors.threads import Threads
 from facesr_bench.evaluation.job import Facts, Job
+from facesr_bench.evaluation.metrics import asked_columns
 from facesr_bench.evaluation.plan import (
     Entry,
     Failure,
@@ -90,7 +91,7 @@ def _run_protocol(
 ) -> None:
     """All methods on one protocol."""
     chosen = list(setting.source.items)[: setting.options.limit]
-    outcome.metrics[setting.card.name] = tuple(metric.key for metric in setting.metrics)
+    outcome.metrics[setting.card.name] = asked_columns(setting.options.metrics or setting.card.metrics, setting.metrics)
     entries = _open_all(setting, chosen, outcome)
     if not entries:
         return
