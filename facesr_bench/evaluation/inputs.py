@@ -138,11 +138,6 @@ def _why_not(metric: MetricBase, sample: Sample) -> str | None:
     return None
 
 
-def _save_once(path: Path, image: Image8) -> None:
-    if not path.exists():
-        write_png(path, image)
-
-
 @dataclass(frozen=True)
 class Source:
     """Where a protocol's samples come from.
@@ -279,9 +274,13 @@ class Inputs:
         except PLUGIN_ERRORS as error:  # costs this image
             return Loaded(image_id, error=f"{self._protocol.name} can't read it: {describe(error)}")
         loaded = self._prepare(replace(sample, keep=self._references))
-        _save_once(self._path("lr", image_id), sample.lr)
-        if sample.hr is not None:
-            _save_once(self._path("hr", image_id), sample.hr)
+        damaged = image_id in self._stored
+        for part, image in (("lr", sample.lr), ("hr", sample.hr)):
+            path = self._path(part, image_id)
+            if image is not None and (damaged or not path.exists()):
+                write_png(path, image)
+        if loaded.record is not None:
+            self._stored[image_id] = loaded.record
         return loaded
 
     def _from_folder(self, image_id: str) -> Sample | None:
