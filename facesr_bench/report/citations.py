@@ -1,14 +1,14 @@
-"""BibTeX of what a table shows: the papers of its methods and data, and the pages of its published numbers."""
+"""BibTeX: papers of methods and data, pages of published numbers, and results themselves."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from facesr_bench.plugins.registry import datasets
 from facesr_bench.report.published import Source
+from facesr_bench.results.record import Manifest, PaperRecord
 from facesr_bench.results.summary import ResultSummary
 
 _KEY = re.compile(r"^\s*@\w+\s*\{\s*([^\s,{}]+)\s*,", re.MULTILINE)
@@ -62,38 +62,56 @@ def bibliography(rows: Sequence[ResultSummary], sources: Mapping[str, Source] | 
     for row in rows:
         paper = row.result.manifest.method.paper
         if paper:
-            found.cite[row.label] = found.add(_entry(paper.model_dump()))
+            found.cite[row.label] = found.add(paper_entry(paper))
         elif row.label not in found.uncited:
             found.uncited.append(row.label)
     for citation in _dataset_papers(row.result.manifest.dataset.name for row in rows):
-        found.add(_entry(citation))
+        found.add(paper_entry(citation))
     for name, source in (sources or {}).items():
-        found.cite[name] = found.add(_misc(source.title, source.url, None))
+        found.cite[name] = found.add(_misc(_key(source.title, None), source.title, url=source.url))
     return found
 
 
-def _dataset_papers(names: Iterable[str]) -> Iterable[Mapping[str, Any]]:
+def paper_entry(paper: PaperRecord) -> str:
+    """The card's own entry, or an `@misc` of the paper's title, year and address."""
+    if _KEY.search(paper.bibtex):
+        return paper.bibtex.strip()
+    return _misc(_key(paper.title, paper.year), paper.title, url=paper.url, year=paper.year)
+
+
+def run_entry(manifest: Manifest) -> str:
+    """An entry for a result's numbers: which release computed them, on what, how."""
+    environment = manifest.environment
+    note = f"Protocol {manifest.protocol.name}, profile {manifest.profile.name}, fingerprint {manifest.fingerprint}"
+    if environment.commit:
+        note += f", commit {environment.commit}"
+    title = f"facesr-bench {environment.facesr_bench or ''}".strip()
+    return _misc(f"facesr-bench-{manifest.fingerprint[:8]}", title, year=manifest.updated[:4], note=note)
+
+
+def _dataset_papers(names: Iterable[str]) -> Iterable[PaperRecord]:
     known = {plugin.name: plugin.card for plugin in datasets().plugins}
     for name in dict.fromkeys(names):
         card = known.get(name)
         if card is not None and card.citation is not None:
-            yield card.citation.model_dump()
+            yield PaperRecord.model_validate(card.citation.model_dump())
 
 
-def _entry(paper: Mapping[str, Any]) -> str:
-    given = str(paper.get("bibtex") or "")
-    if _KEY.search(given):
-        return given
-    return _misc(str(paper["title"]), str(paper["url"]), int(paper["year"]))
-
-
-def _misc(title: str, url: str, year: int | None) -> str:
+def _key(title: str, year: int | None) -> str:
     word = next((w for w in re.findall(r"[a-z0-9]+", title.lower()) if len(w) > 3), "page")
-    key = f"{word}{year or ''}"
-    address = re.sub(r"[{}\s]", "", url)
-    lines = [f"@misc{{{key},", f"  title = {{{{{_plain(title)}}}}},", f"  url = {{{address}}},"]
-    lines.append(f"  key = {{{key}}},")  # what styles sort by where no author is known
-    return "\n".join([*lines, *([f"  year = {{{year}}},"] if year else []), "}"])
+    return f"{word}{year or ''}"
+
+
+def _misc(key: str, title: str, *, url: str = "", year: int | str | None = None, note: str = "") -> str:
+    fields = {
+        "title": f"{{{_plain(title)}}}",
+        "url": re.sub(r"[{}\s]", "", url),
+        "key": key,  # what styles sort by where no author is known
+        "year": year,
+        "note": _plain(note),
+    }
+    lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
+    return "\n".join([f"@misc{{{key},", *lines, "}"])
 
 
 def _plain(text: str) -> str:

@@ -13,6 +13,11 @@ FIRST_METRICS = ("psnr", "ssim")
 """The metrics whose columns come first, and are always there."""
 
 
+def format_number(value: float, digits: int) -> str:
+    """A number in plain text, with so many decimals; infinity as `inf`. Tables and pages set it in type from this."""
+    return f"{value:.{digits}f}"
+
+
 @dataclass(frozen=True)
 class MetricInfo:
     """What the manifest says of a metric.
@@ -59,7 +64,7 @@ class MetricInfo:
 
     def format(self, value: float) -> str:
         """`value` with the metric's digits; infinity as `inf`."""
-        return f"{value:.{self.digits}f}"
+        return format_number(value, self.digits)
 
 
 def ordered_metrics(names: Iterable[str]) -> list[str]:
@@ -183,7 +188,7 @@ class CostColumn:
 
     def format(self, value: float) -> str:
         """A number as measured, in the column's unit."""
-        return "0" if value == 0 else f"{value / self.per:.{self.digits}f}"
+        return "0" if value == 0 else format_number(value / self.per, self.digits)
 
 
 COSTS = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import re
 import urllib.parse
@@ -17,6 +16,7 @@ from facesr_bench.base.files import replacing
 from facesr_bench.images import maps
 from facesr_bench.plugins.loading import bundled_folder
 from facesr_bench.report.tables.sheet import DASH, UNSURE
+from facesr_bench.results.columns import format_number
 
 FOLDER = "_site"
 MINUS = "\N{MINUS SIGN}"
@@ -121,10 +121,8 @@ def script_data(variable: str, data: Any) -> str:
 
 
 def format_value(value: float, digits: int) -> str:
-    """A number for a person: `∞` for infinity."""
-    if math.isinf(value):
-        return "∞" if value > 0 else f"{MINUS}∞"
-    return f"{value:.{digits}f}".replace("-", MINUS)
+    """A number as a page shows it: a true minus sign, `∞` for infinity."""
+    return format_number(value, digits).replace("inf", "∞").replace("-", MINUS)
 
 
 def thousands(value: int) -> str:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from facesr_bench.base.suggest import is_path
 from facesr_bench.plugins.spec import split_list
+from facesr_bench.report.citations import paper_entry, run_entry
 from facesr_bench.report.site.overview import anchor_of
 from facesr_bench.report.site.pages import Pages, link
 from facesr_bench.report.site.section import Section
 from facesr_bench.results.leaderboard import RankedResult
-from facesr_bench.results.record import Manifest, MethodRecord
+from facesr_bench.results.record import Manifest
 from facesr_bench.results.store import IMAGES, MANIFEST
 
 
@@ -41,7 +40,7 @@ def write(pages: Pages, sections: Sequence[Section]) -> None:
 
 def _record(pages: Pages, section: Section, row: RankedResult) -> Record:
     manifest, folder = row.result.manifest, row.result.folder
-    there = (folder / IMAGES).is_file()
+    there, paper = (folder / IMAGES).is_file(), manifest.method.paper
     return Record(
         row=row,
         anchor=anchor_of(row),
@@ -49,7 +48,7 @@ def _record(pages: Pages, section: Section, row: RankedResult) -> Record:
         manifest_link=link(section.placed(folder / MANIFEST), pages.provenance),
         images_link=link(section.placed(folder / IMAGES), pages.provenance) if there else None,
         command=command(manifest),
-        bibtex="\n\n".join(part for part in (method_bibtex(manifest.method), run_bibtex(manifest)) if part),
+        bibtex="\n\n".join([*([paper_entry(paper)] if paper else []), run_entry(manifest)]),
         error_details=manifest.error_details or "",
     )
 
@@ -110,44 +109,3 @@ def _own(typed: Mapping[str, list[str]], option: str, name: str, weights: str | 
             return item
         without = without or (item if not file else None)
     return without
-
-
-def method_bibtex(method: MethodRecord) -> str:
-    """The card's own entry, or one made of its paper's title, year and address; empty without a paper."""
-    paper = method.paper
-    if not paper:
-        return ""
-    if paper.bibtex.strip():
-        return paper.bibtex.strip()
-    fields = {"title": paper.title, "year": paper.year, "url": paper.url}
-    return _entry("misc", _key(method.name), fields)
-
-
-def run_bibtex(manifest: Manifest) -> str:
-    """An entry for these numbers: which release computed them, on what, how."""
-    environment = manifest.environment
-    commit = f", commit {environment.commit}" if environment.commit else ""
-    note = (
-        f"Protocol {manifest.protocol.name}, profile {manifest.profile.name}, "
-        f"fingerprint {manifest.fingerprint}{commit}"
-    )
-    fields = {
-        "title": f"facesr-bench {environment.facesr_bench or ''}".strip(),
-        "year": manifest.updated[:4],
-        "note": note,
-    }
-    return _entry("misc", f"facesr-bench-{manifest.fingerprint[:8]}", fields)
-
-
-def _entry(kind: str, key: str, fields: Mapping[str, Any]) -> str:
-    lines = [f"  {name} = {{{_escaped(str(value))}}}," for name, value in fields.items() if value]
-    return "\n".join([f"@{kind}{{{key},", *lines, "}"])
-
-
-def _key(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9-]", "", text) or "method"
-
-
-def _escaped(text: str) -> str:
-    """Braces would end the field, and these mean something to LaTeX."""
-    return re.sub(r"([&%#_$])", r"\\\1", text.replace("{", "(").replace("}", ")"))

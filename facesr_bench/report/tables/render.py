@@ -6,7 +6,6 @@ Markdown, LaTeX and HTML are three spellings of one `Sheet`; CSV holds the same 
 from __future__ import annotations
 
 import csv
-import html
 import io
 import math
 import re
@@ -14,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
 
 from facesr_bench.base.errors import ResultsError
+from facesr_bench.plugins.loading import bundled_folder
 from facesr_bench.report.published import read_anchors
 from facesr_bench.report.tables.sheet import (
     DASH,
@@ -141,43 +141,24 @@ def _md(text: str) -> str:
 
 
 def _html(sheet: Sheet) -> str:
-    """A bare table to put into a page: no style, no script; `data-value` holds each mean at full precision."""
-    width = 2 + len(sheet.metrics) + len(sheet.costs)
-    header = ["Method", "n", *(metric.header for metric in sheet.metrics), *sheet.costs]
-    lines = [
-        "<table>",
-        f"<caption>{_esc(' '.join([sheet.head + '.', *sheet.legend]))}</caption>",
-        "<thead><tr>" + "".join(f'<th scope="col">{_esc(name)}</th>' for name in header) + "</tr></thead>",
-        "<tbody>",
-        *(_html_line(line) for line in sheet.lines),
-        "</tbody>",
-    ]
-    if sheet.published:
-        title = f'<tr><th scope="rowgroup" colspan="{width}">{PUBLISHED}</th></tr>'
-        lines += ['<tbody class="published">', title, *(_html_line(line) for line in sheet.published), "</tbody>"]
-    lines.append("</table>")
-    if sheet.notes:
-        notes = (f"<li>{_esc(labels)}: {_esc(note)}</li>" for labels, note in sheet.notes)
-        lines += ["<ul>", *notes, "</ul>"]
-    return "\n".join(lines) + "\n"
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-
-def _html_line(line: Line) -> str:
-    cells = "".join(_html_cell(cell) for cell in line.cells)
-    costs = "".join(f"<td>{_esc(cost)}</td>" for cost in line.costs)
-    return f'<tr><th scope="row">{_esc(line.label)}</th><td>{_esc(line.n)}</td>{cells}{costs}</tr>'
-
-
-def _html_cell(cell: Cell) -> str:
-    text = f"<strong>{cell.text}</strong>" if cell.best else f"<u>{cell.text}</u>" if cell.second else cell.text
-    text += html.escape(cell.qualifier) + (f" {UNSURE}" if cell.unsure else "")
-    below = "".join(f"<br><small>{_esc(line)}</small>" for line in cell.lines if line)
-    value = "" if cell.value is None else f' data-value="{cell.value!r}"'
-    return f"<td{value}>{text}{below}</td>"
-
-
-def _esc(text: str) -> str:
-    return html.escape(one_line(text))
+    environment = Environment(
+        loader=FileSystemLoader(bundled_folder("reports")),
+        autoescape=True,  # names and messages are strangers' text
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(line=one_line, exact=repr)
+    return environment.get_template("table.html").render(
+        sheet=sheet,
+        caption=" ".join([f"{sheet.head}.", *sheet.legend]),
+        header=["Method", "n", *(metric.header for metric in sheet.metrics), *sheet.costs],
+        unsure=UNSURE,
+        published=PUBLISHED,
+    )
 
 
 def _latex(sheet: Sheet) -> str:

@@ -17,10 +17,11 @@ import pytest
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.plugins.loading import bundled_folder
 from facesr_bench.report import site
-from facesr_bench.report.site.provenance import command, method_bibtex, run_bibtex
+from facesr_bench.report.citations import bibliography, paper_entry, run_entry
+from facesr_bench.report.site.provenance import command
 from facesr_bench.report.tables.render import render
 from facesr_bench.results.leaderboard import groups
-from facesr_bench.results.record import ImageRecord, Manifest, MethodRecord, PaperRecord
+from facesr_bench.results.record import ImageRecord, Manifest, PaperRecord
 from facesr_bench.results.statistics import compare
 from facesr_bench.results.store import Result, newest_results
 from facesr_bench.results.summary import summarise, to_frame
@@ -267,7 +268,7 @@ def test_provenance_is_on_the_page(tmp_path: Path) -> None:
         "pillow-bicubic",
         *("On all three RGB channels", "Gaussian window; 11 px wide"),
         "facesr-bench run --methods sparnet@bundled --protocols toy-x8 --profile sparnet --metrics psnr,ssim",
-        *("@misc{sparnet,", "title = {A paper}", f"fingerprint {card['fingerprint']}"),
+        *("@misc{paper2020,", "title = {{A paper}}", f"fingerprint {card['fingerprint']}"),
     ):
         assert expected in text, expected
     assert "∞" in pages(tmp_path)[0].text
@@ -444,14 +445,19 @@ def test_what_is_the_users_own_is_given_as_it_was_typed(typed: str, expected: st
 
 
 def test_citations_are_the_papers_own_or_made_of_what_the_card_says() -> None:
-    def cited(paper: PaperRecord | None) -> str:
-        return method_bibtex(MethodRecord(name="sparnet", label="sparnet", weights=None, paper=paper))
+    assert paper_entry(PaperRecord(bibtex="\n@article{x,}\n")) == "@article{x,}"
+    made = paper_entry(PaperRecord(title="A {B} & 100 %", url="https://e.org/a_b", year=1))
+    assert "title = {{A \\{B\\} \\& 100 \\%}}" in made and "url = {https://e.org/a_b}" in made
+    assert "commit 0123abc" in run_entry(Manifest.from_json(manifest("sparnet")))
 
-    assert cited(None) == ""
-    assert cited(PaperRecord(bibtex="\n@article{x,}\n")) == "@article{x,}"
-    made = cited(PaperRecord(title="A {B} & 100 %", url="https://e.org/a_b", year=1))
-    assert "title = {A (B) \\& 100 \\%}" in made and made.count("{") == made.count("}")
-    assert "commit 0123abc" in run_bibtex(Manifest.from_json(manifest("sparnet")))
+
+def test_a_paper_is_cited_by_one_key_on_pages_and_in_tables(tmp_path: Path) -> None:
+    card = manifest("mynet")
+    card["method"]["paper"] = {"title": "Better faces", "url": "https://e.org", "year": 2024, "bibtex": ""}
+    result = write_result(tmp_path, card, scored({"a": {"psnr": 20.0, "ssim": 0.5}}))
+    site.build(tmp_path)
+    (entry,) = (text for text in bibliography(summarise([result])).entries.values() if "Better" in text)
+    assert entry.startswith("@misc{better2024,") and entry in Page(tmp_path / "_site/provenance.html").text
 
 
 def test_mean_landmarks_of_a_torn_file_are_an_error_that_names_it(tmp_path: Path) -> None:
