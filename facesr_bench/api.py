@@ -1,44 +1,76 @@
-"""What a notebook calls."""
+"""The public Python API."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import html
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.base.devices import EXACT, PRECISIONS, set_torch, torch_device
-from facesr_bench.base.errors import FaceSRBenchError, MetricError, PluginError
+from facesr_bench.base.devices import EXACT, PRECISIONS, exact_numbers, set_torch, torch_device
+from facesr_bench.base.errors import FaceSRBenchError, FaceSRBenchWarning, MetricError, PluginError
 from facesr_bench.base.options import takes_options
-from facesr_bench.evaluation.metrics import Setup, find_metric
-from facesr_bench.evaluation.request import RunRequest
+from facesr_bench.evaluation import folders, set_metrics
+from facesr_bench.evaluation.metrics import Setup, find_metric, find_metrics, opened, profile_for
+from facesr_bench.evaluation.request import FolderRequest, RunRequest
 from facesr_bench.evaluation.run import run as _run
+from facesr_bench.evaluation.scorer import Scorer
 from facesr_bench.images.files import Image8, read_only
 from facesr_bench.images.quantise import quantise
 from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
-from facesr_bench.plugins.metric import SetMetric, Unavailable
-from facesr_bench.plugins.profile import get_profile
+from facesr_bench.plugins.metric import AnyMetric, Unavailable
 from facesr_bench.plugins.sample import Sample
 from facesr_bench.plugins.spec import parse_method
-from facesr_bench.results.summary import summarise, to_frame
+from facesr_bench.results.frames import folder_frames, image_frame, summary_frame
+from facesr_bench.results.summary import summarise
 from facesr_bench.weights import resolve_method
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+@dataclass(frozen=True, repr=False)
+class Scores:
+    """The numbers that were asked for, and what failed.
+
+    A notebook shows `frame`, with the failures below it.
+
+    Attributes:
+        frame: a row per protocol and method (of `score_folders`: one row); `notes` says why a cell is empty.
+        images: a row per image of each.
+        problems: a line per protocol, method or image that failed.
+    """
+
+    frame: pd.DataFrame
+    images: pd.DataFrame
+    problems: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return "\n".join([repr(self.frame), *(f"failed: {problem}" for problem in self.problems)])
+
+    def _repr_html_(self) -> str:
+        failed = "".join(f"<p><b>failed</b> {html.escape(problem)}</p>" for problem in self.problems)
+        return f"{self.frame.to_html()}{failed}"
+
+
 @takes_options(RunRequest)
-def run(request: RunRequest) -> pd.DataFrame:
-    """Run methods on protocols: what `facesr-bench run` does, as a table.
+def run(request: RunRequest) -> Scores:
+    """Run methods on protocols: what `facesr-bench run` does, as tables.
 
     Args:
         {options}
 
     Returns:
-        One row per protocol and method, columns as in `facesr-bench table --format csv`. What failed is in
-        `frame.attrs["problems"]`, a list of lines.
+        A row per protocol and method asked for, with the metrics asked for; `n` says how many images in the results
+        folder the means are over. A protocol or method that could not run has a row too, whose `notes` say why.
+
+    Warns:
+        FaceSRBenchWarning: a protocol, method or image failed.
 
     Raises:
         FaceSRBenchError: nothing could be run at all.
@@ -46,9 +78,72 @@ def run(request: RunRequest) -> pd.DataFrame:
     outcome = _run(request)
     if not outcome.results:
         raise FaceSRBenchError("nothing could be run:\n" + "\n".join(outcome.problems))
-    frame = to_frame(summarise(outcome.results))
-    frame.attrs["problems"] = list(outcome.problems)
-    return frame
+    rows = summarise(outcome.results)
+    lost = [
+        {"protocol": protocol, "method": method, "notes": f"did not run: {reason}"}
+        for protocol, reason in outcome.not_run.items()
+        for method in request.methods
+    ]
+    return _scores(
+        summary_frame(rows, outcome.metrics, lost), image_frame(rows, outcome.metrics), tuple(outcome.problems)
+    )
+
+
+@takes_options(FolderRequest)
+def score_folders(request: FolderRequest) -> Scores:
+    """Score a folder of finished pictures against another: what `facesr-bench score` does, as tables.
+
+    Pictures are paired by their names without suffix.
+
+    Args:
+        {options}
+
+    Returns:
+        One row with the means, and a row per picture. A metric that can't be computed has no number; `notes` says why.
+
+    Warns:
+        FaceSRBenchWarning: a picture could not be read, or compared with its partner.
+
+    Raises:
+        FaceSRBenchError: no such folder, profile or metric, or pictures without a partner.
+    """
+    found = folder_scores(request)
+    problems = tuple(f"{name}: {problem}" for name, problem in found.problems.items())
+    head = {"sr": str(request.sr), "hr": None if request.hr is None else str(request.hr), "profile": request.profile}
+    return _scores(*folder_frames(head, found.infos, found.totals, found.rows, found.problems), problems)
+
+
+def folder_scores(
+    request: FolderRequest, watch: Callable[[list[folders.Pair]], Iterable[folders.Pair]] = iter
+) -> folders.FolderScores:
+    """What `score_folders` and `facesr-bench score` show.
+
+    Args:
+        watch: gives the pairs back one by one, as a progress bar does.
+
+    Raises:
+        FaceSRBenchError: as `score_folders`, before anything is scored.
+    """
+    if not request.metrics:
+        raise MetricError("give at least one metric; `facesr-bench list metrics` shows what there is")
+    other = set_metrics.read_reference(*request.fid_reference) if request.fid_reference else None
+    setup = Setup(profile_for(request.profile, request.metrics), request.scale, torch_device(request.device), other)
+    metrics = find_metrics(request.metrics, setup)
+    pairs = folders.pairs_of(request.sr, request.hr)
+    with exact_numbers():
+        return folders.score_folders(watch(pairs), metrics, has_truth=request.hr is not None)
+
+
+def _scores(frame: pd.DataFrame, images: pd.DataFrame, problems: tuple[str, ...]) -> Scores:
+    if problems:
+        more = [f"... and {len(problems) - SHOWN} more: see `problems`"] if len(problems) > SHOWN else []
+        said = "\n  ".join([f"{len(problems)} failure(s):", *problems[:SHOWN], *more])
+        warnings.warn(said, FaceSRBenchWarning, stacklevel=4)  # where `run` or `score_folders` was called
+    return Scores(frame, images, problems)
+
+
+SHOWN = 20
+"""Failures that a warning lists."""
 
 
 def load_method(
@@ -58,7 +153,7 @@ def load_method(
 
     Args:
         name: a method's name, `name@weights`, or a plug-in's folder.
-        weights: a name from the method's card, or a checkpoint file; none for the card's default.
+        weights: a name from the method's card, or a checkpoint file; None for the card's default.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         scale: what to upscale by; ignored by methods whose network has one scale.
 
@@ -109,20 +204,28 @@ def score(
     if isinstance(metrics, str):
         raise MetricError(f"metrics must be a list of names, such as [{metrics!r}], not one string")
     sr, hr = np.asarray(sr), np.asarray(hr)
-    chosen = get_profile(profile)
+    chosen = profile_for(profile, metrics)
     image = read_only(sr if sr.dtype == np.uint8 else quantise(sr, chosen.quantise))
     setup = Setup(chosen, scale)
-    values = {}
-    for name in metrics:
-        metric = find_metric(name, setup)
-        if isinstance(metric, Unavailable):
-            raise (
-                metric.error if isinstance(metric.error, PluginError) else MetricError(f"{metric.key}: {metric.reason}")
-            )
-        if isinstance(metric, SetMetric):
-            raise MetricError(f"{metric.key} has a value for a set of images only; use `facesr-bench score` on folders")
-        if missing := {"landmarks", "input"} & set(metric.card.needs):
-            raise MetricError(f"{metric.key} needs {missing.pop()} too; run it on a protocol that has it")
-        metric.load()
-        values[metric.key] = metric.per_image(image, metric.prepare_sample(Sample("image", lr=hr, hr=hr)))
-    return values
+    found = [_of_one_image(find_metric(name, setup)) for name in metrics]
+    scorer = Scorer(opened(found))
+    record = scorer.score(image, scorer.prepare(Sample("image", lr=hr, hr=hr)))
+    for key, reason in record.reasons.items():
+        raise MetricError(f"{key}: {reason}")
+    return {metric.key: record.metrics[metric.key] for metric in found}
+
+
+def _of_one_image(metric: AnyMetric) -> AnyMetric:
+    """The metric, if two images are all that it needs.
+
+    Raises:
+        PluginError: its code can't be imported.
+        MetricError: it needs more.
+    """
+    if isinstance(metric, Unavailable) and isinstance(metric.error, PluginError):
+        raise metric.error
+    if metric.card.of == "set":
+        raise MetricError(f"{metric.key} has a value for a set of images only; use `facesr-bench score` on folders")
+    if missing := {"landmarks", "input"} & set(metric.card.needs):
+        raise MetricError(f"{metric.key} needs {missing.pop()} too; run it on a protocol that has it")
+    return metric

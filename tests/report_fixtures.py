@@ -18,8 +18,11 @@ from facesr_bench.results.store import Result
 DATA_HASH = "d" * 64
 
 PSNR = {"title": "PSNR", "unit": "dB", "higher_is_better": True, "digits": 2, "version": 1, "range": [0, "inf"]}
+PSNR |= {"order": 1, "family": "fidelity", "lead": True}
 SSIM = {"title": "SSIM", "unit": "", "higher_is_better": True, "digits": 4, "version": 1, "range": [-1, 1]}
+SSIM |= {"order": 2, "family": "fidelity", "lead": True}
 LPIPS = {"title": "LPIPS", "unit": "", "higher_is_better": False, "digits": 4, "version": 1, "range": [0, 1]}
+LPIPS |= {"family": "perception", "lead": True}
 
 
 def drawing(seed: int, side: int = 32) -> Image8:
@@ -45,8 +48,9 @@ def manifest(
     """A manifest as JSON, with every key that the runner writes."""
     label = label or (f"{method}@{weights}" if weights else method)
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "fingerprint": f"{sum(map(ord, label + protocol + profile)):064x}",
+        "definition": "f" * 16,
         "created": "2026-11-22T09:40:00+00:00",
         "updated": updated,
         "protocol": {
@@ -71,16 +75,7 @@ def manifest(
             "summary": "RGB, rounded, nothing cut off.",
             "source": ["chaofengc/Face-SPARNet@master:psnr_ssim.py"],
             "quantise": "round",
-            "channel": "rgb",
-            "luma_rounding": "none",
-            "border": 0,
-            "ssim_window": "gaussian",
-            "ssim_size": 11,
-            "ssim_sigma": 1.5,
-            "ssim_covariance": "population",
-            "ssim_downsample": False,
-            "ssim_negative": False,
-            "match_statistics": False,
+            "pixels": {"channel": "rgb"},
         },
         "method": {
             "name": method,
@@ -107,6 +102,7 @@ def manifest(
             "device": "cpu",
             "threads": 2,
         },
+        "request": {"methods": [label], "protocols": [protocol], "options": {}, "data": []},
         "command": f"facesr-bench run --methods {label}",
         "metrics": {"psnr": PSNR, "ssim": SSIM} if metrics is None else dict(metrics),
         "error": error,

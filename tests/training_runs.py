@@ -124,7 +124,7 @@ def plain(value: Any) -> Any:
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "facesr_bench.training", *arguments]
+    return [sys.executable, "-m", "facesr_bench", "train", *arguments]
 
 
 def environment() -> dict[str, str]:

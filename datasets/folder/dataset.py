@@ -11,7 +11,7 @@ from facesr_bench.plugins.dataset import DatasetBase, Item, Picture
 
 
 class Dataset(DatasetBase):
-    """What the folder holds is told by the protocol's `source`."""
+    """The protocol's `source` says what the folder holds."""
 
     def items(self, protocol: ProtocolCard) -> Sequence[Item]:
         return folders.pair_items(self.root) if protocol.source == "pairs" else folders.single_items(self.root)

@@ -15,7 +15,7 @@ PACKAGES = ("torch", "numpy", "pillow", "scikit-image", "scipy", "opencv-python"
 
 
 def package_version(name: str) -> str | None:
-    """The installed version of a distribution, or none."""
+    """The installed version of a distribution, or None."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -24,7 +24,7 @@ def package_version(name: str) -> str | None:
 
 @cache
 def _commit() -> tuple[str | None, bool | None]:
-    """(commit, has uncommitted changes) of the checkout that runs; none for an installed package."""
+    """(commit, has uncommitted changes) of the checkout that runs; None for an installed package."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None, None
@@ -61,8 +61,12 @@ def environment(device: str) -> dict[str, Any]:
     return record
 
 
+def program() -> list[str]:
+    """How the running command was begun: `facesr-bench`, or `python -m facesr_bench` where it is not installed."""
+    name = Path(sys.argv[0]).name or "python"
+    return ["python", "-m", "facesr_bench"] if name == "__main__.py" else [name]
+
+
 def command_line() -> str:
     """The command that is running, ready to be pasted into a shell."""
-    name = Path(sys.argv[0]).name or "python"
-    program = ["python", "-m", "facesr_bench"] if name == "__main__.py" else [name]
-    return shlex.join([*program, *sys.argv[1:]])
+    return shlex.join([*program(), *sys.argv[1:]])

@@ -36,7 +36,7 @@ class MetricError(FaceSRBenchError):
 
 
 class DetectionError(MetricError):
-    """A detector found no face; counted, and told apart from a metric that can't be computed at all."""
+    """A detector found no face; counted apart from metrics that can't be computed at all."""
 
 
 class ResultsError(FaceSRBenchError):
@@ -45,6 +45,10 @@ class ResultsError(FaceSRBenchError):
 
 class TrainingError(FaceSRBenchError):
     """A training that can't start or go on: a wrong setting, another run's folder, a loss that is not finite."""
+
+
+class FaceSRBenchWarning(UserWarning):
+    """Part of what was asked for failed; the rest is returned."""
 
 
 PLUGIN_ERRORS = (Exception, SystemExit)

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,52 @@ def file_sha256(path: Path) -> str:
 
 
 PIPELINE_VERSION = 1
-"""Raised whenever the engine itself (crops, degradations, quantisation) could give another number."""
+"""Raised whenever the engine itself (crops, degradations, quantisation) could give another number.
+
+Also where the default of a card's field comes to mean something else, or becomes another: `canonical` leaves defaults
+out, so nothing but this number would tell the results before from those after.
+"""
 
 
-def fingerprint(parts: dict[str, Any]) -> str:
-    """16 hexadecimal digits of sha256 over everything that can change a number."""
-    text = json.dumps({"pipeline": PIPELINE_VERSION, **parts}, sort_keys=True, separators=(",", ":"))
+def fingerprint(parts: Mapping[str, Any], pipeline: int = PIPELINE_VERSION) -> str:
+    """16 hexadecimal digits of sha256 over everything that can change a number.
+
+    Args:
+        parts: JSON, with cards in their `canonical` form.
+        pipeline: the version of the engine that computes, or that once did.
+    """
+    text = json.dumps({"pipeline": pipeline, **parts}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def canonical(card: Any) -> dict[str, Any]:
+    """What a card says that can change a number, as JSON: its fields without those at their defaults and without prose.
+
+    A new optional field therefore changes no fingerprint, and neither does a better summary.
+
+    Args:
+        card: a pydantic model. Its class may name fields that are for people in `DESCRIPTIVE`.
+    """
+    kind = type(card)
+    dumped = card.model_dump(mode="json")
+    found = {name: dumped[name] for name in card.model_extra or {}}
+    for name, field in kind.model_fields.items():
+        value = getattr(card, name)
+        if field.is_required() or value != field.get_default(call_default_factory=True):
+            found[name] = _canonical(value, dumped[name])
+    descriptive: frozenset[str] = getattr(kind, "DESCRIPTIVE", frozenset())
+    return {name: value for name, value in found.items() if name not in descriptive}
+
+
+def _canonical(value: Any, dumped: Any) -> Any:
+    """A field's value, whose JSON is `dumped`, with the cards in it in their canonical form."""
+    if hasattr(value, "model_fields_set"):
+        return canonical(value)
+    if isinstance(value, Mapping):
+        return {key: _canonical(each, json) for each, (key, json) in zip(value.values(), dumped.items(), strict=True)}
+    if isinstance(value, (list, tuple)):
+        return [_canonical(each, json) for each, json in zip(value, dumped, strict=True)]
+    return dumped
 
 
 KNOWN_HASHES = "hashes.json"

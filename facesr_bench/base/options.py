@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from facesr_bench.base.errors import FaceSRBenchError
+from facesr_bench.base.grammar import split_list
 
 Given = TypeVar("Given")
 Kept = TypeVar("Kept")
@@ -215,6 +216,9 @@ class Names(Option[Any, Any]):
         if not all(isinstance(name, str) for name in names):
             raise self.refuse(value, "a list of names")
         return names
+
+    def read(self, text: list[str]) -> list[str]:
+        return split_list(text)
 
     def as_data(self, value: Any) -> list[str] | None:
         return None if value is None else list(value)

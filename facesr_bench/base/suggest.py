@@ -1,4 +1,4 @@
-"""What a user's word means: a path or a name, and which known name was meant."""
+"""Tells paths from names, and suggests the known name that was meant."""
 
 from __future__ import annotations
 

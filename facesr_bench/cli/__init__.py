@@ -34,7 +34,7 @@ EXAMPLES = """examples:
   facesr-bench table --results results --format latex
   facesr-bench new method mynet && facesr-bench validate ./mynet
 
-`facesr-bench COMMAND --help` tells more of each."""
+`facesr-bench COMMAND --help` has the details of each."""
 
 OK, FAILED, MISUSED = 0, 1, 2
 
@@ -64,8 +64,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def carry_out(options: argparse.Namespace) -> int:
     """Call the handler of a parsed command line; what a user can mend is one line, not a traceback.
-
-    Needs no package but this one, so that `python -m facesr_bench.training` can end as `facesr-bench train` does.
 
     Returns:
         The exit status, as of `main`.

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Literal
 
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.base.files import write_text
-from facesr_bench.cli import OK
-from facesr_bench.cli.table import add_selection, select
+from facesr_bench.cli.options import add_options
+from facesr_bench.cli.table import Selection, say_unreadable, select, selection
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from facesr_bench.results.leaderboard import Group
+    from facesr_bench.results.store import Stored
 
 NAMES = {
     "comparison": "LR, methods and HR side by side with a part enlarged, and each picture's numbers",
@@ -39,7 +40,7 @@ examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("name", choices=tuple(NAMES), metavar="NAME", help=", ".join(NAMES))
-    add_selection(parser)
+    add_options(parser, Selection)
     parser.add_argument(
         "--format", choices=("pdf", "png", "svg", "csv"), help="default: that of --out, or pdf; csv: a curve's corners"
     )
@@ -56,8 +57,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="comparison: the part to enlarge, px of HR; `none`; `auto` (default): where the methods differ most",
     )
     parser.add_argument("--kind", choices=("violin", "ecdf"), default="violin", help="distribution (default: violin)")
-    parser.add_argument("--x", default="psnr", metavar="METRIC", help="tradeoff (default: psnr)")
-    parser.add_argument("--y", default="lpips", metavar="METRIC", help="tradeoff (default: lpips)")
+    parser.add_argument("--x", metavar="METRIC", help="tradeoff (default: the lead of fidelity, psnr)")
+    parser.add_argument("--y", metavar="METRIC", help="tradeoff (default: the lead of perception, lpips)")
     parser.add_argument("--limit", type=float, help="curve: the largest error drawn (default: that of the metric)")
     parser.set_defaults(handler=figure)
 
@@ -67,7 +68,8 @@ def figure(arguments: argparse.Namespace) -> int:
 
     form = arguments.format or (arguments.out.suffix[1:].lower() if arguments.out else "") or "pdf"
     out = arguments.out or Path(f"{arguments.name}.{form}")
-    group = _group(arguments)
+    stored = select(selection(arguments))
+    group = _group(stored)
     if form == "csv":
         _write_curve(arguments, group, out)
     else:
@@ -76,14 +78,14 @@ def figure(arguments: argparse.Namespace) -> int:
         if not row.comparable:
             sys.stderr.write(f"left out: {row.label}: {row.error or row.unranked}\n")
     sys.stdout.write(f"{out}\n")
-    return OK
+    return say_unreadable(stored)
 
 
-def _group(arguments: argparse.Namespace) -> Group:
+def _group(stored: Stored) -> Group:
     from facesr_bench.results.leaderboard import groups
     from facesr_bench.results.summary import summarise
 
-    found = groups(summarise(select(arguments)))
+    found = groups(summarise(stored.results))
     if len(found) > 1:
         lines = "\n".join(f"  --protocols {group.protocol} --profile {group.profile}" for group in found)
         raise ResultsError(f"a figure shows one protocol and profile; choose:\n{lines}")
@@ -91,10 +93,11 @@ def _group(arguments: argparse.Namespace) -> Group:
 
 
 def _draw(arguments: argparse.Namespace, group: Group) -> Figure:
-    from facesr_bench.plugins.spec import split_list
+    from facesr_bench.base.grammar import split_list
     from facesr_bench.report.figures import curves, grid, plots
 
-    metrics, methods = split_list(arguments.metrics or []), split_list(arguments.methods or [])
+    wanted = selection(arguments)
+    metrics, methods = wanted.metrics, wanted.methods
     name = arguments.name
     if metrics and name in {"tradeoff", "heatmap"}:
         instead = "choose with --x and --y" if name == "tradeoff" else "it is of the error of luma"
@@ -115,9 +118,7 @@ def _draw(arguments: argparse.Namespace, group: Group) -> Figure:
 
 
 def _one_metric(arguments: argparse.Namespace) -> str | None:
-    from facesr_bench.plugins.spec import split_list
-
-    metrics = split_list(arguments.metrics or [])
+    metrics = selection(arguments).metrics
     if len(metrics) > 1:
         raise FaceSRBenchError(f"a curve is of one metric; give --metrics one of {', '.join(metrics)}")
     return metrics[0] if metrics else None

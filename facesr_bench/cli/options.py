@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from facesr_bench.base.options import Flag, Names, Option, options_of
+from facesr_bench.base.options import Flag, Option, options_of
 
 
 def add_options(parser: argparse.ArgumentParser, request: type[Any]) -> None:
@@ -53,8 +53,4 @@ def typed(arguments: argparse.Namespace, option: Option[Any, Any]) -> Any:
     text = getattr(arguments, option.name)
     if text is None:
         return option.nothing() if option.default is None else option.default
-    if isinstance(option, Names):
-        from facesr_bench.plugins.spec import split_list
-
-        return split_list(text)
     return option.convert(option.read(text))

@@ -6,7 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from facesr_bench.cli import OK
+from facesr_bench.base.options import options_of
+from facesr_bench.cli.options import add_option, typed
+from facesr_bench.cli.table import Selection, say_unreadable
+
+RESULTS = options_of(Selection)["results"]
 
 EXAMPLES = """examples:
   facesr-bench report
@@ -17,13 +21,16 @@ EXAMPLES = """examples:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    add_option(parser, RESULTS)
     parser.add_argument("--out", type=Path, metavar="SITE", help="a folder for the site; default: the results folder")
     parser.set_defaults(handler=report)
 
 
 def report(arguments: argparse.Namespace) -> int:
     from facesr_bench.report.site import build
+    from facesr_bench.results.store import read_results
 
-    sys.stdout.write(f"{build(arguments.results, arguments.out)}\n")
-    return OK
+    root = typed(arguments, RESULTS)
+    stored = read_results(root)
+    sys.stdout.write(f"{build(root, arguments.out, stored)}\n")
+    return say_unreadable(stored)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from facesr_bench.cli import FAILED, MISUSED, OK
 from facesr_bench.cli.options import add_options, given
+from facesr_bench.cli.table import say_unreadable
 from facesr_bench.evaluation.request import RunRequest
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from facesr_bench.evaluation import run as runner
     from facesr_bench.report.site import build
     from facesr_bench.report.tables.terminal import print_tables
+    from facesr_bench.results.store import read_results
     from facesr_bench.results.summary import summarise
 
     console, notes = Console(), Console(stderr=True, soft_wrap=True)  # paths and commands stay whole
@@ -47,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     with bar(notes) as progress:
         report = runner.run(options, progress)
     if report.results:
-        print_tables(summarise(report.results), console)
+        print_tables(summarise(report.results), console, {key for keys in report.metrics.values() for key in keys})
     if report.computed:
         notes.print(f"computed {report.computed} image(s); results in {escape(str(options.out))}")
     elif report.results and not report.problems:
@@ -58,9 +60,12 @@ def run(arguments: argparse.Namespace) -> int:
         notes.print(f"[bold red]failed[/] ... and {len(report.problems) - 20} more; images.jsonl has them all")
     if not report.results:
         return MISUSED
+    unreadable = OK
     if not arguments.no_report:  # last: a result that can't be read stops it, and must not hide what failed here
-        notes.print(f"page: {escape(str(build(options.out)))}")
-    return FAILED if report.problems else OK
+        stored = read_results(options.out)
+        notes.print(f"page: {escape(str(build(options.out, stored=stored)))}")
+        unreadable = say_unreadable(stored)
+    return FAILED if report.problems or unreadable else OK
 
 
 class _Bar:

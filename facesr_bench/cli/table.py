@@ -1,19 +1,24 @@
 """`facesr-bench table`"""
+# ruff: noqa: RUF009 - an option is a descriptor, meant to be shared
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.base.files import write_text
-from facesr_bench.cli import OK
+from facesr_bench.base.options import Option, options_of
+from facesr_bench.cli import FAILED, OK
+from facesr_bench.cli.options import add_options, given
+from facesr_bench.evaluation.request import RunRequest
 
 if TYPE_CHECKING:
-    from facesr_bench.results.store import Result
+    from facesr_bench.results.store import Stored
 
 EXAMPLES = """examples:
   facesr-bench table --results results --format csv > numbers.csv
@@ -24,11 +29,40 @@ The csv's column names are stable: protocol,method,weights,profile,n,psnr,ssim,.
 Best, second and significance are found among the methods that the table shows."""
 
 
+_RUN = options_of(RunRequest)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The options that choose results, shared with `figure`."""
+
+    results: Option[str | Path, Path] = _RUN["out"].but(help="a results folder")
+    protocols: Option[Sequence[str], tuple[str, ...]] = _RUN["protocols"].but(default=(), help="only these")
+    profile: Option[str | None, str | None] = _RUN["profile"].but(
+        metavar="NAME", help="only under this one, where there are results under several"
+    )
+    methods: Option[Sequence[str], tuple[str, ...]] = _RUN["methods"].but(
+        default=(), help="only these (name or name@weights)"
+    )
+    metrics: Option[Sequence[str], tuple[str, ...]] = _RUN["metrics"].but(
+        default=(), help="only these, in this order; as in `run`, or by the names of their columns"
+    )
+
+
+def selection(arguments: argparse.Namespace) -> Selection:
+    """What was typed of it.
+
+    Raises:
+        FaceSRBenchError: a value that can't be meant.
+    """
+    return Selection(**given(arguments, Selection))
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     formats = ("csv", "markdown", "latex", "html")
     parser.add_argument("--format", choices=formats, default="markdown", help="default: markdown")
-    add_selection(parser)
+    add_options(parser, Selection)
     parser.add_argument("--intervals", action="store_true", help="95 %% bootstrap interval of every mean")
     parser.add_argument(
         "--significance",
@@ -51,31 +85,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(handler=table)
 
 
-def add_selection(parser: argparse.ArgumentParser) -> None:
-    """The options that choose results, shared with `figure`."""
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
-    parser.add_argument("--protocols", action="append", metavar="P,Q", help="only these")
-    parser.add_argument("--profile", metavar="NAME", help="only under this one, where there are results under several")
-    parser.add_argument("--methods", action="append", metavar="A,B", help="only these (name or name@weights)")
-    parser.add_argument("--metrics", action="append", metavar="M,N", help="only these, in this order")
-
-
-def select(arguments: argparse.Namespace) -> list[Result]:
-    """The newest results that the options choose.
+def select(wanted: Selection) -> Stored:
+    """The newest results that the options choose, and every one that can't be read.
 
     Raises:
         ResultsError: no such folder, or no such method, protocol or profile in it (with a suggestion), or none of all
             at once.
     """
-    from facesr_bench.plugins.spec import split_list
-    from facesr_bench.results.store import newest_results
+    from facesr_bench.results.store import Stored, read_results
 
-    protocols, methods = split_list(arguments.protocols or []), split_list(arguments.methods or [])
-    profiles = [] if arguments.profile is None else [arguments.profile]
-    found = newest_results(arguments.results)
-    _check("protocol with results", protocols, {r.protocol for r in found}, arguments.results)
-    _check("method with results", methods, {n for r in found for n in (r.label, r.method)}, arguments.results)
-    _check("profile with results", profiles, {r.profile for r in found}, arguments.results)
+    protocols, methods = wanted.protocols, wanted.methods
+    profiles = () if wanted.profile is None else (wanted.profile,)
+    stored = read_results(wanted.results)
+    found = stored.results
+    _check("protocol with results", protocols, {r.protocol for r in found}, wanted.results)
+    _check("method with results", methods, {n for r in found for n in (r.label, r.method)}, wanted.results)
+    _check("profile with results", profiles, {r.profile for r in found}, wanted.results)
     chosen = [
         result
         for result in found
@@ -85,8 +110,18 @@ def select(arguments: argparse.Namespace) -> list[Result]:
     ]
     if not chosen:
         kind = " of that kind" if protocols or profiles or methods else ""
-        raise ResultsError(f"{arguments.results}: no results{kind}; make some with `facesr-bench run`")
-    return chosen
+        lines = [f"{wanted.results}: no results{kind}; make some with `facesr-bench run`", *stored.unreadable]
+        raise ResultsError("\n".join(lines))
+    return Stored(chosen, stored.unreadable)
+
+
+def say_unreadable(stored: Stored) -> int:
+    """Say which results can't be read; the exit status that this calls for."""
+    count = len(stored.unreadable)
+    if count:
+        what = "result can't be read and is" if count == 1 else "results can't be read and are"
+        sys.stderr.write("".join([f"{count} {what} left out:\n", *(f"  {text}\n" for text in stored.unreadable)]))
+    return FAILED if count else OK
 
 
 def _check(kind: str, wanted: Sequence[str], known: Iterable[str], folder: Path) -> None:
@@ -99,7 +134,6 @@ def _check(kind: str, wanted: Sequence[str], known: Iterable[str], folder: Path)
 
 
 def table(arguments: argparse.Namespace) -> int:
-    from facesr_bench.plugins.spec import split_list
     from facesr_bench.report.citations import bibliography
     from facesr_bench.report.published import read_anchors
     from facesr_bench.report.tables.render import Options, render
@@ -108,7 +142,9 @@ def table(arguments: argparse.Namespace) -> int:
 
     if arguments.bibtex == "-" and arguments.format != "latex":
         raise FaceSRBenchError("--bibtex needs a FILE unless the table is LaTeX, where it follows the table")
-    rows = summarise(select(arguments))
+    wanted = selection(arguments)
+    stored = select(wanted)
+    rows = summarise(stored.results)
     references = None
     if arguments.bibtex is not None:
         anchors = read_anchors()
@@ -116,7 +152,7 @@ def table(arguments: argparse.Namespace) -> int:
         sources = {name: anchors.sources[name] for name in shown if arguments.with_published}
         references = bibliography(rows, sources)
     options = Options(
-        metrics=tuple(split_list(arguments.metrics or [])),
+        metrics=wanted.metrics,
         intervals=arguments.intervals,
         significance=arguments.significance,
         published=arguments.with_published,
@@ -132,4 +168,4 @@ def table(arguments: argparse.Namespace) -> int:
         write_text(arguments.out, text)
     else:
         sys.stdout.write(text)
-    return OK
+    return say_unreadable(stored)

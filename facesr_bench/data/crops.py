@@ -32,7 +32,7 @@ def apply(
     Args:
         sample_id: what errors call it.
         hr: HxWx3 uint8.
-        landmarks: Nx2, x then y in px of `hr`, the centre of the top-left pixel at (0, 0); or none.
+        landmarks: Nx2, x then y in px of `hr`, the centre of the top-left pixel at (0, 0); or None.
         box: the square of crop rule `box`.
         protocol: its `crop` and `hr_size` are used.
 

@@ -60,7 +60,7 @@ def _check_pixels(sample_id: str, what: str, image: Any) -> None:
     is_array = isinstance(image, np.ndarray)
     if not is_array or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         found = f"{'x'.join(map(str, image.shape))} {image.dtype}" if is_array else type(image).__name__
-        raise DataError(f"{sample_id}: its {what} image is {found}; HxWx3 uint8 is due")
+        raise DataError(f"{sample_id}: its {what} image is {found}; expected HxWx3 uint8")
 
 
 def _check_sizes(sample_id: str, lr: Image8, hr: Image8 | None, protocol: ProtocolCard) -> None:

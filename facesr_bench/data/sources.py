@@ -10,7 +10,7 @@ from pathlib import Path
 from facesr_bench.base.errors import PLUGIN_ERRORS, DataError, FaceSRBenchError, PluginError, describe
 from facesr_bench.base.suggest import unknown
 from facesr_bench.base.toml import read_toml
-from facesr_bench.data.protocols import find_protocol, protocol_names
+from facesr_bench.data.protocols import Datasets, find_protocol, protocol_names
 from facesr_bench.plugins import registry
 from facesr_bench.plugins.cards import DatasetCard, ProtocolCard
 from facesr_bench.plugins.dataset import DatasetBase
@@ -19,8 +19,10 @@ CONFIG_FILE = "facesr-bench.toml"
 ENVIRONMENT_PREFIX = "FACESR_BENCH_DATA_"
 
 
-def resolve(protocol_name: str, dataset_name: str, given: Mapping[str, Path]) -> Path | None:
-    """The data of a protocol: the first of these places that names it, or none.
+def resolve(
+    protocol_name: str, dataset_name: str, given: Mapping[str, Path], datasets: Datasets | None = None
+) -> Path | None:
+    """The data of a protocol: the first of these places that names it, or None.
 
     1. `given` (the command line's `--data NAME=PATH`),
     2. the environment variable FACESR_BENCH_DATA_NAME, the name in capitals and every other character an underscore,
@@ -35,7 +37,7 @@ def resolve(protocol_name: str, dataset_name: str, given: Mapping[str, Path]) ->
             came from.
         CardError: a config file is not valid TOML.
     """
-    check_names(given)
+    check_names(given, datasets)
     for source, path in _candidates((protocol_name, dataset_name), given):
         if not path.exists():
             raise DataError(f"{path}: no such file or folder (data of {protocol_name}, from {source})")
@@ -43,22 +45,27 @@ def resolve(protocol_name: str, dataset_name: str, given: Mapping[str, Path]) ->
     return None
 
 
-def open_dataset(protocol_name: str, given: Mapping[str, Path]) -> tuple[DatasetBase, ProtocolCard]:
+def open_dataset(
+    protocol_name: str, given: Mapping[str, Path], datasets: Datasets | None = None
+) -> tuple[DatasetBase, ProtocolCard]:
     """The reader of a protocol's data, and the protocol.
+
+    Args:
+        datasets: as for `find_protocol`.
 
     Raises:
         PluginError: no such protocol, or its dataset's code fails to import.
         DataError: its data is not given, with how to get it; or what `resolve` raises.
     """
-    plugin, protocol = find_protocol(protocol_name)
+    plugin, protocol = find_protocol(protocol_name, datasets)
     card = plugin.require_card()
     root = None
     if card.needs_data:
-        root = resolve(protocol_name, card.name, given)
+        root = resolve(protocol_name, card.name, given, datasets)
         if root is None:
-            raise DataError(_how_to_get(protocol, card))
+            raise DataError(_how_to_get(protocol, card, _known(datasets)))
     else:
-        check_names(given)
+        check_names(given, datasets)
         if given.keys() & {protocol_name, card.name}:
             raise DataError(f"dataset {card.name} brings its own data; leave out --data for it")
     dataset = plugin.load_class()(card, root)
@@ -98,16 +105,21 @@ def config_files() -> list[Path]:
     return [Path.cwd() / CONFIG_FILE, Path(home).expanduser() / "facesr-bench" / "config.toml"]
 
 
-def check_names(given: Mapping[str, Path]) -> None:
+def check_names(given: Mapping[str, Path], datasets: Datasets | None = None) -> None:
     """Refuse a `--data` name that is no protocol or dataset.
 
     Raises:
         DataError: suggests the name that was meant.
     """
-    known = {*protocol_names(), *registry.datasets().names()}
+    known = _known(datasets)
     for name in given:
         if name not in known:
             raise DataError(f"--data {name}=...: {unknown('protocol or dataset', name, known)}")
+
+
+def _known(datasets: Datasets | None) -> set[str]:
+    datasets = datasets or registry.datasets()
+    return {*protocol_names(datasets), *datasets.names()}
 
 
 def _candidates(names: tuple[str, str], given: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
@@ -133,11 +145,11 @@ def _data_table(file: Path) -> dict[str, str]:
     return table
 
 
-def _how_to_get(protocol: ProtocolCard, card: DatasetCard) -> str:
+def _how_to_get(protocol: ProtocolCard, card: DatasetCard, known: set[str]) -> str:
     strays = [
         f"note: [data] in {file} has {name!r}, which is no protocol or dataset\n"
         for file in config_files()
-        for name in sorted(_data_table(file).keys() - {*protocol_names(), *registry.datasets().names()})
+        for name in sorted(_data_table(file).keys() - known)
     ]
     return (
         f"protocol {protocol.name} needs data that was not given: --data {protocol.name}=DIR\n"

@@ -1,4 +1,4 @@
-"""Where a method looked: the attention maps of the first images of a run, kept as pictures.
+"""Attention maps of the first images of a run, kept as pictures.
 
     results/<protocol>/<method>/<fingerprint>/attention/<id>/<unit>.png    one attention unit on one image
                                              /attention/%mean/<unit>.png   its mean over the images kept
@@ -38,12 +38,12 @@ def keep(method: MethodBase, loaded: Loaded, folder: Path) -> None:
         MethodError: the method returned something else than maps in [0, 1].
         ResultsError: they can't be written.
     """
-    assert isinstance(method, AttentionMaps) and loaded.sample is not None  # the caller has seen to it
+    assert isinstance(method, AttentionMaps)  # the caller has seen to it
     name = method.card.name
     batch = method.batch([method.given(loaded.sample.lr)])
     for number, unit in enumerate(method.attention_maps(batch), 1):
         if unit.ndim != 4 or unit.shape[0] != 1:
-            raise MethodError(f"{name}: attention map {number} has shape {tuple(unit.shape)}; 1xCxhxw is due")
+            raise MethodError(f"{name}: attention map {number} has shape {tuple(unit.shape)}; expected 1xCxhxw")
         values = unit[0].float().mean(dim=0).cpu().numpy()
         if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
             raise MethodError(f"{name}: attention map {number} has values outside [0, 1]")

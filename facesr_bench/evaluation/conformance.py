@@ -33,7 +33,7 @@ _TRY_SCALES = (8, 4, 2, 1)
 
 @dataclass(frozen=True)
 class Check:
-    """The outcome of one check; `problem` is none where it passed."""
+    """The outcome of one check; `problem` is None where it passed."""
 
     name: str
     problem: str | None
@@ -41,7 +41,7 @@ class Check:
 
 
 def kind_of(folder: Path) -> Kind:
-    """What a plug-in folder holds, told by its module's name.
+    """The kind of plug-in that a folder holds, by its module's name.
 
     Raises:
         PluginError: no card, or none of method.py, dataset.py, metric.py and degradation.py.
@@ -113,7 +113,7 @@ def _faces(side: int, count: int) -> list[Any]:
     return [resize(picture, (side, side)) for picture in coarse]
 
 
-def _validate_method(  # noqa: PLR0915  (one closure per check, in the order they are told)
+def _validate_method(  # noqa: PLR0915  (one closure per check, in the order they are shown)
     plugin: Plugin[MethodCard], cls: type[Any], weights: str | None
 ) -> Iterator[Check]:
     import torch
@@ -150,7 +150,7 @@ def _validate_method(  # noqa: PLR0915  (one closure per check, in the order the
         kept = inputs.clone()
         output: Any = ready.upscale(inputs)
         if not torch.is_tensor(output):
-            return f"upscale returned a {type(output).__name__}; a torch.Tensor is due"
+            return f"upscale returned a {type(output).__name__}; expected a torch.Tensor"
         if not torch.equal(kept, inputs):
             return "upscale changed its input in place; clone it first"
         sr = output
@@ -162,17 +162,21 @@ def _validate_method(  # noqa: PLR0915  (one closure per check, in the order the
     first, carries_gradient = sr.detach(), sr.requires_grad
 
     def shape() -> str | None:
-        due = (3, 3, *out)
-        return None if tuple(first.shape) == due else f"returned {tuple(first.shape)} for 3 images; {due} is due"
+        expected = (3, 3, *out)
+        return (
+            None
+            if tuple(first.shape) == expected
+            else f"returned {tuple(first.shape)} for 3 images; expected {expected}"
+        )
 
     def dtype() -> str | None:
-        return None if first.dtype == torch.float32 else f"returned {first.dtype}; torch.float32 is due"
+        return None if first.dtype == torch.float32 else f"returned {first.dtype}; expected torch.float32"
 
     def value_range() -> str | None:
         if not torch.isfinite(first).all():
             return "returned NaN or infinite values"
         low, high = float(first.min()), float(first.max())
-        return None if low >= 0 and high <= 1 else f"values in [{low:.4g}, {high:.4g}]; [0, 1] is due (clamp them)"
+        return None if low >= 0 and high <= 1 else f"values in [{low:.4g}, {high:.4g}]; expected [0, 1] (clamp them)"
 
     def determinism() -> str | None:
         difference = float((ready.upscale(inputs).detach() - first).abs().max())
@@ -203,7 +207,7 @@ def _validate_method(  # noqa: PLR0915  (one closure per check, in the order the
     def odd_size() -> str | None:
         height, width = 13, 17
         try:
-            due = ready.output_size(height, width)
+            expected = ready.output_size(height, width)
             odd = _faces(32, 1)[0][:height, :width]
             output = ready.upscale(ready.batch([ready.given(odd)]))
         except (FaceSRBenchError, ValueError):
@@ -215,8 +219,8 @@ def _validate_method(  # noqa: PLR0915  (one closure per check, in the order the
             )
         return (
             None
-            if tuple(output.shape[-2:]) == due
-            else f"a {width}x{height} LR gave {tuple(output.shape[-2:])}, not {due}"
+            if tuple(output.shape[-2:]) == expected
+            else f"a {width}x{height} LR gave {tuple(output.shape[-2:])}, not {expected}"
         )
 
     for name, function in {
@@ -261,7 +265,7 @@ def _validate_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]:
 
 
 def _metric(plugin: Plugin[Any]) -> Any:
-    choice = MetricChoice(plugin, plugin.require_card().default_variant, None, None)
+    choice = MetricChoice(plugin, plugin.require_card().default_variant)
     metric = make_metric(choice, Setup(get_profile("sparnet"), 8))
     if isinstance(metric, Unavailable):
         raise metric.error
@@ -270,7 +274,7 @@ def _metric(plugin: Plugin[Any]) -> Any:
 
 def _validate_set_metric(plugin: Plugin[Any], cls: type[Any]) -> Iterator[Check]:
     """Features of one picture, twice; then a set against itself and against another."""
-    from facesr_bench.evaluation.inputs import checked_features
+    from facesr_bench.evaluation.scorer import checked_features
     from facesr_bench.plugins.metric import SetMetric
 
     card = plugin.require_card()

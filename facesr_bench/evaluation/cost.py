@@ -1,4 +1,4 @@
-"""What a method costs per image, measured when it is loaded: operations, and on a GPU its memory."""
+"""Measures the cost of a method per image when it is loaded: operations, and on a GPU its memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def load_measured(method: MethodBase, protocol: ProtocolCard) -> dict[str, Any]:
     Errors on that image are ignored here; they surface on the first real image.
 
     Returns:
-        For manifest["method"]["cost"]: `image`, `flops`, `peak_memory`; each may be None.
+        For the `method.cost` of a manifest: `image`, `flops`, `peak_memory`; each may be None.
 
     Raises:
         Exception: whatever `method.load` raises.

@@ -1,8 +1,8 @@
-"""Two folders of pictures in, numbers out: for images that were made elsewhere."""
+"""Scores folders of pictures that were made elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import FaceSRBenchError, MetricError
-from facesr_bench.evaluation.inputs import checked_features
 from facesr_bench.evaluation.metrics import opened
-from facesr_bench.evaluation.score import put_value
+from facesr_bench.evaluation.scorer import Lacking, Scorer, why_not
 from facesr_bench.evaluation.set_metrics import value_of_set
 from facesr_bench.images.files import Image8, read_image, read_only
 from facesr_bench.images.folders import by_stem, list_images, pair_by_stem
-from facesr_bench.plugins.metric import AnyMetric, MetricBase, SetMetric, Unavailable
+from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
 from facesr_bench.plugins.sample import Sample
 from facesr_bench.results.columns import MetricInfo, Totals, metric_infos, total
 from facesr_bench.results.record import ImageRecord, MetricRecord
@@ -25,28 +24,27 @@ from facesr_bench.results.record import ImageRecord, MetricRecord
 
 @dataclass
 class FolderScores:
-    """What two folders came to.
+    """The numbers of two folders.
 
     Attributes:
         rows: one per pair whose pictures could be read, by name.
         problems: why the other pairs could not, by name.
         infos, totals: every column, and its number or the reason why it has none.
+        asked: the columns of the metrics, in the order they were asked for.
     """
 
     rows: list[ImageRecord] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
     infos: dict[str, MetricInfo] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
+    asked: tuple[str, ...] = ()
 
 
 Pair = tuple[str, Path, Path | None]
 
-Features = dict[str, dict[str, tuple[NDArray[np.float32], ...]]]
-"""By extractor and name: those of SR, and of HR where there is one to compare with."""
-
 
 def pairs_of(sr: Path, hr: Path | None) -> list[Pair]:
-    """(name, SR file, HR file or none), sorted by name.
+    """(name, SR file, HR file or None), sorted by name.
 
     Raises:
         DataError: a folder is missing or empty, or pictures have no partner; lists them.
@@ -64,77 +62,95 @@ def score_folders(pairs: Iterable[Pair], metrics: Sequence[AnyMetric], has_truth
         metrics: from `find_metric`; those that are available get loaded here.
         has_truth: whether the pairs have HR files.
     """
-    found = FolderScores()
-    reasons = {metric.key: reason for metric in metrics if (reason := _why_not(metric, has_truth)) is not None}
-    metrics = opened(metrics)
-    reasons = {**{metric.key: metric.reason for metric in metrics if isinstance(metric, Unavailable)}, **reasons}
-    able = [metric for metric in metrics if isinstance(metric, MetricBase) and metric.key not in reasons]
-    features: Features = {}
+    found = FolderScores(asked=tuple(metric.key for metric in metrics))
+    given = {"reference"} if has_truth else set()
+    metrics = opened([_refused(metric, given) for metric in metrics])
+    scorer, features = Scorer(metrics, WORDS), _Features({m.extractor for m in metrics if isinstance(m, SetMetric)})
     for name, sr_path, hr_path in pairs:
         try:
-            sr = read_only(read_image(sr_path))
-            hr = read_only(read_image(hr_path)) if hr_path is not None else None
-            if hr is not None and sr.shape != hr.shape:
-                sizes = f"SR is {sr.shape[1]}x{sr.shape[0]} and HR {hr.shape[1]}x{hr.shape[0]}"
-                raise MetricError(f"{sizes}; only images of one size can be compared")
+            sr, hr = _read(sr_path, hr_path)
         except FaceSRBenchError as error:
             found.problems[name] = str(error)
             continue
-        row = ImageRecord(name, reasons=dict(reasons))
-        for metric in able:
-            _score(metric, name, sr, hr, row, features)
-        found.rows.append(row)
-    sets = {
-        metric.key: _of_set(metric, features, reasons.get(metric.key), found.rows)
-        for metric in metrics
-        if metric.card.of == "set"
-    }
+        # No metric that needs the input comes here, so what stands in for it is never looked at.
+        sample = Sample(name, lr=sr if hr is None else hr, hr=hr, keep=features.keep_reference)
+        found.rows.append(scorer.score(sr, scorer.prepare(sample), features.of(name)))
+    sets = {metric.key: _of_set(metric, features, found.rows) for metric in metrics if metric.card.of == "set"}
     found.infos = metric_infos({m.key: MetricRecord.model_validate(m.describe()) for m in metrics}, [])
     found.totals = total(found.infos, found.rows, sets)
     return found
 
 
-def _why_not(metric: AnyMetric, has_truth: bool) -> str | None:
+WORDS = Lacking(
+    reference="needs ground truth: give --hr",
+    reference_set="needs ground truth: give --hr, or statistics to compare with: --fid-reference NAME=FILE",
+    landmarks="needs annotated landmarks, which folders of pictures don't have; use `facesr-bench run`",
+    input="needs the low-resolution input, which folders of pictures don't have; use `facesr-bench run`",
+)
+
+
+def _refused(metric: AnyMetric, given: set[str]) -> AnyMetric:
+    """The metric, or why it can't be computed on folders: before its network is opened."""
+    if isinstance(metric, Unavailable) or (reason := why_not(metric, given, WORDS)) is None:
+        return metric
+    return Unavailable(metric.context, MetricError(reason), metric.describe())
+
+
+def _read(sr_path: Path, hr_path: Path | None) -> tuple[Image8, Image8 | None]:
+    sr = read_only(read_image(sr_path))
+    hr = read_only(read_image(hr_path)) if hr_path is not None else None
+    if hr is not None and sr.shape != hr.shape:
+        sizes = f"SR is {sr.shape[1]}x{sr.shape[0]} and HR {hr.shape[1]}x{hr.shape[0]}"
+        raise MetricError(f"{sizes}; only images of one size can be compared")
+    return sr, hr
+
+
+class _Features:
+    """Keeps in memory what metrics of sets read: by extractor and name, of SR and of HR."""
+
+    def __init__(self, extractors: set[str]) -> None:
+        self.sr: dict[str, dict[str, NDArray[np.float32]]] = {extractor: {} for extractor in extractors}
+        self.hr: dict[str, dict[str, NDArray[Any]]] = {extractor: {} for extractor in extractors}
+
+    def keep_reference(
+        self, name: str, image_id: str, compute: Callable[[], NDArray[Any]], limit: int | None = None
+    ) -> NDArray[Any]:
+        """As `plugins.sample.Keep`; what no metric of sets reads is not kept."""
+        kept = self.hr.get(name)
+        if kept is None:
+            return compute()
+        if image_id not in kept:
+            kept[image_id] = compute()
+        return kept[image_id]
+
+    def of(self, image_id: str) -> _FeaturesOf:
+        """Where those of one picture go."""
+        return _FeaturesOf(self, image_id)
+
+
+@dataclass(frozen=True)
+class _FeaturesOf:
+    all: _Features
+    image_id: str
+    wants_maps: bool = False
+
+    def keep_map(self, key: str, values: NDArray[np.float32]) -> None:
+        """Folders keep no maps."""
+
+    def keep_features(self, extractor: str, compute: Callable[[], NDArray[np.float32]]) -> None:
+        """Once for the metrics that share an extractor."""
+        if self.image_id not in self.all.sr[extractor]:
+            self.all.sr[extractor][self.image_id] = compute()
+
+
+def _of_set(metric: AnyMetric, features: _Features, rows: list[ImageRecord]) -> dict[str, Any]:
     if isinstance(metric, Unavailable):
-        return metric.reason
-    for need, what in (("landmarks", "annotated landmarks"), ("input", "the low-resolution input")):
-        if need in metric.card.needs:
-            return f"needs {what}, which folders of pictures don't have; use `facesr-bench run`"
-    own_set = isinstance(metric, SetMetric) and metric.reference_set is not None
-    if not has_truth and "reference" in metric.card.needs and not own_set:
-        return "needs ground truth: give --hr"
-    return None
-
-
-def _score(
-    metric: MetricBase,
-    name: str,
-    sr: Image8,
-    hr: Image8 | None,
-    row: ImageRecord,
-    features: Features,
-) -> None:
-    def compute() -> float | None:
-        if isinstance(metric, SetMetric):
-            kept = features.setdefault(metric.extractor, {})
-            if name not in kept:  # FID and KID read the same
-                images = [sr] if metric.reference_set is not None or hr is None else [sr, hr]
-                kept[name] = tuple(checked_features(metric, image) for image in images)
-            return None
-        # No metric that needs the input comes here, so what stands in for it is never looked at.
-        reference = metric.prepare_sample(Sample(name, lr=sr if hr is None else hr, hr=hr))
-        return metric.per_image(sr, reference)
-
-    put_value(row, metric.key, compute)
-
-
-def _of_set(metric: AnyMetric, features: Features, reason: str | None, rows: list[ImageRecord]) -> dict[str, Any]:
-    if reason is not None or not isinstance(metric, SetMetric):
-        return {"reason": reason}
-    other = metric.reference_set
+        return {"reason": metric.reason}
+    assert isinstance(metric, SetMetric)  # metrics whose card says of = "set" are
+    other, sr, hr = metric.reference_set, features.sr[metric.extractor], features.hr[metric.extractor]
 
     def stacked() -> tuple[NDArray[np.float32], NDArray[np.float32] | Path]:
-        kept = [features[metric.extractor][row.id] for row in rows]
-        return np.stack([sr for sr, *_ in kept]), other.path if other is not None else np.stack([hr for _, hr in kept])
+        ids = [row.id for row in rows]
+        return np.stack([sr[i] for i in ids]), other.path if other is not None else np.stack([hr[i] for i in ids])
 
     return value_of_set(metric, rows, stacked)

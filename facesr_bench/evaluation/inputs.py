@@ -6,136 +6,60 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facesr_bench.base.errors import (
     PLUGIN_ERRORS,
     DataError,
-    DetectionError,
     FaceSRBenchError,
-    MetricError,
     PluginError,
-    ResultsError,
-    WeightsError,
     describe,
 )
 from facesr_bench.base.files import file_name
 from facesr_bench.data.prepare import prepare
-from facesr_bench.data.protocols import find_protocol
+from facesr_bench.data.protocols import Datasets, find_protocol
 from facesr_bench.data.sources import open_dataset
-from facesr_bench.images.files import Image8, read_image, write_png
+from facesr_bench.evaluation.scorer import Prepared
+from facesr_bench.images.files import read_image, write_png
 from facesr_bench.plugins.cards import ProtocolCard
 from facesr_bench.plugins.dataset import DatasetBase, Item
 from facesr_bench.plugins.degradation import DegradationBase, find_degradation, make_degradation
-from facesr_bench.plugins.metric import AnyMetric, MetricBase, SetMetric, Unavailable
 from facesr_bench.plugins.sample import Sample
 from facesr_bench.results.arrays import References
 from facesr_bench.results.samples import SampleRecord, read_samples
 
 
-@dataclass
+@dataclass(frozen=True)
 class Loaded:
-    """One sample in memory, with all that depends on the ground truth alone.
+    """One image of a protocol in memory.
 
     Attributes:
-        references: what each metric's `prepare` returned, by metric name.
-        reasons: why a metric can't be computed on this image, whatever the method.
-        undetected: the metrics among them whose detector found no face in the ground truth.
-        passing: the metrics among them that lack a file; they are tried again once it is there.
-        error: why the sample could not be read; then `sample` is None.
+        prepared: the sample, with all that metrics make of its ground truth; None if it could not be read.
+        error: why it could not be read.
     """
 
     id: str
-    sample: Sample | None = None
-    references: dict[str, Any] = field(default_factory=dict)
-    reasons: dict[str, str] = field(default_factory=dict)
-    undetected: set[str] = field(default_factory=set)
-    passing: set[str] = field(default_factory=set)
+    prepared: Prepared | None = None
     error: str | None = None
 
     @property
-    def identity(self) -> str | None:
-        """The person it shows, or None where the dataset does not say."""
-        return self.sample.identity if self.sample is not None else None
+    def sample(self) -> Sample:
+        """The sample; those that could not be read must be sorted out before."""
+        assert self.prepared is not None
+        return self.prepared.sample
 
     @property
     def record(self) -> SampleRecord | None:
         """What is kept of it beside its pixels; None where it could not be read."""
-        if self.sample is None:
+        if self.prepared is None:
             return None
         points = self.sample.landmarks
         landmarks = None if points is None else [(float(x), float(y)) for x, y in points]
         return SampleRecord(self.id, landmarks, self.sample.identity)
-
-
-def prepare_sample(sample: Sample, metrics: Sequence[AnyMetric]) -> Loaded:
-    """A sample with all that metrics make of its ground truth."""
-    loaded = Loaded(sample.id, sample)
-    for metric in metrics:
-        _prepare_metric(metric, sample, loaded)
-    return loaded
-
-
-def _prepare_metric(metric: AnyMetric, sample: Sample, loaded: Loaded) -> None:
-    """Do what the ground truth alone decides, or say why it can't be done."""
-    key = metric.key
-    try:
-        if isinstance(metric, Unavailable):
-            loaded.reasons[key] = metric.reason
-        elif (reason := _why_not(metric, sample)) is not None:
-            loaded.reasons[key] = reason
-        elif not isinstance(metric, SetMetric):
-            loaded.references[key] = metric.prepare_sample(sample)
-        elif metric.reference_set is None:
-            keep_features(metric, sample)
-    except MetricError as error:
-        loaded.reasons[key] = str(error)
-        if isinstance(error, DetectionError):
-            loaded.undetected.add(key)
-    except WeightsError as error:
-        loaded.reasons[key] = str(error)
-        loaded.passing.add(key)
-    except ResultsError:
-        raise  # a run that can't save is a failed run
-    except PLUGIN_ERRORS as error:  # costs the metric's own cell
-        loaded.reasons[key] = describe(error)
-
-
-def keep_features(metric: SetMetric, sample: Sample) -> None:
-    """Compute the ground truth's features of a set metric, unless they are on disk."""
-    hr = sample.hr
-    assert hr is not None  # `_why_not` has seen to it
-    sample.once(metric.extractor, lambda: checked_features(metric, hr))
-
-
-def checked_features(metric: SetMetric, image: Image8) -> NDArray[np.float32]:
-    """D float32.
-
-    Raises:
-        MetricError: something else came out, or NaN or infinity.
-    """
-    features = np.asarray(metric.features(image))
-    if features.ndim != 1 or features.dtype != np.float32:
-        raise MetricError(f"{metric.key} made {features.dtype} features of shape {features.shape}; D float32 are due")
-    if not np.isfinite(features).all():
-        raise MetricError(f"{metric.key} made NaN or infinite features")
-    return features
-
-
-def _why_not(metric: MetricBase, sample: Sample) -> str | None:
-    own_set = isinstance(metric, SetMetric) and metric.reference_set is not None
-    if sample.hr is None and "reference" in metric.card.needs and not own_set:
-        if isinstance(metric, SetMetric):
-            return "needs a set to compare with: --fid-reference NAME=FILE, since this protocol has no ground truth"
-        return "needs ground truth, which this protocol does not have"
-    if sample.landmarks is None and "landmarks" in metric.card.needs:
-        return "needs landmarks, which this protocol does not have"
-    return None
 
 
 @dataclass(frozen=True)
@@ -167,19 +91,20 @@ class Source:
             return self.dataset.content_hash(list(self.items.values()))
 
 
-def open_source(protocol: ProtocolCard, data: Mapping[str, Path]) -> Source:
+def open_source(protocol: ProtocolCard, data: Mapping[str, Path], datasets: Datasets) -> Source:
     """Open a protocol's dataset and list its items; reads no pixels.
 
     Args:
         data: where the user has datasets.
+        datasets: all that are known to the run.
 
     Raises:
         FaceSRBenchError: its data is missing or not as its card describes, it lists what can't be in results, or its
             degradation can't be used.
     """
-    plugin, _ = find_protocol(protocol.name)
+    plugin, _ = find_protocol(protocol.name, datasets)
     with _named(plugin.name):
-        dataset, _ = open_dataset(protocol.name, data)
+        dataset, _ = open_dataset(protocol.name, data, datasets)
         items = list(dataset.items(protocol))
         _check_items(plugin.name, items)
     how = None
@@ -240,7 +165,7 @@ class Inputs:
         folder: Path,
         protocol: ProtocolCard,
         source: Callable[[], Source],
-        prepare: Callable[[Sample], Loaded],
+        prepare: Callable[[Sample], Prepared],
         coming: Mapping[str, int],
     ) -> None:
         self._folder, self._protocol, self._prepare = folder, protocol, prepare
@@ -264,7 +189,7 @@ class Inputs:
     def _load(self, image_id: str) -> Loaded:
         sample = self._from_folder(image_id)
         if sample is not None:
-            return self._prepare(replace(sample, keep=self._references))
+            return self._prepared(sample)
         try:
             with self._opening:
                 source = self._open()
@@ -273,7 +198,7 @@ class Inputs:
             return Loaded(image_id, error=str(error))
         except PLUGIN_ERRORS as error:  # costs this image
             return Loaded(image_id, error=f"{self._protocol.name} can't read it: {describe(error)}")
-        loaded = self._prepare(replace(sample, keep=self._references))
+        loaded = self._prepared(sample)
         damaged = image_id in self._stored
         for part, image in (("lr", sample.lr), ("hr", sample.hr)):
             path = self._path(part, image_id)
@@ -282,6 +207,9 @@ class Inputs:
         if loaded.record is not None:
             self._stored[image_id] = loaded.record
         return loaded
+
+    def _prepared(self, sample: Sample) -> Loaded:
+        return Loaded(sample.id, self._prepare(replace(sample, keep=self._references)))
 
     def _from_folder(self, image_id: str) -> Sample | None:
         """The sample as an earlier job has left it; None if it is not there, or not whole."""

@@ -48,6 +48,23 @@ def find_metric(name: str, setup: Setup) -> AnyMetric:
     return make_metric(parse_metric(name), setup)
 
 
+def find_metrics(names: Iterable[str], setup: Setup) -> list[AnyMetric]:
+    """As `find_metric` of each name; names of one column (`fid` and its default variant, say) give one metric."""
+    found = {metric.key: metric for metric in (find_metric(name, setup) for name in names)}
+    return list(found.values())
+
+
+def asked_columns(names: Iterable[str], metrics: Iterable[AnyMetric]) -> tuple[str, ...]:
+    """The columns that names mean, of the metrics that `find_metrics` made of them."""
+    made = list(metrics)
+    found = []
+    for choice in map(parse_metric, names):
+        behind = "" if choice.aggregate is None else f":{choice.aggregate}"
+        # Two files of one name look the same here; then both columns are meant.
+        found += [metric.key + behind for metric in made if metric.context.typed == choice.typed]
+    return tuple(dict.fromkeys(found))
+
+
 def load_metric(name: str, profile: str | Profile, scale: int, device: str = "cpu") -> MetricBase:
     """The metric called `name` under a profile, made but not loaded.
 
@@ -57,11 +74,21 @@ def load_metric(name: str, profile: str | Profile, scale: int, device: str = "cp
             is not a metric.
         FaceSRBenchError: it can't be computed here; says why.
     """
-    setup = Setup(get_profile(profile) if isinstance(profile, str) else profile, scale, device)
-    metric = find_metric(name, setup)
+    choice = parse_metric(name)
+    setup = Setup(get_profile(profile, [choice.plugin]) if isinstance(profile, str) else profile, scale, device)
+    metric = make_metric(choice, setup)
     if isinstance(metric, Unavailable):
         raise metric.error
     return metric
+
+
+def profile_for(profile: str, names: Iterable[str]) -> Profile:
+    """The convention that a user means, in which each metric asked for may have a table.
+
+    Raises:
+        FaceSRBenchError: there is no such profile or metric, or the user's file is not valid.
+    """
+    return get_profile(profile, [parse_metric(name).plugin for name in names])
 
 
 def make_metric(choice: MetricChoice, setup: Setup) -> AnyMetric:
@@ -70,8 +97,8 @@ def make_metric(choice: MetricChoice, setup: Setup) -> AnyMetric:
     missing: WeightsError | None = None
     if context.card.weights or choice.network is not None:
         try:
-            weights = resolve_metric(context.card, choice.network)
-            key = choice.base(_reference(context)) + weights.suffix
+            weights = resolve_metric(context.card, choice.network, choice.file)
+            key = choice.column(weights.suffix, _reference(context))
             context = replace(context, weights=weights, key=key)
         except WeightsError as error:
             missing = error
@@ -94,8 +121,9 @@ def context_of(choice: MetricChoice, setup: Setup) -> MetricContext:
         variant=choice.variant,
         argument=choice.argument,
         reference_set=other,
-        key=choice.column(other.name if other else None),
+        key=choice.column(reference=other.name if other else None),
         typed=choice.typed,
+        label=choice.label,
         memo=setup.memo,
     )
 
@@ -123,7 +151,7 @@ def instantiate(choice: MetricChoice, context: MetricContext) -> MetricBase:
 
 
 def _checked(metric: MetricBase, missing: WeightsError | None) -> AnyMetric:
-    """The metric, if it can be computed here as far as a quick look tells and describes itself without an error."""
+    """The metric, if a quick look finds that it can be computed here and it describes itself without an error."""
     key = metric.context.key
     try:
         reason = metric.why_unavailable()

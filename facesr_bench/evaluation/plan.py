@@ -17,24 +17,25 @@ from facesr_bench.base import environment, hashing
 from facesr_bench.base.devices import torch_device
 from facesr_bench.base.errors import FaceSRBenchError, MethodError, ResultsError
 from facesr_bench.base.files import file_name, make_folders
-from facesr_bench.base.hashing import digest
+from facesr_bench.base.grammar import Spec
+from facesr_bench.base.hashing import canonical, digest
 from facesr_bench.base.memo import Memo
-from facesr_bench.data.protocols import expand_protocols, find_protocol
-from facesr_bench.evaluation import set_metrics
+from facesr_bench.base.suggest import is_path
+from facesr_bench.data.protocols import Datasets, catalogue, find_protocol
+from facesr_bench.evaluation import adoption, set_metrics
 from facesr_bench.evaluation.inputs import Source, open_source
 from facesr_bench.evaluation.job import Facts, Job
-from facesr_bench.evaluation.metrics import Setup, find_metric
+from facesr_bench.evaluation.metrics import Setup, find_metrics, profile_for
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.degradation import find_degradation
 from facesr_bench.plugins.degradation import identity as degradation_identity
 from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
-from facesr_bench.plugins.profile import Profile, get_profile
+from facesr_bench.plugins.profile import Profile
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import MethodSpec
 from facesr_bench.results.arrays import References
 from facesr_bench.results.record import (
-    SCHEMA,
     CostRecord,
     DataRecord,
     DatasetRecord,
@@ -46,6 +47,7 @@ from facesr_bench.results.record import (
     PaperRecord,
     ProfileRecord,
     ProtocolRecord,
+    Request,
 )
 from facesr_bench.results.store import MANIFEST, Result, open_result
 
@@ -55,12 +57,14 @@ class Setting:
     """What all methods on one protocol share.
 
     Attributes:
-        plugin: the dataset's.
+        datasets: all that are known to the run.
+        plugin: the protocol's dataset.
         device: the torch device of methods and metrics.
         metrics: made, but their networks are not open.
     """
 
     options: RunRequest
+    datasets: Datasets
     plugin: Plugin[DatasetCard]
     card: ProtocolCard
     profile: Profile
@@ -73,20 +77,31 @@ class Setting:
         return self.options.out / file_name(self.card.name)
 
     @cached_property
+    def definition(self) -> str:
+        """A hash of what the protocol and profile decide; the data has its own."""
+        cards = {"protocol": canonical(self.card), "profile": canonical(self.profile)}
+        return hashing.fingerprint({**cards, **_degradation_identity(self.plugin, self.card)})
+
+    @cached_property
     def source(self) -> Source:
         """The protocol's dataset, opened when first asked for.
 
         Raises:
             FaceSRBenchError: see `open_source`.
         """
-        return open_source(self.card, self.options.data)
+        return open_source(self.card, self.options.data, self.datasets)
 
     @cached_property
-    def data(self) -> Mapping[str, Any]:
-        """The hash of what the dataset holds, its `count` of items, and `inputs`: a hash of what methods are given."""
+    def data(self) -> DataRecord:
+        """What the dataset holds."""
         content = self.source.content_hash()
         inputs = hashing.fingerprint({"data": content, **inputs_of(self.plugin, self.card)})
-        return {"hash": content, "count": len(self.source.items), "inputs": inputs}
+        return DataRecord(hash=content, count=len(self.source.items), inputs=inputs)
+
+
+def profile_of(options: RunRequest, card: ProtocolCard) -> Profile:
+    """The convention to compute a protocol's metrics by; errors as `profile_for`."""
+    return profile_for(options.profile or card.profile, options.metrics or card.metrics)
 
 
 def open_setting(options: RunRequest, protocol: str, memo: Memo) -> Setting:
@@ -98,13 +113,13 @@ def open_setting(options: RunRequest, protocol: str, memo: Memo) -> Setting:
     Raises:
         FaceSRBenchError: something is not known by its name.
     """
-    expand_protocols(options.protocols)  # makes the datasets known that were given as folders
-    plugin, card = find_protocol(protocol)
-    profile, device = get_profile(options.profile or card.profile), torch_device(options.device)
+    datasets = catalogue(options.protocols)
+    plugin, card = find_protocol(protocol, datasets)
+    profile, device = profile_of(options, card), torch_device(options.device)
     reference = set_metrics.read_reference(*options.fid_reference) if options.fid_reference else None
     setup = Setup(profile, card.scale, device, reference, memo)
-    metrics = [find_metric(name, setup) for name in options.metrics or card.metrics]
-    return Setting(options, plugin, card, profile, device, metrics)
+    metrics = find_metrics(options.metrics or card.metrics, setup)
+    return Setting(options, datasets, plugin, card, profile, device, metrics)
 
 
 @dataclass
@@ -112,13 +127,12 @@ class Entry:
     """One method on one protocol.
 
     Attributes:
-        spec: the method, and `asked`: how the user wrote it.
+        spec: the method, as the user wrote it.
         todo: image id -> `run` (the method is needed) or `score` (its image is on disk).
         weights_path: its checkpoint, verified.
     """
 
     spec: MethodSpec
-    asked: str
     result: Result
     todo: dict[str, str]
     weights_path: Path | None
@@ -127,9 +141,11 @@ class Entry:
         """What is to be done of it."""
         todo = tuple(self.todo.items())
         kept = frozenset(attended)
-        return Job(setting.options, setting.card.name, self.asked, self.weights_path, self.result.folder, todo, kept)
+        return Job(
+            setting.options, setting.card.name, self.spec.text, self.weights_path, self.result.folder, todo, kept
+        )
 
-    def learned(self, facts: Facts) -> None:
+    def learned(self, setting: Setting, facts: Facts) -> None:
         """Write into the manifest what has computed this run's numbers, and what the method costs.
 
         Raises:
@@ -137,8 +153,9 @@ class Entry:
         """
         machine = EnvironmentRecord.model_validate(facts.environment)
         # Metrics may know more of themselves once their networks are open.
-        metrics = {key: MetricRecord.model_validate(described) for key, described in facts.metrics.items()}
-        manifest = self.result.manifest.computed(_now(), machine, environment.command_line(), metrics)
+        metrics = _records(setting, facts.metrics)
+        request, command = _request(setting, self.spec), environment.command_line()
+        manifest = self.result.manifest.computed(_now(), machine, request, command, metrics)
         if facts.cost is not None:
             manifest = manifest.measured(CostRecord.model_validate(facts.cost))
         self.result.manifest = manifest
@@ -150,7 +167,7 @@ class Failure:
     """A method that can't run on a protocol at all.
 
     Attributes:
-        result: keeps its row in every table, with the reason; none where not even its card can be read.
+        result: keeps its row in every table, with the reason; None where not even its card can be read.
     """
 
     label: str
@@ -160,11 +177,14 @@ class Failure:
 
 def inputs_of(plugin: Plugin[DatasetCard], card: ProtocolCard) -> dict[str, Any]:
     """What decides the images that methods get, beside the data itself."""
-    prose = {"metrics", "summary", "expected_count", "profile"}
-    decides = {"protocol": card.model_dump(mode="json", exclude=prose), "dataset_code": plugin.code_hash()}
+    return {"protocol": canonical(card), "dataset_code": plugin.code_hash(), **_degradation_identity(plugin, card)}
+
+
+def _degradation_identity(plugin: Plugin[DatasetCard], card: ProtocolCard) -> dict[str, Any]:
+    """What tells the LR images of a degradation from those of another of its name; nothing where LR is given."""
     if card.degradation is None:
-        return decides
-    return {**decides, **degradation_identity(find_degradation(card.degradation, plugin.folder))}
+        return {}
+    return degradation_identity(find_degradation(card.degradation, plugin.folder))
 
 
 def references_of(result: Result) -> References:
@@ -172,11 +192,10 @@ def references_of(result: Result) -> References:
     return References(result.inputs_folder / "references")
 
 
-def open_entry(setting: Setting, spec: MethodSpec, asked: str, chosen: Sequence[str]) -> Entry | Failure:
+def open_entry(setting: Setting, spec: MethodSpec, chosen: Sequence[str]) -> Entry | Failure:
     """The result folder of one method, and what is missing in it.
 
     Args:
-        asked: how the user wrote the method.
         chosen: ids of the images that the run is about.
 
     Raises:
@@ -188,13 +207,13 @@ def open_entry(setting: Setting, spec: MethodSpec, asked: str, chosen: Sequence[
         found = weights.resolve_method(spec.plugin, spec.weights)
         label = _label(spec, found.name if found else None, precision)
         _refuse_unaligned(setting, spec.plugin.require_card())
-        result = _open_result(setting, spec, found, label)
+        result = _open_result(setting, spec, found, label, spec.plugin.code_hash())
     except ResultsError:
         raise
     except FaceSRBenchError as error:
         failed = failed_result(setting, spec, label, str(error), getattr(error, "details", "") or None)
         return Failure(label, error, failed)
-    return Entry(spec, asked, result, _todo(setting, result, chosen), found.path if found else None)
+    return Entry(spec, result, _todo(setting, result, chosen), found.path if found else None)
 
 
 def _unaligned(setting: Setting, card: MethodCard) -> bool:
@@ -210,11 +229,14 @@ def _refuse_unaligned(setting: Setting, card: MethodCard) -> None:
         )
 
 
-def _open_result(setting: Setting, spec: MethodSpec, found: weights.Weights | None, label: str) -> Result:
+def _open_result(setting: Setting, spec: MethodSpec, found: weights.Weights | None, label: str, code: str) -> Result:
     """Open or create the result folder of this exact configuration."""
-    key = _fingerprint(setting, spec, found)
+    weights_hash = found.sha256 if found else _loose_weights(spec.plugin)
+    key = result_fingerprint(setting, spec.plugin.name, code, weights_hash, spec.argument_hash())
     folder = setting.root / file_name(label) / key
-    manifest = _manifest(setting, spec, found, label, key)
+    manifest = _manifest(setting, spec, found, label, key, code)
+    if spec.argument is None and not folder.exists():  # schema 1 knew no arguments
+        adoption.adopt(setting, spec.plugin, weights_hash, folder)
     if (folder / MANIFEST).exists():
         manifest = manifest.continuing(open_result(folder).manifest)
     result = Result(folder, manifest)
@@ -233,48 +255,58 @@ def failed_result(setting: Setting, spec: MethodSpec, label: str, message: str, 
     """
     if spec.plugin.card is None:
         return None
-    asked = spec.weights or spec.plugin.card.default_weights
-    manifest = _manifest(setting, spec, None, label, "failed")
-    manifest = manifest.failed(message, details, asked)
+    manifest = _manifest(setting, spec, None, label, "failed", _code_hash(spec))
+    manifest = manifest.failed(message, details, spec.weights or spec.plugin.card.default_weights)
     result = Result(setting.root / file_name(label) / "failed", manifest)
     result.save_manifest()
     return result
 
 
-def _fingerprint(setting: Setting, spec: MethodSpec, found: weights.Weights | None) -> str:
+def result_fingerprint(
+    setting: Setting, method: str, code: str, weights_hash: str | None, argument: str | None = None
+) -> str:
+    """What names a result.
+
+    Args:
+        code: the hash of the method's code and of what its card decides.
+        weights_hash: of the checkpoint, or of what a method opens by itself.
+        argument: a hash of what followed the method's colon, or None.
+    """
     # The metrics are not part of it: each line carries the version of each of its values, so that a metric added
-    # later is computed from the saved images.
+    # later is computed from the saved images. `inputs` covers the data, the protocol and the dataset's code.
     return hashing.fingerprint(
         {
-            "schema": SCHEMA,
-            "method": spec.plugin.name,
-            "code": spec.plugin.code_hash(),
-            "weights": found.sha256 if found else _loose_weights(spec.plugin),
+            "method": method,
+            "code": code,
+            "weights": weights_hash,
             "precision": setting.options.precision,
-            **inputs_of(setting.plugin, setting.card),
-            "data": setting.data["hash"],
-            "profile": {k: v for k, v in setting.profile.canonical().items() if k not in setting.profile.FOR_PEOPLE},
+            "inputs": setting.data.inputs,
+            "profile": canonical(setting.profile),
+            **({} if argument is None else {"argument": argument}),
         }
     )
 
 
 def _loose_weights(plugin: Plugin[MethodCard]) -> str | None:
-    """A hash of the checkpoints that a method without named weights may open by itself; none if it has none."""
+    """A hash of the checkpoints that a method without named weights may open by itself; None if it has none."""
     files = {path.relative_to(plugin.folder).as_posix(): digest(path) for path in plugin.loose_weights()}
-    return hashing.fingerprint(files) if files else None
+    return hashing.fingerprint(files, pipeline=1) if files else None
 
 
-def _manifest(setting: Setting, spec: MethodSpec, found: weights.Weights | None, label: str, key: str) -> Manifest:
+def _manifest(
+    setting: Setting, spec: MethodSpec, found: weights.Weights | None, label: str, key: str, code: str | None
+) -> Manifest:
     method = spec.plugin.require_card()
     dataset = setting.plugin.require_card()
     now = _now()
     return Manifest(
         fingerprint=key,
+        definition=setting.definition,
         created=now,
         updated=now,
         protocol=ProtocolRecord.model_validate(setting.card.model_dump(mode="json")),
         dataset=DatasetRecord(name=dataset.name, title=dataset.title, licence=dataset.licence),
-        data=DataRecord.model_validate(setting.data),
+        data=setting.data,
         profile=ProfileRecord.model_validate(setting.profile.canonical()),
         method=MethodRecord(
             name=method.name,
@@ -289,22 +321,46 @@ def _manifest(setting: Setting, spec: MethodSpec, found: weights.Weights | None,
             licence=method.licence,
             paper=PaperRecord.model_validate(method.paper.model_dump(mode="json")) if method.paper else None,
             code=method.code,
-            code_hash=_code_hash(spec),
+            code_hash=code,
             assumed_aligned=_unaligned(setting, method) and setting.options.assume_aligned,
         ),
         environment=_environment(setting.options.device),
+        request=_request(setting, spec),
         command=environment.command_line(),
-        metrics=_described(setting.metrics),
+        metrics=_records(setting, {metric.key: metric.describe() for metric in setting.metrics}),
         error=None,
     )
+
+
+def _request(setting: Setting, spec: MethodSpec) -> Request:
+    """What was asked for, as far as it is about one method on one protocol."""
+    asked = setting.options
+    return Request(
+        methods=(spec.text,),
+        protocols=(_protocol_as_asked(setting),),
+        options=asked.recorded(),
+        data=tuple(name for name in asked.data if name in {setting.card.name, setting.plugin.name}),
+    )
+
+
+def _protocol_as_asked(setting: Setting) -> str:
+    """Its name, or `FOLDER:NAME` for one of a dataset that the user gave as a folder."""
+    for text in setting.options.protocols:
+        folder = text.partition(":")[0]
+        if is_path(text) and Path(folder).expanduser().resolve() == setting.plugin.folder.resolve():
+            return f"{folder}:{setting.card.name}"
+    return setting.card.name
 
 
 def _environment(device: str) -> EnvironmentRecord:
     return EnvironmentRecord.model_validate(environment.environment(device))
 
 
-def _described(metrics: Sequence[AnyMetric]) -> dict[str, MetricRecord]:
-    return {metric.key: MetricRecord.model_validate(metric.describe()) for metric in metrics}
+def _records(setting: Setting, described: Mapping[str, Mapping[str, Any]]) -> dict[str, MetricRecord]:
+    """What metrics say of themselves; those of the user's own folders are asked for as they were now."""
+    asked = zip(setting.options.metrics or setting.card.metrics, setting.metrics, strict=True)
+    folders = {metric.key: {"typed": text} for text, metric in asked if is_path(Spec.parse(text).name)}
+    return {key: MetricRecord.model_validate({**said, **folders.get(key, {})}) for key, said in described.items()}
 
 
 def _code_hash(spec: MethodSpec) -> str | None:
@@ -343,10 +399,7 @@ def _is_missing(result: Result, row: ImageRecord, metric: AnyMetric) -> bool:
 
 
 def _label(spec: MethodSpec, weights_name: str | None, precision: str) -> str:
-    default = spec.plugin.card.default_weights if spec.plugin.card else None
-    label = spec.plugin.name
-    if weights_name is not None and weights_name != default:
-        label += f"@{weights_name}"
+    label = spec.row(weights_name)
     return label if precision == "fp32" else f"{label} ({precision})"
 
 

@@ -22,9 +22,9 @@ from facesr_bench.base.errors import (
 from facesr_bench.evaluation import cost
 from facesr_bench.evaluation.inputs import Loaded
 from facesr_bench.images.files import Image8
-from facesr_bench.plugins.cards import MethodCard, ProtocolCard
+from facesr_bench.plugins.cards import ProtocolCard
 from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
-from facesr_bench.plugins.registry import Plugin
+from facesr_bench.plugins.spec import MethodSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +34,7 @@ RANGE_TOLERANCE = 1e-4
 
 
 def load_method(
-    plugin: Plugin[MethodCard], weights: Path | None, protocol: ProtocolCard, device: str, precision: str
+    spec: MethodSpec, weights: Path | None, protocol: ProtocolCard, device: str, precision: str
 ) -> tuple[MethodBase, dict[str, Any]]:
     """A method with its networks open, and what it costs: see `cost.load_measured`.
 
@@ -44,10 +44,10 @@ def load_method(
     Raises:
         FaceSRBenchError: it can't be loaded.
     """
-    card = plugin.require_card()
-    context = MethodContext(card, protocol.scale, weights=weights, device=device, precision=precision)
+    card = spec.plugin.require_card()
+    context = MethodContext(card, protocol.scale, weights, spec.argument, device, precision)
     try:
-        method = make_method(plugin.load_class(), context)
+        method = make_method(spec.plugin.load_class(), context)
         return method, cost.load_measured(method, protocol)
     except FaceSRBenchError:
         raise
@@ -70,7 +70,6 @@ def upscale(method: MethodBase, batch: Sequence[Loaded]) -> list[Output]:
     outputs: dict[int, Output] = {}
     groups: dict[tuple[int, ...], list[tuple[int, Image8, tuple[int, int]]]] = {}
     for i, loaded in enumerate(batch):
-        assert loaded.sample is not None  # unreadable samples never get here
         try:
             size = method.output_size(*loaded.sample.lr.shape[:2])
             image = method.given(loaded.sample.lr)
@@ -117,18 +116,18 @@ def _check_batch(method: MethodBase, sr: Tensor, count: int) -> None:
     if not torch.is_tensor(sr):
         raise MethodError(f"{name} returned a {type(sr).__name__}, not a tensor")
     if sr.ndim != 4 or sr.shape[0] != count or sr.shape[1] != 3:
-        raise MethodError(f"{name} returned shape {tuple(sr.shape)} for {count} image(s); BxCxHxW with C = 3 is due")
+        raise MethodError(f"{name} returned shape {tuple(sr.shape)} for {count} image(s); expected BxCxHxW with C = 3")
     if sr.dtype != torch.float32:
-        raise MethodError(f"{name} returned {sr.dtype}; float32 is due")
+        raise MethodError(f"{name} returned {sr.dtype}; expected float32")
 
 
 def _checked(method: MethodBase, sr: NDArray[np.float32], size: tuple[int, int], ms: float) -> Output:
     name = method.card.name
     if sr.shape[:2] != size:
-        return Output(None, error=f"{name} returned {sr.shape[1]}x{sr.shape[0]} px; {size[1]}x{size[0]} is due")
+        return Output(None, error=f"{name} returned {sr.shape[1]}x{sr.shape[0]} px; expected {size[1]}x{size[0]}")
     if (bad := int(np.count_nonzero(~np.isfinite(sr)))) > 0:
         return Output(None, error=f"{name} returned {bad} NaN or infinite values of {sr.size}")
     low, high = float(sr.min()), float(sr.max())
     if low < -RANGE_TOLERANCE or high > 1 + RANGE_TOLERANCE:
-        return Output(None, error=f"{name} returned values in [{low:.4g}, {high:.4g}]; [0, 1] is due")
+        return Output(None, error=f"{name} returned values in [{low:.4g}, {high:.4g}]; expected [0, 1]")
     return Output(np.clip(sr, 0, 1), ms)

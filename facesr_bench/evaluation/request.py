@@ -1,4 +1,4 @@
-"""What a run is asked for, what it says while it goes on, and what came of it."""
+"""The options of a run, its progress, and its outcome."""
 # ruff: noqa: RUF009 - an option is a descriptor, meant to be shared by all requests
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from facesr_bench.base.options import (
     Places,
     Text,
     changed,
+    options_of,
 )
 
 if TYPE_CHECKING:
@@ -95,6 +96,45 @@ class RunRequest:
         """
         return {"methods": list(self.methods), "protocols": list(self.protocols), **changed(self)}
 
+    def recorded(self) -> dict[str, Any]:
+        """The options that a result keeps: as `as_data`, without the folders of this machine.
+
+        Neither is kept what decides only where results lie and what becomes of earlier ones.
+        """
+        found = {name: value for name, value in changed(self).items() if name not in _NOT_RECORDED}
+        if self.fid_reference is not None:
+            found["fid_reference"] = {self.fid_reference[0]: self.fid_reference[1].name}
+        return found
+
+
+_NOT_RECORDED = frozenset({"methods", "protocols", "data", "out", "resume"})
+"""The first three have fields of their own in a record."""
+
+
+_SHARED = options_of(RunRequest)
+
+
+@dataclass(frozen=True)
+class FolderRequest:
+    """The options of `facesr-bench score` and `facesr_bench.score_folders`, declared as those of a run are.
+
+    Raises:
+        FaceSRBenchError: a value that can't be meant; says what it must be.
+    """
+
+    sr: Option[str | Path, Path] = Folder(REQUIRED, "finished pictures")
+    hr: Option[str | Path | None, Path | None] = Folder(None, "their ground truth, unless no metric needs it")
+    metrics: Option[Sequence[str], tuple[str, ...]] = Names(
+        ("psnr", "ssim"), "names (see `facesr-bench list metrics`) or folders", metavar="M,N"
+    )
+    profile: Option[str, str] = Text(
+        "sparnet", "the convention: a name (see `facesr-bench list profiles`) or ./FILE.toml"
+    )
+    _: KW_ONLY
+    scale: Option[int, int] = Count(8, "HR side over LR side; some profiles cut a border that wide", least=1)
+    device: Option[str, str] = _SHARED["device"]
+    fid_reference: Option[tuple[str, str | Path] | None, tuple[str, Path] | None] = _SHARED["fid_reference"]
+
 
 @dataclass
 class RunOutcome:
@@ -104,14 +144,15 @@ class RunOutcome:
         results: one per (protocol, method) that could be started, in the order asked for.
         computed: images upscaled or scored in this run.
         problems: one line per protocol, method or image that failed.
+        metrics: the columns that were asked for, by protocol; none where the protocol could not be run.
+        not_run: why a protocol could not be run at all, by its name.
     """
 
     results: list[Result] = field(default_factory=list)
     computed: int = 0
     problems: list[str] = field(default_factory=list)
-
-
-Options, Report = RunRequest, RunOutcome  # the names they had
+    metrics: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    not_run: dict[str, str] = field(default_factory=dict)
 
 
 class Progress:

@@ -39,7 +39,7 @@ def read_reference(name: str, path: Path) -> ReferenceSet:
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name) or name == GROUND_TRUTH.lower():
         raise MetricError(f"--fid-reference {name}=...: a name is of a-z, 0-9, dot, dash and underscore, and not hr")
-    Gaussian.from_file(path)  # told before any work is done
+    Gaussian.from_file(path)  # a bad file is refused before any work is done
     return ReferenceSet(name, path, digest(path))
 
 

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -18,12 +17,13 @@ from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, ResultsErr
 from facesr_bench.base.files import file_name
 from facesr_bench.base.memo import Memo
 from facesr_bench.evaluation import attention
-from facesr_bench.evaluation.inputs import Inputs, Loaded, prepare_sample
+from facesr_bench.evaluation.inputs import Inputs, Loaded
 from facesr_bench.evaluation.job import Facts, Job, Sink
 from facesr_bench.evaluation.metrics import opened
 from facesr_bench.evaluation.plan import Setting, open_setting
 from facesr_bench.evaluation.predict import load_method, upscale
 from facesr_bench.evaluation.score import saved_output, score_image, score_output
+from facesr_bench.evaluation.scorer import Scorer
 from facesr_bench.plugins.method import MethodBase
 from facesr_bench.plugins.metric import Unavailable
 from facesr_bench.plugins.spec import parse_method
@@ -109,8 +109,8 @@ class _Bench:
     def __init__(self, setting: Setting, result: Result, jobs: Sequence[Job]) -> None:
         self.setting = replace(setting, metrics=opened(setting.metrics))
         coming = Counter(image_id for job in jobs for image_id, _ in job.todo)
-        prepare = partial(prepare_sample, metrics=self.setting.metrics)
-        self.inputs = Inputs(result.inputs_folder, setting.card, lambda: setting.source, prepare, coming)
+        self.scorer = Scorer(self.setting.metrics)
+        self.inputs = Inputs(result.inputs_folder, setting.card, lambda: setting.source, self.scorer.prepare, coming)
 
     def facts(self, cost: dict[str, Any] | None = None) -> Facts:
         metrics = self.setting.metrics
@@ -166,21 +166,21 @@ class _Computation:
             FaceSRBenchError: it can't be loaded.
         """
         if self.method is None:
-            setting, plugin = self._setting, parse_method(self._job.method).plugin
+            setting, spec = self._setting, parse_method(self._job.method)
             precision = setting.options.precision
-            self.method, cost = load_method(plugin, self._job.weights, setting.card, setting.device, precision)
+            self.method, cost = load_method(spec, self._job.weights, setting.card, setting.device, precision)
             self._sink.facts(self._job, self._bench.facts(cost))
         return self.method
 
     def _submit(self, batch: Sequence[Loaded]) -> Iterator[tuple[Loaded, Future[ImageRecord]]]:
         """Upscale what the method still lacks of a batch; saving and scoring go to the other threads."""
-        metrics, profile = self._setting.metrics, self._setting.profile
+        scorer, mode = self._bench.scorer, self._setting.profile.quantise
         to_run: list[Loaded] = []
         for loaded in batch:
             if loaded.error is not None:
                 yield loaded, _done(ImageRecord(loaded.id, error=loaded.error))
             elif self._todo[loaded.id] == "score" and (sr := saved_output(self._result, loaded.id)) is not None:
-                yield loaded, self._scorers.submit(score_image, sr, loaded, metrics, self._result)
+                yield loaded, self._scorers.submit(score_image, sr, loaded, scorer, self._result)
             else:
                 to_run.append(loaded)
         if not to_run:
@@ -188,13 +188,13 @@ class _Computation:
         try:
             method = self._require_method()  # not loaded yet if a saved image can't be read
         except FaceSRBenchError as error:
-            failed = [ImageRecord(loaded.id, error=str(error), identity=loaded.identity) for loaded in to_run]
+            failed = [ImageRecord(loaded.id, error=str(error), identity=loaded.sample.identity) for loaded in to_run]
             yield from zip(to_run, map(_done, failed), strict=True)
             return
         outputs = upscale(method, to_run)
         self._keep_attention(method, [loaded for loaded in to_run if loaded.id in self._job.attended])
         for output, loaded in zip(outputs, to_run, strict=True):
-            yield loaded, self._scorers.submit(score_output, output, loaded, metrics, self._result, profile.quantise)
+            yield loaded, self._scorers.submit(score_output, output, loaded, scorer, self._result, mode)
 
     def _keep_attention(self, method: MethodBase, batch: Sequence[Loaded]) -> None:
         """Where the method looked, for the first images; a failure here costs no number."""

@@ -1,4 +1,4 @@
-"""Where is the face? Detectors of five points behind one contract: a picture in, points out.
+"""Face detectors behind one contract: a picture in, five points out.
 
 For pictures without annotation, and for alignment by what is detected on each picture itself. Face crops leave hardly
 any margin around the face, and detectors were trained on faces in scenes: so each looks at a view of the picture, which

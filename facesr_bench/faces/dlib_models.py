@@ -42,7 +42,7 @@ def model_file(name: str) -> Path:
 
 
 def why_missing() -> str | None:
-    """Why dlib's networks can't be used here, without importing dlib; none if they can."""
+    """Why dlib's networks can't be used here, without importing dlib; None if they can."""
     if importlib.util.find_spec("dlib") is None:
         return NOT_INSTALLED
     try:

@@ -1,4 +1,4 @@
-"""Who is it? Embeddings of aligned faces, and how close two of them are."""
+"""Face recognition networks: aligned faces in, embeddings out, and the similarity of two embeddings."""
 
 from __future__ import annotations
 

@@ -100,9 +100,9 @@ class FanLandmarks:
     def _heatmaps(self, inputs: Tensor) -> Tensor:
         output = self._network(inputs)
         last: Tensor = output[-1] if isinstance(output, list | tuple) else output
-        due = (1, 68, HEATMAP_SIDE, HEATMAP_SIDE)
-        if tuple(last.shape) != due:
-            raise MetricError(f"2DFAN4 gave heatmaps of shape {tuple(last.shape)}; {due} is due")
+        expected = (1, 68, HEATMAP_SIDE, HEATMAP_SIDE)
+        if tuple(last.shape) != expected:
+            raise MetricError(f"2DFAN4 gave heatmaps of shape {tuple(last.shape)}; expected {expected}")
         return last
 
 

@@ -1,4 +1,4 @@
-"""Where are the 68 points? Detectors behind one contract: a picture and a box in, points out."""
+"""Landmark detectors behind one contract: a picture and a box in, 68 points out."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class OnnxLandmarks:
         resized = np.asarray(cv2.resize(square, size, interpolation=cv2.INTER_LINEAR), np.uint8)
         raw = self._network.run(resized[None])[0].astype(np.float64)
         if raw.size != 136:
-            raise MetricError(f"{self.name} gave {raw.size} numbers for a face; 136 (68 points) are due")
+            raise MetricError(f"{self.name} gave {raw.size} numbers for a face; expected 136 (68 points)")
         points = raw.reshape(68, 2)
         if self.spec.unit == "pixel":
             points = (points + 0.5) / size

@@ -39,7 +39,7 @@ class NetworkSpec(BaseModel):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     batch_of_one: bool = Field(default=False, description="the network takes a single picture at a time")
-    output: str | None = Field(default=None, description="name of the output; none where the network has only one")
+    output: str | None = Field(default=None, description="name of the output; not given where the network has only one")
 
     @model_validator(mode="after")
     def _channels_agree(self) -> NetworkSpec:
@@ -67,9 +67,9 @@ class NetworkSpec(BaseModel):
             MetricError: another shape or dtype.
         """
         tail = (3,) if self.channels == 3 else ()
-        due = (self.height, self.width, *tail)
-        if pictures.dtype != np.uint8 or pictures.ndim != len(due) + 1 or pictures.shape[1:] != due:
-            sizes = "x".join(str(side) for side in due)
+        expected = (self.height, self.width, *tail)
+        if pictures.dtype != np.uint8 or pictures.ndim != len(expected) + 1 or pictures.shape[1:] != expected:
+            sizes = "x".join(str(side) for side in expected)
             raise MetricError(f"{self.name} takes uint8 Nx{sizes}, not {pictures.dtype} of shape {pictures.shape}")
         planes = pictures[:, None] if self.channels == 1 else pictures.transpose(0, 3, 1, 2)
         if self.colour == "bgr":
@@ -151,7 +151,7 @@ class Presets(Generic[_Spec]):
         inputs = open_session(path).get_inputs()
         if len(inputs) != 1 or len(inputs[0].shape) != 4:
             given = "; ".join(f"{i.name} {i.shape}" for i in inputs)
-            raise WeightsError(f"{path}: its input is {given}, where one of [N, channels, height, width] is due")
+            raise WeightsError(f"{path}: its input is {given}, expected [N, channels, height, width]")
         count, _, height, width = inputs[0].shape
         found = {key: size for key, size in (("height", height), ("width", width)) if isinstance(size, int)}
         said = path.with_name(f"{path.name}.toml")
@@ -184,15 +184,15 @@ class OnnxNetwork:
 
     def _check_input(self) -> None:
         inputs = self._session.get_inputs()
-        due = (self.spec.channels, self.spec.height, self.spec.width)
+        expected = (self.spec.channels, self.spec.height, self.spec.width)
         shape = inputs[0].shape
-        fixed = [given for given, wanted in zip(shape[1:], due, strict=False) if isinstance(given, int)]
-        wanted = [wanted for given, wanted in zip(shape[1:], due, strict=False) if isinstance(given, int)]
+        fixed = [given for given, wanted in zip(shape[1:], expected, strict=False) if isinstance(given, int)]
+        wanted = [wanted for given, wanted in zip(shape[1:], expected, strict=False) if isinstance(given, int)]
         if len(inputs) != 1 or len(shape) != 4 or fixed != wanted:
             given_inputs = "; ".join(f"{i.name} {i.shape}" for i in inputs)
             raise WeightsError(
                 f"{self.path}: not the network of {self.spec.name}: its input is {given_inputs}, "
-                f"where one of [N, {', '.join(map(str, due))}] is due"
+                f"expected [N, {', '.join(map(str, expected))}]"
             )
         if isinstance(shape[0], int) and not self.spec.batch_of_one:
             raise WeightsError(f"{self.path}: takes {shape[0]} picture(s) at a time; set batch_of_one = true")

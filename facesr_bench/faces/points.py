@@ -34,8 +34,8 @@ def check_points(points: NDArray[Any], what: str, counts: tuple[int, ...]) -> Po
     """
     array = np.asarray(points, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] != 2 or array.shape[0] not in counts:
-        due = " or ".join(f"{count}x2" for count in counts)
-        raise MetricError(f"{what} must be {due} (x then y, px), not of shape {array.shape}")
+        expected = " or ".join(f"{count}x2" for count in counts)
+        raise MetricError(f"{what} must be {expected} (x then y, px), not of shape {array.shape}")
     if not np.isfinite(array).all():
         raise MetricError(f"{what}: NaN or infinity among the points")
     return array

@@ -37,7 +37,8 @@ def as_float64(features: Features, what: str, minimum: int) -> NDArray[np.float6
 
 
 def check_finite(values: NDArray[np.float64], what: str) -> None:
-    """
+    """Refuse NaN and infinity.
+
     Raises:
         MetricError: a NaN or infinity in `values`; says how many.
     """
@@ -46,7 +47,8 @@ def check_finite(values: NDArray[np.float64], what: str) -> None:
 
 
 def check_widths(first: int, second: int) -> None:
-    """
+    """Refuse features of two networks.
+
     Raises:
         MetricError: the two sets' features have different widths D, so they come from different networks.
     """

@@ -50,7 +50,7 @@ class Gaussian:
     Attributes:
         mean: D, float64.
         cov: DxD, float64, symmetric: the sample covariance, over n - 1.
-        n: how many images they are of; none where a file doesn't say.
+        n: how many images they are of; None where a file doesn't say.
 
     Raises:
         MetricError: on construction, if the shapes don't fit, or `cov` is not finite and symmetric.
@@ -69,7 +69,7 @@ class Gaussian:
         check_finite(self.mean, "the mean's values")
         check_finite(self.cov, "the covariance's values")
         if np.abs(self.cov - self.cov.T).max() > SYMMETRY_SLACK * np.abs(self.cov).max():
-            raise MetricError("the covariance is not symmetric, so it is none")
+            raise MetricError("the covariance is not symmetric, so it is no covariance")
 
     @classmethod
     def from_features(cls, features: Features, what: str = "the set") -> Gaussian:
@@ -116,7 +116,9 @@ class Gaussian:
         values, vectors = np.linalg.eigh((self.cov + self.cov.T) / 2)
         top = float(values[-1])
         if values[0] < -NEGATIVE_SLACK * abs(top):
-            raise MetricError(f"the covariance has eigenvalues from {values[0]:.3g} to {top:.3g}, so it is none")
+            raise MetricError(
+                f"the covariance has eigenvalues from {values[0]:.3g} to {top:.3g}, so it is no covariance"
+            )
         kept = values > np.finfo(np.float64).eps * top
         factor: Float = np.sqrt(values[kept])[:, None] * vectors[:, kept].T
         return factor

@@ -1,4 +1,4 @@
-"""How far off landmarks are: normalised mean error, and what a set of such errors comes to."""
+"""Normalised mean error of landmarks."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def read_image(source: Path | bytes, name: str | None = None) -> Image8:
     - Alpha is dropped and the stored colour kept, as OpenCV and most evaluation code do.
     - 16 bits per channel (PNG, TIFF, PPM) become 8 by rounding x / 257, never by cutting off the low byte.
     - Other depths (32-bit integers, signed integers, floats) are refused: no file says what their white is.
-    - The file must be whole, as far as its own structure tells (`facesr_bench.images.integrity`).
+    - The file must be whole, as far as its own structure shows (`facesr_bench.images.integrity`).
 
     Args:
         source: a file, or the bytes of one.

@@ -40,7 +40,7 @@ def sniff(data: bytes) -> str | None:
 
 
 def why_not_whole(data: bytes) -> str | None:
-    """Why a file's own structure says that it is not whole; None where it is, or can't tell.
+    """Why a file's own structure says that it is not whole; None where it is, or where that can't be known.
 
     Args:
         data: all bytes of the file, of one of `FORMATS`.

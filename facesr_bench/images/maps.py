@@ -50,7 +50,7 @@ COLOUR_MAP = "magma"
 
 
 DIVERGING_MAP = "PuOr"
-"""Purple to white to orange: told apart with any common colour blindness."""
+"""Purple to white to orange: distinguishable with any common colour blindness."""
 
 
 @cache

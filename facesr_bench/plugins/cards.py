@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from facesr_bench.base.errors import CardError
+from facesr_bench.base.errors import CardError, PluginError
+from facesr_bench.base.grammar import Spec
+from facesr_bench.base.suggest import is_path
 from facesr_bench.base.toml import read_toml
 
 """Version of the card format; a card of another version is refused."""
@@ -18,10 +21,19 @@ Aggregate = Annotated[str, StringConstraints(pattern=r"^(auc|failure)-[1-9][0-9]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 DegradationName = Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9._-]*|\.\.?/.+)$", max_length=256)]
 """A degradation by its name, or by its folder, from that of the card on (`./mine`)."""
-MetricSpec = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*(\[[a-z0-9-]+\]|:[a-z0-9._-]+)?(@[a-z0-9._-]+)?$", max_length=96),
-]
+
+
+def _metric(text: str) -> str:
+    try:
+        spec = Spec.parse(text)
+    except PluginError as error:
+        raise ValueError(str(error)) from error
+    if is_path(spec.name) or spec.file or spec.label or str(spec) != text or len(text) > 96:
+        raise ValueError("a metric of a card is name, name[variant], name:argument, with @network where it has several")
+    return text
+
+
+MetricSpec = Annotated[str, AfterValidator(_metric)]
 """A metric as users write it: `psnr`, `fid[clean]`, `pyiqa:niqe`, `lpips@vgg`."""
 FileUrl = Annotated[
     str, StringConstraints(pattern=r"^https?://[^/\s?#]+/([^\s?#]*/)?[A-Za-z0-9][A-Za-z0-9._+~-]*(\?[^\s#]*)?$")
@@ -32,7 +44,7 @@ FileUrl = Annotated[
 class _Card(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
-    FOR_PEOPLE: ClassVar[frozenset[str]] = frozenset()
+    DESCRIPTIVE: ClassVar[frozenset[str]] = frozenset()
     """Fields that can't change a number: they are for people, or have a place of their own in the fingerprint."""
 
 
@@ -94,7 +106,7 @@ class WeightsCard(_Card):
 class MethodCard(_Card):
     """What a method is; its behaviour is the class `Method` in method.py beside the card."""
 
-    FOR_PEOPLE = frozenset(
+    DESCRIPTIVE = frozenset(
         {"schema_version", "title", "summary", "parameters", "licence", "paper", "code", "weights", "default_weights"}
     )
 
@@ -103,13 +115,18 @@ class MethodCard(_Card):
     name: Name
     title: str
     summary: str
-    implementation: Name | None = Field(default=None, description="folder of another built-in whose method.py is used")
+    implementation: Name | None = Field(
+        default=None, description="built-in whose method.py is used, and whose paper, unless given here"
+    )
     input: Literal["lr", "bicubic"] = Field(
         description="`lr`: native LR; `bicubic`: LR upsampled to the output size by Pillow's bicubic, in uint8"
     )
     scales: tuple[int, ...] = Field(default=(), description="scales it can do; empty for any")
     output_size: int | None = Field(default=None, gt=0, description="side of the only output size it can make, px")
     needs_ffhq_alignment: bool = False
+    takes_argument: bool = Field(
+        default=False, description="a text must follow the colon, as in `images:DIR`; a file or folder is hashed"
+    )
     parameters: int | None = Field(default=None, ge=0)
     licence: str
     paper: Paper | None = None
@@ -135,7 +152,7 @@ class CropCard(_Card):
     """
 
     rule: Literal["none", "centre", "box", "landmarks"]
-    size: int | None = Field(default=None, gt=0, description="side in px, for `centre`; none: the shorter side")
+    size: int | None = Field(default=None, gt=0, description="side in px, for `centre`; not given: the shorter side")
     enlarge: float | None = Field(default=None, gt=0, description="side over the longer side of the landmark box")
     shift_up: float | None = Field(default=None, description="upward shift of the centre, in landmark box heights")
 
@@ -149,12 +166,16 @@ class CropCard(_Card):
 class ProtocolCard(_Card):
     """How a dataset is turned into a benchmark. `name` is the key of its table in the dataset's card."""
 
+    DESCRIPTIVE = frozenset({"summary", "metrics", "expected_count", "profile"})
+
     name: Name
     summary: str
     split: str = "test"
     crop: CropCard
     scale: int = Field(ge=1, description="HR side over LR side")
-    hr_size: int | None = Field(default=None, gt=0, description="side of HR, px (Pillow bicubic); none: as cropped")
+    hr_size: int | None = Field(
+        default=None, gt=0, description="side of HR, px (Pillow bicubic); not given: as cropped"
+    )
     lr_size: int | None = Field(default=None, gt=0, description="side that given LR images must have, px")
     source: Literal["hr", "pairs", "lr"] = Field(description="`hr`: LR is made of HR; `pairs`: both given; `lr`: no HR")
     degradation: DegradationName | None = Field(default=None, description="how LR is made; only with source `hr`")
@@ -175,7 +196,7 @@ class ProtocolCard(_Card):
 class DatasetCard(_Card):
     """What a dataset is; its reader is the class `Dataset` in dataset.py beside the card."""
 
-    FOR_PEOPLE = frozenset(
+    DESCRIPTIVE = frozenset(
         {"schema_version", "title", "summary", "licence", "citation", "obtain", "layout", "protocols"}
     )
 
@@ -205,7 +226,7 @@ class DatasetCard(_Card):
 class MetricWeightsCard(_Card):
     """One network that a metric can be computed with."""
 
-    store: str | None = Field(default=None, description="its name in the weights catalogue; none: given as a file")
+    store: str | None = Field(default=None, description="its name in the weights catalogue; not given: given as a file")
 
 
 class MetricVariantCard(_Card):
@@ -224,10 +245,15 @@ class MetricCard(_Card):
     summary: str
     version: int = Field(ge=1, description="raised whenever a number could change")
     of: Literal["image", "set"] = Field(default="image", description="whether one image has a value, or only many")
-    higher_is_better: bool | None = Field(default=None, description="none: the class knows, by its variant")
+    higher_is_better: bool | None = Field(default=None, description="not given: the class knows, by its variant")
     unit: str = ""
     range: tuple[float, float]
     digits: int = Field(default=4, ge=0, description="decimals in tables")
+    order: int = Field(default=100, ge=0, description="place of its column; columns of one place stand by name")
+    family: Literal["fidelity", "perception", "identity", "landmarks", "other"] = Field(
+        default="other", description="what it is about: figures that show one metric of a family choose by this"
+    )
+    lead: bool = Field(default=False, description="the one of its family that a figure shows")
     needs: tuple[Literal["reference", "landmarks", "input"], ...] = Field(
         default=(), description="`reference`: an HR image; `landmarks`: the dataset's own; `input`: the LR image"
     )
@@ -239,10 +265,13 @@ class MetricCard(_Card):
     )
     leave_out_below: float | None = Field(
         default=None,
-        description="values below it are left out of the mean, counted and told",
+        description="values below it are left out of the mean, counted and shown",
     )
     paper: Paper | None = None
-    implementation: Name | None = Field(default=None, description="folder of another built-in whose metric.py is used")
+    implementation: Name | None = Field(
+        default=None,
+        description="built-in whose metric.py is used, and whose networks, variants and paper, unless given here",
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="read by the metric's class")
     convention: dict[str, Any] = Field(
         default_factory=dict, description="fields of its convention that it fixes, whatever the profile says"
@@ -265,7 +294,7 @@ class MetricCard(_Card):
 class DegradationCard(_Card):
     """What a degradation is; how it makes LR is the class `Degradation` in degradation.py beside the card."""
 
-    FOR_PEOPLE = frozenset({"schema_version", "title", "summary", "paper"})
+    DESCRIPTIVE = frozenset({"schema_version", "title", "summary", "paper", "order", "family", "lead"})
 
     schema_version: Literal[1]
     kind: Literal["degradation"]
@@ -329,7 +358,32 @@ def _unknown_field(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
     return f"unknown field{hint} (known here: {', '.join(known)})"
 
 
-def read_card(path: Path, kind: str) -> Card:
-    """Read and validate one card.toml of `kind` (`method`, `dataset`, `metric` or `degradation`)."""
+def read_card(path: Path, kind: str, builtins: Path | None = None) -> Card:
+    """Read and validate one card.toml of `kind` (`method`, `dataset`, `metric` or `degradation`).
+
+    Args:
+        builtins: where the built-in plug-ins of this kind are, one of which may be the card's `implementation`.
+
+    Raises:
+        CardError: it is not valid.
+    """
     data = read_toml(path)
+    if builtins is not None and isinstance(data.get("implementation"), str):
+        data = {**_inherited(data, kind, builtins), **data}
     return validate(CARD_TYPES[kind], data, path)
+
+
+def _inherited(data: Mapping[str, Any], kind: str, builtins: Path) -> dict[str, Any]:
+    """What a card has from the card of its `implementation`.
+
+    A method has its paper; a metric without [weights] of its own (`weights = {}`: it needs none) its networks and its
+    paper; one without [variants] its variants.
+    """
+    path = builtins / str(data["implementation"]).replace("-", "_") / "card.toml"
+    if not path.is_file():
+        return {}  # said where its code is looked for
+    fields = ["paper"] if kind == "method" or "weights" not in data else []
+    if kind == "metric":
+        fields += ["weights", "default_weights"] if "weights" not in data else []
+        fields += ["variants", "default_variant"] if "variants" not in data else []
+    return {field: value for field, value in read_toml(path).items() if field in fields}

@@ -41,9 +41,9 @@ class Picture:
     """What a dataset reads for one item, before the protocol's crop and degradation.
 
     Attributes:
-        hr: HxWx3 uint8, or none for data without ground truth.
-        lr: HxWx3 uint8, or none where the protocol makes LR from HR.
-        landmarks: Nx2 float64, x then y in px of `hr`, the centre of the top-left pixel at (0, 0); or none.
+        hr: HxWx3 uint8, or None for data without ground truth.
+        lr: HxWx3 uint8, or None where the protocol makes LR from HR.
+        landmarks: Nx2 float64, x then y in px of `hr`, the centre of the top-left pixel at (0, 0); or None.
         box: left, top, side in px: the square that crop rule `box` takes.
         identity: who it is.
     """
@@ -60,7 +60,7 @@ class DatasetBase(ABC):
 
     Args:
         card: the dataset's card.
-        root: the folder (or file) the user gave with `--data`; none where the card says `needs_data = false`.
+        root: the folder (or file) the user gave with `--data`; None where the card says `needs_data = false`.
     """
 
     def __init__(self, card: DatasetCard, root: Path | None) -> None:

@@ -110,7 +110,7 @@ def make_degradation(plugin: Plugin[DegradationCard], scale: int) -> Degradation
 
 
 def identity(plugin: Plugin[DegradationCard]) -> dict[str, Any]:
-    """What tells the pictures it makes from those of any other of its name, for the fingerprint of a result.
+    """What identifies the pictures it makes among those of its name, for the fingerprint of a result.
 
     A built-in has a version, which is raised whenever a picture could change; its first says nothing, since results
     that are older than versions were made with it. A stranger's code is hashed.

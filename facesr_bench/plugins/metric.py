@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import FaceSRBenchError, MetricError
+from facesr_bench.base.grammar import Column
 from facesr_bench.base.memo import Memo
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins import convention as conventions
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DESCRIBED = {"unit", "digits", "version", "of", "minimum_count", "aggregates", "leave_out_below", "summary"}
+DESCRIBED |= {"order", "family", "lead"}
 """What results say of each metric from its card."""
 
 
@@ -100,7 +102,7 @@ class MetricContext:
     @property
     def title(self) -> str:
         """The card's title, with the variant, and the network where that is not the default."""
-        network = self.key.partition("@")[2].partition(":")[0]
+        network = Column.parse(self.key).weights
         told_apart = self.variant or self.argument
         title = f"{self.card.title} {told_apart}" if told_apart else self.card.title
         title = f"{title} ({network})" if network else title
@@ -226,7 +228,7 @@ class MetricBase(ABC):
         return {**described, "convention": self.convention_in_words()}
 
     def why_unavailable(self) -> str | None:
-        """Why it can't be computed here, as far as a quick look tells (a package that is not installed); or None."""
+        """Why it can't be computed here, as far as a quick look shows (a package that is not installed); or None."""
         return None
 
     def troubled(self) -> bool:

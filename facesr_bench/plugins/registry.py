@@ -12,7 +12,7 @@ import hashlib
 import importlib.util
 import json
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, cast, get_args
 
 from facesr_bench.base.errors import PLUGIN_ERRORS, CardError, FaceSRBenchError, PluginError, describe
+from facesr_bench.base.hashing import canonical
 from facesr_bench.base.suggest import is_path, unknown
 from facesr_bench.plugins.cards import DatasetCard, DegradationCard, MethodCard, MetricCard, read_card
 from facesr_bench.plugins.loading import CARD_FILE, bundled_folder, forget, import_from
@@ -47,7 +48,7 @@ class Plugin(Generic[_CardT]):
         name: the card's name (the folder's, where the card can't be read).
         folder: where its files are.
         source: `built in`, `entry point NAME`, or the path the user gave.
-        card: none if the card can't be read; then `error` says why.
+        card: None if the card can't be read; then `error` says why.
     """
 
     kind: Kind
@@ -91,8 +92,14 @@ class Plugin(Generic[_CardT]):
             CardError: there is no card to go by.
             PluginError: a file can't be read.
         """
-        card = self.require_card()
-        decides = cast(Any, card).model_dump(mode="json", exclude=set(card.FOR_PEOPLE))
+        return self.code_hash_with(canonical(self.require_card()))
+
+    def code_hash_with(self, decides: Mapping[str, Any]) -> str:
+        """`code_hash`, if `decides` is what its card decides.
+
+        Raises:
+            PluginError: a file can't be read.
+        """
         digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode() + b"\0")
         for place in dict.fromkeys([self.folder, self.code_folder]):
             _add_files(digest, place, _code_files(self.kind, place))
@@ -180,7 +187,7 @@ def _python_files(folder: Path) -> list[Path]:
 def read_plugin(kind: Kind, folder: Path, source: str) -> Plugin[Any]:
     """The plug-in in `folder`; a bad card becomes its `error` instead of an exception."""
     try:
-        card = cast(Any, read_card(folder / CARD_FILE, kind))
+        card = cast(Any, read_card(folder / CARD_FILE, kind, _builtin_root(kind)))
     except CardError as error:
         return Plugin(kind, folder.name.replace("_", "-"), folder, source, None, error)
     return Plugin(kind, card.name, folder, source, card)
@@ -261,25 +268,29 @@ def discover(kind: Kind) -> Registry[Any]:
     return registry
 
 
-@cache
+_discovered = cache(discover)
+"""Cards are read once in a process; what is added to a copy stays in that copy."""
+
+
+def _copy(kind: Kind) -> Registry[Any]:
+    return Registry(kind, list(_discovered(kind).plugins))
+
+
 def methods() -> Registry[MethodCard]:
-    """The registry of methods, shared by the whole process."""
-    return discover("method")
+    """A registry of the built-in methods and those of installed packages; a run adds folders to its own."""
+    return _copy("method")
 
 
-@cache
 def datasets() -> Registry[DatasetCard]:
-    """The registry of datasets, shared by the whole process."""
-    return discover("dataset")
+    """As `methods`, of datasets."""
+    return _copy("dataset")
 
 
-@cache
 def metrics() -> Registry[MetricCard]:
-    """The registry of metrics, shared by the whole process."""
-    return discover("metric")
+    """As `methods`, of metrics."""
+    return _copy("metric")
 
 
-@cache
 def degradations() -> Registry[DegradationCard]:
-    """The registry of degradations, shared by the whole process."""
-    return discover("degradation")
+    """As `methods`, of degradations."""
+    return _copy("degradation")

@@ -1,45 +1,115 @@
-"""What the user typed after --methods: `name`, `name@weights`, `./folder`, `./folder@weights`."""
+"""Which plug-in a user's text means, with its variant, argument and weights; `base.grammar` has the form."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from facesr_bench.base.errors import MetricError, WeightsError
-from facesr_bench.base.suggest import is_path, unknown
+from facesr_bench.base.errors import MetricError, PluginError, WeightsError
+from facesr_bench.base.grammar import Column, Spec, split_list
+from facesr_bench.base.hashing import file_sha256
+from facesr_bench.base.suggest import unknown
 from facesr_bench.plugins.cards import MethodCard, MetricCard
-from facesr_bench.plugins.loading import CARD_FILE
 from facesr_bench.plugins.registry import Plugin, Registry, methods, metrics
+
+__all__ = ["MethodSpec", "MetricChoice", "parse_method", "parse_metric", "split_list", "suffix"]
 
 
 @dataclass(frozen=True)
 class MethodSpec:
-    """One method with the weights the user asked for (none: the card's default)."""
+    """One method as a user asked for it: `name`, `name@weights`, `./folder@FILE`, `label=name:argument`.
+
+    Attributes:
+        weights: a name from the card, or a file; None: the card's default.
+        argument: what followed the colon of a method that takes an argument.
+        label: what its row is to be called.
+        text: all of it, as it was asked for.
+    """
 
     plugin: Plugin[MethodCard]
     weights: str | None
+    argument: str | None = None
+    label: str | None = None
+    text: str = field(default="", compare=False)
+
+    def row(self, weights: str | None) -> str:
+        """What its row is called under fp32.
+
+        Args:
+            weights: the name of those it runs with, or None.
+        """
+        if self.label is not None:
+            return self.label
+        name = self.plugin.name
+        if self.argument is not None:
+            name += f":{Path(self.argument).name or self.argument}"
+        default = self.plugin.card.default_weights if self.plugin.card else None
+        return name if weights is None or weights == default else f"{name}@{weights}"
+
+    def argument_hash(self) -> str | None:
+        """sha256 of the file or folder that the argument names, or else of its text; None without one.
+
+        Raises:
+            DataError: a file can't be read.
+        """
+        return None if self.argument is None else hash_argument(self.argument)
 
 
-def split_list(values: Iterable[str]) -> list[str]:
-    """`["a,b", "c"]` -> `["a", "b", "c"]`, without repeats."""
-    parts = (part.strip() for value in values for part in value.split(","))
-    return list(dict.fromkeys(part for part in parts if part))
+def parse_method(text: str, registry: Registry[MethodCard] | None = None) -> MethodSpec:
+    """The method that a user's text means.
 
-
-def parse_method(spec: str, registry: Registry[MethodCard] | None = None) -> MethodSpec:
-    """Find the method that `spec` means; a folder is added to the registry.
+    Args:
+        registry: where names are looked up, and a plug-in's folder is added; by default the built-in methods and those
+            of installed packages.
 
     Raises:
-        PluginError: unknown or ambiguous name, or a folder that holds no method.
+        PluginError: unknown or ambiguous name, a folder that holds no method, or parts that it does not have.
         CardError: the folder's card is wrong.
     """
-    registry = registry or methods()
-    if is_path(spec) and (Path(spec).expanduser() / CARD_FILE).is_file():  # its name may hold an @
-        return MethodSpec(registry.find(spec), None)
-    name, at, weights = spec.partition("@")
-    return MethodSpec(registry.find(name), weights if at else None)
+    spec = Spec.parse(text)
+    plugin = (registry or methods()).find(spec.name)
+    if spec.variant is not None:
+        raise PluginError(f"{plugin.name} is a method, and methods have no variants: {text!r} means nothing")
+    takes_argument = plugin.card is not None and plugin.card.takes_argument
+    if spec.argument is not None and plugin.card is not None and not takes_argument:
+        raise PluginError(f"{plugin.name} takes no argument, so {text!r} means nothing; write {plugin.name}")
+    if takes_argument and spec.argument is None:
+        raise PluginError(f"{plugin.name} needs an argument: write {plugin.name}:ARGUMENT")
+    weights = spec.weights if spec.file is None else f"{spec.weights}={spec.file}"
+    return MethodSpec(plugin, weights, spec.argument, spec.label, text)
+
+
+def check_labels(specs: Sequence[MethodSpec]) -> None:
+    """Refuse a label that two rows would have.
+
+    Raises:
+        PluginError: names the label.
+    """
+    distinct = [spec for at, spec in enumerate(specs) if spec not in specs[:at]]
+    rows = Counter(spec.row(spec.weights) for spec in distinct)
+    for spec in specs:
+        if spec.label is not None and rows[spec.label] > 1:
+            raise PluginError(f"two rows would be called {spec.label!r}: give each a label of its own")
+
+
+def hash_argument(argument: str) -> str:
+    """sha256 of a file's content, of a folder's files with their names, or of any other text.
+
+    Raises:
+        DataError: a file can't be read.
+    """
+    path = Path(argument).expanduser()
+    if path.is_file():
+        return file_sha256(path)
+    if not path.is_dir():
+        return hashlib.sha256(argument.encode()).hexdigest()
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    listed = [(file.relative_to(path).as_posix(), file_sha256(file)) for file in files]
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -49,73 +119,82 @@ class MetricChoice:
     Attributes:
         variant: one of the card's variants: its default where none was given.
         argument: what followed the colon of a metric that takes an argument.
-        network: what followed the @, or None.
+        network: one of the card's, as it was given, or None.
+        file: the user's own file for that network.
+        label: what tables are to call its column.
+        aggregate: `auc-10`, where not the metric's own column was asked for but one made of its values.
     """
 
     plugin: Plugin[MetricCard]
-    variant: str | None
-    argument: str | None
-    network: str | None
+    variant: str | None = None
+    argument: str | None = None
+    network: str | None = None
+    file: str | None = None
+    label: str | None = None
+    aggregate: str | None = None
 
-    def base(self, reference: str | None = None) -> str:
-        """The column's name less its network.
+    def column(self, weights: str | None = None, reference: str | None = None) -> str:
+        """What its column is called.
 
         Args:
+            weights: what `MetricWeights.suffix` adds; by default what follows from the network's name, where its file
+                is missing.
             reference: name of what a metric of sets compares with in place of the ground truth.
         """
-        inner = ":".join(part for part in (self.variant, reference) if part)
-        name = self.plugin.require_card().name
-        name = f"{name}[{inner}]" if inner else name
-        return f"{name}:{self.argument}" if self.argument else name
-
-    def column(self, reference: str | None = None) -> str:
-        """What the column is called where the network's file is missing."""
-        return self.base(reference) + suffix(self.plugin.require_card(), self.network)
+        card = self.plugin.require_card()
+        inner = ":".join(part for part in (self.variant, reference) if part) or None
+        behind = suffix(card, self.network) if weights is None else weights
+        return str(Column(card.name, inner, self.argument)) + behind
 
     @property
     def typed(self) -> str:
         """The shortest way to ask for it, with the bare name of a file of the user's."""
-        name, equals, file = (self.network or "").partition("=")
-        if equals:
-            return f"{self.base()}@{name}={Path(file).name}"
-        return self.column()
+        if self.file is None:
+            return self.column()
+        name = self.plugin.require_card().name
+        return str(Spec(name, self.variant, self.argument, self.network, Path(self.file).name))
 
 
-def parse_metric(text: str) -> MetricChoice:
-    """The metric that a user's text means; a plug-in's folder is added to the registry.
+def parse_metric(text: str, registry: Registry[MetricCard] | None = None) -> MetricChoice:
+    """The metric that a user's text means; a column made of its values (`nme-dlib:auc-10`) means the metric.
+
+    Args:
+        registry: as in `parse_method`.
 
     Raises:
         PluginError: unknown or ambiguous name, or a folder that holds no metric.
-        MetricError: the metric has no variant of that name, or needs one.
+        MetricError: the metric has no variant of that name, takes no argument, or needs one.
         WeightsError: the metric has no network of that name.
     """
-    named, at, network = text.partition("@")
-    variant: str | None = None
-    argument: str | None = None
-    if is_path(named):
-        plugin = metrics().find(named)
-    else:
-        found = re.fullmatch(r"([^\[\]:]+)(?:\[([^\[\]]*)\])?(?::(.*))?", named)
-        if found is None:
-            raise MetricError(f"{text!r}: write a metric as name, name[variant], name:argument or name@network")
-        plugin, variant, argument = metrics().find(found[1]), found[2], found[3]
+    spec = Spec.parse(text)
+    plugin = (registry or metrics()).find(spec.name)
     card = plugin.require_card()
-    if card.variants:
-        variant = card.default_variant if variant is None else variant
-        if variant not in card.variants:
-            raise MetricError(unknown(f"variant of {plugin.name}", str(variant), card.variants))
-    elif variant is not None:
+    spec, aggregate = _without_aggregate(spec, card)
+    variant = spec.variant or card.default_variant
+    if spec.variant is not None and not card.variants:
         raise MetricError(f"{plugin.name} has no variants, so {text!r} means nothing; write {plugin.name}")
-    if card.takes_argument and not argument:
+    if card.variants and variant not in card.variants:
+        raise MetricError(unknown(f"variant of {plugin.name}", str(variant), card.variants))
+    if card.takes_argument and spec.argument is None:
         raise MetricError(f"{plugin.name} stands for many metrics: write {plugin.name}:NAME, as in {card.title}")
-    if argument is not None and not card.takes_argument:
+    if spec.argument is not None and not card.takes_argument:
         raise MetricError(f"{plugin.name} takes no argument, so {text!r} means nothing; write {plugin.name}")
-    if at and network.partition("=")[0] not in card.weights:
-        raise WeightsError(unknown(f"network of {plugin.name}", network.partition("=")[0], card.weights))
-    return MetricChoice(plugin, variant, argument, network if at else None)
+    if spec.weights is not None and spec.weights not in card.weights:
+        raise WeightsError(unknown(f"network of {plugin.name}", spec.weights, card.weights))
+    return MetricChoice(plugin, variant, spec.argument, spec.weights, spec.file, spec.label, aggregate)
 
 
-def suffix(card: MetricCard, given: str | None) -> str:
-    """What `@given` adds to the column's name where the file itself is missing."""
-    name = (given or "").partition("=")[0] or card.default_weights
+def _without_aggregate(spec: Spec, card: MetricCard) -> tuple[Spec, str | None]:
+    """`nme@pfld-68` and `auc-10` of `nme@pfld-68:auc-10`, if the card has such a column."""
+    named, _, last = (spec.weights or "").rpartition(":")
+    if spec.file is None and last in card.aggregates:
+        return replace(spec, weights=named), last
+    if spec.argument in card.aggregates:
+        return replace(spec, argument=None), spec.argument
+    return spec, None
+
+
+def suffix(card: MetricCard, network: str | None) -> str:
+    """What a network adds to the column's name where its file is the published one, or is missing."""
+    name = network or card.default_weights
     return "" if name == card.default_weights else f"@{name}"

@@ -1,4 +1,4 @@
-"""Where a picture is wrong, and where one picture is better than another: values per pixel, and their colours.
+"""Maps of errors, and of one picture against another: values per pixel, and their colours.
 
 Each map is of the method's saved picture against the ground truth: the squared error that PSNR averages, one less the
 SSIM around each pixel, and what a run has kept of metrics that make maps, such as LPIPS. The first two follow the
@@ -88,7 +88,7 @@ class Mapper:
         """What the maps of every method on one image share.
 
         Returns:
-            PSNR's reference, and SSIM's (none where the image is smaller than its window).
+            PSNR's reference, and SSIM's (None where the image is smaller than its window).
 
         Raises:
             MetricError: the image is smaller than the profile's border.

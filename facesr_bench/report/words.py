@@ -1,4 +1,4 @@
-"""What a result says of its data and metrics, as (term, sentence) pairs, for a person who has not read the code."""
+"""Describes the data and metrics of a result as (term, sentence) pairs, for a person who has not read the code."""
 
 from __future__ import annotations
 

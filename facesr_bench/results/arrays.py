@@ -55,7 +55,7 @@ class References:
 
 
 def read_array(path: Path) -> NDArray[Any] | None:
-    """The array in an .npy file; none if there is no file, or a damaged one."""
+    """The array in an .npy file; None if there is no file, or a damaged one."""
     try:
         found: NDArray[Any] = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from facesr_bench.base.grammar import Column
 from facesr_bench.results.record import ImageRecord, MetricRecord
 
-FIRST_METRICS = ("psnr", "ssim")
-"""The metrics whose columns come first, and are always there."""
+STABLE_COLUMNS = ("psnr", "ssim")
+"""Columns that every csv has, whatever was computed: scripts rely on them. They say nothing of any order elsewhere."""
 
 
 def format_number(value: float, digits: int) -> str:
@@ -23,15 +24,18 @@ class MetricInfo:
     """What the manifest says of a metric.
 
     Attributes:
-        higher_is_better: none where the manifest doesn't say; such a metric is shown but never ranked.
+        higher_is_better: None where the manifest doesn't say; such a metric is shown but never ranked.
         digits: decimals in tables.
         version: raised by the metric's author whenever a number could change.
         of: `image`: the mean of one value per image; `set`: one value of all images together.
         minimum_count: of a set: with fewer images the number stands with its count.
         aggregates: columns made of all its values, such as `auc-8`.
         leave_out_below: values below it don't enter the mean.
-        aggregate_of: the metric whose values this column is made of, or none.
-        summary: what it tells, in a sentence.
+        aggregate_of: the metric whose values this column is made of, or None.
+        summary: what it measures, in a sentence.
+        order: place of its column; columns of one place stand by name.
+        family: what it is about: `fidelity`, `perception`, `identity`, `landmarks`, `other`.
+        lead: whether figures that show one metric of a family show this one.
     """
 
     name: str
@@ -46,6 +50,9 @@ class MetricInfo:
     leave_out_below: float | None = None
     aggregate_of: str | None = None
     summary: str = ""
+    order: int = 100
+    family: str = "other"
+    lead: bool = False
 
     @property
     def has_values(self) -> bool:
@@ -67,10 +74,10 @@ class MetricInfo:
         return format_number(value, self.digits)
 
 
-def ordered_metrics(names: Iterable[str]) -> list[str]:
-    """Metric names in the order of columns: psnr, ssim, then the others by name."""
-    names = set(names)
-    return [name for name in FIRST_METRICS if name in names] + sorted(names.difference(FIRST_METRICS))
+def ordered_metrics(infos: Iterable[MetricInfo]) -> list[str]:
+    """The names of metrics in the order of columns: by their place, then by name; each once."""
+    places = {info.name: info.order for info in infos}
+    return sorted(places, key=lambda name: (places[name], name))
 
 
 def aggregates_of(info: MetricInfo) -> list[MetricInfo]:
@@ -87,7 +94,7 @@ def aggregates_of(info: MetricInfo) -> list[MetricInfo]:
         )
         found.append(
             MetricInfo(
-                name=f"{info.name}:{aggregate}",
+                name=str(replace(Column.parse(info.name), aggregate=aggregate)),
                 title=f"{info.title} {what}",
                 unit="%",
                 higher_is_better=area,
@@ -95,6 +102,8 @@ def aggregates_of(info: MetricInfo) -> list[MetricInfo]:
                 version=info.version,
                 aggregate_of=info.name,
                 summary=meaning,
+                order=info.order,
+                family=info.family,
             )
         )
     return found
@@ -120,6 +129,9 @@ def metric_infos(described: Mapping[str, MetricRecord], images: Iterable[ImageRe
             aggregates=metric.aggregates,
             leave_out_below=metric.leave_out_below,
             summary=metric.summary,
+            order=metric.order,
+            family=metric.family,
+            lead=metric.lead,
         )
         for name, metric in described.items()
     }
@@ -127,7 +139,7 @@ def metric_infos(described: Mapping[str, MetricRecord], images: Iterable[ImageRe
     for row in images:
         for name in (*row.metrics, *row.reasons):
             infos.setdefault(name, MetricInfo(name, name))
-    return {name: infos[name] for name in ordered_metrics(infos)}
+    return {name: infos[name] for name in ordered_metrics(infos.values())}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -274,13 +286,13 @@ def _add_aggregate(totals: Totals, info: MetricInfo, images: Sequence[ImageRecor
             everyone = [row.id for row in images]
             totals.reasons[info.name] = {f"needs a value of {base} for every image": missing or everyone}
         return
-    kind, _, limit = info.name.rpartition(":")[2].partition("-")
+    kind, _, limit = str(Column.parse(info.name).aggregate).partition("-")
     compute = auc if kind == "auc" else failure_rate
     totals.means[info.name], totals.counts[info.name] = 100 * compute(errors, float(limit)), len(errors)
 
 
 def why_missing(row: ImageRecord, name: str, info: MetricInfo) -> str | None:
-    """Why an image has no value of a metric that may enter the mean; none if it has one."""
+    """Why an image has no value of a metric that may enter the mean; None if it has one."""
     if name not in row.metrics:
         return row.reasons.get(name, "not computed in this run")
     if math.isnan(row.metrics[name]):

@@ -6,7 +6,6 @@ ranked only if all of those images have a value for it.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,9 +14,6 @@ from typing import Any, TypeVar
 from facesr_bench.results.columns import COSTS, CostColumn, MetricInfo, ordered_metrics
 from facesr_bench.results.store import Result
 from facesr_bench.results.summary import ResultSummary, in_words
-
-_PROSE = {"protocol": {"summary", "metrics", "expected_count", "profile"}, "profile": {"summary", "source"}}
-"""Fields of the cards that don't change a number."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,7 +69,7 @@ class Group:
         """(labels of rows, what must be known of them): the notes of all rows, equal ones said once.
 
         Args:
-            metrics: only of these, where no others are shown; none: of all.
+            metrics: only of these, where no others are shown; None: of all.
         """
         labels: dict[str, list[str]] = {}
         for row in self.rows:
@@ -92,7 +88,7 @@ def groups(rows: Iterable[ResultSummary]) -> list[Group]:
 
 def _group(protocol: str, profile: str, rows: Sequence[ResultSummary]) -> Group:
     infos = {name: info for row in rows for name, info in row.metrics.items()}
-    metrics = tuple(infos[name] for name in ordered_metrics(infos))
+    metrics = tuple(infos[name] for name in ordered_metrics(infos.values()))
     ranked = _with_places([_explained(row, metrics) for row in _compared(rows)], metrics)
     largest = max(ranked, key=lambda row: (row.comparable, row.n))
     ordered = tuple(sorted(ranked, key=lambda row: _order(row, metrics)))
@@ -111,11 +107,9 @@ def places(values: Mapping[_K, float], higher_is_better: bool | None) -> tuple[f
     return best, second
 
 
-def _definition(result: Result) -> str:
+def _definition(result: Result) -> tuple[str, str]:
     """What must be equal for two results of one protocol and profile to be about the same task."""
-    manifest = result.manifest.to_json()
-    cards = [{k: v for k, v in manifest[card].items() if k not in prose} for card, prose in _PROSE.items()]
-    return json.dumps([manifest["data"]["hash"], *cards], sort_keys=True)
+    return result.manifest.data.hash, result.manifest.definition
 
 
 _UNPLACED: dict[str, Any] = {"best": frozenset(), "second": frozenset()}
@@ -138,7 +132,7 @@ def _compared(rows: Sequence[ResultSummary]) -> list[RankedResult]:
     ]
 
 
-_Key = tuple[str, frozenset[str]]
+_Key = tuple[tuple[str, str], frozenset[str]]
 """What must be equal: the task's definition, and the ids of the images."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
@@ -13,8 +14,8 @@ from pydantic.dataclasses import dataclass
 
 from facesr_bench.base.errors import ResultsError
 
-SCHEMA = 1
-"""Version of the files on disk; a loader refuses what it doesn't know."""
+SCHEMA = 2
+"""Version of the files on disk. Raised with a step in `migrations.py` and a stored result in tests/fixtures/results."""
 
 
 @dataclass
@@ -225,6 +226,9 @@ class MetricRecord(Part):
         typed: how a user asks for it.
         convention: what the profile makes of it, in words; None in results of a release that stored none.
         fid_reference: `NAME=FILE` of what it compares with in place of the protocol's ground truth.
+        order: place of its column; columns of one place stand by name.
+        family: what it is about: `fidelity`, `perception`, `identity`, `landmarks`, `other`.
+        lead: whether figures that show one metric of a family show this one.
     """
 
     title: str = ""
@@ -242,6 +246,9 @@ class MetricRecord(Part):
     weights: str | None = None
     weights_sha256: str | None = None
     fid_reference: str | None = None
+    order: int = 100
+    family: str = "other"
+    lead: bool = False
 
     def completed(self, later: MetricRecord) -> MetricRecord:
         """What is known now; what the metric does not know of itself now stays as it was known."""
@@ -249,10 +256,55 @@ class MetricRecord(Part):
         return self.model_copy(update=known)
 
 
+class Request(Part):
+    """What a run was asked for, of one result.
+
+    Attributes:
+        methods: as they were asked for; protocols: likewise.
+        options: the others that were given, by name.
+        data: names of datasets or protocols whose place was given. The places are this machine's own.
+    """
+
+    methods: tuple[str, ...]
+    protocols: tuple[str, ...]
+    options: dict[str, Any] = {}
+    data: tuple[str, ...] = ()
+
+    def command(self, **more: Any) -> str:
+        """The `facesr-bench run` that asks for the same, ready for a shell; NAME=DIR stands for where data lies.
+
+        Args:
+            more: options that take the place of those stored, or stand beside them.
+        """
+        options = {"methods": self.methods, "protocols": self.protocols, **more}
+        options.update((name, value) for name, value in self.options.items() if name not in options)
+        words = [word for name, value in options.items() for word in _spelled(name, value)]
+        places = "".join(f" --data {shlex.quote(name)}=DIR" for name in self.data)
+        return shlex.join(["facesr-bench", "run", *words]) + places
+
+
+def _spelled(name: str, value: Any) -> list[str]:
+    """An option as the command line takes it."""
+    flag = f"--{name.replace('_', '-')}"
+    if value is None or value is False:
+        return []
+    if value is True:
+        return [flag]
+    if isinstance(value, Mapping):
+        return [word for key, each in value.items() for word in (flag, f"{key}={each}")]
+    if isinstance(value, (list, tuple)):
+        return [flag, ",".join(map(str, value))]
+    return [flag, str(value)]
+
+
 class Manifest(Part):
     """Everything that is known of a result beside its images. It is never changed, but replaced by a changed copy.
 
     Attributes:
+        definition: a hash of what decides numbers in the protocol and profile: results that differ in it are about
+            different tasks.
+        request: what the run was asked for that last computed something; None where that was not stored.
+        command: how that run was started, as typed.
         created: when the result was begun, updated: when something was last computed; ISO 8601, UTC.
         metrics: by the name of the column.
         error: why the method could not run at all, or None.
@@ -260,6 +312,7 @@ class Manifest(Part):
 
     schema_version: int = SCHEMA
     fingerprint: str
+    definition: str
     created: str = ""
     updated: str
     protocol: ProtocolRecord
@@ -268,6 +321,7 @@ class Manifest(Part):
     profile: ProfileRecord
     method: MethodRecord
     environment: EnvironmentRecord = EnvironmentRecord()
+    request: Request | None = None
     command: str = ""
     metrics: dict[str, MetricRecord]
     error: str | None
@@ -302,10 +356,15 @@ class Manifest(Part):
         return self.model_copy(update={"method": method, "error": error, "error_details": details})
 
     def computed(
-        self, when: str, environment: EnvironmentRecord, command: str, metrics: Mapping[str, MetricRecord]
+        self,
+        when: str,
+        environment: EnvironmentRecord,
+        request: Request,
+        command: str,
+        metrics: Mapping[str, MetricRecord],
     ) -> Manifest:
         """With what has computed numbers just now."""
-        update = {"updated": when, "environment": environment, "command": command}
+        update = {"updated": when, "environment": environment, "request": request, "command": command}
         return self.model_copy(update=update).with_metrics(metrics)
 
     def continuing(self, earlier: Manifest) -> Manifest:
@@ -314,9 +373,9 @@ class Manifest(Part):
         What computed the numbers stays on record until this run computes some itself; what cards say to people is no
         part of the fingerprint, and may be better now.
         """
-        said = {"protocol": self.protocol, "dataset": self.dataset, "profile": self.profile, "updated": self.updated}
+        kept = {name: getattr(earlier, name) for name in ("created", "environment", "request", "command", "metrics")}
         method = self.method.model_copy(update={"cost": earlier.method.cost})
-        return earlier.model_copy(update={**said, "method": method}).with_metrics(self.metrics)
+        return self.model_copy(update={**kept, "method": method}).with_metrics(self.metrics)
 
     def with_metrics(self, described: Mapping[str, MetricRecord]) -> Manifest:
         metrics = dict(self.metrics)

@@ -1,4 +1,4 @@
-"""How sure a mean is, and whether two methods differ: bootstrap intervals and paired tests over the images.
+"""Bootstrap intervals of means, and paired tests between methods, over the images.
 
 Everything is paired by image: the methods of a group saw the same images, and how hard an image is moves all of them
 alike. What is said here holds for images drawn as those of the set were, and for the one checkpoint that was run; how
@@ -75,12 +75,12 @@ class Comparison:
         label, metric: which cell.
         mean: as in the row; may be infinite.
         n: values that the mean is made of; 0 for a number that is made of the whole set.
-        interval: 95 % interval of the mean, or none.
+        interval: 95 % interval of the mean, or None.
         no_interval: why there is none; empty where there is one.
-        best: label of the row it is compared with; none where nothing was compared, and then the rest is none too.
+        best: label of the row it is compared with; None where nothing was compared, and then the rest is None too.
         difference: mean of this row less the best's, over the images both have, in the metric's unit; may be infinite;
             none where each is perfect on an image that the other is not.
-        difference_interval: its 95 % interval; none where a value is infinite.
+        difference_interval: its 95 % interval; None where a value is infinite.
         pairs: images compared; zeros: those without a difference.
         p: two-sided, as computed; p_holm: corrected over the methods compared with the best in this metric.
         effect: rank-biserial correlation; -1: the best one is better on every image, +1: this one is.

@@ -20,13 +20,14 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import file_name, write_json
-from facesr_bench.base.schema1 import nested_profile
+from facesr_bench.results.migrations import known, migrated
 from facesr_bench.results.record import SCHEMA, ImageRecord, Manifest, _merge
 
 MANIFEST = "manifest.json"
@@ -197,15 +198,16 @@ def open_result(folder: Path) -> Result:
     if not isinstance(manifest, dict) or "schema_version" not in manifest:
         raise ResultsError(f"{path}: not the manifest of a result; {anew}")
     version = manifest["schema_version"]
-    if version != SCHEMA:
+    if not known(version):
         raise ResultsError(
             f"{path}: results of format {version!r}, but this release reads format {SCHEMA}; "
             "read them with the release that wrote them, or run again"
         )
     try:
-        manifest["profile"] = nested_profile(manifest["profile"])
-        return Result(folder, Manifest.from_json(manifest))
-    except (ValueError, KeyError, AttributeError) as error:
+        return Result(folder, Manifest.from_json(migrated(manifest)))
+    except KeyError as error:
+        raise ResultsError(f"{path}: damaged, without {error}; {anew}") from error
+    except (ValueError, TypeError, AttributeError) as error:
         raise ResultsError(f"{path}: damaged ({error}); {anew}") from error
 
 
@@ -215,27 +217,64 @@ def all_results(root: Path) -> Iterator[Result]:
     Raises:
         ResultsError: `root` doesn't exist, or one of its results can't be read.
     """
+    yield from map(open_result, _folders(root))
+
+
+def _folders(root: Path) -> list[Path]:
     if not root.is_dir():
         raise ResultsError(f"{root}: no such results folder; make one with `facesr-bench run --out {root}`")
-    for manifest in sorted(root.glob(f"*/*/*/{MANIFEST}")):
-        yield open_result(manifest.parent)
+    return [manifest.parent for manifest in sorted(root.glob(f"*/*/*/{MANIFEST}"))]
 
 
-def newest_results(root: Path) -> list[Result]:
-    """The newest result of each (protocol, profile, label); superseded fingerprints are left out.
+@dataclass(frozen=True)
+class Stored:
+    """What a results folder holds.
+
+    Attributes:
+        results: the newest result of each (protocol, profile, label); superseded fingerprints are left out.
+        unreadable: why a result can't be read, one text for each.
+    """
+
+    results: list[Result]
+    unreadable: list[str]
+
+
+def read_results(root: Path) -> Stored:
+    """The newest results of a folder; one that can't be read costs none of the others.
 
     A record that the method could not be loaded gives way to any result that has images.
+
+    Raises:
+        ResultsError: `root` doesn't exist.
     """
 
     def rank(result: Result) -> tuple[bool, str]:
         return result.manifest.error is None, result.manifest.updated
 
     newest: dict[tuple[str, str, str], Result] = {}
-    for result in all_results(root):
+    unreadable = []
+    for folder in _folders(root):
+        try:
+            result = open_result(folder)
+        except ResultsError as error:
+            unreadable.append(str(error))
+            continue
         key = (result.protocol, result.profile, result.label)
         if key not in newest or rank(result) > rank(newest[key]):
             newest[key] = result
-    return list(newest.values())
+    return Stored(list(newest.values()), unreadable)
+
+
+def newest_results(root: Path) -> list[Result]:
+    """The results that `read_results` finds, where all must be readable.
+
+    Raises:
+        ResultsError: `root` doesn't exist, or one of its results can't be read.
+    """
+    stored = read_results(root)
+    if stored.unreadable:
+        raise ResultsError("\n".join(stored.unreadable))
+    return stored.results
 
 
 FOLDER = "attention"

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import pickle
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from facesr_bench.base.errors import TrainingError, first_line
 from facesr_bench.base.files import replacing
+from facesr_bench.base.hashing import file_sha256
+from facesr_bench.weights.checkpoints import load_plain, load_strictly
 
 STATE_FILE, LAST_FILE, BEST_FILE, LOG_FILE = "last.pt", "last.safetensors", "best.safetensors", "log.jsonl"
 VERSION = 2
 """Of last.pt. A file without one is of version 1: network, average, optimizer, step and seconds alone."""
-UNREADABLE = (
-    *(OSError, RuntimeError, EOFError, ValueError, LookupError, AttributeError, TypeError),
-    *(pickle.UnpicklingError, zipfile.BadZipFile),
-)
-"""What torch.load raises at a file that is no checkpoint, or half of one."""
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -53,12 +45,10 @@ def read_state(path: Path) -> dict[str, Any]:
     """Read `last.pt`, tensors and plain values only.
 
     Raises:
-        TrainingError: damaged, another file, or written by a later release.
+        WeightsError: damaged, or another kind of file.
+        TrainingError: another file, or written by a later release.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
-        raise TrainingError(f"{path}: not a training state, or damaged: {first_line(error)}") from error
+    state = load_plain(path)
     if not isinstance(state, dict) or not {"network", "average", "optimizer", "step", "seconds"} <= state.keys():
         raise TrainingError(f"{path}: not a training state")
     if state.get("version", 1) > VERSION:
@@ -73,46 +63,20 @@ def write_weights(path: Path, network: nn.Module, metadata: Mapping[str, str]) -
     write_atomically(path, lambda file: file.write(data))
 
 
-def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors and the metadata of a safetensors file.
+def start_from(network: nn.Module, path: Path, what: str) -> dict[str, str]:
+    """Load a checkpoint (`--init`) into a network whose every name and shape must agree.
 
-    Raises:
-        TrainingError: missing, damaged or another kind of file.
-    """
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-        return load_file(path), metadata
-    except FileNotFoundError as error:
-        raise TrainingError(f"{path}: no such file") from error
-    except (SafetensorError, OSError, ValueError) as error:
-        raise TrainingError(f"{path}: not a safetensors file, or damaged: {first_line(error)}") from error
-
-
-def start_from(network: nn.Module, path: Path) -> dict[str, str]:
-    """Load a safetensors file (`--init`) into a network whose every name and shape must agree.
+    Args:
+        what: the network's name in errors.
 
     Returns:
-        What tells the file from any other: its name (`init`) and hash (`init_sha256`).
+        What identifies the file: its name (`init`) and hash (`init_sha256`).
 
     Raises:
-        TrainingError: unreadable, or of another network.
+        WeightsError: unreadable, or of another network.
     """
-    load(network, read_weights(path)[0], path)
-    return {"init": path.name, "init_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-
-
-def load(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """`load_state_dict`, with an error that names the file.
-
-    Raises:
-        TrainingError: the tensors are another network's.
-    """
-    try:
-        module.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in tensors.items()})
-    except RuntimeError as error:
-        lines = str(error).splitlines()
-        raise TrainingError(f"{path}: these are weights of another network: {' '.join(lines[:2])[:300]}") from error
+    load_strictly(network, path, what)
+    return {"init": path.name, "init_sha256": file_sha256(path)}
 
 
 def load_optimizer(optimizer: torch.optim.Adam, state: dict[str, Any], betas: tuple[float, float]) -> None:
@@ -132,7 +96,7 @@ def all_finite(value: Any) -> bool:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The lines of a log; none if there is no file. A last line that a kill cut short is left out."""
+    """The lines of a log; empty if there is no file. A last line that a kill cut short is left out."""
     if not path.is_file():
         return []
     found = []

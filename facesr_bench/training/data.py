@@ -23,7 +23,7 @@ from facesr_bench.data import degradation
 from facesr_bench.images.files import SUFFIXES, Image8, read_image
 from facesr_bench.images.resize import resize
 from facesr_bench.plugins.degradation import DegradationBase
-from facesr_bench.training.config import BicubicSettings, BlindSettings
+from facesr_bench.training.config import CropSettings, FaceSettings
 
 Batch: TypeAlias = tuple[Tensor, Tensor]
 """(input, target), each Bx3xSxS in [-1, 1], channels-last."""
@@ -78,7 +78,7 @@ def read_faces(folder: Path, cache: Path, side: int, held_out: int, say: Callabl
         side: size that the central square of each is brought to (Pillow bicubic), px; 0: pictures are squares of one
             size and kept as they are.
         held_out: for validation.
-        say: told when decoding starts.
+        say: called with a line when decoding starts.
 
     Raises:
         DataError: no folder, fewer than two pictures, an unreadable picture, or sizes that differ.
@@ -189,7 +189,7 @@ class Sampler:
     """
 
     faces: Faces
-    settings: BicubicSettings | BlindSettings
+    settings: CropSettings | FaceSettings
     batch_size: int
     seed: int
     degrade: DegradationBase
@@ -212,7 +212,7 @@ class Sampler:
     def _plan(self, index: int, step: int, place: int, rng: np.random.Generator) -> Callable[[], Pair]:
         side, settings = self.faces.side, self.settings
         own = _seed(self.seed, 3, step, place)
-        if isinstance(settings, BlindSettings):
+        if isinstance(settings, FaceSettings):
             flip, grey = rng.random() < settings.flip, rng.random() < settings.grey
             return lambda: self._pair(index, own, flip=flip, grey=grey)
         edge = int(rng.integers(round(side * settings.smallest_crop), side + 1))

@@ -12,7 +12,8 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from facesr_bench.base.errors import TrainingError
-from facesr_bench.training.checkpoints import LOG_FILE, read_log, read_weights, write_atomically
+from facesr_bench.training.checkpoints import LOG_FILE, read_log, write_atomically
+from facesr_bench.weights.checkpoints import read_metadata, read_state_dict
 
 MAX_MEGABYTES = 25.0
 """What a repository and a wheel should not have to carry more of than this."""
@@ -61,11 +62,12 @@ def export(
         checkpoint: `best.safetensors` or `last.safetensors` of a training; what its metadata lacks is looked up in the
             log beside it.
         licence: of the weights.
-        data: what they were trained on, in words; none: as the checkpoint says.
+        data: what they were trained on, in words; None: as the checkpoint says.
         max_megabytes: the largest file that is written (10^6 bytes).
 
     Raises:
-        TrainingError: unreadable, a weight that does not fit fp16, a file too large, or a name under which it could
+        WeightsError: unreadable.
+        TrainingError: a weight that does not fit fp16, a file too large, or a name under which it could
             not be used; then nothing is written.
     """
     if checkpoint.suffix != ".safetensors":
@@ -74,7 +76,7 @@ def export(
         raise TrainingError(f"--out {out}: the file's name must end in .safetensors")
     if out.exists() and out.samefile(checkpoint):
         raise TrainingError(f"--out {out}: is the checkpoint itself, which would lose half of its precision")
-    tensors, known = read_weights(checkpoint)
+    tensors, known = read_state_dict(checkpoint), read_metadata(checkpoint)
     metadata = {**_from_log(checkpoint.with_name(LOG_FILE)), **known, "licence": licence}
     if data is not None:
         metadata["data"] = data
@@ -106,7 +108,7 @@ def _to_half(name: str, tensor: Tensor, path: Path) -> Tensor:
 
 
 def _from_log(path: Path) -> dict[str, str]:
-    """What the log of a training tells of its last step; older releases wrote it nowhere else."""
+    """What the log of a training holds of its last step; older releases wrote it nowhere else."""
     lines = read_log(path)
     starts = [line for line in lines if "arguments" in line]
     steps = [line for line in lines if "samples" in line]

@@ -1,4 +1,4 @@
-"""What a training says of itself: on the screen when it starts, in its log, and in its weights files."""
+"""The history of a training, for the screen when it starts, its log, and its weights files."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class History:
         plan = self.plan
         fields = {
             "method": plan.recipe.method,
-            "data": f"{len(self.faces.train)} pictures of the folder {plan.job.data.resolve().name}",
+            "data": f"{len(self.faces.train)} pictures of the folder {plan.data.resolve().name}",
             "training_images": len(self.faces.train),
             "steps": step,
             "samples": samples,

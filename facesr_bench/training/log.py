@@ -1,4 +1,4 @@
-"""What is told of a training: a line on the screen, a line in log.jsonl, and TensorBoard's events."""
+"""The log of a training: a line on the screen, a line in log.jsonl, and TensorBoard's events."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def progress_line(
         rate: images per second.
         psnr: of the last validation, dB.
         best: the highest such PSNR, and its step.
-        seconds_left: none where the end is not known.
+        seconds_left: None where the end is not known.
     """
     parts = [f"step {step:,}" + (f"/{steps:,}" if steps is not None else "")]
     parts += [f"{name} {value:.4f}" for name, value in losses.items()]

@@ -1,4 +1,4 @@
-"""What is minimised: pixels alone, or SPARNetHD's four terms with discriminators of their own."""
+"""The training objective: pixels alone, or SPARNetHD's four terms with discriminators of their own."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from facesr_bench.training.losses.feature_matching import feature_matching
 from facesr_bench.training.losses.perceptual import Perceptual, read_vgg19
 from facesr_bench.training.losses.pixel import PIXEL_LOSSES
 from facesr_bench.training.parallel import Processes
+from facesr_bench.weights.store import require
 
 Terms = dict[str, Tensor]
 """Loss terms by name, without their weights and without gradient."""
@@ -46,7 +47,7 @@ class PixelObjective:
     """The distance of the pixels."""
 
     def __init__(self, settings: PixelSettings) -> None:
-        self.pixel = settings.loss
+        self.pixel: str = settings.loss
         self.networks: dict[str, nn.Module] = {}
         self.optimizers: dict[str, tuple[torch.optim.Adam, float]] = {}
 
@@ -70,7 +71,7 @@ class AdversarialObjective:
         autocast: Callable[[], Any],
     ) -> None:
         self._settings, self._processes, self._autocast = settings, processes, autocast
-        self.pixel = settings.loss
+        self.pixel: str = settings.loss
         discriminator = MultiScaleDiscriminator(settings.discriminators, settings.d_channels, settings.d_layers)
         self._raw = discriminator.to(processes.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.Adam(self._raw.parameters(), lr=settings.d_lr, betas=betas)
@@ -126,11 +127,7 @@ def find_vgg19(given: str) -> Path:
     if given:
         return Path(given).expanduser()
     try:
-        from facesr_bench.weights import require
-
         return require("vgg19")
-    except ImportError as error:
-        reason = f"the weights store is not usable here ({error})"
     except FaceSRBenchError as error:
         reason = str(error).splitlines()[0]
     raise TrainingError(

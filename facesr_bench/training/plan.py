@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from facesr_bench.base.devices import PRECISIONS
+from facesr_bench.base.devices import PRECISIONS, torch_device
 from facesr_bench.base.errors import TrainingError
-from facesr_bench.plugins.degradation import DegradationBase, find_degradation, make_degradation
 from facesr_bench.training import recipe as recipes
 from facesr_bench.training.checkpoints import STATE_FILE, read_state
-from facesr_bench.training.config import SIZES, BlindSettings, Settings, Value
+from facesr_bench.training.config import SIZES, Settings, Value
 from facesr_bench.training.data import Faces, read_faces
 from facesr_bench.training.log import Say
 from facesr_bench.training.recipe import Recipe
@@ -26,24 +23,24 @@ class Job:
 
     Attributes:
         method: a name, or the path of a method's folder.
-        data: folder of face pictures.
+        data: folder of face pictures; None when resuming: the one that the training was begun with.
         out: where checkpoints and log go.
         resume: go on from `out`; whatever is not given here stays as it was.
         steps: in all, also when resuming.
         epochs: the same in epochs.
         minutes: of this start; training may end earlier.
         device: `auto`, or a torch device.
-        precision: of the forward pass: `fp32` or `bf16`; none: fp32, or as it was.
+        precision: of the forward pass: `fp32` or `bf16`; None: fp32, or as it was.
         settings: values by name over the recipe's.
         init: safetensors file to start from.
-        seed: of weights and samples; none: 0, or as it was.
+        seed: of weights and samples; None: 0, or as it was.
         devices: how many GPUs (or CPU processes) share each batch.
-        cache: where decoded faces are kept; none: `out`.
+        cache: where decoded faces are kept; None: `out`.
     """
 
     method: str
-    data: Path
     out: Path
+    data: Path | None = None
     resume: bool = False
     steps: int | None = None
     epochs: int | None = None
@@ -62,11 +59,13 @@ class Plan:
     """A training whose every choice is made.
 
     Attributes:
-        steps: in all; none where only the time ends it.
+        data: folder of face pictures.
+        steps: in all; None where only the time ends it.
         device: a torch device, without number where several are used.
     """
 
     job: Job
+    data: Path
     recipe: Recipe
     settings: Settings
     steps: int | None
@@ -80,20 +79,8 @@ class Plan:
         Raises:
             DataError: see `data.read_faces`.
         """
-        data = self.settings.data
-        side = data.image_size if isinstance(data, BlindSettings) else data.face_size
         cache = self.job.cache or self.job.out
-        return read_faces(self.job.data, cache, side, self.settings.schedule.validation, say)
-
-    def degradation(self) -> DegradationBase:
-        """How LR is made.
-
-        Raises:
-            PluginError: there is no such degradation, or it can't do the scale that is set.
-        """
-        data = self.settings.data
-        plugin = find_degradation(self.recipe.degradation_name, self.recipe.folder)
-        return make_degradation(plugin, 1 if isinstance(data, BlindSettings) else data.scale)
+        return read_faces(self.data, cache, self.settings.data.face_size, self.settings.schedule.validation, say)
 
     def fits_card(self) -> bool:
         """Whether the network has the shape that the method's card describes, so that `method@FILE` can load it."""
@@ -101,7 +88,7 @@ class Plan:
 
 
 def state_of(job: Job) -> dict[str, Any] | None:
-    """The state to go on from; none for a new training.
+    """The state to go on from; None for a new training.
 
     Raises:
         TrainingError: there is none to resume, or one that would be overwritten.
@@ -144,22 +131,40 @@ def make_plan(job: Job, state: dict[str, Any] | None, say: Say) -> tuple[Plan, F
     if precision not in PRECISIONS:
         raise TrainingError(f"--precision {precision}: must be one of {', '.join(PRECISIONS)}")
     _check_amounts(job, settings)
+    data = _data_of(job, saved)
     try:
         job.out.mkdir(parents=True, exist_ok=True)
         if job.cache is not None:
             job.cache.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError(f"{error.filename}: can't be made: {error.strerror or error}") from error
-    device = _device(job.device)
-    draft = Plan(job, recipe, settings, None, seed, precision, device)
+    device = torch_device(job.device)
+    draft = Plan(job, data, recipe, settings, None, seed, precision, device)
     faces = draft.faces(say)
     if "faces" in saved and saved["faces"] != faces.names_hash():
         raise TrainingError(
-            f"{job.data}: not the pictures that {job.out} was begun with (other names); to go on with other pictures, "
+            f"{data}: not the pictures that {job.out} was begun with (other names); to go on with other pictures, "
             f"start a new training with --init {job.out}/last.safetensors"
         )
-    steps = _total(job, settings, faces, saved, recipe.epochs)
-    return Plan(job, recipe, settings, steps, seed, precision, device), faces
+    steps = _total(job, settings, faces, saved, recipe.table.epochs)
+    return Plan(job, data, recipe, settings, steps, seed, precision, device), faces
+
+
+def _data_of(job: Job, saved: dict[str, Any]) -> Path:
+    """The folder of pictures.
+
+    Raises:
+        TrainingError: none is given, and the state to go on from does not know one, or knows one that is gone.
+    """
+    if job.data is not None:
+        return job.data
+    if not job.resume:
+        raise TrainingError("--data DIR is needed: the folder of face pictures to train on")
+    if "data" not in saved:
+        raise TrainingError(f"{job.out}: does not say which pictures it was begun with; give them with --data DIR")
+    if not (data := Path(saved["data"])).is_dir():
+        raise TrainingError(f"{data}: no such folder, which {job.out} was begun with; give --data DIR if it has moved")
+    return data
 
 
 def _check_amounts(job: Job, settings: Settings) -> None:
@@ -200,17 +205,3 @@ def _total(job: Job, settings: Settings, faces: Faces, saved: dict[str, Any], ep
             f"schedule={settings.schedule.schedule} needs to know the end: give --steps or --epochs beside --minutes"
         )
     return None
-
-
-def _device(given: str) -> str:
-    if given == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(given)
-    except RuntimeError as error:
-        raise TrainingError(f"--device {given}: must be auto, cpu, cuda or cuda:N") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise TrainingError(f"--device {given}: there are {torch.cuda.device_count()} CUDA device(s) here")
-    if device.type not in {"cpu", "cuda"}:
-        raise TrainingError(f"--device {given}: training is for cpu and cuda only")
-    return given

@@ -1,65 +1,86 @@
-"""What a method brings to be trained: its network, and a recipe with the defaults (`training/recipe.toml`).
-
-Reads cards without validating them, since training machines need not have the library for that.
-"""
+"""What a method brings to be trained: its network, and a recipe with the defaults (`training/recipe.toml`)."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
-from facesr_bench.base.errors import CardError, PluginError, TrainingError, describe
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from facesr_bench.base.errors import PluginError, TrainingError, describe
 from facesr_bench.base.suggest import is_path, unknown
 from facesr_bench.base.toml import read_toml
-from facesr_bench.plugins.loading import CARD_FILE, bundled_folder, import_from
-from facesr_bench.training.config import DATA, OBJECTIVES, Degradation, Objective, Settings, Value, build
+from facesr_bench.plugins import registry
+from facesr_bench.plugins.cards import DegradationName, MethodCard, validate
+from facesr_bench.plugins.degradation import DegradationBase, find_degradation, make_degradation
+from facesr_bench.plugins.loading import import_from
+from facesr_bench.plugins.registry import Plugin
+from facesr_bench.training.config import SIZES, Objective, Samples, Settings, Value, build
 
 if TYPE_CHECKING:
     from torch import nn
 
 RECIPE_FILE = "training/recipe.toml"
-SCHEMA = 1
-_KEYS = {"schema_version", "network", "config", "degradation", "objective", "epochs", "settings"}
-_TYPES = (
-    ("network", str, 'module:Class, as "network:MyNet"'),
-    ("config", str, 'module:Class, as "network:MyNetConfig"'),
-    ("epochs", int, "a whole number, more than 0"),
-    ("settings", dict, "a table"),
-)
+SHORT = {"bicubic": ("crops", "bicubic-pillow"), "blind": ("faces", "sparnethd")}
+"""Words that stand for samples and their degradation together."""
+
+
+def _place_of_class(name: str) -> str:
+    if not re.fullmatch(r"[\w.]+:\w+", name):
+        raise ValueError(f'write it as module:Class, for example "network:MyNet", not {name!r}')
+    return name
+
+
+ClassName = Annotated[str, AfterValidator(_place_of_class)]
+
+
+class RecipeTable(BaseModel):
+    """The file `training/recipe.toml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    schema_version: Literal[1]
+    network: ClassName = Field(description="`module:Class` of the network, in the method's folder")
+    config: ClassName = Field(description="`module:Class` of the dataclass that the network is made from")
+    samples: Samples = Field(description="`crops`: random crops of the faces; `faces`: whole ones, LR of their size")
+    degradation: DegradationName = Field(description="how LR is made: a degradation's name, or its folder: `./mine`")
+    objective: Objective = Field(description="which losses are minimised")
+    epochs: int = Field(ge=1, description="how long, where the user does not say")
+    settings: dict[str, int | float | bool | str] = Field(description="settings that differ from the engine's")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_full(cls, data: Any) -> Any:
+        word = data.get("degradation") if isinstance(data, dict) else None
+        if isinstance(word, str) and word in SHORT and "samples" not in data:
+            samples, degradation = SHORT[word]
+            return {**data, "samples": samples, "degradation": degradation}
+        return data
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one method is trained.
+    """How one method is trained."""
 
-    Attributes:
-        method: the method's name.
-        folder: of the method.
-        code: where its network's module is: its own folder, or that of the method it is an `implementation` of.
-        network: `module:Class` of the network, in `code`.
-        config: `module:Class` of the dataclass that the network is made from.
-        degradation: how LR is made.
-        objective: which losses are minimised.
-        epochs: how long, where the user does not say.
-        options: the card's options: the network's configuration.
-        defaults: settings that differ from the engine's.
-    """
-
-    method: str
-    folder: Path
-    code: Path
-    network: str
-    config: str
-    degradation: Degradation
-    objective: Objective
-    epochs: int
-    options: dict[str, Value]
-    defaults: dict[str, Value]
+    plugin: Plugin[MethodCard]
+    table: RecipeTable
 
     @property
-    def degradation_name(self) -> str:
-        return {"bicubic": "bicubic-pillow", "blind": "sparnethd"}[self.degradation]
+    def card(self) -> MethodCard:
+        """The method's card."""
+        return self.plugin.require_card()
+
+    @property
+    def method(self) -> str:
+        """The method's name."""
+        return self.card.name
+
+    @property
+    def folder(self) -> Path:
+        """The method's folder."""
+        return self.plugin.folder
 
     def settings(self, *layers: dict[str, Value]) -> Settings:
         """This recipe's settings with `layers` over them.
@@ -67,32 +88,40 @@ class Recipe:
         Raises:
             TrainingError: see `config.build`.
         """
-        options = {name: value for name, value in self.options.items() if name not in {"in_size", "out_size"}}
-        return build(self.degradation, self.objective, self._load(self.config), options, self.defaults, *layers)
+        options = {name: value for name, value in self.card.options.items() if name not in SIZES}
+        table = self.table
+        return build(table.samples, table.objective, self._load(table.config), options, table.settings, *layers)
 
     def make_network(self, settings: Settings) -> nn.Module:
         """The network, freshly initialised from torch's random state."""
-        network: nn.Module = self._load(self.network)(self._load(self.config)(**settings.network))
+        network: nn.Module = self._load(self.table.network)(self._load(self.table.config)(**settings.network))
         return network
+
+    def degradation(self, scale: int) -> DegradationBase:
+        """How LR is made.
+
+        Args:
+            scale: HR side over LR side.
+
+        Raises:
+            PluginError: there is no such degradation, or it can't do this scale.
+        """
+        return make_degradation(find_degradation(self.table.degradation, self.folder), scale)
 
     def _load(self, name: str) -> type[Any]:
         module, _, attribute = name.partition(":")
+        code = self.plugin.code_folder  # of an `implementation`, where the card names one
         try:
-            return cast("type[Any]", getattr(import_from(self.code, module), attribute))
+            return cast("type[Any]", getattr(import_from(code, module), attribute))
         except (ImportError, AttributeError) as error:
-            raise PluginError(f"{self.folder / RECIPE_FILE}: {name!r} is not in {self.code}: {error}") from error
+            raise PluginError(f"{self.folder / RECIPE_FILE}: {name!r} is not in {code}: {error}") from error
         except Exception as error:  # a module can fail in any way
-            where = f"{self.code / module}.py"
-            raise PluginError(f"{where}: import failed: {describe(error)}") from error
+            raise PluginError(f"{code / module}.py: import failed: {describe(error)}") from error
 
 
-def trainable() -> dict[str, Path]:
-    """Folders of the built-in methods that have a recipe, by the method's name."""
-    found = {}
-    for recipe in sorted(bundled_folder("methods").glob(f"*/{RECIPE_FILE}")):
-        folder = recipe.parents[1]
-        found[str(read_toml(folder / CARD_FILE).get("name", folder.name))] = folder
-    return found
+def trainable() -> list[str]:
+    """The methods that have a recipe."""
+    return sorted(p.name for p in registry.methods().plugins if (p.folder / RECIPE_FILE).is_file())
 
 
 def find(spec: str) -> Recipe:
@@ -100,53 +129,29 @@ def find(spec: str) -> Recipe:
 
     Raises:
         TrainingError: no such method, or one without a recipe.
+        PluginError: several methods have this name.
         CardError: its card or recipe is wrong.
     """
     if is_path(spec):
-        folder = Path(spec).expanduser().resolve()
-        if not (folder / RECIPE_FILE).is_file():
-            raise TrainingError(f"{folder}: no {RECIPE_FILE} in it, so it is not a method that can be trained")
-    else:
-        known = trainable()
-        if spec not in known:
-            raise TrainingError(unknown("trainable method", spec, known))
-        folder = known[spec]
-    return read_recipe(folder)
+        return read_recipe(Path(spec).expanduser().resolve())
+    if spec not in (known := trainable()):
+        raise TrainingError(unknown("trainable method", spec, known))
+    return _recipe_of(registry.methods().get(spec))
 
 
 def read_recipe(folder: Path) -> Recipe:
     """The recipe in a method's folder.
 
     Raises:
-        CardError: unreadable, or not what a recipe must be.
+        TrainingError: there is none.
+        CardError: the method's card or the recipe is unreadable, or not what it must be.
     """
-    path = folder / RECIPE_FILE
-    card, table = read_toml(folder / CARD_FILE), read_toml(path)
-    if table.get("schema_version") != SCHEMA:
-        raise CardError(f"{path}: schema_version is {table.get('schema_version')!r}; this release reads {SCHEMA}")
-    if strange := table.keys() - _KEYS:
-        raise CardError(f"{path}: {unknown('field', min(strange), _KEYS)}")
-    if missing := _KEYS - table.keys():
-        raise CardError(f"{path}: {min(missing)} is missing")
-    for key, choices in (("degradation", DATA), ("objective", OBJECTIVES)):
-        if table[key] not in choices:
-            raise CardError(f"{path}: {key} is {table[key]!r}; it must be one of {', '.join(choices)}")
-    for key, kind, words in _TYPES:
-        value = table[key]
-        fits = type(value) is kind
-        if isinstance(value, int):
-            fits = fits and value >= 1
-        elif isinstance(value, str):
-            fits = fits and ":" in value
-        if not fits:
-            raise CardError(f"{path}: {key} is {value!r}; it must be {words}")
-    implementation = card.get("implementation")
-    code = bundled_folder("methods") / implementation.replace("-", "_") if implementation else folder
-    return Recipe(
-        method=str(card.get("name", folder.name)),
-        folder=folder,
-        code=code,
-        options=dict(card.get("options", {})),
-        defaults=dict(table["settings"]),
-        **{key: table[key] for key in ("network", "config", "degradation", "objective", "epochs")},
-    )
+    if not (folder / RECIPE_FILE).is_file():
+        raise TrainingError(f"{folder}: no {RECIPE_FILE} in it, so it is not a method that can be trained")
+    return _recipe_of(registry.read_plugin("method", folder, "path"))
+
+
+def _recipe_of(plugin: Plugin[MethodCard]) -> Recipe:
+    plugin.require_card()
+    path = plugin.folder / RECIPE_FILE
+    return Recipe(plugin, validate(RecipeTable, read_toml(path), path))

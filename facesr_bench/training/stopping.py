@@ -14,7 +14,7 @@ class Clock:
 
     Args:
         step: where it starts.
-        minutes: when it shall be late; none: never.
+        minutes: the time limit; None for no limit.
 
     Attributes:
         start: the step where it starts.
@@ -41,7 +41,7 @@ class Clock:
         self._mark = time.perf_counter()
 
     def seconds_left(self, step: int, steps: int | None) -> float | None:
-        """Until the end, by what steps have taken so far; none where no end is known."""
+        """Until the end, by what steps have taken so far; None where no end is known."""
         ends = []
         if steps is not None:
             ends.append((steps - step) * self._spent / max(1, step - self.start))

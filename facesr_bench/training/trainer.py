@@ -26,6 +26,7 @@ from facesr_bench.training.schedule import learning_rate
 from facesr_bench.training.stopping import Clock, Signals
 from facesr_bench.training.validation import luma_psnr, validation_psnr
 from facesr_bench.training.watch import DivergedError, Watch
+from facesr_bench.weights.checkpoints import load_tensors
 
 AGREE_EVERY = 10
 """Steps between the moments at which several processes agree whether to stop."""
@@ -37,7 +38,7 @@ class Outcome:
 
     Attributes:
         step: steps done in all.
-        steps: steps asked for in all; none where only the time was limited.
+        steps: steps asked for in all; None where only the time was limited.
         best: highest validation PSNR (dB) and its step.
         signal: the signal that stopped it, or 0.
         error: the message of what failed in one of several processes, or empty.
@@ -59,14 +60,17 @@ class Trainer:
         self.plan, self.faces, self.processes, self.say = plan, faces, processes, say
         schedule = plan.settings.schedule
         self.schedule, self.device = schedule, processes.device
-        self.sampler = Sampler(faces, plan.settings.data, schedule.batch_size, plan.seed, plan.degradation())
+        degrade = plan.recipe.degradation(plan.settings.data.scale)
+        self.sampler = Sampler(faces, plan.settings.data, schedule.batch_size, plan.seed, degrade)
         if schedule.threads:
             torch.set_num_threads(schedule.threads)
         torch.set_flush_denormal(True)  # a precaution: denormal numbers are slow on CPUs
         torch.manual_seed(plan.seed)
         network = plan.recipe.make_network(plan.settings)
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.init = checkpoints.start_from(self.network, plan.job.init) if plan.job.init is not None else {}
+        self.init = (
+            checkpoints.start_from(self.network, plan.job.init, plan.recipe.method) if plan.job.init is not None else {}
+        )
         self.average = deepcopy(self.network).requires_grad_(False)
         if self.device.type == "cpu":
             quicken(self.network, plan.precision)
@@ -312,6 +316,7 @@ class Trainer:
             "steps": plan.steps,
             "seed": plan.seed,
             "precision": plan.precision,
+            "data": str(plan.data),
             "faces": self.faces.names_hash(),
             "best": list(self.best) if self.best is not None else None,
             "psnr": self.psnr,
@@ -321,14 +326,15 @@ class Trainer:
 
     def _restore(self, state: dict[str, Any]) -> None:
         path = self.plan.job.out / STATE_FILE
-        checkpoints.load(self.network, state["network"], path)
-        checkpoints.load(self.average, state["average"], path)
+        method = self.plan.recipe.method
+        load_tensors(self.network, state["network"], path, method)
+        load_tensors(self.average, state["average"], path, method)
         betas = self.schedule.beta1, self.schedule.beta2
         checkpoints.load_optimizer(self.optimizer, state["optimizer"], betas)
         for name, network in self.objective.networks.items():
             if name not in state.get("along", {}):
                 raise TrainingError(f"{path}: has no {name}; it is a training with another objective")
-            checkpoints.load(network, state["along"][name], path)
+            load_tensors(network, state["along"][name], path, f"the {name} of {method}")
             checkpoints.load_optimizer(self.objective.optimizers[name][0], state["along_optimizers"][name], betas)
         self.step, self.seconds, self.kept = state["step"], state["seconds"], state["step"]
         was: dict[str, Any] = state.get("settings", {})

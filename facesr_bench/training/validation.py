@@ -1,4 +1,4 @@
-"""How good the weights are on the held-out faces."""
+"""Scores the weights on the held-out faces."""
 
 from __future__ import annotations
 

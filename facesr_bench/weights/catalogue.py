@@ -32,7 +32,7 @@ class EvaluatorCard(BaseModel):
 
     purpose: str
     urls: tuple[FileUrl, ...] = Field(default=(), description="tried in this order")
-    file: FileName | None = Field(default=None, description="name here; none: the member's, or as in the first URL")
+    file: FileName | None = Field(default=None, description="name here; by default the member's, or the first URL's")
     member: FileName | None = Field(default=None, description="file name inside the zip that the URLs give")
     obtain: str = Field(default="", description="how a person gets it, where no URL gives the file")
     size: int | None = Field(default=None, gt=0, description="of the file (the member), bytes")
@@ -59,8 +59,8 @@ class Entry:
     Attributes:
         name: what the user types: `arcface`, or `method@weights`.
         path: where the file is, or would be.
-        urls: where it comes from, tried in this order; none where only a person can get it.
-        member: its name inside the zip that the URLs give; none where they give the file itself.
+        urls: where it comes from, tried in this order; empty where only a person can get it.
+        member: its name inside the zip that the URLs give; None where they give the file itself.
         size: bytes, where published.
         sha256: where the whole hash is known.
         sha256_prefix: its first digits, where only those are known.
@@ -181,7 +181,7 @@ def find(name: str, known: Iterable[Entry] | None = None) -> Entry:
 
 
 def method_spec(name: str) -> MethodSpec | None:
-    """The method of `method`, `method@weights` or `FOLDER@weights`; none if `name` is of another kind.
+    """The method of `method`, `method@weights` or `FOLDER@weights`; None if `name` is of another kind.
 
     Raises:
         PluginError, CardError: the folder is not a method's, or its card is wrong.

@@ -13,6 +13,9 @@ from facesr_bench.base.errors import WeightsError, first_line
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+_UNREADABLE = (RuntimeError, EOFError, ValueError, LookupError, AttributeError, TypeError, OSError, zipfile.BadZipFile)
+"""What torch.load raises at a file that is no checkpoint, or half of one."""
+
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Read a checkpoint's tensors, without ever running code from it.
@@ -25,6 +28,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """
     import torch
 
+    if not path.exists():
+        raise WeightsError(f"{path}: no such file")
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -47,6 +52,23 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     }
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file.
+
+    Raises:
+        WeightsError: missing, damaged or another kind of file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(file.metadata() or {})
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: no such file") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{path}: not a safetensors file, or damaged: {first_line(error)}") from error
+
+
 def load_plain(path: Path) -> Any:
     """What a PyTorch file holds: tensors and plain containers of them, never objects that could run code.
 
@@ -62,7 +84,7 @@ def load_plain(path: Path) -> Any:
             f"{path}: refused, because it is not a plain PyTorch checkpoint: it is damaged, another kind of file, "
             f"or holds Python objects that could run code when loaded.\n  {first_line(error)}"
         ) from error
-    except (RuntimeError, EOFError, ValueError, LookupError, AttributeError, OSError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise WeightsError(f"{path}: not a PyTorch checkpoint, or damaged: {first_line(error)}") from error
 
 

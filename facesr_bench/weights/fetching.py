@@ -46,7 +46,7 @@ class Options:
 
     Attributes:
         lock_seconds: how long to wait for another process that is fetching the same file.
-        on_message: told, in a line, what is going on (which URL, waiting for another process, a URL that failed).
+        on_message: called with a line about progress (which URL, waiting for another process, a URL that failed).
     """
 
     transfer: Transfer = field(default_factory=Transfer)
@@ -82,7 +82,7 @@ def fetch(entry: Entry, options: Options | None = None, known: Iterable[Entry] |
     """Get a checkpoint onto this machine, unless it is there and right.
 
     Args:
-        known: what else to take out of the zip it may come in; none: whatever of the catalogue is in there.
+        known: what else to take out of the zip it may come in; None: whatever of the catalogue is in there.
 
     Raises:
         WeightsError: one line, with what each URL said.
@@ -119,7 +119,7 @@ def import_file(path: Path, known: Iterable[Entry] | None = None) -> list[Arriva
     where no hash is published, by its name.
 
     Args:
-        known: what to look for; none: the whole catalogue.
+        known: what to look for; None: the whole catalogue.
 
     Returns:
         What it turned out to be; several for a zip with several checkpoints.

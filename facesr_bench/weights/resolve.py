@@ -26,7 +26,7 @@ class Weights:
         name: the card's name for it, or `file.pth:1a2b3c4d` (with the hash's first 8 digits) for a user's own file.
         path: the file.
         sha256: of the file.
-        card: none for a user's own file.
+        card: None for a user's own file.
     """
 
     name: str
@@ -46,7 +46,7 @@ def location(plugin: Plugin[MethodCard], name: str) -> Path:
 
 
 def shipped_path(name: str) -> Path | None:
-    """The verified file of weights that come with their method (`method`, `method@weights`); none for any others.
+    """The verified file of weights that come with their method (`method`, `method@weights`); None for any others.
 
     Raises:
         WeightsError: the file is missing, or is another.
@@ -126,22 +126,26 @@ def _published(plugin: Plugin[MethodCard], name: str, card: WeightsCard) -> Weig
     return Weights(name, entry.path, status.sha256, card)
 
 
-def resolve_metric(card: MetricCard, given: str | None) -> MetricWeights:
-    """The network that `metric@given` means: `NAME` from the store, or `NAME=FILE`.
+def resolve_metric(card: MetricCard, network: str | None, file: str | None = None) -> MetricWeights:
+    """The network that `metric@network` or `metric@network=file` means.
+
+    Args:
+        network: one of the card's; None: its default.
+        file: the user's own; None: the one in the store.
 
     Raises:
         WeightsError: unknown name, or a file that is missing or wrong; says what to do.
     """
-    if not card.weights:
-        raise WeightsError(f"{card.name} has no networks to choose from, so {card.name}@{given} means nothing")
-    name, _, file = (given or card.default_weights or "").partition("=")
+    name = network or card.default_weights
+    if name is None:
+        raise WeightsError(f"{card.name} has no networks to choose from")
     if name not in card.weights:
         raise WeightsError(unknown(f"network of {card.name}", name, card.weights))
     entry = card.weights[name]
     if file:
         path = Path(file).expanduser()
         if not path.is_file():
-            raise WeightsError(f"{card.name}@{given}: no such file: {path}")
+            raise WeightsError(f"{card.name}@{name}={file}: no such file: {path}")
         sha256 = digest(path)
         beside = path.with_name(path.name + ".toml")  # says how the network wants its input, see facesr_bench.faces
         if beside.is_file():
@@ -150,4 +154,4 @@ def resolve_metric(card: MetricCard, given: str | None) -> MetricWeights:
     if entry.store is None:
         raise WeightsError(f"{card.name}@{name} needs its file: write {card.name}@{name}=/path/to/file")
     path = require(entry.store)
-    return MetricWeights(name, suffix(card, given), path, digest(path))
+    return MetricWeights(name, suffix(card, network), path, digest(path))

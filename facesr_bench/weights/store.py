@@ -1,4 +1,4 @@
-"""May this file be used? The published hash decides; where there is none, the first file seen is pinned.
+"""Decides whether a file may be used: by its published hash, or else by the hash pinned when it was first seen.
 
 Pins stand in `pins.json` in the weights folder, so that a file which changes later is refused and not used silently.
 """

@@ -1,4 +1,4 @@
-"""Interpolation by Pillow: nearest, bilinear, bicubic and Lanczos, told apart by the card's option `filter`."""
+"""Interpolation by Pillow: nearest, bilinear, bicubic and Lanczos, chosen by the card's option `filter`."""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ class FaceAttentionUnit(nn.Module):
         self.att_func: Hourglass | None = Hourglass(c_out, depth, config) if depth > 0 else None
 
     def forward_with_mask(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The unit's output and its attention map (none at depth 0)."""
+        """The unit's output and its attention map (None at depth 0)."""
         shortcut: Tensor = self.shortcut_func(x)
         main: Tensor = self.conv2(self.conv1(self.preact_func(x)))
         if self.att_func is None:

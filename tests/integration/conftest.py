@@ -10,8 +10,6 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesr_bench.plugins import registry as plugins
-
 CARD = """
 schema_version = 1
 kind = "method"
@@ -42,13 +40,6 @@ def faces(tmp_path: Path, astronaut: NDArray[np.uint8]) -> Path:
     for i in range(5):
         Image.fromarray(astronaut[64 + 8 * i : 128 + 8 * i, 40 + 4 * i : 104 + 4 * i]).save(folder / f"face{i}.png")
     return folder
-
-
-@pytest.fixture(autouse=True)
-def fresh_registries() -> None:
-    """No test sees the plug-ins that another one added by path."""
-    for registry in (plugins.methods, plugins.datasets, plugins.metrics):
-        registry.cache_clear()
 
 
 @pytest.fixture

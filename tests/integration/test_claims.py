@@ -49,7 +49,7 @@ def test_psnr_and_ssim_are_measured_again(method: str, shared: Path, tmp_path: P
         metrics=["psnr", "ssim"],
         profile=claim.profile,
         out=tmp_path / "results",
-    )
+    ).frame
     (row,) = frame.to_dict("records")
     assert row["n"] == claim.n
     # Written to two and four decimals; other processors differ in the last bits of fp32.

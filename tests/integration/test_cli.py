@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -110,7 +111,7 @@ def test_one_method_written_twice_is_one_row(capsys: pytest.CaptureFixture[str])
     assert main(["new", "method", "mynet"]) == 0
     assert main(["run", "--methods", "./mynet,./mynet/", "--limit", "2", "--no-report", "--metrics", "psnr"]) == 0
     assert "computed 2 image(s)" in capsys.readouterr().err
-    frame = facesr_bench.run(["bicubic", "./mynet", "./mynet/"], limit=2, metrics=["psnr"])
+    frame = facesr_bench.run(["bicubic", "./mynet", "./mynet/"], limit=2, metrics=["psnr"]).frame
     assert list(frame["method"]) == ["bicubic", "mynet"]
 
 
@@ -129,14 +130,41 @@ def test_list_protocols_tells_what_is_wrong_with_data_that_was_given(
 def test_result_that_cannot_be_read_hides_no_failure(
     capsys: pytest.CaptureFixture[str], make_method: MakeMethod
 ) -> None:
-    """Someone's newer release wrote into the same folder: the page can't be built, and this run's failures are told."""
+    """Someone's newer release wrote into the same folder: it is left out and counted, and hides no failure."""
     other = Path("results/demo-x8/theirs/0123")
     other.mkdir(parents=True)
     (other / "manifest.json").write_text('{"schema_version": 99}')
     spec = make_method("grumpy", "raise RuntimeError('not today')")
-    assert main(["run", "--methods", f"{spec},nearest", "--limit", "1", "--metrics", "psnr"]) == 2
+    assert main(["run", "--methods", f"{spec},nearest", "--limit", "1", "--metrics", "psnr"]) == 1
     captured = capsys.readouterr()
     assert "not today" in captured.err and "format 99" in captured.err and "nearest" in captured.out
+    assert "1 result can't be read and is left out:" in captured.err and "page: " in captured.err
+
+
+def test_a_damaged_manifest_costs_no_other_result(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is counted and shown wherever results are, and the exit status says so."""
+    assert main(["run", "--methods", "nearest,bicubic", "--limit", "2", "--metrics", "psnr"]) == 0
+    for protocol, text in {"helen-x8": "{torn", "other-x8": '{"schema_version": 2}'}.items():
+        path = Path("results", protocol, "theirs", "0123", "manifest.json")
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    capsys.readouterr()
+    for command in (
+        ["table", "--format", "csv"],
+        ["table", "--format", "csv", "--protocols", "demo-x8"],
+        ["report"],
+        ["figure", "distribution"],
+        ["run", "--methods", "nearest,bicubic", "--limit", "2", "--metrics", "psnr"],
+    ):
+        assert main(command) == 1, command
+        captured = capsys.readouterr()
+        assert "2 results can't be read and are left out:" in captured.err
+        assert "helen-x8/theirs/0123/manifest.json: damaged" in captured.err and "remove the folder" in captured.err
+        if command[0] == "table":
+            assert "nearest" in captured.out and "bicubic" in captured.out
+    page = Path("results/index.html").read_text()
+    assert "2 results can" in page and "<li>helen-x8/theirs/0123/manifest.json: dam" in page
+    assert main(["table", "--methods", "theirs"]) == 2
 
 
 @pytest.mark.parametrize("what", ["methods", "protocols", "datasets", "metrics", "profiles"])
@@ -241,7 +269,7 @@ def test_validate_tells_of_bad_card_and_failed_import(
 def test_manifest_says_where_the_numbers_come_from() -> None:
     assert main(["run", "--methods", "bicubic", "--limit", "1", "--no-report"]) == 0
     manifest = json.loads(next(Path("results").glob("*/*/*/manifest.json")).read_text())
-    assert manifest["schema_version"] == 1 and manifest["profile"]["name"] == "sparnet"
+    assert manifest["schema_version"] == 2 and manifest["profile"]["name"] == "sparnet"
     assert manifest["environment"]["packages"]["torch"] and manifest["environment"]["device"] == "cpu"
     assert manifest["data"]["count"] == 7 and len(manifest["data"]["hash"]) == 64
     assert manifest["metrics"]["psnr"]["version"] >= 1 and manifest["command"]
@@ -263,7 +291,8 @@ def test_score_two_folders(capsys: pytest.CaptureFixture[str], faces: Path, tmp_
     rows = list(csv.DictReader(io.StringIO(Path("scores.csv").read_text())))
     assert {row["image"]: {"psnr": float(row["psnr"]), "ssim": float(row["ssim"])} for row in rows} == expected
     mean = sum(values["psnr"] for values in expected.values()) / len(expected)
-    assert f"{mean:.2f} dB" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert re.search(r"PSNR +\n +\(dB\) +\n", out) and re.search(rf"^blurred +{mean:.2f} ", out, re.M)
     Image.new("RGB", (32, 32)).save(blurred / "face0.bmp")
     assert main(arguments) == 1
     captured = capsys.readouterr()
@@ -280,9 +309,9 @@ def test_score_two_folders(capsys: pytest.CaptureFixture[str], faces: Path, tmp_
     [
         (["--out", "."], "name the file to write"),
         (["--out", "face.png/scores.csv"], "face.png/scores.csv: can't be written"),
-        (["--metrics", ","], "--metrics names none"),
+        (["--metrics", ","], "at least one metric"),
         (["--metrics", "psnrr"], "did you mean 'psnr'"),
-        (["--scale", "0"], "scale must be"),
+        (["--scale", "0"], "scale 0: it must be at least 1"),
         (["--profile", "dicc"], "did you mean 'dic'"),
     ],
 )

@@ -74,8 +74,7 @@ def test_truth_against_itself(tmp_path: Path, faces: Path, capsys: pytest.Captur
     told = capsys.readouterr()
     assert "dlib-hog found no face in the 128x128 picture (1 of 2 pictures)" in told.err
     # Half of the faces were found without any error, the other half not at all.
-    lines = dict(line.split(maxsplit=1) for line in told.out.splitlines()[1:])
-    assert lines["nme-hr-dlib:failure-8"] == "50.00 %" and lines["nme-hr-dlib:auc-8"] == "50.00 %"
+    assert "failures@8" in told.out and told.out.count("50.00") == 4, "two areas, two rates"
 
 
 @needs_dlib

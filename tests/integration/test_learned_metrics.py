@@ -49,15 +49,16 @@ def test_real_networks_in_a_run(shared: Path, tmp_path: Path) -> None:
         "metrics": ["psnr", *specs.values()],
         "out": tmp_path / "out",
     }
-    frame = facesr_bench.run(**arguments)  # type: ignore[arg-type]
+    scores = facesr_bench.run(**arguments)  # type: ignore[arg-type]
+    frame = scores.frame
     keys = {short: next(c for c in frame.columns if c.startswith(f"{short}@")) for short in specs}
     bicubic, nearest = (frame[frame["method"] == name].iloc[0] for name in ("bicubic", "nearest"))
-    assert bicubic["n"] == nearest["n"] == N and not frame.attrs["problems"]
+    assert bicubic["n"] == nearest["n"] == N and not scores.problems
     assert bicubic[keys["identity"]] > nearest[keys["identity"]]
     # Which of the two has the lower NME depends on the detector: PFLD finds its way on blocks about as well as on blur.
     assert all(4 < row[keys["nme"]] < 40 for row in (bicubic, nearest))
     assert 0.1 < bicubic[keys["lpips"]] < 0.9
-    again = facesr_bench.run(**{**arguments, "batch_size": 1, "out": tmp_path / "again"})  # type: ignore[arg-type]
+    again = facesr_bench.run(**{**arguments, "batch_size": 1, "out": tmp_path / "again"}).frame  # type: ignore[arg-type]
     for key in keys.values():
         assert np.allclose(frame[key], again[key], rtol=0, atol=1e-6)
 
@@ -69,10 +70,12 @@ def test_real_networks_in_a_run(shared: Path, tmp_path: Path) -> None:
 
     from facesr_bench.data.prepare import prepare
     from facesr_bench.data.sources import open_dataset
+    from facesr_bench.plugins.degradation import find_degradation, make_degradation
 
     dataset, protocol = open_dataset("helen-x8", {"helen": shared / "faces" / "helen_test"})
     item = next(i for i in dataset.items(protocol) if i.id == image_id)
-    sample = prepare(item.id, dataset.read(item, protocol), protocol)
+    how = make_degradation(find_degradation(str(protocol.degradation)), protocol.scale)
+    sample = prepare(item.id, dataset.read(item, protocol), protocol, how)
     assert sample.hr is not None and sample.landmarks is not None
     embedder = Embedder(EMBEDDERS.get("mobilefacenet-ms1m"), shared / "weights" / "mobilefacenet_arcface_ms1m.onnx")
     points = five_points(sample.landmarks)

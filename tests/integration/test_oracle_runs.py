@@ -14,14 +14,15 @@ N = 24
 @pytest.fixture(scope="module")
 def table(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float]]:
     """PSNR and SSIM by method on the first images of helen-x8."""
-    frame = facesr_bench.run(
+    scores = facesr_bench.run(
         ["sparnet", "bicubic", "bicubic-matlab", "lanczos", "bilinear", "nearest"],
         ["helen-x8"],
         data={"helen": shared / "faces" / "helen_test"},
         limit=N,
         out=tmp_path_factory.mktemp("results"),
     )
-    assert list(frame["n"]) == [N] * 6 and frame.attrs["problems"] == []
+    frame = scores.frame
+    assert list(frame["n"]) == [N] * 6 and scores.problems == ()
     return {row["method"]: {"psnr": row["psnr"], "ssim": row["ssim"]} for _, row in frame.iterrows()}
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import facesr_bench
-from facesr_bench.base.errors import PluginError
+from facesr_bench.base.errors import CardError, MetricError, PluginError
 from facesr_bench.cli import main
 from facesr_bench.evaluation import request
 from facesr_bench.evaluation import run as runner
@@ -16,6 +17,7 @@ from facesr_bench.evaluation.folders import pairs_of, score_folders
 from facesr_bench.evaluation.metrics import load_metric
 from facesr_bench.images.files import read_image
 from facesr_bench.plugins.metric import MetricBase
+from facesr_bench.report.words import profile_in_words
 from facesr_bench.results.store import all_results
 from facesr_bench.results.summary import summarise
 
@@ -97,7 +99,7 @@ def test_datasets_and_metrics_of_the_users_own_by_path(tmp_path: Path) -> None:
         [f"{tmp_path}/drawn:drawn-x4"],
         metrics=["psnr", str(tmp_path / "mae")],
         out=tmp_path / "out",
-    )
+    ).frame
     row = frame.loc[0]
     assert (row["protocol"], row["profile"], row["n"]) == ("drawn-x4", "skimage", 2)
     result = next(all_results(tmp_path / "out"))
@@ -108,6 +110,48 @@ def test_datasets_and_metrics_of_the_users_own_by_path(tmp_path: Path) -> None:
     assert row["mae"] == pytest.approx(np.mean(errors), abs=1e-12)
     with pytest.raises(PluginError, match="did you mean 'drawn-x4'"):
         facesr_bench.run(["nearest"], [f"{tmp_path}/drawn:drawn-x8"], out=tmp_path / "out")
+
+
+CONVENTION_CODE = """
+from facesr_bench import MetricBase, PixelConvention
+from pydantic import Field
+
+class MyConvention(PixelConvention):
+    power: float = Field(default=1.0, gt=0, description="power that errors are raised to")
+
+class Metric(MetricBase):
+    Convention = MyConvention
+
+    def per_image(self, sr, reference):
+        return float((abs(sr - reference.astype(float)) ** self.convention.power).mean())
+"""
+
+
+def test_a_metric_of_the_users_own_has_a_table_of_its_own(faces: Path, tmp_path: Path) -> None:
+    """Read from the user's profile, checked by the metric's model, said on the page; the other profiles are as ever."""
+    folder, profile = tmp_path / "mae", tmp_path / "mine.toml"
+    folder.mkdir()
+    (folder / "card.toml").write_text(METRIC_CARD)
+    (folder / "metric.py").write_text(CONVENTION_CODE)
+    found = {}
+    for power in (1, 2):
+        profile.write_text(
+            f'name = "mine{power}"\nsummary = "x"\nquantise = "round"\n[pixels]\nchannel = "rgb"\n'
+            f"[mae]\npower = {power}\n"
+        )
+        report = runner.run(
+            options(faces, tmp_path / "out", "nearest", metrics=(str(folder), "psnr"), profile=str(profile))
+        )
+        found[power] = only(report)
+    one, two = found.values()
+    assert [result.manifest.profile.model_dump().get("mae") for result in (one, two)] == [None, {"power": 2.0}]
+    for image_id, row in one.rows().items():
+        assert 1 < row.metrics["mae"] < two.rows()[image_id].metrics["mae"]
+        assert row.metrics["psnr"] == two.rows()[image_id].metrics["psnr"]
+    assert ("MAE", "Power that errors are raised to: 2.0.") in profile_in_words(two.manifest)
+    profile.write_text(profile.read_text().replace("power", "powr"))
+    with pytest.raises(CardError, match="did you mean 'power'"):
+        runner.run(options(faces, tmp_path / "out", "nearest", metrics=(str(folder),), profile=str(profile)))
 
 
 @pytest.mark.parametrize("broken", ["items", "read"])
@@ -180,7 +224,7 @@ def test_picture_that_is_not_rgb8_costs_its_own_image(tmp_path: Path, source: st
     (folder / "dataset.py").write_text(code)
     report = runner.run(request.RunRequest(("nearest",), (str(folder),), out=tmp_path / "out"))
     rows = only(report).rows()
-    assert f"{expected}; HxWx3 uint8 is due" in (rows["a"].error or "") and rows["b"].error is None
+    assert f"{expected}; expected HxWx3 uint8" in (rows["a"].error or "") and rows["b"].error is None
 
 
 def test_broken_metric_costs_its_own_cell(faces: Path, tmp_path: Path) -> None:
@@ -217,7 +261,7 @@ def test_metric_that_writes_to_the_pictures_changes_no_other_number(faces: Path,
         found = score_folders(pairs_of(*folders), [load_metric(str(folder), "sparnet", 8), psnr()], has_truth=True)
         assert {row.id: row.metrics["psnr"] for row in found.rows} == expected
         sr, hr = (read_image(path / "face0.png") for path in folders)
-        with pytest.raises(ValueError, match="read-only"):
+        with pytest.raises(MetricError, match="read-only"):
             facesr_bench.score(sr, hr, metrics=[str(folder), "psnr"])
         assert sr.flags.writeable and hr.flags.writeable, "the caller's own arrays stay as they were"
 
@@ -257,6 +301,39 @@ def test_metric_that_cannot_be_imported_costs_its_own_column(faces: Path, tmp_pa
     report = runner.run(options(faces, tmp_path / "out", "nearest", metrics=("psnr", str(folder))))
     for row in only(report).rows().values():
         assert "no_such_module_at_all" in row.reasons["mae"] and "psnr" in row.metrics
+
+
+def test_plug_ins_of_one_name_in_two_folders_are_two_runs_own(tmp_path: Path) -> None:
+    """What one run was given by path is unknown to the next one of the same process."""
+    found = []
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        for name, card in (("drawn", DATASET_CARD), ("mae", METRIC_CARD)):
+            (folder / name).mkdir(parents=True)
+            (folder / name / "card.toml").write_text(card)
+        (folder / "drawn" / "dataset.py").write_text(DATASET_CODE)
+        (folder / "mae" / "metric.py").write_text(METRIC_CODE.replace("return float", f"return {number} + 0 * float"))
+        asked = request.RunRequest(
+            ("nearest",), (str(folder / "drawn"),), out=folder / "out", metrics=(str(folder / "mae"),)
+        )
+        found += [row.metrics for row in only(runner.run(asked)).rows().values()]
+    assert found == [{"mae": 1.0}, {"mae": 1.0}, {"mae": 2.0}, {"mae": 2.0}]
+    with pytest.raises(PluginError, match="no metric is called 'mae'"):
+        load_metric("mae", "sparnet", 8)
+
+
+def test_networks_of_metrics_are_gone_after_the_run(faces: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mae"
+    folder.mkdir()
+    (folder / "card.toml").write_text(METRIC_CARD)
+    network = "class NetworkOfATest:\n    pass\n\nclass Metric"
+    load = "    def load(self):\n        self.network = self.shared('network', NetworkOfATest)\n\n    def per_image"
+    code = METRIC_CODE.replace("class Metric", network).replace("    def per_image", load)
+    (folder / "metric.py").write_text(code)
+    outcome = runner.run(options(faces, tmp_path / "out", "nearest", metrics=(str(folder),)))
+    assert all("mae" in row.metrics for row in only(outcome).rows().values())
+    gc.collect()
+    assert not [True for thing in gc.get_objects() if type(thing).__name__ == "NetworkOfATest"]
 
 
 def test_code_edited_between_two_runs_of_one_process_is_the_code_that_runs(
@@ -389,4 +466,4 @@ def test_broken_metric_costs_its_own_column_in_a_run_and_on_folders(
     folders = ["--sr", str(result.folder / "sr"), "--hr", str(result.inputs_folder / "hr")]
     assert main(["score", *folders, "--metrics", f"{folder},psnr"]) == 1
     told = capsys.readouterr()
-    assert f"{row.means['psnr']:.2f} dB" in told.out and reason in told.err
+    assert f"{row.means['psnr']:.2f}\n" in told.out and reason in told.err

@@ -143,7 +143,7 @@ def test_damaged_line_in_the_middle_is_an_error_that_names_it(faces: Path, tmp_p
 def test_unknown_result_format_is_refused(faces: Path, tmp_path: Path) -> None:
     result = only(runner.run(options(faces, tmp_path / "out", "bicubic")))
     path = result.folder / "manifest.json"
-    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 99'))
+    path.write_text(path.read_text().replace('"schema_version": 2', '"schema_version": 99'))
     with pytest.raises(ResultsError, match="format 99"):
         list(all_results(tmp_path / "out"))
 
@@ -228,7 +228,8 @@ def test_identical_images_score_infinity(faces: Path, tmp_path: Path) -> None:
         (pairs / side).mkdir(parents=True)
         for path in faces.iterdir():
             (pairs / side / path.name).write_bytes(path.read_bytes())
-    frame = facesr_bench.run(["bicubic"], ["folder-pairs-x1"], data={"folder-pairs-x1": pairs}, out=tmp_path / "out")
+    data = {"folder-pairs-x1": pairs}
+    frame = facesr_bench.run(["bicubic"], ["folder-pairs-x1"], data, out=tmp_path / "out").frame
     assert frame.loc[0, "psnr"] == math.inf and frame.loc[0, "ssim"] == 1
     line = next((tmp_path / "out").glob("*/*/*/images.jsonl")).read_text().splitlines()[0]
     assert json.loads(line)["metrics"]["psnr"] == "inf"
@@ -252,12 +253,12 @@ def test_without_ground_truth(faces: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "body", "expected"),
     [
-        ("shape", "return lr", "returned 8x8 px; 64x64 is due"),
+        ("shape", "return lr", "returned 8x8 px; expected 64x64"),
         ("planes", NEAREST + "[:, :1]", "returned shape"),
         ("nan", NEAREST + " * float('nan')", "NaN"),
-        ("range", NEAREST + " * 255", "[0, 1] is due"),
+        ("range", NEAREST + " * 255", "expected [0, 1]"),
         ("raises", "raise RuntimeError('out of cheese')", "out of cheese"),
-        ("dtype", NEAREST + ".double()", "float32 is due"),
+        ("dtype", NEAREST + ".double()", "expected float32"),
         ("array", "return lr.numpy()", "not a tensor"),
     ],
 )
@@ -409,11 +410,12 @@ def test_hostile_image_names_stay_in_their_folder(faces: Path, tmp_path: Path) -
         assert result.sr_path(name).is_file()
 
 
-def test_frame_and_attrs(faces: Path, tmp_path: Path) -> None:
-    frame = facesr_bench.run(["bicubic", "nearest"], ["folder-x8"], data={"folder": faces}, out=tmp_path / "out")
+def test_frame_of_a_run(faces: Path, tmp_path: Path) -> None:
+    scores = facesr_bench.run(["bicubic", "nearest"], ["folder-x8"], data={"folder": faces}, out=tmp_path / "out")
+    frame = scores.frame
     assert list(frame.columns[:7]) == ["protocol", "method", "weights", "profile", "n", "psnr", "ssim"]
     assert list(frame["method"]) == ["bicubic", "nearest"] and list(frame["n"]) == [5, 5]
-    assert frame.attrs["problems"] == []
+    assert scores.problems == ()
 
 
 def test_bf16_is_another_row(tmp_path: Path, astronaut: NDArray[np.uint8]) -> None:

@@ -398,15 +398,13 @@ training_data = "none"
 
 
 @pytest.fixture
-def mine(tmp_path: Path, server: Server) -> Iterator[str]:
+def mine(tmp_path: Path, server: Server) -> str:
     """`FOLDER@v1` of a plug-in whose weights are at the server's /net.pth, with their hash."""
     folder = tmp_path / "mine"
     folder.mkdir()
     url = server.serve("/net.pth", Answer(BODY))
     (folder / "card.toml").write_text(CARD.format(url=url, hash=f'sha256 = "{sha256(BODY)}"'))
-    registry.methods.cache_clear()
-    yield f"{folder}@v1"
-    registry.methods.cache_clear()
+    return f"{folder}@v1"
 
 
 def command(*arguments: str) -> subprocess.Popen[str]:
@@ -425,14 +423,14 @@ def test_the_way_of_a_user(mine: str, cache: Path, capsys: pytest.CaptureFixture
     assert main(["weights", "path", mine]) == 0
     path = cache / "mine" / "net.pth"
     assert capsys.readouterr().out == f"{path}\n"
-    assert main(["weights", "verify"]) == 0
+    assert main(["weights", "verify", mine]) == 0
     assert "mine@v1: sha256 verified" in capsys.readouterr().out
 
     data, stamp = bytearray(path.read_bytes()), path.stat()
     data[SIZE // 2] ^= 1
     path.write_bytes(data)
     os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # what a failing disk does
-    assert main(["weights", "verify"]) == 1
+    assert main(["weights", "verify", mine]) == 1
     assert f"{sha256(bytes(data))}, expected {sha256(BODY)}" in capsys.readouterr().err
     assert main(["weights", "path", mine]) == 1
     assert "not the published file" in capsys.readouterr().err

@@ -106,7 +106,7 @@ def test_methods_without_maps_have_none(faces: Path, tmp_path: Path) -> None:
     [
         ("raise RuntimeError('no maps today')", "RuntimeError: no maps today"),
         ("return [lr[:, :1] + 1]", "values outside [0, 1]"),
-        ("return [lr[0]]", "1xCxhxw is due"),
+        ("return [lr[0]]", "expected 1xCxhxw"),
     ],
 )
 def test_a_failure_is_told_and_costs_no_number(faces: Path, tmp_path: Path, maps: str, expected: str) -> None:

@@ -6,8 +6,10 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,8 +18,9 @@ import facesr_bench
 from facesr_bench.base.errors import FaceSRBenchError
 from facesr_bench.base.options import Count, Flag, Option, options_of, takes_options
 from facesr_bench.cli import run as command
+from facesr_bench.cli import score as command_score
 from facesr_bench.cli.options import add_options, given
-from facesr_bench.evaluation.request import RunRequest
+from facesr_bench.evaluation.request import FolderRequest, RunRequest
 
 EVERYTHING: dict[str, Any] = {
     "methods": ["bicubic", "./a net"],
@@ -34,6 +37,7 @@ EVERYTHING: dict[str, Any] = {
     "attention": 0,
     "workers": 1,
     "fid_reference": {"ours": "/data/ours.npz"},
+    "assume_aligned": True,
 }
 
 
@@ -43,14 +47,24 @@ def parser_of_run() -> argparse.ArgumentParser:
     return parser
 
 
-def test_command_line_python_and_request_have_the_same_options() -> None:
-    declared = list(options_of(RunRequest))
-    typed = {action.dest for action in parser_of_run()._actions}
-    assert typed == {*declared, "help", "no_report"}
-    signature = inspect.signature(facesr_bench.run)
+@pytest.mark.parametrize(
+    ("request_of", "module", "function", "extra"),
+    [
+        (RunRequest, command, facesr_bench.run, {"no_report"}),
+        (FolderRequest, command_score, facesr_bench.score_folders, {"out"}),
+    ],
+)
+def test_command_line_python_and_request_have_the_same_options(
+    request_of: type[Any], module: ModuleType, function: Callable[..., Any], extra: set[str]
+) -> None:
+    declared = list(options_of(request_of))
+    parser = argparse.ArgumentParser()
+    module.configure(parser)
+    assert {action.dest for action in parser._actions} == {*declared, "help", *extra}
+    signature = inspect.signature(function)
     assert list(signature.parameters) == declared
-    documented = str(inspect.getdoc(facesr_bench.run))
-    for name, option in options_of(RunRequest).items():
+    documented = str(inspect.getdoc(function))
+    for name, option in options_of(request_of).items():
         assert f"{name}: " in documented
         assert option.help, name
         if not option.required:
@@ -67,7 +81,7 @@ def test_everything_typed_is_what_python_asks_for() -> None:
     line = (
         "--methods|bicubic,./a net|--protocols|helen-x8|--data|helen=/data/helen|--limit|3|--out|elsewhere|"
         "--device|cpu|--batch-size|4|--resume|never|--precision|bf16|--profile|dic|--metrics|psnr|--attention|0|"
-        "--workers|1|--fid-reference|ours=/data/ours.npz"
+        "--workers|1|--fid-reference|ours=/data/ours.npz|--assume-aligned"
     )
     request = RunRequest(**given(parser_of_run().parse_args(line.split("|")), RunRequest))
     assert request == RunRequest(**EVERYTHING)

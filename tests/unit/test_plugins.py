@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from facesr_bench.base.errors import CardError, PluginError
 from facesr_bench.plugins import loading
 from facesr_bench.plugins import registry as plugins
 from facesr_bench.plugins.cards import MethodCard
-from facesr_bench.plugins.spec import parse_method, split_list
+from facesr_bench.plugins.spec import check_labels, hash_argument, parse_method, split_list
 
 CARD = """
 schema_version = 1
@@ -229,3 +230,63 @@ def test_implementation_that_is_no_builtin_suggests(registry: plugins.Registry[M
     for use in (plugin.code_hash, plugin.load_class):
         with pytest.raises(PluginError, match=r"card\.toml: implementation: .*did you mean 'bicubic'"):
             use()
+
+
+def test_a_folder_given_once_is_unknown_to_the_next_registry(tmp_path: Path) -> None:
+    folder = make(tmp_path / "mine", "mine")
+    assert parse_method(str(folder)).plugin.name == "mine"
+    assert "mine" not in plugins.methods().names()
+
+
+def test_methods_with_arguments_and_labels(tmp_path: Path) -> None:
+    folder = make(tmp_path / "mine", "mine")
+    card = (folder / "card.toml").read_text()
+    with pytest.raises(PluginError, match="mine takes no argument"):
+        parse_method(f"{folder}:x")
+    (folder / "card.toml").write_text(f"takes_argument = true\n{card}")
+    with pytest.raises(PluginError, match="mine needs an argument"):
+        parse_method(str(folder))
+    spec = parse_method(f"My net={folder}:{tmp_path / 'pictures'}@w")
+    assert (spec.argument, spec.weights, spec.label) == (str(tmp_path / "pictures"), "w", "My net")
+    assert spec.row("w") == "My net" and dataclasses.replace(spec, label=None).row("w") == "mine:pictures@w"
+    with pytest.raises(PluginError, match="methods have no variants"):
+        parse_method(f"{folder}[x]:y")
+
+
+def test_an_argument_is_hashed_by_what_it_names(tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    (pictures / "a").mkdir(parents=True)
+    (pictures / "a" / "1.png").write_bytes(b"1")
+    hashes = [hash_argument("niqe"), hash_argument(str(pictures)), hash_argument(str(pictures / "a" / "1.png"))]
+    (pictures / "a" / "2.png").write_bytes(b"1")
+    assert len({*hashes, hash_argument(str(pictures))}) == 4
+    (pictures / "a" / "2.png").unlink()
+    assert hash_argument(str(pictures)) == hashes[1]
+
+
+def test_two_rows_of_one_label_are_refused() -> None:
+    specs = [parse_method(text) for text in ("sparnet", "sparnet@bundled", "bicubic", "bicubic", "a=nearest")]
+    check_labels(specs)
+    for text in ("a=bicubic", "sparnet=bicubic"):
+        with pytest.raises(PluginError, match="two rows would be called"):
+            check_labels([*specs, parse_method(text)])
+
+
+def test_a_card_has_from_its_implementation_what_it_does_not_say() -> None:
+    """Networks, variants and the paper stand once."""
+    cards = {plugin.name: plugin.require_card() for plugin in plugins.metrics().plugins}
+    assert cards["identity-lq"].weights == cards["identity"].weights and cards["identity-lq"].default_weights
+    assert cards["identity-lq"].paper == cards["identity"].paper is not None
+    assert cards["kid"].variants == cards["fid"].variants and cards["kid"].paper != cards["fid"].paper
+    assert cards["identity-dlib"].weights == {} and cards["identity-dlib"].paper is None, "it has no network of those"
+    assert set(cards["identity-vqfr"].weights) == {"resnet18-110", "gfpgan"}
+    networks = {plugin.name: plugin.require_card() for plugin in plugins.methods().plugins}
+    assert networks["sparnethd"].paper == networks["sparnet"].paper is not None
+    assert networks["sparnethd"].weights.keys() != networks["sparnet"].weights.keys()
+
+
+def test_a_card_of_an_unknown_implementation_says_so(tmp_path: Path) -> None:
+    text = (Path(plugins.__file__).parents[1] / "metrics" / "kid" / "card.toml").read_text()
+    (tmp_path / "card.toml").write_text(text.replace('"fid"', '"fidd"'))
+    with pytest.raises(PluginError, match="implementation: no built-in metric is called 'fidd'; did you mean 'fid'"):
+        plugins.read_plugin("metric", tmp_path, "path").load_class()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,16 +43,14 @@ def landmark_errors(group: Group, metric: str | None = None, limit: float | None
     names = [m.name for m in group.metrics if any(values[row.label].get(m.name) for row in rows)]
     lower = [m.name for m in group.metrics if m.name in names and m.higher_is_better is False]
     if metric is None:
-        with_areas = [m.name for m in group.metrics if m.name in lower and m.aggregates]
-        metric = with_areas[0] if with_areas else "nme"
+        drawn = [m for m in group.metrics if m.name in lower and (m.aggregates or m.family == "landmarks")]
+        if not drawn:
+            raise ResultsError(f"{_needs(group)}, by default one of landmarks; there is: {_known(lower)}")
+        metric = min(drawn, key=lambda m: not m.aggregates).name
     try:
         info = pick(group, [metric], lower)[0]
     except ResultsError as error:
-        known = ", ".join(lower) or "none of these results has values of one"
-        raise ResultsError(
-            f"{group.protocol}: an error curve needs a metric like `nme`, with lower values better and one value per "
-            f"image, and {metric!r} is none here; there is: {known}"
-        ) from error
+        raise ResultsError(f"{_needs(group)}, and {metric!r} is none here; there is: {_known(lower)}") from error
     if limit is None:
         limits = [float(a.partition("-")[2]) for a in info.aggregates if a.startswith("auc-")]
         limit = max(limits, default=10.0)
@@ -64,6 +62,14 @@ def landmark_errors(group: Group, metric: str | None = None, limit: float | None
     if not ids:
         raise ResultsError(f"{group.protocol}: no image has {info.title} of every method")
     return Errors(info, limit, ids, {label: [found[i] for i in ids] for label, found in errors.items()})
+
+
+def _needs(group: Group) -> str:
+    return f"{group.protocol}: an error curve needs a metric with lower values better and one value per image"
+
+
+def _known(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none of these results has values of one"
 
 
 def curve_table(group: Group, metric: str | None = None, *, limit: float | None = None) -> str:
@@ -90,8 +96,8 @@ def curve(group: Group, metric: str | None = None, *, limit: float | None = None
     face of are left out for all; the title counts the others.
 
     Args:
-        metric: as in `table --metrics`; none: the first that has areas under its curve.
-        limit: where the curves end, in the metric's unit; above it an image is a failure; none: the greatest limit that
+        metric: as in `table --metrics`; None: the first that has areas under its curve, or one of landmarks.
+        limit: where the curves end, in the metric's unit; above it an image is a failure; None: the greatest limit that
             the metric's own areas have, or 10.
 
     Raises:

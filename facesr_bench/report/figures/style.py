@@ -2,7 +2,7 @@
 
 Figures are matplotlib's, shown in no window; `save` writes them. Only rows that ran on the same images
 (`RankedResult.comparable`) are drawn. Methods keep their colour, marker and dashes in all plots of a group: seaborn's
-`colorblind` palette, and shapes besides, so that no plot is told by colour alone.
+`colorblind` palette, and shapes besides, so that no plot depends on colour alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import replacing
-from facesr_bench.report.tables.sheet import chosen_metrics, one_line, short_names
+from facesr_bench.base.grammar import Column
+from facesr_bench.report.tables.sheet import chosen_metrics, one_line
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.leaderboard import Group, RankedResult
 
@@ -72,7 +73,7 @@ def save(figure: Figure, path: Path, format: str | None = None) -> None:  # noqa
     """Write a figure whole or not at all; the same figure gives the same bytes.
 
     Args:
-        format: `pdf`, `png` or `svg`; none: by the path's suffix.
+        format: `pdf`, `png` or `svg`; None: by the path's suffix.
 
     Raises:
         ResultsError: another format, or the file can't be written.
@@ -99,7 +100,7 @@ def to_bytes(figure: Figure, format: str) -> bytes:  # noqa: A002
 
 
 def plain(text: str) -> str:
-    """A stranger's text as matplotlib shall draw it: no formulas in it, on one line, never taken for a hidden label."""
+    """Text from outside, for matplotlib to draw: on one line, without formulas, never taken for a hidden label."""
     text = one_line(text).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
 
@@ -140,7 +141,7 @@ def pick(group: Group, wanted: Sequence[str], names: Sequence[str] | None = None
     No words: all but those made of all values of another.
 
     Args:
-        names: only these can be drawn; none: every metric that a row has a mean of.
+        names: only these can be drawn; None: every metric that a row has a mean of.
 
     Raises:
         ResultsError: a word means none; the message names those there are, and why the one meant has no value.
@@ -153,7 +154,7 @@ def pick(group: Group, wanted: Sequence[str], names: Sequence[str] | None = None
     try:
         return [infos[name] for name in chosen_metrics(wanted, names)]
     except ResultsError as error:
-        meant = [info for word in wanted for info in infos.values() if word in short_names(info.name)]
+        meant = [info for word in wanted for info in infos.values() if word in Column.parse(info.name).names()]
         reasons = {
             f"{info.title}: {why}" for info in meant for row in group.rows for why in row.reasons.get(info.name, ())
         }

@@ -25,30 +25,33 @@ from facesr_bench.report.site.pages import Pages
 from facesr_bench.report.site.section import Section
 from facesr_bench.report.site.views import View
 from facesr_bench.results.leaderboard import groups
-from facesr_bench.results.store import newest_results
+from facesr_bench.results.store import Stored, read_results
 from facesr_bench.results.summary import summarise
 
 __all__ = ["build"]
 
 
-def build(results_root: Path, out: Path | None = None) -> Path:
+def build(results_root: Path, out: Path | None = None, stored: Stored | None = None) -> Path:
     """Write the site for every result in a results folder.
 
     What an earlier build has made and nothing has changed since (error maps above all) is kept.
 
     Args:
         results_root: the results folder.
-        out: where the site goes; none: into the results folder itself.
+        out: where the site goes; None: into the results folder itself.
+        stored: what the results folder holds, where it was read already; one that can't be read is shown on the
+            page and costs none of the others.
 
     Returns:
         The path of index.html.
 
     Raises:
-        ResultsError: the results folder doesn't exist or holds results that can't be read; the site can't be written,
-            or `out` holds another site.
+        ResultsError: the results folder doesn't exist, or the images of a result can't be read; the site can't be
+            written, or `out` holds another site.
     """
     root = out if out is not None and out.resolve() != results_root.resolve() else results_root
-    rows = summarise(newest_results(results_root))
+    stored = stored or read_results(results_root)
+    rows = summarise(stored.results)
     if root is not results_root:
         mirror.check_free(root)
     pages = Pages(root)
@@ -61,8 +64,15 @@ def build(results_root: Path, out: Path | None = None) -> Path:
         plots.write(pages, view)
     method_pages = methods.write(pages, views)
     provenance.write(pages, sections)
-    index = overview.write(pages, views, method_pages)
+    index = overview.write(
+        pages, views, method_pages, [_without_root(text, results_root) for text in stored.unreadable]
+    )
     if root is not results_root:
         mirror.write(pages, sections, results_root)
     pages.remove_stale()
     return index
+
+
+def _without_root(text: str, results_root: Path) -> str:
+    """A message for a page that others may read: files are named from the results folder on."""
+    return text.replace(f"{results_root}/", "")

@@ -1,4 +1,4 @@
-"""Where a method looked: the maps of its attention units, as a run has kept them."""
+"""The attention maps of a method, as a run has kept them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Shown:
 
     Attributes:
         id: the image's; empty for the mean.
-        face: the picture below the maps, or none.
+        face: the picture below the maps, or None.
         units: one grayscale picture per unit, in forward order.
     """
 

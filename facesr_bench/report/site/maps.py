@@ -82,7 +82,7 @@ class Sums:
             self.sums[kind] = self.sums[kind] + squared if kind in self.sums else squared
 
     def mean(self, kind: str) -> Values | None:
-        """The mean map, in the unit of the kind's maps; none where there is none."""
+        """The mean map, in the unit of the kind's maps; None where there is none."""
         if kind not in self.sums:
             return None
         mean: Values = self.sums[kind] / self.counts[kind]
@@ -216,7 +216,7 @@ def _reduced(kind: str, values: Values) -> Values:
 
 
 def _sources(result: Result, image_id: str, kinds: Iterable[str]) -> dict[str, Path] | None:
-    """`hr`, `sr`, and the maps that metrics have kept; none where one of the pictures is missing."""
+    """`hr`, `sr`, and the maps that metrics have kept; None where one of the pictures is missing."""
     name = f"{file_name(image_id)}.png"
     paths = {"hr": result.inputs_folder / "hr" / name, "sr": result.sr_path(image_id)}
     if not all(path.is_file() for path in paths.values()):

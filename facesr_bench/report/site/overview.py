@@ -27,7 +27,7 @@ class Cell:
     """One number of a leaderboard.
 
     Attributes:
-        text: none where there is no value.
+        text: None where there is no value.
         qualifier: what must stand right behind a value of a whole set.
         order: what the column is sorted by.
         place: `best`, `second` or empty.
@@ -170,8 +170,14 @@ def where(section: Section) -> list[Place]:
     return [Place(words, labels) for words, labels in found.items()]
 
 
-def write(pages: Pages, views: Sequence[View], method_pages: Mapping[str, Path]) -> Path:
-    """Write index.html; its path."""
+def write(
+    pages: Pages, views: Sequence[View], method_pages: Mapping[str, Path], unreadable: Sequence[str] = ()
+) -> Path:
+    """Write index.html; its path.
+
+    Args:
+        unreadable: why results are left out, one text for each.
+    """
     anchors = read_anchors()
     boards = [Board(pages, view, method_pages, anchors) for view in views]
     rows = [row for view in views for row in view.section.group.rows]
@@ -187,4 +193,5 @@ def write(pages: Pages, views: Sequence[View], method_pages: Mapping[str, Path])
         places={board.section.anchor: where(board.section) for board in boards},
         updated=max((row.result.manifest.updated for row in rows), default=""),
         few=statistics.FEW,
+        unreadable=unreadable,
     )

@@ -30,7 +30,7 @@ from facesr_bench.report.tables.sheet import (
     table_records,
 )
 from facesr_bench.results.leaderboard import groups
-from facesr_bench.results.summary import ResultSummary
+from facesr_bench.results.summary import ResultSummary, metrics_of
 
 __all__ = ["DASH", "FORMATS", "Options", "one_line", "render", "tex"]
 
@@ -86,7 +86,7 @@ def render(rows: Sequence[ResultSummary], format: str, options: Options | None =
     if format not in FORMATS:
         raise ResultsError(f"no table format is called {format!r}; known: {', '.join(FORMATS)}")
     if options.metrics:
-        chosen_metrics(options.metrics, {name for row in rows for name in row.metrics})
+        chosen_metrics(options.metrics, metrics_of(rows))
     if format == "csv":
         return _csv(rows, options)
     writers: dict[str, Callable[[Sheet], str]] = {"markdown": _markdown, "latex": _latex, "html": _html}

@@ -1,19 +1,20 @@
-"""What a table says, in plain text: which columns, marks, intervals, published rows and notes; no markup yet."""
+"""The contents of a table in plain text: which columns, marks, intervals, published rows and notes; no markup yet."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.errors import FaceSRBenchError, ResultsError
+from facesr_bench.base.grammar import Column
 from facesr_bench.base.suggest import unknown
+from facesr_bench.plugins.spec import parse_metric
 from facesr_bench.report.published import Anchor, AnchorFile, Source, read_anchors
-from facesr_bench.results.columns import COSTS, CostColumn, MetricInfo, ordered_metrics
+from facesr_bench.results.columns import COSTS, STABLE_COLUMNS, CostColumn, MetricInfo
 from facesr_bench.results.leaderboard import Group, RankedResult, groups
 from facesr_bench.results.statistics import ALPHA, FEW, RESAMPLES, Comparison, Comparisons, compare
-from facesr_bench.results.summary import ResultSummary, columns, records
+from facesr_bench.results.summary import ResultSummary, columns, metrics_of, records
 
 DASH = "\N{EN DASH}"
 """What a cell without a value shows."""
@@ -29,7 +30,7 @@ class Options:
     """What a table shows beside the means.
 
     Attributes:
-        metrics: which columns, in this order, by any of their `short_names`; empty: all but those made of all values
+        metrics: which columns, in this order, by any of their `Column.names`; empty: all but those made of all values
             of another (`nme:auc-8`).
         intervals: 95 % bootstrap interval below each mean.
         significance: a mark where the difference from the best is not significant, and the effect size.
@@ -45,31 +46,28 @@ class Options:
 
 
 def chosen_metrics(wanted: Iterable[str], known: Iterable[str]) -> list[str]:
-    """The keys among `known` that a user's words mean, in the user's order.
+    """The keys among `known` that a user's words mean: in the user's order, those of one word in that of `known`.
 
     Raises:
         ResultsError: a word means none of them; suggests one.
     """
-    keys = ordered_metrics(known)
+    keys = list(known)
     found: list[str] = []
     for word in wanted:
-        meant = [key for key in keys if word in short_names(key)]
+        meant = [key for key in keys if word in Column.parse(key).names()] or _as_run_reads(word, keys)
         if not meant:
-            raise ResultsError(unknown("metric of these results", word, {short_names(key)[1] for key in keys}))
+            raise ResultsError(unknown("metric of these results", word, {Column.parse(key).names()[1] for key in keys}))
         found += [key for key in meant if key not in found]
     return found
 
 
-def short_names(key: str) -> tuple[str, str, str, str]:
-    """What a user may call a metric: its key, and the key without its file's hash, its network, its variant.
-
-    `nme@pfld-68:0123abcd:auc-8` is also `nme@pfld-68:auc-8` and `nme:auc-8`; `fid[clean]` is also `fid`.
-    """
-    found = re.search(r":(?:auc|failure)-\d+$", key)
-    behind = found[0] if found else ""
-    base, at, network = key.removesuffix(behind).partition("@")
-    network = at + re.sub(r":[0-9a-f]{8}$", "", network)
-    return key, base + network + behind, base + behind, re.split(r"[\[:]", base)[0] + behind
+def _as_run_reads(word: str, keys: Iterable[str]) -> list[str]:
+    """The keys that `run --metrics` would fill: for `./mae`, `lpips@squeeze=FILE`."""
+    try:
+        column = parse_metric(word).column()
+    except FaceSRBenchError:
+        return []
+    return [key for key in keys if Column.parse(key).aggregate is None and column in Column.parse(key).names()[:2]]
 
 
 def one_line(text: str) -> str:
@@ -86,10 +84,10 @@ def table_records(rows: Sequence[ResultSummary], options: Options) -> tuple[list
     address that a row was read at; empty for what was measured.
     """
     names, found = columns(rows), records(rows)
-    metrics = ordered_metrics({name for row in rows for name in row.metrics})
+    metrics = metrics_of(rows)
     if options.metrics:
         metrics = chosen_metrics(options.metrics, metrics)
-        kept = {"psnr", "ssim", *(name for row in rows for name in row.metrics)}
+        kept = {*STABLE_COLUMNS, *metrics_of(rows)}
         first = names.index("n") + 1
         names = [*names[:first], *metrics, *(name for name in names[first:] if name not in kept)]
     added: list[str] = []
@@ -134,7 +132,7 @@ class Cell:
 
     Attributes:
         text: with the metric's digits; the dash where there is no value.
-        value: what `text` rounds, or none.
+        value: what `text` rounds, or None.
         qualifier: what must stand right behind the text: a standard error, a count that is too small.
         lines: what stands below it: interval, effect size.
     """
@@ -189,7 +187,7 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
     if options.metrics:
         names = {metric.name: metric for metric in group.metrics}
         # The other words may mean metrics of another group.
-        wanted = [word for word in options.metrics if any(word in short_names(key) for key in names)]
+        wanted = [word for word in options.metrics if any(word in Column.parse(key).names() for key in names)]
         metrics = tuple(names[key] for key in chosen_metrics(wanted, names))
     cells: Comparisons = compare(group) if options.intervals or options.significance else {}
     published = anchors.of(group) if anchors else ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from facesr_bench.report.tables.render import DASH, one_line
-from facesr_bench.results.columns import MetricInfo
+from facesr_bench.results.columns import MetricInfo, Totals
 from facesr_bench.results.leaderboard import Group, RankedResult, groups
 from facesr_bench.results.summary import ResultSummary
 
@@ -31,34 +31,56 @@ class _Column:
         return max([*map(cell_len, self.header.split()), *(cell.cell_len for cell in self.cells)], default=1)
 
 
-def print_tables(rows: Sequence[ResultSummary], console: Console) -> None:
+def print_tables(rows: Sequence[ResultSummary], console: Console, asked: Collection[str] | None = None) -> None:
     """One table per (protocol, profile), cut into as many as the terminal's width asks for.
 
-    Best bold, second underlined, and what is missing said below. What is made of all values of a metric (areas,
-    failure rates) is left to the report.
+    Best bold, second underlined, and what is missing said below.
+
+    Args:
+        asked: only these columns; None: all that the results hold, less those made of all values of a metric (areas,
+            failure rates).
     """
     if not rows:
         console.print(Text("No results yet."))
     for group in groups(rows):
         heading = f"{group.protocol} · profile {group.profile} · n = {group.size}"
-        console.print(Text(one_line(heading), style="bold"))
-        first, others = _columns(group)
-        for part in _parts(first, others, console.width):
-            console.print(_table(group, [first, *part]))
-        for labels, note in group.notes():
+        shown = [m.name for m in group.metrics if (m.aggregate_of is None if asked is None else m.name in asked)]
+        first, others = _columns(group, shown)
+        _print(heading, first, others, [not row.comparable for row in group.rows], console)
+        for labels, note in group.notes(shown):
             console.print(Text(f"{one_line(labels)}: {one_line(note)}", style="yellow"), soft_wrap=True)
         console.print()
 
 
-def _columns(group: Group) -> tuple[_Column, list[_Column]]:
+def print_totals(heading: str, label: str, infos: Mapping[str, MetricInfo], totals: Totals, console: Console) -> None:
+    """A table of one row: the numbers of pictures that no run has made."""
+    columns = [
+        _Column(one_line(info.header), [Text(info.format(totals.means[name]) + totals.qualifier(info))])
+        for name, info in infos.items()
+        if name in totals.means
+    ]
+    _print(heading, _Column("Pictures", [Text(one_line(label))]), columns, [False], console)
+    console.print()
+
+
+def _print(heading: str, first: _Column, others: Sequence[_Column], dim: Sequence[bool], console: Console) -> None:
+    """A heading and a table, cut into as many as the width asks for."""
+    console.print(Text(one_line(heading), style="bold"), soft_wrap=True)
+    if not others:
+        return
+    for part in _parts(first, others, console.width):
+        console.print(_table([first, *part], dim))
+
+
+def _columns(group: Group, shown: Collection[str]) -> tuple[_Column, list[_Column]]:
     """The methods' names, and the columns of numbers."""
     first = _Column("Method", [Text(one_line(row.label)) for row in group.rows])
     counts = [row.size if row.comparable else f"{row.size} (not ranked)" for row in group.rows]
     columns = [_Column("n", [Text(count) for count in counts])]
     for metric in group.metrics:
-        if metric.aggregate_of is None:
+        if metric.name in shown:
             cells = [_cell(row, metric) for row in group.rows]
-            if any(cell.plain != DASH for cell in cells):  # what nobody has a number of is told by a note
+            if any(cell.plain != DASH for cell in cells):  # a note names what nobody has a number of
                 columns.append(_Column(one_line(metric.header), cells))
     if any(row.failed for row in group.rows):
         styles = ["bold red" if row.failed else "" for row in group.rows]
@@ -90,12 +112,12 @@ def _parts(first: _Column, others: Sequence[_Column], width: int) -> list[list[_
     return parts
 
 
-def _table(group: Group, columns: Sequence[_Column]) -> Table:
+def _table(columns: Sequence[_Column], dim: Sequence[bool]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, GAP, 0, 0))
     for number, column in enumerate(columns):
         # Text, never str: rich would read [brackets] in a name as markup.
         header = Text(column.header)
         table.add_column(header, justify="right" if number else "left", min_width=column.width, max_width=column.width)
-    for number, row in enumerate(group.rows):
-        table.add_row(*(column.cells[number] for column in columns), style="" if row.comparable else "dim")
+    for number, faint in enumerate(dim):
+        table.add_row(*(column.cells[number] for column in columns), style="dim" if faint else "")
     return table

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from facesr_bench.base.errors import TrainingError
-from facesr_bench.training.checkpoints import UNREADABLE
+from facesr_bench.weights.checkpoints import load_tensors, read_state_dict
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256, 256), (512, 512, 512, 512), (512,))
 """VGG19's convolutions up to conv5_1 (Simonyan and Zisserman, 2015); a 2x2 maximum stands between the stages."""
@@ -55,20 +54,11 @@ def read_vgg19(path: Path) -> VGG19:
     """VGG19 with the weights of torchvision's file (`vgg19-dcbb9e9d.pth`), frozen.
 
     Raises:
-        TrainingError: missing, not a checkpoint, or of another network.
+        WeightsError: missing, not a checkpoint, or of another network.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise TrainingError(f"vgg19={path}: no such file") from error
-    except UNREADABLE as error:
-        raise TrainingError(f"{path}: not a PyTorch checkpoint, or damaged: {type(error).__name__}") from error
     network = VGG19()
-    wanted = network.state_dict()
-    for name, tensor in wanted.items():
-        if not isinstance(state, dict) or name not in state or state[name].shape != tensor.shape:
-            raise TrainingError(f"{path}: not torchvision's VGG19: {name} is missing or of another shape")
-    network.load_state_dict({name: state[name].float() for name in wanted})
+    given = read_state_dict(path)
+    load_tensors(network, {n: given[n] for n in network.state_dict() if n in given}, path, "torchvision's VGG19")
     return network.eval().requires_grad_(False)
 
 

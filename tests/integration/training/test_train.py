@@ -77,7 +77,7 @@ def test_a_training_starts_from_given_weights(tiny: MakeTiny, data: Path, capsys
         assert not expected.keys() & file.metadata().keys()
     save_file({"a": torch.zeros(1)}, "other.safetensors")
     assert main([*common, "--out", "third", "--init", "other.safetensors"]) == 2
-    assert "weights of another network" in capsys.readouterr().err
+    assert "these are not weights of tiny" in capsys.readouterr().err
 
 
 def test_half_precision_and_charbonnier(tiny: MakeTiny, data: Path) -> None:
@@ -106,10 +106,10 @@ def test_list_settings(capsys: pytest.CaptureFixture[str]) -> None:
         (["--minutes", "inf"], "--minutes inf: must be a number"),
         (["--set", "batch_size=23"], "more than the 22 faces"),
         (["--minutes", "1", "--set", "schedule=cosine"], "give --steps or --epochs beside --minutes"),
-        (["--device", "gpu"], "--device gpu: must be auto, cpu"),
+        (["--device", "gpu"], "device 'gpu': it must be auto, cpu, cuda, or cuda:N"),
         (["--device", "cuda:99"], "CUDA device(s) here"),
         (["--devices", "3"], "can't be shared by 3 devices"),
-        (["--device", "meta"], "--device meta: training is for cpu and cuda"),
+        (["--device", "meta"], "device 'meta': it must be auto, cpu, cuda, or cuda:N"),
         (["--seed", "-1"], "--seed -1"),
         (["--seed", "9" * 30], "less than 2^63"),
         (["--set", "image_size=8", "--set", "scale=8", "--init", "nowhere.safetensors"], "no such file"),

@@ -68,34 +68,35 @@ import sys
 from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
 
 HERE = {"torch", "torchgen", "functorch", "numpy", "PIL", "safetensors", "facesr_bench"}
-TORCHS = {"filelock", "typing_extensions", "sympy", "mpmath", "networkx", "jinja2", "markupsafe", "fsspec",
-          "setuptools", "pkg_resources", "packaging", "triton", "nvidia", "cuda"}
+PYDANTICS = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection", "tomli"}
+TORCHS = {"sympy", "mpmath", "networkx", "markupsafe", "fsspec", "setuptools", "pkg_resources", "packaging", "triton",
+          "nvidia", "cuda"}
 
 class Bare:
-    # Finds what is on a machine with torch, numpy, Pillow and safetensors, and nothing else.
+    # Finds what is on a machine with torch, numpy, Pillow, safetensors and pydantic, and nothing else.
     @staticmethod
     def find_spec(name, path=None, target=None):
         top = name.partition(".")[0]
-        known = top in HERE | TORCHS or top in sys.stdlib_module_names or top.startswith("_sysconfigdata")
+        known = top in HERE | PYDANTICS | TORCHS or top in sys.stdlib_module_names or top.startswith("_sysconfigdata")
         if path is None and not known:
             return None
         return PathFinder.find_spec(name, path, target)
 
 sys.meta_path[:] = [BuiltinImporter, FrozenImporter, Bare]
-try:
-    import pydantic
-except ImportError:
-    pass
-else:
-    sys.exit("the machine is not bare")
-from facesr_bench.training.__main__ import main
-sys.exit(main())
+for name in ("pandas", "rich", "jinja2", "scipy", "cv2", "requests", "filelock", "matplotlib"):
+    try:
+        __import__(name)
+    except ImportError:
+        continue
+    sys.exit(f"the machine is not bare: {name}")
+from facesr_bench.cli import main
+sys.exit(main(["train", *sys.argv[1:]]))
 """
 
 
-def test_a_bare_machine_with_torch_numpy_pillow_and_safetensors_can_train(tiny: MakeTiny, data: Path) -> None:
+def test_a_bare_machine_with_torch_numpy_pillow_safetensors_and_pydantic_can_train(tiny: MakeTiny, data: Path) -> None:
     for method, more in ((tiny(), []), (tiny("adversarial", "blind"), []), ("sparnet", ["--list-settings"])):
-        arguments = [method, "--data", str(data), "--out", f"run{len(method)}", "--steps", "6", *more]
+        arguments = [method, "--data", str(data), "--out", f"run{len(method)}", "--steps", "2", *more]
         done = finished([sys.executable, "-c", BARE, *arguments])
         assert done.returncode == 0, done.stdout + done.stderr
         assert more or "tensorboard is not installed" in done.stdout

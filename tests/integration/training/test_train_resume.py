@@ -184,3 +184,27 @@ def test_another_loss_has_not_diverged_from_the_one_before(tiny: MakeTiny, data:
     assert main([*common, "--resume", "--steps", "15", "--set", "loss=l1"]) == 0
     terms = [line.keys() & {"l1", "l2"} for line in read_log(Path("run/log.jsonl")) if "samples" in line]
     assert terms == [{"l2"}, {"l2"}, {"l1"}, {"l1"}]
+
+
+def test_resuming_takes_the_pictures_from_the_run(
+    tiny: MakeTiny, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As they were given; another folder with the same pictures may be given in their place."""
+    method = tiny()
+    assert main(["train", method, "--data", str(data), "--out", "run", "--steps", "2"]) == 0
+    assert read_state(Path("run/last.pt"))["data"] == str(data)
+    assert main(["train", method, "--out", "run", "--resume", "--steps", "4"]) == 0
+    moved = data.rename(data.with_name("moved"))
+    capsys.readouterr()
+    assert main(["train", method, "--out", "run", "--resume", "--steps", "6"]) == 2
+    assert f"{data}: no such folder, which run was begun with; give --data DIR" in capsys.readouterr().err
+    assert main(["train", method, "--data", str(moved), "--out", "run", "--resume", "--steps", "6"]) == 0
+    assert main(["train", method, "--out", "run", "--resume", "--steps", "8"]) == 0
+    state = read_state(Path("run/last.pt"))
+    assert state["step"] == 8 and state["data"] == str(moved)
+    del state["data"]  # as an older release wrote it
+    torch.save(state, "run/last.pt")
+    assert main(["train", method, "--out", "run", "--resume", "--steps", "9"]) == 2
+    assert "does not say which pictures it was begun with; give them with --data" in capsys.readouterr().err
+    assert main(["train", method, "--out", "new"]) == 2
+    assert "--data DIR is needed" in capsys.readouterr().err

@@ -167,7 +167,7 @@ def test_files_that_are_not_the_network(tmp_path: Path, make_network: MakeNetwor
     for path, message in {
         tmp_path / "none.onnx": r"none.onnx: no such file.*w600k-r50 \(w600k_r50.onnx\)",
         damaged: "damaged.onnx: not an ONNX network",
-        make_network("small.onnx", size=(96, 96)): r"its input is data .*\[N, 3, 112, 112\] is due",
+        make_network("small.onnx", size=(96, 96)): r"its input is data .*expected \[N, 3, 112, 112\]",
         make_network("single.onnx", batch=1): "takes 1 picture.*batch_of_one = true",
         make_network("two.onnx", extra_output=True): "has outputs result, f; name one",
     }.items():

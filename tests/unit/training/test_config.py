@@ -9,7 +9,7 @@ import pytest
 
 from facesr_bench.base.errors import CardError, PluginError, TrainingError
 from facesr_bench.plugins import registry
-from facesr_bench.training.config import AdversarialSettings, BlindSettings, PixelSettings, describe, parse_assignments
+from facesr_bench.training.config import AdversarialSettings, FaceSettings, PixelSettings, describe, parse_assignments
 from facesr_bench.training.recipe import RECIPE_FILE, find, read_recipe, trainable
 
 METHODS = ("sparnet", "sparnet-light-3d", "sparnethd", "sparnethd-3d")
@@ -40,7 +40,7 @@ def test_sparnet_is_trained_as_the_paper_says() -> None:
 def test_sparnethd_is_trained_as_the_paper_says(method: str) -> None:
     settings = find(method).settings()
     schedule, objective = settings.schedule, settings.objective
-    assert isinstance(objective, AdversarialSettings) and isinstance(settings.data, BlindSettings)
+    assert isinstance(objective, AdversarialSettings) and isinstance(settings.data, FaceSettings)
     weights = objective.pixel, objective.adversarial, objective.feature_matching, objective.perceptual
     assert weights == (100, 1, 10, 1)
     assert (objective.discriminators, objective.d_layers) == (3, 4)
@@ -110,16 +110,20 @@ def test_a_method_that_can_not_be_trained(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("schema_version = 1", "schema_version = 2", "this release reads 1"),
-        ('objective = "pixel"', 'objective = "pixels"', "one of pixel, adversarial"),
-        ("epochs = 20", "", "epochs is missing"),
+        ("schema_version = 1", "schema_version = 2", "schema_version: Input should be 1, not 2"),
+        (
+            'objective = "pixel"',
+            'objective = "pixels"',
+            "Input should be 'pixel' or 'adversarial', not 'pixels'",
+        ),
+        ("epochs = 20", "", "epochs: Field required"),
         ("epochs = 20", "epochs = 20\nepoch = 3", "did you mean 'epochs'"),
-        ("epochs = 20", 'epochs = "20"', "epochs is '20'; it must be a whole number"),
-        ("epochs = 20", "epochs = 0", "epochs is 0; it must be a whole number, more than 0"),
+        ("epochs = 20", 'epochs = "20"', "epochs: Input should be a valid integer, not '20'"),
+        ("epochs = 20", "epochs = 0", "epochs: Input should be greater than or equal to 1, not 0"),
         (
             'config = "network:SPARNetConfig"',
             'config = "SPARNetConfig"',
-            "it must be module:Class",
+            "config: write it as module:Class",
         ),
         ("[settings]", "[settings", "not valid TOML"),
     ],
@@ -136,6 +140,15 @@ def test_a_wrong_recipe_is_refused(tmp_path: Path, old: str, new: str, message: 
     assert message in str(error.value) and RECIPE_FILE in str(error.value)
 
 
+CARD = """
+schema_version = 1
+kind = "method"
+name = "own"
+title = "Own"
+summary = "A network of one's own."
+input = "bicubic"
+licence = "Apache-2.0"
+"""
 CONFIG = """
 from dataclasses import dataclass, field
 
@@ -155,7 +168,7 @@ class Network:
 def own_method(folder: Path, options: str, config: str = CONFIG) -> Path:
     (folder / "training").mkdir(parents=True)
     (folder / "network.py").write_text("from __future__ import annotations\n" + config)
-    (folder / "card.toml").write_text(f'name = "own"\n[options]\n{options}')
+    (folder / "card.toml").write_text(f"{CARD}\n[options]\n{options}")
     recipe = 'network = "network:Network"\nconfig = "network:Config"\ndegradation = "bicubic"\nobjective = "pixel"'
     (folder / RECIPE_FILE).write_text(f"schema_version = 1\n{recipe}\nepochs = 1\n[settings]\nimage_size = 32\n")
     return folder

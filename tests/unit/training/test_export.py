@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from facesr_bench.base.errors import TrainingError
+from facesr_bench.base.errors import TrainingError, WeightsError
 from facesr_bench.base.toml import read_toml
 from facesr_bench.cli import main
 from facesr_bench.plugins.cards import WeightsCard
@@ -118,11 +118,12 @@ def test_a_name_that_could_not_be_used_is_refused(checkpoint: Path, tmp_path: Pa
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
-    for name, message in (("last.pt", "give a training's best"), ("none.safetensors", "no such file")):
-        with pytest.raises(TrainingError, match=message):
-            export(tmp_path / name, tmp_path / "out.safetensors", licence=LICENCE)
+    with pytest.raises(TrainingError, match="give a training's best"):
+        export(tmp_path / "last.pt", tmp_path / "out.safetensors", licence=LICENCE)
+    with pytest.raises(WeightsError, match="no such file"):
+        export(tmp_path / "none.safetensors", tmp_path / "out.safetensors", licence=LICENCE)
     (tmp_path / "torn.safetensors").write_bytes(b"torn")
-    with pytest.raises(TrainingError, match="not a safetensors file"):
+    with pytest.raises(WeightsError, match="not a safetensors file"):
         export(tmp_path / "torn.safetensors", tmp_path / "out.safetensors", licence=LICENCE)
 
 
@@ -192,7 +193,7 @@ def test_weights_of_another_network_are_named(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     checkpoints.write_weights(path, nn.Linear(2, 3), {"a": "b"})
     fresh = nn.Linear(2, 3)
-    checkpoints.start_from(fresh, path)
+    checkpoints.start_from(fresh, path, "mine")
     assert torch.equal(fresh.weight, load_file(path)["weight"])
-    with pytest.raises(TrainingError, match=r"w\.safetensors: these are weights of another network"):
-        checkpoints.start_from(nn.Linear(3, 3), path)
+    with pytest.raises(WeightsError, match=r"w\.safetensors: these are not weights of mine"):
+        checkpoints.start_from(nn.Linear(3, 3), path, "mine")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from facesr_bench.base.errors import TrainingError
+from facesr_bench.base.errors import WeightsError
 from facesr_bench.training.losses.adversarial import discriminator_hinge, generator_hinge
 from facesr_bench.training.losses.feature_matching import feature_matching
 from facesr_bench.training.losses.perceptual import VGG19, Perceptual, read_vgg19
@@ -113,9 +113,13 @@ def test_what_is_not_vgg19_is_refused(tmp_path: Path, what: str) -> None:
         path.write_bytes(b"no checkpoint")
     elif what == "other":
         torch.save({"features.0.weight": torch.zeros(64, 1, 3, 3)}, path)
-    with pytest.raises(TrainingError) as error:
+    with pytest.raises(WeightsError) as error:
         read_vgg19(path)
-    expected = {"missing": "no such file", "damaged": "not a PyTorch checkpoint", "other": "not torchvision's VGG19"}
+    expected = {
+        "missing": "no such file",
+        "damaged": "not a plain PyTorch checkpoint",
+        "other": "not weights of torchvision's VGG19",
+    }
     assert expected[what] in str(error.value) and str(path) in str(error.value)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import nn
@@ -26,7 +24,7 @@ def test_linear_after_warm_up(step: int, expected: float) -> None:
 
 @pytest.mark.parametrize(("step", "expected"), [(0, 0.25), (10, 1.0), (15, 0.5), (20, 0.0)])
 def test_cosine_after_warm_up(step: int, expected: float) -> None:
-    settings = replace(LINEAR, schedule="cosine")
+    settings = LINEAR.model_copy(update={"schedule": "cosine"})
     assert learning_rate(2.0, step, 20, settings) == pytest.approx(2 * expected)
 
 

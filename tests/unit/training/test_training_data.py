@@ -15,12 +15,12 @@ from PIL import Image
 
 from facesr_bench.base.errors import DataError
 from facesr_bench.plugins.degradation import find_degradation, make_degradation
-from facesr_bench.training.config import BicubicSettings, BlindSettings
+from facesr_bench.training.config import CropSettings, FaceSettings
 from facesr_bench.training.data import Batch, Faces, Sampler, prefetch, read_faces, split
 from facesr_bench.training.validation import luma_psnr
 
-BICUBIC = BicubicSettings(image_size=32, scale=8)
-BLIND = BlindSettings(image_size=64)
+BICUBIC = CropSettings(image_size=32, scale=8)
+BLIND = FaceSettings(image_size=64)
 BY_8 = make_degradation(find_degradation("bicubic-pillow"), 8)
 HD = make_degradation(find_degradation("sparnethd"), 1)
 
@@ -156,12 +156,12 @@ def test_samples_are_those_of_the_first_bundled_weights(pictures: Path, tmp_path
 
 
 def test_the_smallest_crop_of_144_px_is_112() -> None:
-    assert round(144 * BicubicSettings().smallest_crop) == 112
+    assert round(144 * CropSettings().smallest_crop) == 112
 
 
 @pytest.mark.parametrize("settings", [BICUBIC, BLIND])
 def test_shares_of_a_batch_make_up_the_batch(
-    pictures: Path, tmp_path: Path, settings: BicubicSettings | BlindSettings
+    pictures: Path, tmp_path: Path, settings: CropSettings | FaceSettings
 ) -> None:
     faces = faces_of(pictures, tmp_path, side=64 if settings is BLIND else 0)
     sampler = Sampler(faces, settings, 6, 0, HD if settings is BLIND else BY_8)
@@ -175,7 +175,7 @@ def test_shares_of_a_batch_make_up_the_batch(
 
 def test_an_epoch_shows_each_face_once(pictures: Path, tmp_path: Path) -> None:
     faces = faces_of(pictures, tmp_path)
-    settings = BicubicSettings(image_size=40, scale=8, smallest_crop=1.0, flip=0.0)
+    settings = CropSettings(image_size=40, scale=8, smallest_crop=1.0, flip=0.0)
     sampler = Sampler(faces, settings, 2, 0, BY_8)
     assert sampler.steps_per_epoch == 11
     seen = torch.cat([sampler.batch(step)[1] for step in range(11)])
@@ -186,19 +186,19 @@ def test_an_epoch_shows_each_face_once(pictures: Path, tmp_path: Path) -> None:
 
 def test_grey_is_for_input_and_target(pictures: Path, tmp_path: Path) -> None:
     faces = faces_of(pictures, tmp_path, side=64)
-    grey = Sampler(faces, BlindSettings(image_size=64, grey=1.0), 8, 0, HD).batch(0)[1]
+    grey = Sampler(faces, FaceSettings(image_size=64, grey=1.0), 8, 0, HD).batch(0)[1]
     assert torch.equal(grey[:, 0], grey[:, 1]) and torch.equal(grey[:, 1], grey[:, 2])
     share = [
         torch.equal(hr[0], hr[1])
         for step in range(10)
-        for hr in Sampler(faces, BlindSettings(image_size=64), 20, 0, HD).batch(step)[1]
+        for hr in Sampler(faces, FaceSettings(image_size=64), 20, 0, HD).batch(step)[1]
     ]
     assert 0.2 < np.mean(share) < 0.4
 
 
 def test_validation_never_changes_and_is_of_held_out_faces(pictures: Path, tmp_path: Path) -> None:
     faces = faces_of(pictures, tmp_path)
-    settings = BicubicSettings(image_size=40, scale=8)
+    settings = CropSettings(image_size=40, scale=8)
     inputs, targets = Sampler(faces, settings, 2, 0, BY_8).validation()
     other, _ = Sampler(faces, settings, 8, 9, BY_8).validation()
     assert torch.equal(inputs, other) and len(inputs) == len(faces.held_out) == 2

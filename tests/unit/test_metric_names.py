@@ -1,0 +1,55 @@
+"""`run`, `score` and `table` take the same names for metrics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from facesr_bench.base.errors import MetricError, ResultsError
+from facesr_bench.evaluation.metrics import Setup, asked_columns, find_metrics
+from facesr_bench.plugins.profile import get_profile
+from facesr_bench.plugins.spec import parse_metric
+from facesr_bench.report.tables.sheet import chosen_metrics
+
+KEYS = ("psnr", "fid[clean]", "fid[pytorch-fid]", "lpips@squeeze:0123abcd", "nme-dlib", "nme-dlib:auc-10")
+
+
+@pytest.mark.parametrize(
+    ("column", "metric"),
+    [
+        ("nme-dlib:auc-10", "nme-dlib"),
+        ("nme-dlib:failure-8", "nme-dlib"),
+        ("nme@pfld-68:auc-10", "nme@pfld-68"),
+        ("fid[clean]", "fid[clean]"),
+    ],
+)
+def test_a_columns_name_asks_for_its_metric(column: str, metric: str) -> None:
+    assert parse_metric(column).column() == parse_metric(metric).column()
+
+
+@pytest.mark.parametrize("wrong", ["nme-dlib:auc-7", "psnr:auc-10", "nme-dlib:"])
+def test_a_column_that_no_metric_has_is_refused(wrong: str) -> None:
+    with pytest.raises(Exception, match=r"takes no argument|a part is empty"):
+        parse_metric(wrong)
+
+
+def test_two_names_of_one_column_are_one_metric() -> None:
+    setup = Setup(get_profile("sparnet"), 8)
+    found = find_metrics(["psnr", "nme-dlib:auc-10", "nme-dlib", "nme-dlib:auc-8"], setup)
+    assert [metric.key for metric in found] == ["psnr", "nme-dlib"]
+    names = ["psnr", "nme-dlib:auc-10", "nme-dlib", "psnr"]
+    assert asked_columns(names, found) == ("psnr", "nme-dlib:auc-10", "nme-dlib")
+    with pytest.raises(MetricError, match="did you mean"):
+        find_metrics(["fid[cleam]"], setup)
+
+
+def test_table_takes_what_run_takes(tmp_path: Path) -> None:
+    assert chosen_metrics(["lpips@squeeze=any/file.pth", "psnr"], KEYS) == ["lpips@squeeze:0123abcd", "psnr"]
+    assert chosen_metrics(["other=lpips@squeeze='a, b.pth'"], KEYS) == ["lpips@squeeze:0123abcd"]
+    assert chosen_metrics(["nme-dlib:auc-10"], KEYS) == ["nme-dlib:auc-10"]
+    assert chosen_metrics(["nme-dlib"], KEYS) == ["nme-dlib"]
+    assert chosen_metrics(["fid"], KEYS) == ["fid[clean]", "fid[pytorch-fid]"], "every variant that there is"
+    for absent in ("ssim", "lpips@alex=x.pth", str(tmp_path)):
+        with pytest.raises(ResultsError, match="metric of these results"):
+            chosen_metrics([absent], KEYS)
