@@ -58,7 +58,7 @@ def score(arguments: argparse.Namespace) -> int:
     for name, problem in found.problems.items():
         notes.print(f"[bold red]failed[/] {escape(name)}: {escape(problem)}", highlight=False)
     if arguments.out is not None:
-        write_text(arguments.out, _csv([name for name, info in found.infos.items() if info.has_values], found))
+        write_text(arguments.out, _csv([name for name in found.asked if found.infos[name].has_values], found))
         say(f"wrote {arguments.out}")
     if not found.rows:
         return MISUSED

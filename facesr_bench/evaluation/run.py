@@ -189,6 +189,7 @@ class _Writer:
 
     def close(self) -> None:
         """Complete the manifests of the results that something was computed for."""
+        self._samples.close()
         for folder, entry in self._entries.items():
             entry.result.close()
             if folder in self._facts:
