@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.base.files import write_text
 from facesr_bench.cli.options import add_options
+from facesr_bench.cli.streams import say
 from facesr_bench.cli.table import Selection, say_unreadable, select, selection
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def figure(arguments: argparse.Namespace) -> int:
         save(_draw(arguments, group), out, form)
     for row in group.rows:
         if not row.comparable:
-            sys.stderr.write(f"left out: {row.label}: {row.error or row.unranked}\n")
+            say(f"left out: {row.label}: {row.error or row.unranked}")
     sys.stdout.write(f"{out}\n")
     return say_unreadable(stored)
 

@@ -16,7 +16,7 @@ from facesr_bench import weights
 from facesr_bench.base import environment, hashing
 from facesr_bench.base.devices import torch_device
 from facesr_bench.base.errors import FaceSRBenchError, MethodError, ResultsError
-from facesr_bench.base.files import file_name, make_folders
+from facesr_bench.base.files import file_name, inside, make_folders
 from facesr_bench.base.grammar import Spec
 from facesr_bench.base.hashing import canonical, digest
 from facesr_bench.base.memo import Memo
@@ -233,7 +233,7 @@ def _open_result(setting: Setting, spec: MethodSpec, found: weights.Weights | No
     """Open or create the result folder of this exact configuration."""
     weights_hash = found.sha256 if found else _loose_weights(spec.plugin)
     key = result_fingerprint(setting, spec.plugin.name, code, weights_hash, spec.argument_hash())
-    folder = setting.root / file_name(label) / key
+    folder = inside(setting.root.parent, f"{setting.root.name}/{file_name(label)}/{key}")
     manifest = _manifest(setting, spec, found, label, key, code)
     if spec.argument is None and not folder.exists():  # schema 1 knew no arguments
         adoption.adopt(setting, spec.plugin, weights_hash, folder)

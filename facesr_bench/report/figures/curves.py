@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.text import csv_text
 from facesr_bench.report.figures.style import finished, looks, new_figure, pick, plain, ranked, style
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.curves import auc, cumulative_curve, failure_rate
@@ -84,7 +85,14 @@ def curve_table(group: Group, metric: str | None = None, *, limit: float | None 
     for label, given in errors.values.items():
         for error, share in zip(*cumulative_curve(given, errors.limit), strict=True):
             writer.writerow(
-                [group.protocol, group.profile, errors.info.name, label, repr(float(error)), repr(float(share))]
+                [
+                    group.protocol,
+                    group.profile,
+                    errors.info.name,
+                    csv_text(label),
+                    repr(float(error)),
+                    repr(float(share)),
+                ]
             )
     return stream.getvalue()
 

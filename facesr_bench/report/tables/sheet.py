@@ -9,6 +9,7 @@ from typing import Any
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.base.grammar import Column
 from facesr_bench.base.suggest import unknown
+from facesr_bench.base.text import one_line
 from facesr_bench.plugins.spec import parse_metric
 from facesr_bench.report.published import Anchor, AnchorFile, Source, read_anchors
 from facesr_bench.results.columns import COSTS, STABLE_COLUMNS, CostColumn, MetricInfo
@@ -68,12 +69,6 @@ def _as_run_reads(word: str, keys: Iterable[str]) -> list[str]:
     except FaceSRBenchError:
         return []
     return [key for key in keys if Column.parse(key).aggregate is None and column in Column.parse(key).names()[:2]]
-
-
-def one_line(text: str) -> str:
-    """`text` on one line, and safe to print: control characters (terminal escapes, say) become U+FFFD."""
-    joined = " ".join(text.split())
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in joined)
 
 
 def table_records(rows: Sequence[ResultSummary], options: Options) -> tuple[list[str], list[dict[str, Any]]]:

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from facesr_bench.report.tables.render import DASH, one_line
+from facesr_bench.base.text import one_line
+from facesr_bench.report.tables.render import DASH
 from facesr_bench.results.columns import MetricInfo, Totals
 from facesr_bench.results.leaderboard import Group, RankedResult, groups
 from facesr_bench.results.summary import ResultSummary
