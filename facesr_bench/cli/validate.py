@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from facesr_bench.cli import FAILED, OK
+from facesr_bench.cli.streams import make_console
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,14 +23,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def validate(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.markup import escape
 
     from facesr_bench.base.grammar import Spec
     from facesr_bench.evaluation import conformance
     from facesr_bench.plugins import registry
 
-    console = Console(soft_wrap=True)
+    console = make_console(soft_wrap=True)
     spec = Spec.parse(arguments.plugin)
     folder = Path(spec.name).expanduser()
     plugin: registry.Plugin[Any]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DESCRIBED = {"unit", "digits", "version", "of", "minimum_count", "aggregates", "leave_out_below", "summary"}
+DESCRIBED |= {"order", "family", "lead"}
 """What results say of each metric from its card."""
 
 

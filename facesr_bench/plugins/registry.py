@@ -187,7 +187,7 @@ def _python_files(folder: Path) -> list[Path]:
 def read_plugin(kind: Kind, folder: Path, source: str) -> Plugin[Any]:
     """The plug-in in `folder`; a bad card becomes its `error` instead of an exception."""
     try:
-        card = cast(Any, read_card(folder / CARD_FILE, kind))
+        card = cast(Any, read_card(folder / CARD_FILE, kind, _builtin_root(kind)))
     except CardError as error:
         return Plugin(kind, folder.name.replace("_", "-"), folder, source, None, error)
     return Plugin(kind, card.name, folder, source, card)

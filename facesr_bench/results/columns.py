@@ -10,8 +10,8 @@ from typing import Any, Literal
 from facesr_bench.base.grammar import Column
 from facesr_bench.results.record import ImageRecord, MetricRecord
 
-FIRST_METRICS = ("psnr", "ssim")
-"""The metrics whose columns come first, and are always there."""
+STABLE_COLUMNS = ("psnr", "ssim")
+"""Columns that every csv has, whatever was computed: scripts rely on them. They say nothing of any order elsewhere."""
 
 
 def format_number(value: float, digits: int) -> str:
@@ -33,6 +33,9 @@ class MetricInfo:
         leave_out_below: values below it don't enter the mean.
         aggregate_of: the metric whose values this column is made of, or None.
         summary: what it measures, in a sentence.
+        order: place of its column; columns of one place stand by name.
+        family: what it is about: `fidelity`, `perception`, `identity`, `landmarks`, `other`.
+        lead: whether figures that show one metric of a family show this one.
     """
 
     name: str
@@ -47,6 +50,9 @@ class MetricInfo:
     leave_out_below: float | None = None
     aggregate_of: str | None = None
     summary: str = ""
+    order: int = 100
+    family: str = "other"
+    lead: bool = False
 
     @property
     def has_values(self) -> bool:
@@ -68,10 +74,10 @@ class MetricInfo:
         return format_number(value, self.digits)
 
 
-def ordered_metrics(names: Iterable[str]) -> list[str]:
-    """Metric names in the order of columns: psnr, ssim, then the others by name."""
-    names = set(names)
-    return [name for name in FIRST_METRICS if name in names] + sorted(names.difference(FIRST_METRICS))
+def ordered_metrics(infos: Iterable[MetricInfo]) -> list[str]:
+    """The names of metrics in the order of columns: by their place, then by name; each once."""
+    places = {info.name: info.order for info in infos}
+    return sorted(places, key=lambda name: (places[name], name))
 
 
 def aggregates_of(info: MetricInfo) -> list[MetricInfo]:
@@ -96,6 +102,8 @@ def aggregates_of(info: MetricInfo) -> list[MetricInfo]:
                 version=info.version,
                 aggregate_of=info.name,
                 summary=meaning,
+                order=info.order,
+                family=info.family,
             )
         )
     return found
@@ -121,6 +129,9 @@ def metric_infos(described: Mapping[str, MetricRecord], images: Iterable[ImageRe
             aggregates=metric.aggregates,
             leave_out_below=metric.leave_out_below,
             summary=metric.summary,
+            order=metric.order,
+            family=metric.family,
+            lead=metric.lead,
         )
         for name, metric in described.items()
     }
@@ -128,7 +139,7 @@ def metric_infos(described: Mapping[str, MetricRecord], images: Iterable[ImageRe
     for row in images:
         for name in (*row.metrics, *row.reasons):
             infos.setdefault(name, MetricInfo(name, name))
-    return {name: infos[name] for name in ordered_metrics(infos)}
+    return {name: infos[name] for name in ordered_metrics(infos.values())}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

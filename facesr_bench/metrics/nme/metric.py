@@ -32,6 +32,10 @@ from facesr_bench.plugins.sample import Sample
 class NmeConvention(FaceConvention):
     """The table [nme] of a profile."""
 
+    average: Annotated[
+        Literal["mean", "rms"],
+        Says(values={"mean": "mean of a face's 68 distances", "rms": "root mean square of a face's 68 distances"}),
+    ] = Field(default="mean", description="of a face's 68 distances")
     normaliser: Annotated[
         Literal["inter-ocular", "inter-pupil", "box-diagonal", "dic"],
         Says(
@@ -43,10 +47,6 @@ class NmeConvention(FaceConvention):
             }
         ),
     ] = Field(default="inter-ocular", description="what landmark errors are divided by")
-    average: Annotated[
-        Literal["mean", "rms"],
-        Says(values={"mean": "mean of a face's 68 distances", "rms": "root mean square of a face's 68 distances"}),
-    ] = Field(default="mean", description="of a face's 68 distances")
     decoding: Annotated[
         Literal["face-alignment", "exact"],
         Says(
