@@ -151,6 +151,12 @@ def _how_to_get(protocol: ProtocolCard, card: DatasetCard, known: set[str]) -> s
         for file in config_files()
         for name in sorted(_data_table(file).keys() - known)
     ]
+    strays += [
+        f"note: {file} has {name!r}, which is not read; paths of data stand in [data]\n"
+        for file in config_files()
+        if file.is_file()
+        for name in sorted(read_toml(file).keys() - {"data"})
+    ]
     return (
         f"protocol {protocol.name} needs data that was not given: --data {protocol.name}=DIR\n"
         f"(or environment variable {variable_of(protocol.name)}, or [data] in {CONFIG_FILE})\n"

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from facesr_bench.base.errors import describe
+from facesr_bench.base.errors import DataError, MetricError, describe
 from facesr_bench.base.text import csv_text, one_line, printable
 from facesr_bench.cli import main
 from facesr_bench.cli.streams import make_console
+from facesr_bench.data import sources
+from facesr_bench.functional.frechet import Gaussian
 
 FULL = Path("/dev/full")
 
@@ -133,3 +135,27 @@ def test_score_says_where_infinity_comes_from(tmp_path: Path, capsys: pytest.Cap
     assert main(["score", "--sr", str(tmp_path / "sr"), "--hr", str(tmp_path / "hr/../sr"), "--metrics", "psnr"]) == 0
     said = capsys.readouterr().err
     assert "infinite on 2 of 2 images (a, b)" in said and "--sr and --hr are the same folder" in said
+
+
+def test_a_report_of_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "--results", str(tmp_path)]) == 2
+    assert f"{tmp_path}: no results; make some" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_no_file_of_statistics(tmp_path: Path) -> None:
+    with pytest.raises(MetricError, match="a folder, where a file of statistics is expected"):
+        Gaussian.from_file(tmp_path)
+
+
+def test_a_config_file_with_a_bom_or_a_misspelt_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+    monkeypatch.delenv("FACESR_BENCH_DATA_HELEN", raising=False)
+    (tmp_path / "d").mkdir()
+    config = tmp_path / "facesr-bench.toml"
+    config.write_bytes(b'\xef\xbb\xbf[data]\r\nhelen = "d"\r\n')
+    assert sources.resolve("helen-x8", "helen", {}) == tmp_path / "d"
+    config.write_text('[datas]\nhelen = "d"\n', encoding="utf-8")
+    with pytest.raises(DataError, match="has 'datas', which is not read"):
+        sources.open_dataset("helen-x8", {})
