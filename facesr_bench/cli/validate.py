@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
+from facesr_bench.base.suggest import expanded
 from facesr_bench.cli import FAILED, OK
 from facesr_bench.cli.streams import make_console
 
@@ -24,7 +24,7 @@ def validate(arguments: argparse.Namespace) -> int:
     from facesr_bench.plugins import registry
 
     console = make_console(soft_wrap=True)
-    folder = Path(arguments.plugin).expanduser()
+    folder = expanded(arguments.plugin)
     plugin: registry.Plugin[Any]
     if folder.is_dir():
         plugin = registry.read_plugin(conformance.kind_of(folder), folder.resolve(), "path")
