@@ -170,6 +170,7 @@ def load_method(
         spec.plugin.require_card(),
         scale=scale,
         weights=found.path if found else None,
+        argument=spec.argument,
         device=device,
         precision=precision,
     )

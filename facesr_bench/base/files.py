@@ -76,14 +76,23 @@ def check_links(root: Path, folder: Path, *, allowed: bool = True) -> None:
         if here in seen or not here.is_dir():
             continue
         seen.add(here)
-        with os.scandir(here) as entries:
-            for entry in entries:
-                if entry.is_symlink():
-                    waiting.append(_followed(root, Path(entry.path), allowed))
-                elif entry.is_dir(follow_symlinks=False):
-                    waiting.append(Path(entry.path))
-                elif not entry.is_file(follow_symlinks=False):
-                    raise ResultsError(f"{entry.path}: not a regular file; remove it")
+        for entry in _entries(here):
+            if entry.is_symlink():
+                waiting.append(_followed(root, Path(entry.path), allowed))
+            elif entry.is_dir(follow_symlinks=False):
+                waiting.append(Path(entry.path))
+            elif not entry.is_file(follow_symlinks=False):
+                raise ResultsError(f"{entry.path}: not a regular file; remove it")
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except FileNotFoundError:
+        return []  # another build has removed it
+    except OSError as error:
+        raise ResultsError(f"{folder}: can't be read: {error.strerror or error}") from error
 
 
 def _followed(root: Path, path: Path, allowed: bool) -> Path:

@@ -265,7 +265,8 @@ def read_results(root: Path) -> Stored:
     """
 
     def rank(result: Result) -> tuple[bool, str]:
-        return result.manifest.error is None, result.manifest.updated
+        # Of a method that can't be loaded there is an empty result, and after it the record that says why.
+        return (result.folder / IMAGES).is_file(), result.manifest.updated
 
     newest: dict[tuple[str, str, str], Result] = {}
     unreadable = []
