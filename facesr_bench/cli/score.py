@@ -50,6 +50,10 @@ def score(arguments: argparse.Namespace) -> int:
     against = f" against {request.hr}" if request.hr is not None else ""
     heading = f"{request.sr}{against} · profile {request.profile} · n = {len(found.rows)}"
     print_totals(heading, request.sr.name, found.infos, found.totals, console)
+    for name in found.totals.infinite:
+        notes.print(f"[yellow]{escape(name)}[/]: {escape(str(found.totals.infinite_in_words(name)))}", highlight=False)
+    if _same(request.sr, request.hr):
+        notes.print("[yellow]note[/]: --sr and --hr are the same folder", highlight=False)
     lacking = [info for info in found.infos.values() if info.aggregate_of is None and info.name in found.totals.reasons]
     for info in lacking:
         for reason, ids in found.totals.reasons[info.name].items():
@@ -63,6 +67,10 @@ def score(arguments: argparse.Namespace) -> int:
     if not found.rows:
         return MISUSED
     return FAILED if found.problems or lacking else OK
+
+
+def _same(sr: Path, hr: Path | None) -> bool:
+    return hr is not None and sr.exists() and hr.exists() and sr.samefile(hr)
 
 
 def _csv(keys: list[str], found: FolderScores) -> str:

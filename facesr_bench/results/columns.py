@@ -152,6 +152,7 @@ class Totals:
         reasons: metric -> why it has no value -> the ids of the images it has none for.
         standard_errors: of values of a set, where the metric knows.
         left_out: how many values each mean leaves out by the metric's own rule.
+        infinite: the ids of the images that make a mean infinite.
     """
 
     means: dict[str, float] = field(default_factory=dict)
@@ -159,6 +160,15 @@ class Totals:
     reasons: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     standard_errors: dict[str, float] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
+    infinite: dict[str, list[str]] = field(default_factory=dict)
+
+    def infinite_in_words(self, name: str) -> str | None:
+        """`infinite on 1 of 5 images (ID)`, which must stand beside an infinite mean; None for a finite one."""
+        ids = self.infinite.get(name)
+        if ids is None:
+            return None
+        more = ", ..." if len(ids) > _NAMED else ""
+        return f"infinite on {len(ids)} of {self.counts[name]} images ({', '.join(ids[:_NAMED])}{more})"
 
     def qualifier(self, metric: MetricInfo) -> str:
         """What must stand right behind the value of a set: its standard error, its count where that is too small."""
@@ -168,6 +178,10 @@ class Totals:
         spread = "" if error is None else f" \N{PLUS-MINUS SIGN} {metric.format(error)}"
         count = self.counts[metric.name]
         return f"{spread} (n = {count})" if count < metric.minimum_count else spread
+
+
+_NAMED = 3
+"""Images that a note on infinite values names."""
 
 
 @dataclass(frozen=True)
@@ -253,6 +267,8 @@ def _add_mean(totals: Totals, info: MetricInfo, images: Sequence[ImageRecord]) -
             reasons.setdefault(name, {})["every value is left out of the mean by this metric's rule"] = ids
             return
         totals.means[name], totals.counts[name] = math.fsum(kept) / len(kept), len(values)
+        if math.isinf(totals.means[name]):
+            totals.infinite[name] = [row.id for row in images if math.isinf(row.metrics.get(name, 0))]
         if len(kept) < len(values):
             totals.left_out[name] = len(values) - len(kept)
 

@@ -123,6 +123,8 @@ class ResultSummary(Totals):
             info = self.metrics[name]
             below = f"{info.leave_out_below:g}{info.unit and ' ' + info.unit}"
             yield f"{info.title}: {count} of {self.counts[name]} values below {below} left out of the mean"
+        for name in ordered_metrics(self.metrics[name] for name in self.infinite if name in shown):
+            yield f"{self.metrics[name].title}: {self.infinite_in_words(name)}"
         for name in ordered_metrics(self.metrics[name] for name in self.reasons if name in shown):
             base = self.metrics[name].aggregate_of
             if base in self.reasons and base in shown:

@@ -120,3 +120,16 @@ def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path) -> None:
     images = {row["image"] for row in csv.DictReader(io.StringIO(out.read_text(encoding="utf-8")))}
     assert images == {"'=HYPERLINK(1)", "'+1+1", "-1", "'-x", "'@SUM(1)", "plain"}
     assert csv_text("\t=1") == "'=1"
+
+
+def test_score_says_where_infinity_comes_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for side in ("sr", "hr"):
+        (tmp_path / side).mkdir()
+        for k, name in enumerate(("a", "b")):
+            Image.new("RGB", (32, 32), (80 + k * (side == "sr"), 9, 9)).save(tmp_path / side / f"{name}.png")
+    assert main(["score", "--sr", str(tmp_path / "sr"), "--hr", str(tmp_path / "hr"), "--metrics", "psnr"]) == 0
+    said = capsys.readouterr().err
+    assert "psnr: infinite on 1 of 2 images (a)" in said and "same folder" not in said
+    assert main(["score", "--sr", str(tmp_path / "sr"), "--hr", str(tmp_path / "hr/../sr"), "--metrics", "psnr"]) == 0
+    said = capsys.readouterr().err
+    assert "infinite on 2 of 2 images (a, b)" in said and "--sr and --hr are the same folder" in said

@@ -88,6 +88,13 @@ def test_a_mean_over_infinity_is_infinite(tmp_path: Path) -> None:
     [row] = summarise([write_result(tmp_path, manifest(), scored(values))])
     assert row.means["psnr"] == math.inf
     assert to_frame([row])["psnr"].tolist() == [math.inf]
+    assert row.notes() == ["PSNR: infinite on 1 of 3 images (c)"] and row.notes({"ssim"}) == []
+
+
+def test_a_note_on_infinity_names_three_images(tmp_path: Path) -> None:
+    values = {name: {"psnr": math.inf, "ssim": 1.0} for name in "abcde"}
+    [row] = summarise([write_result(tmp_path, manifest(), scored(values))])
+    assert row.infinite_in_words("psnr") == "infinite on 5 of 5 images (a, b, c, ...)"
 
 
 def test_opposite_infinities_have_no_mean_but_a_reason(tmp_path: Path) -> None:
