@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from facesr_bench.cli import FAILED, OK
@@ -26,12 +25,13 @@ def validate(arguments: argparse.Namespace) -> int:
     from rich.markup import escape
 
     from facesr_bench.base.grammar import Spec
+    from facesr_bench.base.suggest import expanded
     from facesr_bench.evaluation import conformance
     from facesr_bench.plugins import registry
 
     console = make_console(soft_wrap=True)
     spec = Spec.parse(arguments.plugin)
-    folder = Path(spec.name).expanduser()
+    folder = expanded(spec.name)
     plugin: registry.Plugin[Any]
     if folder.is_dir():
         plugin = registry.read_plugin(conformance.kind_of(folder), folder.resolve(), "path")

@@ -20,7 +20,7 @@ from facesr_bench.base.files import file_name, inside, make_folders
 from facesr_bench.base.grammar import Spec
 from facesr_bench.base.hashing import canonical, digest
 from facesr_bench.base.memo import Memo
-from facesr_bench.base.suggest import is_path
+from facesr_bench.base.suggest import expanded, is_path
 from facesr_bench.data.protocols import Datasets, catalogue, find_protocol
 from facesr_bench.evaluation import adoption, set_metrics
 from facesr_bench.evaluation.inputs import Source, open_source
@@ -347,7 +347,7 @@ def _protocol_as_asked(setting: Setting) -> str:
     """Its name, or `FOLDER:NAME` for one of a dataset that the user gave as a folder."""
     for text in setting.options.protocols:
         folder = text.partition(":")[0]
-        if is_path(text) and Path(folder).expanduser().resolve() == setting.plugin.folder.resolve():
+        if is_path(text) and expanded(folder).resolve() == setting.plugin.folder.resolve():
             return f"{folder}:{setting.card.name}"
     return setting.card.name
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from facesr_bench.base.errors import CardError, MetricError, PluginError
 from facesr_bench.base.hashing import canonical
 from facesr_bench.base.schema1 import FLAT_PROFILE, nested_profile
-from facesr_bench.base.suggest import is_path, unknown
+from facesr_bench.base.suggest import expanded, is_path, unknown
 from facesr_bench.base.toml import read_toml
 from facesr_bench.images.quantise import Quantise
 from facesr_bench.plugins.cards import MetricCard, Name, validate
@@ -174,7 +174,7 @@ def get_profile(name: str, others: Iterable[Plugin[MetricCard]] = ()) -> Profile
         CardError: the file or the profile in it is not valid.
     """
     if is_path(name):
-        return _profile_of_file(Path(name).expanduser(), others)
+        return _profile_of_file(expanded(name), others)
     if name not in profiles():
         raise MetricError(unknown("profile", name, profiles()))
     return profiles()[name]

@@ -21,7 +21,7 @@ from typing import Any, Generic, Literal, TypeVar, cast, get_args
 
 from facesr_bench.base.errors import PLUGIN_ERRORS, CardError, FaceSRBenchError, PluginError, describe
 from facesr_bench.base.hashing import canonical
-from facesr_bench.base.suggest import is_path, unknown
+from facesr_bench.base.suggest import expanded, is_path, unknown
 from facesr_bench.plugins.cards import DatasetCard, DegradationCard, MethodCard, MetricCard, read_card
 from facesr_bench.plugins.loading import CARD_FILE, bundled_folder, forget, import_from
 
@@ -225,7 +225,7 @@ class Registry(Generic[_CardT]):
             CardError: the folder's card is wrong.
         """
         if is_path(spec):
-            return self.get(self.add(Path(spec).expanduser()).name)
+            return self.get(self.add(expanded(spec)).name)
         if spec not in self.names() and (Path(spec) / CARD_FILE).is_file():
             raise PluginError(f"no {self.kind} is called {spec!r}; for the folder of that name write ./{spec}")
         return self.get(spec)

@@ -12,7 +12,7 @@ from pathlib import Path
 from facesr_bench.base.errors import MetricError, PluginError, WeightsError
 from facesr_bench.base.grammar import Column, Spec, split_list
 from facesr_bench.base.hashing import file_sha256
-from facesr_bench.base.suggest import unknown
+from facesr_bench.base.suggest import expanded, unknown
 from facesr_bench.plugins.cards import MethodCard, MetricCard
 from facesr_bench.plugins.registry import Plugin, Registry, methods, metrics
 
@@ -102,7 +102,7 @@ def hash_argument(argument: str) -> str:
     Raises:
         DataError: a file can't be read.
     """
-    path = Path(argument).expanduser()
+    path = expanded(argument)
     if path.is_file():
         return file_sha256(path)
     if not path.is_dir():
