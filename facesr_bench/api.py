@@ -16,7 +16,7 @@ from facesr_bench.base.devices import EXACT, PRECISIONS, exact_numbers, set_torc
 from facesr_bench.base.errors import FaceSRBenchError, FaceSRBenchWarning, MetricError, PluginError
 from facesr_bench.base.options import takes_options
 from facesr_bench.evaluation import folders, set_metrics
-from facesr_bench.evaluation.metrics import Setup, find_metric, find_metrics, opened
+from facesr_bench.evaluation.metrics import Setup, find_metric, find_metrics, opened, profile_for
 from facesr_bench.evaluation.request import FolderRequest, RunRequest
 from facesr_bench.evaluation.run import run as _run
 from facesr_bench.evaluation.scorer import Scorer
@@ -24,7 +24,6 @@ from facesr_bench.images.files import Image8, read_only
 from facesr_bench.images.quantise import quantise
 from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
 from facesr_bench.plugins.metric import AnyMetric, Unavailable
-from facesr_bench.plugins.profile import get_profile
 from facesr_bench.plugins.sample import Sample
 from facesr_bench.plugins.spec import parse_method
 from facesr_bench.results.frames import folder_frames, image_frame, summary_frame
@@ -128,7 +127,7 @@ def folder_scores(
     if not request.metrics:
         raise MetricError("give at least one metric; `facesr-bench list metrics` shows what there is")
     other = set_metrics.read_reference(*request.fid_reference) if request.fid_reference else None
-    setup = Setup(get_profile(request.profile), request.scale, torch_device(request.device), other)
+    setup = Setup(profile_for(request.profile, request.metrics), request.scale, torch_device(request.device), other)
     metrics = find_metrics(request.metrics, setup)
     pairs = folders.pairs_of(request.sr, request.hr)
     with exact_numbers():
@@ -171,6 +170,7 @@ def load_method(
         spec.plugin.require_card(),
         scale=scale,
         weights=found.path if found else None,
+        argument=spec.argument,
         device=device,
         precision=precision,
     )
@@ -205,7 +205,7 @@ def score(
     if isinstance(metrics, str):
         raise MetricError(f"metrics must be a list of names, such as [{metrics!r}], not one string")
     sr, hr = np.asarray(sr), np.asarray(hr)
-    chosen = get_profile(profile)
+    chosen = profile_for(profile, metrics)
     image = read_only(sr if sr.dtype == np.uint8 else quantise(sr, chosen.quantise))
     setup = Setup(chosen, scale)
     found = [_of_one_image(find_metric(name, setup)) for name in metrics]

@@ -18,8 +18,11 @@ from facesr_bench.results.store import Result
 DATA_HASH = "d" * 64
 
 PSNR = {"title": "PSNR", "unit": "dB", "higher_is_better": True, "digits": 2, "version": 1, "range": [0, "inf"]}
+PSNR |= {"order": 1, "family": "fidelity", "lead": True}
 SSIM = {"title": "SSIM", "unit": "", "higher_is_better": True, "digits": 4, "version": 1, "range": [-1, 1]}
+SSIM |= {"order": 2, "family": "fidelity", "lead": True}
 LPIPS = {"title": "LPIPS", "unit": "", "higher_is_better": False, "digits": 4, "version": 1, "range": [0, 1]}
+LPIPS |= {"family": "perception", "lead": True}
 
 
 def drawing(seed: int, side: int = 32) -> Image8:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from facesr_bench.base.text import printable
+
 
 class FaceSRBenchError(Exception):
     """Base of all: the message says what is wrong, where, and what to do."""
@@ -69,6 +71,6 @@ def first_line(error: BaseException) -> str:
 
 def _message(error: BaseException) -> str:
     try:
-        return str(error).strip()
+        return printable(str(error)).strip()
     except PLUGIN_ERRORS as another:
         return f"(its message can't be read: {type(another).__name__})"

@@ -32,6 +32,93 @@ def open_regular(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+def inside(root: Path, relative: str) -> Path:
+    """The path of something inside a folder that strangers may have made.
+
+    Args:
+        relative: names joined by `/`. Links on the way may lead elsewhere in `root`, but not out of it.
+
+    Raises:
+        ResultsError: an absolute name, one with `..`, or a link out of `root`.
+    """
+    path = root / _plain(root, relative)
+    _check_stays(path, root)
+    return path
+
+
+def own(root: Path, relative: str) -> Path:
+    """The path of something inside a folder, to write or remove: like `inside`, but no part of it may be a link.
+
+    Raises:
+        ResultsError: an absolute name, one with `..`, or a link on the way.
+    """
+    path = root
+    for name in _plain(root, relative).split("/"):
+        path = path / name
+        if path.is_symlink():
+            raise ResultsError(f"{path}: a link; nothing is written or removed through it. Remove the link")
+    return path
+
+
+def check_links(root: Path, folder: Path, *, allowed: bool = True) -> None:
+    """Find links out of `root`, and what is neither a file nor a folder, in `folder` and everything below it.
+
+    Args:
+        allowed: whether links that stay inside `root` may be there.
+
+    Raises:
+        ResultsError: there is one.
+    """
+    seen: set[Path] = set()
+    waiting = [_followed(root, folder, allowed)]
+    while waiting:
+        here = waiting.pop()
+        if here in seen or not here.is_dir():
+            continue
+        seen.add(here)
+        for entry in _entries(here):
+            if entry.is_symlink():
+                waiting.append(_followed(root, Path(entry.path), allowed))
+            elif entry.is_dir(follow_symlinks=False):
+                waiting.append(Path(entry.path))
+            elif not entry.is_file(follow_symlinks=False):
+                raise ResultsError(f"{entry.path}: not a regular file; remove it")
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except FileNotFoundError:
+        return []  # another build has removed it
+    except OSError as error:
+        raise ResultsError(f"{folder}: can't be read: {error.strerror or error}") from error
+
+
+def _followed(root: Path, path: Path, allowed: bool) -> Path:
+    if not allowed and path.is_symlink():
+        raise ResultsError(f"{path}: a link; nothing is written or removed through it. Remove the link")
+    return _check_stays(path, root)
+
+
+def _plain(root: Path, relative: str) -> str:
+    parts = relative.split("/")
+    foreign = "\0" in relative or (os.name == "nt" and any(sign in relative for sign in "\\:"))
+    if foreign or any(part in ("", ".", "..") for part in parts):
+        raise ResultsError(f"{root}: {relative!r} does not name something inside this folder")
+    return relative
+
+
+def _check_stays(path: Path, root: Path) -> Path:
+    try:
+        real = path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise ResultsError(f"{path}: a link that leads nowhere ({error}); remove it") from error
+    if not real.is_relative_to(root.resolve()):
+        raise ResultsError(f"{path}: a link out of the folder {root}; put the file itself there, or remove the link")
+    return real
+
+
 @contextmanager
 def replacing(path: Path, error: type[FaceSRBenchError] = ResultsError, *, durable: bool = False) -> Iterator[Path]:
     """A path beside `path` to write to; it becomes `path` where the block ends well, and is gone where it doesn't.

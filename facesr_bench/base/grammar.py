@@ -11,10 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from facesr_bench.base.errors import PluginError
-from facesr_bench.base.suggest import is_path
+from facesr_bench.base.suggest import expanded, is_path
 
 FORM = "[label=]name[variant]:argument@weights=FILE"
 LABEL = re.compile(r"[^\W_](?:[\w .+()-]{0,62}[\w.+()-])?")
@@ -110,7 +109,7 @@ class _Reader:
         if is_path(self._text[start:first]):
             ends = [i for i in range(len(self._text), first, -1) if i == len(self._text) or self._marks[i]]
             for end in ends:
-                if (Path(self._text[start:end]).expanduser() / "card.toml").is_file():
+                if (expanded(self._text[start:end]) / "card.toml").is_file():
                     first = end
                     break
         self._at = first

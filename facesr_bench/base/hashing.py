@@ -12,6 +12,7 @@ from typing import Any
 
 from facesr_bench.base.errors import DataError, ResultsError, WeightsError
 from facesr_bench.base.files import open_regular, write_json
+from facesr_bench.base.suggest import expanded
 
 
 def file_sha256(path: Path) -> str:
@@ -85,8 +86,8 @@ KNOWN_HASHES = "hashes.json"
 def cache_folder() -> Path:
     """Where downloads live: `FACESR_BENCH_CACHE`, else the XDG cache folder."""
     if given := os.environ.get("FACESR_BENCH_CACHE"):
-        return Path(given).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "facesr-bench"
+        return expanded(given)
+    return expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "facesr-bench"
 
 
 def weights_folder() -> Path:

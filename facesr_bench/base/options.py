@@ -21,6 +21,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from facesr_bench.base.errors import FaceSRBenchError
 from facesr_bench.base.grammar import split_list
+from facesr_bench.base.suggest import expanded
 
 Given = TypeVar("Given")
 Kept = TypeVar("Kept")
@@ -197,7 +198,7 @@ class Folder(Option[Any, Any]):
     def convert(self, value: Any) -> Path:
         if not isinstance(value, (str, Path)):
             raise self.refuse(value, "a path")
-        return Path(value).expanduser()
+        return expanded(value)
 
     def as_data(self, value: Any) -> str | None:
         return None if value is None else str(value)
@@ -240,7 +241,7 @@ class Places(Option[Any, Any]):
     def convert(self, value: Any) -> dict[str, Path]:
         if not isinstance(value, Mapping):
             raise self.refuse(value, "paths by name, such as {'helen': '/data/helen'}")
-        return {name: Path(path).expanduser() for name, path in value.items()}
+        return {name: expanded(path) for name, path in value.items()}
 
     def read(self, text: list[str]) -> dict[str, str]:
         return dict(_named_path(self, one, f"{self.flag} {self.example}") for one in text)
@@ -258,7 +259,7 @@ class NamedFile(Option[Any, Any]):
     def convert(self, value: Any) -> tuple[str, Path]:
         try:
             ((name, path),) = value.items() if isinstance(value, Mapping) else (value,)
-            return str(name), Path(path).expanduser()
+            return str(name), expanded(path)
         except (TypeError, ValueError):
             raise self.refuse(value, "a name and a file, such as ('ffhq512', 'ffhq512.npz')") from None
 

@@ -5,6 +5,7 @@ What stands here is history: it changes with nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,31 @@ FLAT_PROFILE: dict[str, tuple[str, str, Any]] = {
     "fan_decoding": ("nme", "decoding", "face-alignment"),
 }
 """Where each field of a flat profile stands today, (table, field), and its default then."""
+
+
+METRICS: dict[str, dict[str, Any]] = {
+    "psnr": {"order": 1, "family": "fidelity", "lead": True},
+    "ssim": {"order": 2, "family": "fidelity", "lead": True},
+    "lpips": {"family": "perception", "lead": True},
+    "fid": {"family": "perception"},
+    "kid": {"family": "perception"},
+    "pyiqa": {"family": "perception"},
+    "identity": {"family": "identity", "lead": True},
+    "identity-degrees": {"family": "identity"},
+    "identity-dlib": {"family": "identity"},
+    "identity-lq": {"family": "identity"},
+    "identity-vqfr": {"family": "identity"},
+    "nme": {"family": "landmarks", "lead": True},
+    "nme-dlib": {"family": "landmarks"},
+    "nme-hr": {"family": "landmarks"},
+    "nme-hr-dlib": {"family": "landmarks"},
+}
+"""What the cards of the metrics of that time say today of where they are shown."""
+
+
+def placed_metrics(described: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What a result says of its metrics, by column, with where they are shown; what says so already is unchanged."""
+    return {key: {**METRICS.get(re.split(r"[\[:@]", key)[0], {}), **fields} for key, fields in described.items()}
 
 
 def nested_profile(profile: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
 
 def is_path(spec: str) -> bool:
     """Whether a user's word means a folder rather than a name."""
     return os.sep in spec or spec.startswith((".", "~"))
+
+
+def expanded(text: str | os.PathLike[str]) -> Path:
+    """The path that a user's text means: `~` and `~name` are home folders, where there is one of that name."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises where nobody has that name
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

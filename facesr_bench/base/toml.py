@@ -15,13 +15,13 @@ else:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Parse a TOML file.
+    """Parse a TOML file; one that begins with a BOM (Windows' Notepad) too.
 
     Raises:
         CardError: unreadable or not TOML; names the file and line.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise CardError(f"{path}: can't be read: {error}") from error
     except tomllib.TOMLDecodeError as error:

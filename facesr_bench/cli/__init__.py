@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from facesr_bench.base.errors import FaceSRBenchError
+from facesr_bench.cli import streams
 
 COMMANDS = {
     "run": "run methods on protocols, then show and save the numbers",
@@ -41,6 +42,16 @@ OK, FAILED, MISUSED = 0, 1, 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status is 0, 1 (something failed; finished work is kept) or 2 (misuse)."""
+    streams.prepare()
+    try:
+        options = _parse(list(sys.argv[1:] if argv is None else argv))
+    except SystemExit as end:  # help, the version, or a misuse: argparse has printed it
+        status = end.code or OK
+        raise SystemExit(carry_out(argparse.Namespace(handler=lambda _: status))) from None
+    return carry_out(options)
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
     from facesr_bench import __version__
 
     parser = argparse.ArgumentParser(
@@ -51,7 +62,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"facesr-bench {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    arguments = list(sys.argv[1:] if argv is None else argv)
     wanted = next((a for a in arguments if not a.startswith("-")), None)
     for name, summary in COMMANDS.items():
         sub = commands.add_parser(
@@ -59,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         if name == wanted:  # the others are only named, so their modules need not load
             import_module(f"facesr_bench.cli.{MODULES.get(name, name)}").configure(sub)
-    return carry_out(parser.parse_args(arguments))
+    return parser.parse_args(arguments)
 
 
 def carry_out(options: argparse.Namespace) -> int:
@@ -70,13 +80,24 @@ def carry_out(options: argparse.Namespace) -> int:
     """
     try:
         status: int = options.handler(options)
+        lost = streams.finish()
     except FaceSRBenchError as error:
-        print(f"facesr-bench: error: {error}", file=sys.stderr)  # noqa: T201
+        streams.say(f"facesr-bench: error: {error}")
         return MISUSED
     except KeyboardInterrupt:
-        print("\nstopped; what is finished is kept: the same command goes on (train: with --resume)", file=sys.stderr)  # noqa: T201
+        streams.say("\nstopped; what is finished is kept: the same command goes on (train: with --resume)")
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
+        streams.abandon(sys.stdout)
+        streams.abandon(sys.stderr)
         return OK
-    return status
+    except OSError as error:
+        problem = streams.why_unwritable(error)
+        if problem is None:
+            raise
+        streams.abandon(sys.stdout)
+        streams.say(f"facesr-bench: error: {problem}")
+        return FAILED
+    if lost:
+        streams.say(f"facesr-bench: error: {lost}")
+    return FAILED if lost and status == OK else status

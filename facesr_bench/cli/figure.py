@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.base.files import write_text
 from facesr_bench.cli.options import add_options
+from facesr_bench.cli.streams import say
 from facesr_bench.cli.table import Selection, say_unreadable, select, selection
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="comparison: the part to enlarge, px of HR; `none`; `auto` (default): where the methods differ most",
     )
     parser.add_argument("--kind", choices=("violin", "ecdf"), default="violin", help="distribution (default: violin)")
-    parser.add_argument("--x", default="psnr", metavar="METRIC", help="tradeoff (default: psnr)")
-    parser.add_argument("--y", default="lpips", metavar="METRIC", help="tradeoff (default: lpips)")
+    parser.add_argument("--x", metavar="METRIC", help="tradeoff (default: the lead of fidelity, psnr)")
+    parser.add_argument("--y", metavar="METRIC", help="tradeoff (default: the lead of perception, lpips)")
     parser.add_argument("--limit", type=float, help="curve: the largest error drawn (default: that of the metric)")
     parser.set_defaults(handler=figure)
 
@@ -76,7 +77,7 @@ def figure(arguments: argparse.Namespace) -> int:
         save(_draw(arguments, group), out, form)
     for row in group.rows:
         if not row.comparable:
-            sys.stderr.write(f"left out: {row.label}: {row.error or row.unranked}\n")
+            say(f"left out: {row.label}: {row.error or row.unranked}")
     sys.stdout.write(f"{out}\n")
     return say_unreadable(stored)
 

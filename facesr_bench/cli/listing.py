@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from facesr_bench.base.options import options_of
 from facesr_bench.cli import FAILED, OK
 from facesr_bench.cli.options import add_option, typed
+from facesr_bench.cli.streams import make_console
 from facesr_bench.evaluation.request import RunRequest
 
 if TYPE_CHECKING:
@@ -32,12 +33,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def show(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.markup import escape
 
     from facesr_bench.plugins import registry as plugins
 
-    console, errors = Console(), Console(stderr=True, soft_wrap=True)
+    console, errors = make_console(), make_console(stderr=True, soft_wrap=True)
     registry: Registry[Any] | None = None
     if arguments.what == "profiles":
         console.print(_profiles())

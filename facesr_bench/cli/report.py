@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.options import options_of
 from facesr_bench.cli.options import add_option, typed
 from facesr_bench.cli.table import Selection, say_unreadable
@@ -32,5 +33,7 @@ def report(arguments: argparse.Namespace) -> int:
 
     root = typed(arguments, RESULTS)
     stored = read_results(root)
+    if not stored.results and not stored.unreadable:
+        raise ResultsError(f"{root}: no results; make some with `facesr-bench run`")
     sys.stdout.write(f"{build(root, arguments.out, stored)}\n")
     return say_unreadable(stored)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from facesr_bench.cli import FAILED, MISUSED, OK
 from facesr_bench.cli.options import add_options, given
+from facesr_bench.cli.streams import make_console
 from facesr_bench.cli.table import say_unreadable
 from facesr_bench.evaluation.request import RunRequest
 
@@ -35,7 +36,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.markup import escape
 
     from facesr_bench.evaluation import run as runner
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     from facesr_bench.results.store import read_results
     from facesr_bench.results.summary import summarise
 
-    console, notes = Console(), Console(stderr=True, soft_wrap=True)  # paths and commands stay whole
+    console, notes = make_console(), make_console(stderr=True, soft_wrap=True)  # paths and commands stay whole
     options = RunRequest(**given(arguments, RunRequest))
     with bar(notes) as progress:
         report = runner.run(options, progress)

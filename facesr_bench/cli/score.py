@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesr_bench.base.files import check_file_writable, write_text
+from facesr_bench.base.text import csv_text
 from facesr_bench.cli import FAILED, MISUSED, OK
 from facesr_bench.cli.options import add_options, given
+from facesr_bench.cli.streams import make_console, say
 from facesr_bench.evaluation.request import FolderRequest
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def score(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.markup import escape
     from rich.progress import track
 
@@ -45,11 +45,15 @@ def score(arguments: argparse.Namespace) -> int:
     request = FolderRequest(**given(arguments, FolderRequest))
     if arguments.out is not None:
         check_file_writable(arguments.out)  # refused before any work is done, not after
-    console, notes = Console(), Console(stderr=True, soft_wrap=True)
+    console, notes = make_console(), make_console(stderr=True, soft_wrap=True)
     found = folder_scores(request, lambda pairs: track(pairs, "scoring", console=notes, transient=True))
     against = f" against {request.hr}" if request.hr is not None else ""
     heading = f"{request.sr}{against} · profile {request.profile} · n = {len(found.rows)}"
     print_totals(heading, request.sr.name, found.infos, found.totals, console)
+    for name in found.totals.infinite:
+        notes.print(f"[yellow]{escape(name)}[/]: {escape(str(found.totals.infinite_in_words(name)))}", highlight=False)
+    if _same(request.sr, request.hr):
+        notes.print("[yellow]note[/]: --sr and --hr are the same folder", highlight=False)
     lacking = [info for info in found.infos.values() if info.aggregate_of is None and info.name in found.totals.reasons]
     for info in lacking:
         for reason, ids in found.totals.reasons[info.name].items():
@@ -58,11 +62,15 @@ def score(arguments: argparse.Namespace) -> int:
     for name, problem in found.problems.items():
         notes.print(f"[bold red]failed[/] {escape(name)}: {escape(problem)}", highlight=False)
     if arguments.out is not None:
-        write_text(arguments.out, _csv([name for name, info in found.infos.items() if info.has_values], found))
-        sys.stderr.write(f"wrote {arguments.out}\n")
+        write_text(arguments.out, _csv([name for name in found.asked if found.infos[name].has_values], found))
+        say(f"wrote {arguments.out}")
     if not found.rows:
         return MISUSED
     return FAILED if found.problems or lacking else OK
+
+
+def _same(sr: Path, hr: Path | None) -> bool:
+    return hr is not None and sr.exists() and hr.exists() and sr.samefile(hr)
 
 
 def _csv(keys: list[str], found: FolderScores) -> str:
@@ -72,5 +80,5 @@ def _csv(keys: list[str], found: FolderScores) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", *keys])
     for name in sorted(values):
-        writer.writerow([name, *(repr(values[name][key]) if key in values[name] else "" for key in keys)])
+        writer.writerow([csv_text(name), *(repr(values[name][key]) if key in values[name] else "" for key in keys)])
     return text.getvalue()

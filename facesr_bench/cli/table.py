@@ -15,6 +15,7 @@ from facesr_bench.base.files import write_text
 from facesr_bench.base.options import Option, options_of
 from facesr_bench.cli import FAILED, OK
 from facesr_bench.cli.options import add_options, given
+from facesr_bench.cli.streams import say
 from facesr_bench.evaluation.request import RunRequest
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def say_unreadable(stored: Stored) -> int:
     count = len(stored.unreadable)
     if count:
         what = "result can't be read and is" if count == 1 else "results can't be read and are"
-        sys.stderr.write("".join([f"{count} {what} left out:\n", *(f"  {text}\n" for text in stored.unreadable)]))
+        say("\n  ".join([f"{count} {what} left out:", *stored.unreadable]))
     return FAILED if count else OK
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesr_bench.cli import FAILED, OK
+from facesr_bench.cli.streams import make_console, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,7 +67,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def show_list(_arguments: argparse.Namespace) -> int:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -87,7 +86,7 @@ def show_list(_arguments: argparse.Namespace) -> int:
             unreadable, state = True, str(error)
         facts = [state, entry.file, *([_bytes(entry.size)] if entry.size else []), entry.licence]
         table.add_row(Text(entry.name, style="bold"), Text.assemble(entry.purpose, "\n", (" · ".join(facts), "dim")))
-    console = Console()
+    console = make_console()
     console.print(table)
     console.print(f"files are in {weights_folder()}", highlight=False, markup=False, soft_wrap=True)
     return FAILED if unreadable else OK
@@ -121,7 +120,7 @@ def import_files(arguments: argparse.Namespace) -> int:
     for path in arguments.files:
         try:
             for arrival in import_file(path.expanduser()):
-                _report(arrival, _console())
+                _report(arrival, make_console())
         except WeightsError as error:
             failed = True
             _complain(error)
@@ -135,12 +134,14 @@ def verify(arguments: argparse.Namespace) -> int:
 
     known = [find(name) for name in arguments.names] or [entry for entry in entries() if entry.path.is_file()]
     if not known:
-        _console().print(f"nothing to verify: no weights in {weights_folder()}", markup=False, soft_wrap=True)
+        make_console().print(f"nothing to verify: no weights in {weights_folder()}", markup=False, soft_wrap=True)
     failed = False
     for entry in known:
         status = store.trust(entry, fresh=True)
         if status.usable:
-            _console().print(f"{entry.name}: {_state(entry, status)}", markup=False, highlight=False, soft_wrap=True)
+            make_console().print(
+                f"{entry.name}: {_state(entry, status)}", markup=False, highlight=False, soft_wrap=True
+            )
             continue
         failed = True
         if status.verdict == "missing":
@@ -179,7 +180,7 @@ def export(arguments: argparse.Namespace) -> int:
         data=arguments.data,
         max_megabytes=arguments.max_mb,
     )
-    out = _console()
+    out = make_console()
     out.print(
         f"{written.path}: {_bytes(written.size)}; for card.toml:\n", markup=False, highlight=False, soft_wrap=True
     )
@@ -191,10 +192,9 @@ class _Bar:
     """A progress bar where someone is looking, plain lines where not."""
 
     def __init__(self, name: str) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self.out, self._errors = _console(), Console(stderr=True)
+        self.out, self._errors = make_console(), make_console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         self._bar = Progress(*columns, console=self._errors, transient=True, disable=not self._errors.is_terminal)
         self._task = self._bar.add_task(name, total=None, visible=False)
@@ -217,14 +217,8 @@ class _Bar:
         _complain(error)
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console()
-
-
 def _complain(error: object) -> None:
-    print(f"facesr-bench: {error}", file=sys.stderr)  # noqa: T201
+    say(f"facesr-bench: {error}")
 
 
 def _report(arrival: Arrival, console: Console) -> None:

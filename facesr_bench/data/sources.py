@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from facesr_bench.base.errors import PLUGIN_ERRORS, DataError, FaceSRBenchError, PluginError, describe
-from facesr_bench.base.suggest import unknown
+from facesr_bench.base.suggest import expanded, unknown
 from facesr_bench.base.toml import read_toml
 from facesr_bench.data.protocols import Datasets, find_protocol, protocol_names
 from facesr_bench.plugins import registry
@@ -102,7 +102,7 @@ def variable_of(name: str) -> str:
 def config_files() -> list[Path]:
     """The config files that are read, the first one first; they need not exist."""
     home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return [Path.cwd() / CONFIG_FILE, Path(home).expanduser() / "facesr-bench" / "config.toml"]
+    return [Path.cwd() / CONFIG_FILE, expanded(home) / "facesr-bench" / "config.toml"]
 
 
 def check_names(given: Mapping[str, Path], datasets: Datasets | None = None) -> None:
@@ -125,15 +125,15 @@ def _known(datasets: Datasets | None) -> set[str]:
 def _candidates(names: tuple[str, str], given: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
     for name in names:
         if name in given:
-            yield f"--data {name}=...", given[name].expanduser()
+            yield f"--data {name}=...", expanded(given[name])
     for name in names:
         if value := os.environ.get(variable_of(name)):
-            yield f"environment variable {variable_of(name)}", Path(value).expanduser()
+            yield f"environment variable {variable_of(name)}", expanded(value)
     for file in config_files():
         table = _data_table(file)
         for name in names:
             if name in table:
-                yield f"[data] {name} in {file}", file.parent / Path(table[name]).expanduser()
+                yield f"[data] {name} in {file}", file.parent / expanded(table[name])
 
 
 def _data_table(file: Path) -> dict[str, str]:
@@ -150,6 +150,12 @@ def _how_to_get(protocol: ProtocolCard, card: DatasetCard, known: set[str]) -> s
         f"note: [data] in {file} has {name!r}, which is no protocol or dataset\n"
         for file in config_files()
         for name in sorted(_data_table(file).keys() - known)
+    ]
+    strays += [
+        f"note: {file} has {name!r}, which is not read; paths of data stand in [data]\n"
+        for file in config_files()
+        if file.is_file()
+        for name in sorted(read_toml(file).keys() - {"data"})
     ]
     return (
         f"protocol {protocol.name} needs data that was not given: --data {protocol.name}=DIR\n"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base import schema1
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
+from facesr_bench.base.files import check_links, inside
 from facesr_bench.base.hashing import canonical
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.results.migrations import migrated
@@ -34,7 +35,9 @@ def adopt(setting: Setting, method: Plugin[Any], weights_hash: str | None, folde
             continue
         inputs = setting.root / "inputs"
         try:
-            _link(inputs / str(manifest["data"].get("inputs"))[:16], inputs / str(setting.data.inputs)[:16])
+            earlier = inside(inputs, str(manifest["data"].get("inputs"))[:16])
+            check_links(setting.root, earlier)
+            _link(earlier, inputs / str(setting.data.inputs)[:16])
             path.parent.rename(folder)
         except FileNotFoundError:  # another run was quicker
             return

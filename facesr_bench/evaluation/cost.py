@@ -24,7 +24,7 @@ def load_measured(method: MethodBase, protocol: ProtocolCard) -> dict[str, Any]:
     Errors on that image are ignored here; they surface on the first real image.
 
     Returns:
-        For manifest["method"]["cost"]: `image`, `flops`, `peak_memory`; each may be None.
+        For the `method.cost` of a manifest: `image`, `flops`, `peak_memory`; each may be None.
 
     Raises:
         Exception: whatever `method.load` raises.

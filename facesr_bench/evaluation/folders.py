@@ -30,12 +30,14 @@ class FolderScores:
         rows: one per pair whose pictures could be read, by name.
         problems: why the other pairs could not, by name.
         infos, totals: every column, and its number or the reason why it has none.
+        asked: the columns of the metrics, in the order they were asked for.
     """
 
     rows: list[ImageRecord] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
     infos: dict[str, MetricInfo] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
+    asked: tuple[str, ...] = ()
 
 
 Pair = tuple[str, Path, Path | None]
@@ -60,7 +62,7 @@ def score_folders(pairs: Iterable[Pair], metrics: Sequence[AnyMetric], has_truth
         metrics: from `find_metric`; those that are available get loaded here.
         has_truth: whether the pairs have HR files.
     """
-    found = FolderScores()
+    found = FolderScores(asked=tuple(metric.key for metric in metrics))
     given = {"reference"} if has_truth else set()
     metrics = opened([_refused(metric, given) for metric in metrics])
     scorer, features = Scorer(metrics, WORDS), _Features({m.extractor for m in metrics if isinstance(m, SetMetric)})

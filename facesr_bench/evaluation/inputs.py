@@ -24,7 +24,7 @@ from facesr_bench.data.prepare import prepare
 from facesr_bench.data.protocols import Datasets, find_protocol
 from facesr_bench.data.sources import open_dataset
 from facesr_bench.evaluation.scorer import Prepared
-from facesr_bench.images.files import Image8, read_image, write_png
+from facesr_bench.images.files import read_image, write_png
 from facesr_bench.plugins.cards import ProtocolCard
 from facesr_bench.plugins.dataset import DatasetBase, Item
 from facesr_bench.plugins.degradation import DegradationBase, find_degradation, make_degradation
@@ -60,11 +60,6 @@ class Loaded:
         points = self.sample.landmarks
         landmarks = None if points is None else [(float(x), float(y)) for x, y in points]
         return SampleRecord(self.id, landmarks, self.sample.identity)
-
-
-def _save_once(path: Path, image: Image8) -> None:
-    if not path.exists():
-        write_png(path, image)
 
 
 @dataclass(frozen=True)
@@ -204,9 +199,13 @@ class Inputs:
         except PLUGIN_ERRORS as error:  # costs this image
             return Loaded(image_id, error=f"{self._protocol.name} can't read it: {describe(error)}")
         loaded = self._prepared(sample)
-        _save_once(self._path("lr", image_id), sample.lr)
-        if sample.hr is not None:
-            _save_once(self._path("hr", image_id), sample.hr)
+        damaged = image_id in self._stored
+        for part, image in (("lr", sample.lr), ("hr", sample.hr)):
+            path = self._path(part, image_id)
+            if image is not None and (damaged or not path.exists()):
+                write_png(path, image)
+        if loaded.record is not None:
+            self._stored[image_id] = loaded.record
         return loaded
 
     def _prepared(self, sample: Sample) -> Loaded:

@@ -54,6 +54,17 @@ def find_metrics(names: Iterable[str], setup: Setup) -> list[AnyMetric]:
     return list(found.values())
 
 
+def asked_columns(names: Iterable[str], metrics: Iterable[AnyMetric]) -> tuple[str, ...]:
+    """The columns that names mean, of the metrics that `find_metrics` made of them."""
+    made = list(metrics)
+    found = []
+    for choice in map(parse_metric, names):
+        behind = "" if choice.aggregate is None else f":{choice.aggregate}"
+        # Two files of one name look the same here; then both columns are meant.
+        found += [metric.key + behind for metric in made if metric.context.typed == choice.typed]
+    return tuple(dict.fromkeys(found))
+
+
 def load_metric(name: str, profile: str | Profile, scale: int, device: str = "cpu") -> MetricBase:
     """The metric called `name` under a profile, made but not loaded.
 
@@ -63,11 +74,21 @@ def load_metric(name: str, profile: str | Profile, scale: int, device: str = "cp
             is not a metric.
         FaceSRBenchError: it can't be computed here; says why.
     """
-    setup = Setup(get_profile(profile) if isinstance(profile, str) else profile, scale, device)
-    metric = find_metric(name, setup)
+    choice = parse_metric(name)
+    setup = Setup(get_profile(profile, [choice.plugin]) if isinstance(profile, str) else profile, scale, device)
+    metric = make_metric(choice, setup)
     if isinstance(metric, Unavailable):
         raise metric.error
     return metric
+
+
+def profile_for(profile: str, names: Iterable[str]) -> Profile:
+    """The convention that a user means, in which each metric asked for may have a table.
+
+    Raises:
+        FaceSRBenchError: there is no such profile or metric, or the user's file is not valid.
+    """
+    return get_profile(profile, [parse_metric(name).plugin for name in names])
 
 
 def make_metric(choice: MetricChoice, setup: Setup) -> AnyMetric:

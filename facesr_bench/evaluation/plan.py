@@ -16,22 +16,22 @@ from facesr_bench import weights
 from facesr_bench.base import environment, hashing
 from facesr_bench.base.devices import torch_device
 from facesr_bench.base.errors import FaceSRBenchError, MethodError, ResultsError
-from facesr_bench.base.files import file_name, make_folders
+from facesr_bench.base.files import file_name, inside, make_folders
 from facesr_bench.base.grammar import Spec
 from facesr_bench.base.hashing import canonical, digest
 from facesr_bench.base.memo import Memo
-from facesr_bench.base.suggest import is_path
+from facesr_bench.base.suggest import expanded, is_path
 from facesr_bench.data.protocols import Datasets, catalogue, find_protocol
 from facesr_bench.evaluation import adoption, set_metrics
 from facesr_bench.evaluation.inputs import Source, open_source
 from facesr_bench.evaluation.job import Facts, Job
-from facesr_bench.evaluation.metrics import Setup, find_metrics
+from facesr_bench.evaluation.metrics import Setup, find_metrics, profile_for
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.degradation import find_degradation
 from facesr_bench.plugins.degradation import identity as degradation_identity
 from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
-from facesr_bench.plugins.profile import Profile, get_profile
+from facesr_bench.plugins.profile import Profile
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import MethodSpec
 from facesr_bench.results.arrays import References
@@ -99,6 +99,11 @@ class Setting:
         return DataRecord(hash=content, count=len(self.source.items), inputs=inputs)
 
 
+def profile_of(options: RunRequest, card: ProtocolCard) -> Profile:
+    """The convention to compute a protocol's metrics by; errors as `profile_for`."""
+    return profile_for(options.profile or card.profile, options.metrics or card.metrics)
+
+
 def open_setting(options: RunRequest, protocol: str, memo: Memo) -> Setting:
     """What the methods of a protocol share, from names alone.
 
@@ -110,7 +115,7 @@ def open_setting(options: RunRequest, protocol: str, memo: Memo) -> Setting:
     """
     datasets = catalogue(options.protocols)
     plugin, card = find_protocol(protocol, datasets)
-    profile, device = get_profile(options.profile or card.profile), torch_device(options.device)
+    profile, device = profile_of(options, card), torch_device(options.device)
     reference = set_metrics.read_reference(*options.fid_reference) if options.fid_reference else None
     setup = Setup(profile, card.scale, device, reference, memo)
     metrics = find_metrics(options.metrics or card.metrics, setup)
@@ -228,7 +233,7 @@ def _open_result(setting: Setting, spec: MethodSpec, found: weights.Weights | No
     """Open or create the result folder of this exact configuration."""
     weights_hash = found.sha256 if found else _loose_weights(spec.plugin)
     key = result_fingerprint(setting, spec.plugin.name, code, weights_hash, spec.argument_hash())
-    folder = setting.root / file_name(label) / key
+    folder = inside(setting.root.parent, f"{setting.root.name}/{file_name(label)}/{key}")
     manifest = _manifest(setting, spec, found, label, key, code)
     if spec.argument is None and not folder.exists():  # schema 1 knew no arguments
         adoption.adopt(setting, spec.plugin, weights_hash, folder)
@@ -342,7 +347,7 @@ def _protocol_as_asked(setting: Setting) -> str:
     """Its name, or `FOLDER:NAME` for one of a dataset that the user gave as a folder."""
     for text in setting.options.protocols:
         folder = text.partition(":")[0]
-        if is_path(text) and Path(folder).expanduser().resolve() == setting.plugin.folder.resolve():
+        if is_path(text) and expanded(folder).resolve() == setting.plugin.folder.resolve():
             return f"{folder}:{setting.card.name}"
     return setting.card.name
 

@@ -21,6 +21,7 @@ from facesr_bench.evaluation import ready, set_metrics
 from facesr_bench.evaluation.executors import Executor
 from facesr_bench.evaluation.executors.threads import Threads
 from facesr_bench.evaluation.job import Facts, Job
+from facesr_bench.evaluation.metrics import asked_columns
 from facesr_bench.evaluation.plan import (
     Entry,
     Failure,
@@ -28,13 +29,13 @@ from facesr_bench.evaluation.plan import (
     failed_result,
     open_entry,
     open_setting,
+    profile_of,
     references_of,
 )
 from facesr_bench.evaluation.request import Progress, RunOutcome, RunRequest
 from facesr_bench.plugins import registry
 from facesr_bench.plugins.metric import AnyMetric, Unavailable
-from facesr_bench.plugins.profile import get_profile
-from facesr_bench.plugins.spec import check_labels, parse_method, parse_metric
+from facesr_bench.plugins.spec import check_labels, parse_method
 from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.samples import SampleRecord, Samples
 
@@ -71,16 +72,14 @@ def run(
 
 def _check(options: RunRequest) -> list[str]:
     """The protocols' names; whatever is wrong with a name is said before any work is done."""
-    methods, metrics, datasets = registry.methods(), registry.metrics(), registry.datasets()
+    methods, datasets = registry.methods(), registry.datasets()
     check_labels([parse_method(method, methods) for method in options.methods])
     found = [find_protocol(name, datasets) for name in expand_protocols(options.protocols, datasets)]
     if not options.methods or not found:
         raise FaceSRBenchError("give at least one method and one protocol")
     check_names(options.data, datasets)
     for _, card in found:
-        get_profile(options.profile or card.profile)
-        for name in options.metrics or card.metrics:
-            parse_metric(name, metrics)
+        profile_of(options, card)
     options.check()
     if options.fid_reference:
         set_metrics.read_reference(*options.fid_reference)
@@ -93,7 +92,7 @@ def _run_protocol(
 ) -> None:
     """All methods on one protocol."""
     chosen = list(setting.source.items)[: setting.options.limit]
-    outcome.metrics[setting.card.name] = tuple(metric.key for metric in setting.metrics)
+    outcome.metrics[setting.card.name] = asked_columns(setting.options.metrics or setting.card.metrics, setting.metrics)
     entries = _open_all(setting, chosen, outcome)
     if not entries:
         return
@@ -191,6 +190,7 @@ class _Writer:
 
     def close(self) -> None:
         """Complete the manifests of the results that something was computed for."""
+        self._samples.close()
         for folder, entry in self._entries.items():
             entry.result.close()
             if folder in self._facts:

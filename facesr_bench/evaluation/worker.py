@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -65,6 +66,7 @@ class Worker:
         self._known = setting
         self._bench: _Bench | None = None
         self._memo = Memo()
+        self._last: Callable[[], MethodBase | None] = lambda: None
 
     def __enter__(self) -> Worker:
         workers = self._coming[0].request.workers if self._coming else 1
@@ -85,8 +87,12 @@ class Worker:
             FaceSRBenchError: the job can't be begun.
         """
         sink.started(job)
-        gc.collect()  # the last job's network, if something of it refers to itself
-        _Computation(job, self._open(job), sink, self._readers, self._scorers).run()
+        if self._last() is not None:  # something of that method refers to itself
+            gc.collect()
+        computation = _Computation(job, self._open(job), sink, self._readers, self._scorers)
+        computation.run()
+        if computation.method is not None:
+            self._last = weakref.ref(computation.method)
 
     def _open(self, job: Job) -> _Bench:
         if self._bench is None or self._bench.setting.card.name != job.protocol:
@@ -127,7 +133,7 @@ class _Computation:
         self._readers, self._scorers = readers, scorers
         self._result = open_result(job.result)
         self._todo = dict(job.todo)
-        self._method: MethodBase | None = None
+        self.method: MethodBase | None = None
 
     def run(self) -> None:
         if "run" not in self._todo.values():
@@ -159,12 +165,12 @@ class _Computation:
         Raises:
             FaceSRBenchError: it can't be loaded.
         """
-        if self._method is None:
+        if self.method is None:
             setting, spec = self._setting, parse_method(self._job.method)
             precision = setting.options.precision
-            self._method, cost = load_method(spec, self._job.weights, setting.card, setting.device, precision)
+            self.method, cost = load_method(spec, self._job.weights, setting.card, setting.device, precision)
             self._sink.facts(self._job, self._bench.facts(cost))
-        return self._method
+        return self.method
 
     def _submit(self, batch: Sequence[Loaded]) -> Iterator[tuple[Loaded, Future[ImageRecord]]]:
         """Upscale what the method still lacks of a batch; saving and scoring go to the other threads."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from facesr_bench.base.errors import MetricError, WeightsError
 from facesr_bench.faces.landmarks import Box, check_box
 from facesr_bench.faces.points import Points, check_points
-from facesr_bench.weights import load_strictly
+from facesr_bench.weights import load_strictly, write_random
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -104,6 +104,19 @@ class FanLandmarks:
         if tuple(last.shape) != expected:
             raise MetricError(f"2DFAN4 gave heatmaps of shape {tuple(last.shape)}; expected {expected}")
         return last
+
+
+def write_random_weights(path: Path) -> Path | None:
+    """A state dict of 2DFAN4 with random weights; None where face-alignment does not bring the network.
+
+    Returns:
+        `path`.
+    """
+    try:
+        from face_alignment.models import FAN
+    except ImportError:
+        return None
+    return write_random(FAN(4), path)
 
 
 def _load(path: Path) -> Any:

@@ -95,6 +95,8 @@ class Gaussian:
         Raises:
             MetricError: missing, damaged, another kind of file, or not statistics; says which file.
         """
+        if path.is_dir():
+            raise MetricError(f"{path}: a folder, where a file of statistics is expected (.npz, .pt, .pth)")
         if not path.is_file():
             raise MetricError(f"{path}: no such file")
         mean, cov = _read_npz(path) if path.suffix == ".npz" else _read_torch(path)

@@ -28,7 +28,7 @@ from facesr_bench.base.errors import MetricError
 from facesr_bench.base.suggest import unknown
 from facesr_bench.functional.channels import check_image
 from facesr_bench.images.files import Image8
-from facesr_bench.weights import add_batch_counts, load_tensors, read_state_dict
+from facesr_bench.weights import add_batch_counts, load_tensors, read_state_dict, write_random
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -80,6 +80,15 @@ class Inception:
                 batch = torch.stack([preprocess(image, resizer) for image in images[start : start + batch_size]])
                 found[start : start + batch_size] = self._network(batch.to(self.device)).cpu().numpy()
         return found
+
+
+def write_random_weights(path: Path) -> Path:
+    """A file for `Inception` with random weights, which tells pictures apart but not faces from others.
+
+    Returns:
+        `path`.
+    """
+    return write_random(_architecture(), path)
 
 
 def preprocess(image: Image8, resizer: Resizer) -> Tensor:

@@ -24,7 +24,7 @@ from facesr_bench.base.errors import MetricError
 from facesr_bench.base.suggest import unknown
 from facesr_bench.functional.channels import check_image
 from facesr_bench.images.files import Image8
-from facesr_bench.weights import load_strictly, load_tensors, read_state_dict
+from facesr_bench.weights import load_strictly, load_tensors, read_state_dict, write_random
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -144,14 +144,31 @@ class Lpips:
         return [weigh((a - b) ** 2) for weigh, a, b in zip(weights, sr.layers, hr.layers, strict=True)]
 
 
-def _load(net: Net, backbone: Path) -> Any:
-    """`lpips.LPIPS` with every weight read by us: its own constructor would have torchvision download the backbone."""
+def write_random_backbone(net: Net, path: Path) -> Path:
+    """A backbone's file for `Lpips` with random weights.
+
+    Returns:
+        `path`.
+    """
+    return write_random(_features(_architecture(net).net), path)
+
+
+def _architecture(net: Net) -> Any:
+    """`lpips.LPIPS` with arbitrary weights: its own constructor would have torchvision download the backbone."""
     import lpips
     import torch
 
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")  # on how lpips calls it
-        network: Any = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
+        return lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
+
+
+def _load(net: Net, backbone: Path) -> Any:
+    """The network with every weight read by us."""
+    import lpips
+    import torch
+
+    network = _architecture(net)
     tensors = read_state_dict(backbone)
     needed = {name: tensor for name, tensor in tensors.items() if not name.startswith("classifier.")}
     load_tensors(_features(network.net), needed, backbone, f"LPIPS-{net}'s backbone")

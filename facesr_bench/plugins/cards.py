@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -114,7 +115,9 @@ class MethodCard(_Card):
     name: Name
     title: str
     summary: str
-    implementation: Name | None = Field(default=None, description="folder of another built-in whose method.py is used")
+    implementation: Name | None = Field(
+        default=None, description="built-in whose method.py is used, and whose paper, unless given here"
+    )
     input: Literal["lr", "bicubic"] = Field(
         description="`lr`: native LR; `bicubic`: LR upsampled to the output size by Pillow's bicubic, in uint8"
     )
@@ -246,6 +249,11 @@ class MetricCard(_Card):
     unit: str = ""
     range: tuple[float, float]
     digits: int = Field(default=4, ge=0, description="decimals in tables")
+    order: int = Field(default=100, ge=0, description="place of its column; columns of one place stand by name")
+    family: Literal["fidelity", "perception", "identity", "landmarks", "other"] = Field(
+        default="other", description="what it is about: figures that show one metric of a family choose by this"
+    )
+    lead: bool = Field(default=False, description="the one of its family that a figure shows")
     needs: tuple[Literal["reference", "landmarks", "input"], ...] = Field(
         default=(), description="`reference`: an HR image; `landmarks`: the dataset's own; `input`: the LR image"
     )
@@ -260,7 +268,10 @@ class MetricCard(_Card):
         description="values below it are left out of the mean, counted and shown",
     )
     paper: Paper | None = None
-    implementation: Name | None = Field(default=None, description="folder of another built-in whose metric.py is used")
+    implementation: Name | None = Field(
+        default=None,
+        description="built-in whose metric.py is used, and whose networks, variants and paper, unless given here",
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="read by the metric's class")
     convention: dict[str, Any] = Field(
         default_factory=dict, description="fields of its convention that it fixes, whatever the profile says"
@@ -283,7 +294,7 @@ class MetricCard(_Card):
 class DegradationCard(_Card):
     """What a degradation is; how it makes LR is the class `Degradation` in degradation.py beside the card."""
 
-    DESCRIPTIVE = frozenset({"schema_version", "title", "summary", "paper"})
+    DESCRIPTIVE = frozenset({"schema_version", "title", "summary", "paper", "order", "family", "lead"})
 
     schema_version: Literal[1]
     kind: Literal["degradation"]
@@ -347,7 +358,32 @@ def _unknown_field(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
     return f"unknown field{hint} (known here: {', '.join(known)})"
 
 
-def read_card(path: Path, kind: str) -> Card:
-    """Read and validate one card.toml of `kind` (`method`, `dataset`, `metric` or `degradation`)."""
+def read_card(path: Path, kind: str, builtins: Path | None = None) -> Card:
+    """Read and validate one card.toml of `kind` (`method`, `dataset`, `metric` or `degradation`).
+
+    Args:
+        builtins: where the built-in plug-ins of this kind are, one of which may be the card's `implementation`.
+
+    Raises:
+        CardError: it is not valid.
+    """
     data = read_toml(path)
+    if builtins is not None and isinstance(data.get("implementation"), str):
+        data = {**_inherited(data, kind, builtins), **data}
     return validate(CARD_TYPES[kind], data, path)
+
+
+def _inherited(data: Mapping[str, Any], kind: str, builtins: Path) -> dict[str, Any]:
+    """What a card has from the card of its `implementation`.
+
+    A method has its paper; a metric without [weights] of its own (`weights = {}`: it needs none) its networks and its
+    paper; one without [variants] its variants.
+    """
+    path = builtins / str(data["implementation"]).replace("-", "_") / "card.toml"
+    if not path.is_file():
+        return {}  # said where its code is looked for
+    fields = ["paper"] if kind == "method" or "weights" not in data else []
+    if kind == "metric":
+        fields += ["weights", "default_weights"] if "weights" not in data else []
+        fields += ["variants", "default_variant"] if "variants" not in data else []
+    return {field: value for field, value in read_toml(path).items() if field in fields}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, PluginError, describe
-from facesr_bench.base.suggest import is_path
+from facesr_bench.base.suggest import expanded, is_path
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.cards import DegradationCard
 from facesr_bench.plugins.loading import CARD_FILE
@@ -78,7 +78,7 @@ def find_degradation(name: str, beside: Path | None = None) -> Plugin[Degradatio
     if not is_path(name):
         plugin = degradations().get(name)
     else:
-        folder = ((beside or Path()) / Path(name).expanduser()).resolve()
+        folder = ((beside or Path()) / expanded(name)).resolve()
         if not (folder / CARD_FILE).is_file():
             raise PluginError(f"{folder}: no {CARD_FILE} in it, so it is not a degradation")
         plugin = read_plugin("degradation", folder, "path")

@@ -83,6 +83,14 @@ class MethodBase(ABC):
         """What followed the colon, for a card that takes an argument."""
         return self.context.argument
 
+    @classmethod
+    def random_weights(cls, card: MethodCard, folder: Path) -> Path | None:
+        """A checkpoint of the network's shape with random weights, written into `folder`; None if there is no way.
+
+        `facesr-bench validate` computes with it where the card's own checkpoints are missing.
+        """
+        return None
+
     def load(self) -> None:  # noqa: B027  (interpolation has nothing to open)
         """Open networks: called once, before the first `upscale`.
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DESCRIBED = {"unit", "digits", "version", "of", "minimum_count", "aggregates", "leave_out_below", "summary"}
+DESCRIBED |= {"order", "family", "lead"}
 """What results say of each metric from its card."""
 
 
@@ -225,6 +226,20 @@ class MetricBase(ABC):
         """What results must say of the metric to be read without it."""
         described = self.context.describe(self.title, self.higher_is_better)
         return {**described, "convention": self.convention_in_words()}
+
+    @classmethod
+    def random_weights(cls, card: MetricCard, name: str, folder: Path) -> Path | None:
+        """A file that stands in for the network that the card calls `name`: of its shape, with random weights.
+
+        `facesr-bench validate` computes with it where the real file is missing. Each time, it is the same.
+
+        Args:
+            folder: where the file is to be written.
+
+        Returns:
+            The file; None where there is no way to make one.
+        """
+        return None
 
     def why_unavailable(self) -> str | None:
         """Why it can't be computed here, as far as a quick look shows (a package that is not installed); or None."""

@@ -9,21 +9,22 @@ metrics share. Listing profiles imports no metric.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from facesr_bench.base.errors import CardError, FaceSRBenchError, MetricError
+from facesr_bench.base.errors import CardError, MetricError, PluginError
 from facesr_bench.base.hashing import canonical
 from facesr_bench.base.schema1 import FLAT_PROFILE, nested_profile
-from facesr_bench.base.suggest import is_path, unknown
+from facesr_bench.base.suggest import expanded, is_path, unknown
 from facesr_bench.base.toml import read_toml
 from facesr_bench.images.quantise import Quantise
-from facesr_bench.plugins.cards import Name, validate
+from facesr_bench.plugins.cards import MetricCard, Name, validate
 from facesr_bench.plugins.convention import Convention, FaceConvention, PixelConvention, Says
+from facesr_bench.plugins.registry import Plugin, metrics
 
 _ConventionT = TypeVar("_ConventionT", bound=Convention)
 
@@ -119,7 +120,7 @@ def _not_a_field(key: str) -> str:
 _SHARED = ("pixels", "faces")
 
 
-def _profile_of_file(path: Path) -> Profile:
+def _profile_of_file(path: Path, others: Iterable[Plugin[MetricCard]]) -> Profile:
     """A profile of the user's, in today's form or in the flat one of old: one table, whose name is the profile's."""
     data = read_toml(path)
     if data and all(isinstance(value, dict) for value in data.values()):
@@ -131,30 +132,28 @@ def _profile_of_file(path: Path) -> Profile:
         name = data["name"]
         raise MetricError(f"{path}: there is a profile {name!r} already; two conventions can't share a name")
     profile = validate(Profile, {"source": [path.name], **data}, path)
+    own = {plugin.name: plugin for plugin in (*metrics().plugins, *others) if _has_a_table(plugin)}
     for table in profile.tables:
-        profile = _checked(profile, table, path)
+        if table not in own:
+            message = unknown("table of a profile", table, [*_SHARED, *own])
+            raise CardError(f"{path}: {message} (and metrics that are asked for by a path)")
+        profile = _checked(profile, own[table], path)
     return profile
 
 
-def _checked(profile: Profile, table: str, path: Path) -> Profile:
+def _has_a_table(plugin: Plugin[MetricCard]) -> bool:
+    return plugin.card is not None and not plugin.card.implementation
+
+
+def _checked(profile: Profile, plugin: Plugin[MetricCard], path: Path) -> Profile:
     """The profile with one metric's table checked by that metric's model."""
-    model = _model(table, path)
-    # First alone, for a message that names the file, the table and the fields.
-    validate(model, {**profile.shared(model), **profile.tables[table]}, path, table)
-    return profile.with_table(table, model)
-
-
-def _model(table: str, path: Path) -> type[Convention]:
-    from facesr_bench.plugins.registry import metrics
-
-    own = {plugin.name: plugin for plugin in metrics().plugins if plugin.card and not plugin.card.implementation}
-    if table not in own:
-        raise CardError(f"{path}: {unknown('table of a profile', table, [*_SHARED, *own])}")
     try:
-        model: type[Convention] = own[table].load_class().Convention
-    except FaceSRBenchError as error:
-        raise MetricError(f"{path}: [{table}] can't be checked: {error}") from error
-    return model
+        model = plugin.load_class().Convention
+    except (PluginError, AttributeError):
+        return profile  # which costs the metric its column, and nothing else
+    # First alone, for a message that names the file, the table and the fields.
+    validate(model, {**profile.shared(model), **profile.tables[plugin.name]}, path, plugin.name)
+    return profile.with_table(plugin.name, model)
 
 
 @cache
@@ -164,15 +163,18 @@ def profiles() -> dict[str, Profile]:
     return {profile.name: profile for profile in found}
 
 
-def get_profile(name: str) -> Profile:
+def get_profile(name: str, others: Iterable[Plugin[MetricCard]] = ()) -> Profile:
     """The profile called `name`, or the one in a TOML file given by path (`./mine.toml`).
+
+    Args:
+        others: metrics given by a path: they may have tables in the file, beside those that are found by name.
 
     Raises:
         MetricError: there is none (suggests one), or the name of the one in the file is taken.
         CardError: the file or the profile in it is not valid.
     """
     if is_path(name):
-        return _profile_of_file(Path(name).expanduser())
+        return _profile_of_file(expanded(name), others)
     if name not in profiles():
         raise MetricError(unknown("profile", name, profiles()))
     return profiles()[name]

@@ -21,7 +21,7 @@ from typing import Any, Generic, Literal, TypeVar, cast, get_args
 
 from facesr_bench.base.errors import PLUGIN_ERRORS, CardError, FaceSRBenchError, PluginError, describe
 from facesr_bench.base.hashing import canonical
-from facesr_bench.base.suggest import is_path, unknown
+from facesr_bench.base.suggest import expanded, is_path, unknown
 from facesr_bench.plugins.cards import DatasetCard, DegradationCard, MethodCard, MetricCard, read_card
 from facesr_bench.plugins.loading import CARD_FILE, bundled_folder, forget, import_from
 
@@ -187,7 +187,7 @@ def _python_files(folder: Path) -> list[Path]:
 def read_plugin(kind: Kind, folder: Path, source: str) -> Plugin[Any]:
     """The plug-in in `folder`; a bad card becomes its `error` instead of an exception."""
     try:
-        card = cast(Any, read_card(folder / CARD_FILE, kind))
+        card = cast(Any, read_card(folder / CARD_FILE, kind, _builtin_root(kind)))
     except CardError as error:
         return Plugin(kind, folder.name.replace("_", "-"), folder, source, None, error)
     return Plugin(kind, card.name, folder, source, card)
@@ -225,7 +225,7 @@ class Registry(Generic[_CardT]):
             CardError: the folder's card is wrong.
         """
         if is_path(spec):
-            return self.get(self.add(Path(spec).expanduser()).name)
+            return self.get(self.add(expanded(spec)).name)
         if spec not in self.names() and (Path(spec) / CARD_FILE).is_file():
             raise PluginError(f"no {self.kind} is called {spec!r}; for the folder of that name write ./{spec}")
         return self.get(spec)

@@ -12,7 +12,7 @@ from pathlib import Path
 from facesr_bench.base.errors import MetricError, PluginError, WeightsError
 from facesr_bench.base.grammar import Column, Spec, split_list
 from facesr_bench.base.hashing import file_sha256
-from facesr_bench.base.suggest import unknown
+from facesr_bench.base.suggest import expanded, unknown
 from facesr_bench.plugins.cards import MethodCard, MetricCard
 from facesr_bench.plugins.registry import Plugin, Registry, methods, metrics
 
@@ -102,7 +102,7 @@ def hash_argument(argument: str) -> str:
     Raises:
         DataError: a file can't be read.
     """
-    path = Path(argument).expanduser()
+    path = expanded(argument)
     if path.is_file():
         return file_sha256(path)
     if not path.is_dir():
@@ -122,6 +122,7 @@ class MetricChoice:
         network: one of the card's, as it was given, or None.
         file: the user's own file for that network.
         label: what tables are to call its column.
+        aggregate: `auc-10`, where not the metric's own column was asked for but one made of its values.
     """
 
     plugin: Plugin[MetricCard]
@@ -130,6 +131,7 @@ class MetricChoice:
     network: str | None = None
     file: str | None = None
     label: str | None = None
+    aggregate: str | None = None
 
     def column(self, weights: str | None = None, reference: str | None = None) -> str:
         """What its column is called.
@@ -167,7 +169,7 @@ def parse_metric(text: str, registry: Registry[MetricCard] | None = None) -> Met
     spec = Spec.parse(text)
     plugin = (registry or metrics()).find(spec.name)
     card = plugin.require_card()
-    spec = _without_aggregate(spec, card)
+    spec, aggregate = _without_aggregate(spec, card)
     variant = spec.variant or card.default_variant
     if spec.variant is not None and not card.variants:
         raise MetricError(f"{plugin.name} has no variants, so {text!r} means nothing; write {plugin.name}")
@@ -179,15 +181,17 @@ def parse_metric(text: str, registry: Registry[MetricCard] | None = None) -> Met
         raise MetricError(f"{plugin.name} takes no argument, so {text!r} means nothing; write {plugin.name}")
     if spec.weights is not None and spec.weights not in card.weights:
         raise WeightsError(unknown(f"network of {plugin.name}", spec.weights, card.weights))
-    return MetricChoice(plugin, variant, spec.argument, spec.weights, spec.file, spec.label)
+    return MetricChoice(plugin, variant, spec.argument, spec.weights, spec.file, spec.label, aggregate)
 
 
-def _without_aggregate(spec: Spec, card: MetricCard) -> Spec:
-    """`nme@pfld-68` of `nme@pfld-68:auc-10`, if the card has such a column."""
+def _without_aggregate(spec: Spec, card: MetricCard) -> tuple[Spec, str | None]:
+    """`nme@pfld-68` and `auc-10` of `nme@pfld-68:auc-10`, if the card has such a column."""
     named, _, last = (spec.weights or "").rpartition(":")
     if spec.file is None and last in card.aggregates:
-        return replace(spec, weights=named)
-    return replace(spec, argument=None) if spec.argument in card.aggregates else spec
+        return replace(spec, weights=named), last
+    if spec.argument in card.aggregates:
+        return replace(spec, argument=None), spec.argument
+    return spec, None
 
 
 def suffix(card: MetricCard, network: str | None) -> str:

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from facesr_bench.base.grammar import Column
 from facesr_bench.results.record import ImageRecord, MetricRecord
 
-FIRST_METRICS = ("psnr", "ssim")
-"""The metrics whose columns come first, and are always there."""
+STABLE_COLUMNS = ("psnr", "ssim")
+"""Columns that every csv has, whatever was computed: scripts rely on them. They say nothing of any order elsewhere."""
 
 
 def format_number(value: float, digits: int) -> str:
@@ -33,6 +33,9 @@ class MetricInfo:
         leave_out_below: values below it don't enter the mean.
         aggregate_of: the metric whose values this column is made of, or None.
         summary: what it measures, in a sentence.
+        order: place of its column; columns of one place stand by name.
+        family: what it is about: `fidelity`, `perception`, `identity`, `landmarks`, `other`.
+        lead: whether figures that show one metric of a family show this one.
     """
 
     name: str
@@ -47,6 +50,9 @@ class MetricInfo:
     leave_out_below: float | None = None
     aggregate_of: str | None = None
     summary: str = ""
+    order: int = 100
+    family: str = "other"
+    lead: bool = False
 
     @property
     def has_values(self) -> bool:
@@ -68,10 +74,10 @@ class MetricInfo:
         return format_number(value, self.digits)
 
 
-def ordered_metrics(names: Iterable[str]) -> list[str]:
-    """Metric names in the order of columns: psnr, ssim, then the others by name."""
-    names = set(names)
-    return [name for name in FIRST_METRICS if name in names] + sorted(names.difference(FIRST_METRICS))
+def ordered_metrics(infos: Iterable[MetricInfo]) -> list[str]:
+    """The names of metrics in the order of columns: by their place, then by name; each once."""
+    places = {info.name: info.order for info in infos}
+    return sorted(places, key=lambda name: (places[name], name))
 
 
 def aggregates_of(info: MetricInfo) -> list[MetricInfo]:
@@ -96,6 +102,8 @@ def aggregates_of(info: MetricInfo) -> list[MetricInfo]:
                 version=info.version,
                 aggregate_of=info.name,
                 summary=meaning,
+                order=info.order,
+                family=info.family,
             )
         )
     return found
@@ -121,6 +129,9 @@ def metric_infos(described: Mapping[str, MetricRecord], images: Iterable[ImageRe
             aggregates=metric.aggregates,
             leave_out_below=metric.leave_out_below,
             summary=metric.summary,
+            order=metric.order,
+            family=metric.family,
+            lead=metric.lead,
         )
         for name, metric in described.items()
     }
@@ -128,7 +139,7 @@ def metric_infos(described: Mapping[str, MetricRecord], images: Iterable[ImageRe
     for row in images:
         for name in (*row.metrics, *row.reasons):
             infos.setdefault(name, MetricInfo(name, name))
-    return {name: infos[name] for name in ordered_metrics(infos)}
+    return {name: infos[name] for name in ordered_metrics(infos.values())}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,6 +152,7 @@ class Totals:
         reasons: metric -> why it has no value -> the ids of the images it has none for.
         standard_errors: of values of a set, where the metric knows.
         left_out: how many values each mean leaves out by the metric's own rule.
+        infinite: the ids of the images that make a mean infinite.
     """
 
     means: dict[str, float] = field(default_factory=dict)
@@ -148,6 +160,15 @@ class Totals:
     reasons: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     standard_errors: dict[str, float] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
+    infinite: dict[str, list[str]] = field(default_factory=dict)
+
+    def infinite_in_words(self, name: str) -> str | None:
+        """`infinite on 1 of 5 images (ID)`, which must stand beside an infinite mean; None for a finite one."""
+        ids = self.infinite.get(name)
+        if ids is None:
+            return None
+        more = ", ..." if len(ids) > _NAMED else ""
+        return f"infinite on {len(ids)} of {self.counts[name]} images ({', '.join(ids[:_NAMED])}{more})"
 
     def qualifier(self, metric: MetricInfo) -> str:
         """What must stand right behind the value of a set: its standard error, its count where that is too small."""
@@ -157,6 +178,10 @@ class Totals:
         spread = "" if error is None else f" \N{PLUS-MINUS SIGN} {metric.format(error)}"
         count = self.counts[metric.name]
         return f"{spread} (n = {count})" if count < metric.minimum_count else spread
+
+
+_NAMED = 3
+"""Images that a note on infinite values names."""
 
 
 @dataclass(frozen=True)
@@ -242,6 +267,8 @@ def _add_mean(totals: Totals, info: MetricInfo, images: Sequence[ImageRecord]) -
             reasons.setdefault(name, {})["every value is left out of the mean by this metric's rule"] = ids
             return
         totals.means[name], totals.counts[name] = math.fsum(kept) / len(kept), len(values)
+        if math.isinf(totals.means[name]):
+            totals.infinite[name] = [row.id for row in images if math.isinf(row.metrics.get(name, 0))]
         if len(kept) < len(values):
             totals.left_out[name] = len(values) - len(kept)
 

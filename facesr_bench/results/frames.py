@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from facesr_bench.results.columns import COSTS, FIRST_METRICS, MetricInfo, Totals, ordered_metrics, why_missing
+from facesr_bench.results.columns import COSTS, STABLE_COLUMNS, MetricInfo, Totals, ordered_metrics, why_missing
 from facesr_bench.results.record import ImageRecord
-from facesr_bench.results.summary import ResultSummary, columns, records
+from facesr_bench.results.summary import ResultSummary, columns, metrics_of, records
 
 if TYPE_CHECKING:
     import pandas
@@ -18,7 +18,7 @@ Asked = Mapping[str, Collection[str]]
 
 def to_frame(rows: Sequence[ResultSummary]) -> pandas.DataFrame:
     """The rows with the columns of `summary.columns`: all that is known of them; NaN where there is no value."""
-    return _frame(records(rows), columns(rows), {*FIRST_METRICS, *(name for row in rows for name in row.metrics)})
+    return _frame(records(rows), columns(rows), {*STABLE_COLUMNS, *metrics_of(rows)})
 
 
 def summary_frame(
@@ -33,8 +33,8 @@ def summary_frame(
         The columns of `summary.columns` less the metrics not asked for; behind them `notes`, what a reader of the
         numbers must know: why a method did not run, why a cell is empty.
     """
-    shown = ordered_metrics({name for row in rows for name in _shown(row, asked)})
-    fixed = [name for name in columns([]) if name not in FIRST_METRICS]
+    shown = ordered_metrics(info for row in rows for info in _shown(row, asked).values())
+    fixed = [name for name in columns([]) if name not in STABLE_COLUMNS]
     start = fixed.index("n") + 1
     names = [*fixed[:start], *shown, *fixed[start:], "notes"]
     found = []
@@ -51,7 +51,7 @@ def image_frame(rows: Sequence[ResultSummary], asked: Asked) -> pandas.DataFrame
 
     Metrics of whole sets have no column. `error` is why the method has no image; `notes` why values are missing.
     """
-    metrics = ordered_metrics({name for row in rows for name, info in _shown(row, asked).items() if info.has_values})
+    metrics = ordered_metrics(info for row in rows for info in _shown(row, asked).values() if info.has_values)
     found = []
     for row in rows:
         mine = {name: info for name, info in _shown(row, asked).items() if info.has_values}

@@ -88,7 +88,7 @@ def groups(rows: Iterable[ResultSummary]) -> list[Group]:
 
 def _group(protocol: str, profile: str, rows: Sequence[ResultSummary]) -> Group:
     infos = {name: info for row in rows for name, info in row.metrics.items()}
-    metrics = tuple(infos[name] for name in ordered_metrics(infos))
+    metrics = tuple(infos[name] for name in ordered_metrics(infos.values()))
     ranked = _with_places([_explained(row, metrics) for row in _compared(rows)], metrics)
     largest = max(ranked, key=lambda row: (row.comparable, row.n))
     ordered = tuple(sorted(ranked, key=lambda row: _order(row, metrics)))

@@ -27,7 +27,7 @@ def known(version: object) -> bool:
 
 
 def _from_1(old: Mapping[str, Any]) -> dict[str, Any]:
-    """Version 1 stored no hash of what decides the numbers, no request, and every field of a profile side by side."""
+    """Version 1 stored no hash of what decides the numbers, no request, no places of metrics, and profiles flat."""
     decides = {
         "protocol": schema1.canonical_protocol(old["protocol"]),
         "profile": schema1.canonical_profile(old["profile"]),
@@ -35,6 +35,7 @@ def _from_1(old: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **old,
         "profile": schema1.nested_profile(old["profile"]),
+        "metrics": schema1.placed_metrics(old["metrics"]),
         "definition": hashing.fingerprint(decides, pipeline=1),
         "request": None,
     }

@@ -226,6 +226,9 @@ class MetricRecord(Part):
         typed: how a user asks for it.
         convention: what the profile makes of it, in words; None in results of a release that stored none.
         fid_reference: `NAME=FILE` of what it compares with in place of the protocol's ground truth.
+        order: place of its column; columns of one place stand by name.
+        family: what it is about: `fidelity`, `perception`, `identity`, `landmarks`, `other`.
+        lead: whether figures that show one metric of a family show this one.
     """
 
     title: str = ""
@@ -243,6 +246,9 @@ class MetricRecord(Part):
     weights: str | None = None
     weights_sha256: str | None = None
     fid_reference: str | None = None
+    order: int = 100
+    family: str = "other"
+    lead: bool = False
 
     def completed(self, later: MetricRecord) -> MetricRecord:
         """What is known now; what the metric does not know of itself now stays as it was known."""

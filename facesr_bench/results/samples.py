@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Sequence
+from io import FileIO
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -92,8 +92,8 @@ class Samples:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / SAMPLES
-        self._lock = threading.Lock()
         self._known = set(read_samples(folder))
+        self._stream: FileIO | None = None
 
     def add(self, sample: SampleRecord) -> None:
         """Add one line, unless the image has one.
@@ -101,22 +101,27 @@ class Samples:
         Raises:
             ResultsError: it can't be written.
         """
-        with self._lock:
-            if sample.id in self._known:
-                return
-            self._known.add(sample.id)
-            try:
-                _append(self._path, sample.to_json().encode() + b"\n")
-            except OSError as error:
-                raise ResultsError(f"{self._path}: can't be written: {error.strerror or error}") from error
+        if sample.id in self._known:
+            return
+        try:
+            if self._stream is None:
+                self._stream = _appending(self._path)
+            self._stream.write(sample.to_json().encode() + b"\n")
+        except OSError as error:
+            raise ResultsError(f"{self._path}: can't be written: {error.strerror or error}") from error
+        self._known.add(sample.id)
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
 
 
-def _append(path: Path, line: bytes) -> None:
-    # Opened for each line: there is one per image of a protocol, and nothing to close where a run is interrupted.
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-    try:
-        size = os.fstat(descriptor).st_size
-        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        os.write(descriptor, b"\n" + line if torn else line)
-    finally:
-        os.close(descriptor)
+def _appending(path: Path) -> FileIO:
+    """The file, open without a buffer, with its torn last line closed."""
+    stream = FileIO(path, "a+")
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(max(0, size - 1))
+    if stream.read(1) not in (b"", b"\n"):
+        stream.write(b"\n")
+    return stream

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from facesr_bench.base.errors import ResultsError
-from facesr_bench.base.files import file_name, write_json
+from facesr_bench.base.files import check_links, file_name, inside, write_json
 from facesr_bench.results.migrations import known, migrated
 from facesr_bench.results.record import SCHEMA, ImageRecord, Manifest, _merge
 
@@ -68,9 +68,16 @@ class Result:
 
     @property
     def inputs_folder(self) -> Path:
-        """Where the LR and HR images of this result are: `lr/<id>.png`, `hr/<id>.png`."""
+        """Where the LR and HR images of this result are: `lr/<id>.png`, `hr/<id>.png`.
+
+        Raises:
+            ResultsError: the manifest names a place outside of the folder of inputs.
+        """
         data = self.manifest.data
-        return self.folder.parent.parent / "inputs" / (data.inputs or data.hash)[:16]
+        name = (data.inputs or data.hash)[:16]
+        if "/" in name:
+            raise ResultsError(f"{self.folder / MANIFEST}: damaged, its inputs can't be called {name!r}")
+        return inside(self.folder.parent.parent, f"inputs/{name}")
 
     def sr_path(self, image_id: str) -> Path:
         return self.folder / "sr" / f"{file_name(image_id)}.png"
@@ -185,8 +192,17 @@ def open_result(folder: Path) -> Result:
     """Read one result folder.
 
     Raises:
-        ResultsError: no manifest, a damaged one, or one of a version this release doesn't know.
+        ResultsError: no manifest, a damaged one, or one of a version this release doesn't know; or it or its inputs
+            are, or hold, links out of the results folder.
     """
+    root = folder.parent.parent.parent
+    check_links(root, folder)
+    result = _opened(folder)
+    check_links(root, result.inputs_folder)
+    return result
+
+
+def _opened(folder: Path) -> Result:
     path = folder / MANIFEST
     anew = f"remove the folder {folder} and run again"
     try:
@@ -249,7 +265,8 @@ def read_results(root: Path) -> Stored:
     """
 
     def rank(result: Result) -> tuple[bool, str]:
-        return result.manifest.error is None, result.manifest.updated
+        # Of a method that can't be loaded there is an empty result, and after it the record that says why.
+        return (result.folder / IMAGES).is_file(), result.manifest.updated
 
     newest: dict[tuple[str, str, str], Result] = {}
     unreadable = []

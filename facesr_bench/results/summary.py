@@ -9,7 +9,7 @@ from typing import Any
 
 from facesr_bench.results.columns import (
     COSTS,
-    FIRST_METRICS,
+    STABLE_COLUMNS,
     MetricInfo,
     Totals,
     is_left_out,
@@ -123,7 +123,9 @@ class ResultSummary(Totals):
             info = self.metrics[name]
             below = f"{info.leave_out_below:g}{info.unit and ' ' + info.unit}"
             yield f"{info.title}: {count} of {self.counts[name]} values below {below} left out of the mean"
-        for name in ordered_metrics(name for name in self.reasons if name in shown):
+        for name in ordered_metrics(self.metrics[name] for name in self.infinite if name in shown):
+            yield f"{self.metrics[name].title}: {self.infinite_in_words(name)}"
+        for name in ordered_metrics(self.metrics[name] for name in self.reasons if name in shown):
             base = self.metrics[name].aggregate_of
             if base in self.reasons and base in shown:
                 continue  # the reason is that of the metric it is made of
@@ -194,9 +196,14 @@ def per_image_values(row: ResultSummary) -> dict[str, dict[str, float]]:
     return found
 
 
+def metrics_of(rows: Iterable[ResultSummary]) -> list[str]:
+    """The metrics of several results, in the order of columns."""
+    return ordered_metrics(info for row in rows for info in row.metrics.values())
+
+
 def columns(rows: Sequence[ResultSummary]) -> list[str]:
     """The columns of the machine-readable table; their names and order are a stable interface."""
-    metrics = ordered_metrics({*FIRST_METRICS, *(name for row in rows for name in row.metrics)})
+    metrics = [*STABLE_COLUMNS, *(name for name in metrics_of(rows) if name not in STABLE_COLUMNS)]
     costs = [cost.name for cost in COSTS if cost.name != "ms_per_image"]  # which stands where it always did
     tail = ["failed", "total", "ms_per_image", "precision", "device", "fingerprint", *costs]
     return ["protocol", "method", "weights", "profile", "n", *metrics, *tail]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from facesr_bench.base.errors import FaceSRBenchError, TrainingError
+from facesr_bench.base.suggest import expanded
 from facesr_bench.training.config import AdversarialSettings, PixelSettings, Settings
 from facesr_bench.training.discriminator import MultiScaleDiscriminator
 from facesr_bench.training.losses.adversarial import discriminator_hinge, generator_hinge
@@ -125,7 +126,7 @@ def find_vgg19(given: str) -> Path:
         TrainingError: there is none; says the three ways out.
     """
     if given:
-        return Path(given).expanduser()
+        return expanded(given)
     try:
         return require("vgg19")
     except FaceSRBenchError as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from facesr_bench.base.errors import PluginError, TrainingError, describe
-from facesr_bench.base.suggest import is_path, unknown
+from facesr_bench.base.suggest import expanded, is_path, unknown
 from facesr_bench.base.toml import read_toml
 from facesr_bench.plugins import registry
 from facesr_bench.plugins.cards import DegradationName, MethodCard, validate
@@ -138,7 +138,7 @@ def find(spec: str) -> Recipe:
         CardError: its card or recipe is wrong.
     """
     if is_path(spec):
-        return read_recipe(Path(spec).expanduser().resolve())
+        return read_recipe(expanded(spec).resolve())
     if spec not in (known := trainable()):
         raise TrainingError(unknown("trainable method", spec, known))
     return _recipe_of(registry.methods().get(spec))

@@ -14,7 +14,13 @@ Nothing here downloads unless the user asked for it with `facesr-bench weights f
 from __future__ import annotations
 
 from facesr_bench.base.hashing import cache_folder
-from facesr_bench.weights.checkpoints import add_batch_counts, load_strictly, load_tensors, read_state_dict
+from facesr_bench.weights.checkpoints import (
+    add_batch_counts,
+    load_strictly,
+    load_tensors,
+    read_state_dict,
+    write_random,
+)
 from facesr_bench.weights.resolve import Weights, location, resolve_method, resolve_metric
 from facesr_bench.weights.store import require
 
@@ -29,4 +35,5 @@ __all__ = [
     "require",
     "resolve_method",
     "resolve_metric",
+    "write_random",
 ]

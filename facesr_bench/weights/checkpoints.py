@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,20 +17,38 @@ if TYPE_CHECKING:
 _UNREADABLE = (RuntimeError, EOFError, ValueError, LookupError, AttributeError, TypeError, OSError, zipfile.BadZipFile)
 """What torch.load raises at a file that is no checkpoint, or half of one."""
 
+_WRAPPERS = (
+    *("state_dict", "params_ema", "params", "model"),
+    *("state_dict_ema", "model_state_dict", "net_G", "netG", "net_g", "generator", "net"),
+)
+"""Where trainers put a state dict; the first that is there is read."""
+
+_PREFIXES = ("netG.", "net_G.", "net_g.", "generator.", "model.", "net.")
+"""What a trainer that holds several networks puts before the names of the one that enhances."""
+
+_MOST_KEYS = 8
+"""How many of the keys found an error lists."""
+
+_STARTS = {
+    b"\x1f\x8b": "is compressed with gzip: unpack it first (gunzip)",
+    b"version https://git-lfs": "is a pointer of Git LFS and not the file itself: `git lfs pull` fetches it",
+}
+
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Read a checkpoint's tensors, without ever running code from it.
 
-    Takes safetensors, and PyTorch files through `weights_only=True`: a bare state dict, or one under `state_dict`,
-    `params_ema`, `params` or `model`; a leading `module.` (DataParallel) is removed. Half precision becomes float32.
+    Takes safetensors, and PyTorch files through `weights_only=True`: a bare state dict, or one under a key that
+    trainers use (`state_dict`, `params_ema`, `net_G` ...), two deep at most. A leading `module.` (DataParallel) and
+    `_orig_mod.` (torch.compile) are removed. Half precision becomes float32.
 
     Raises:
         WeightsError: not a checkpoint, damaged, or a pickle that holds more than tensors.
     """
-    import torch
 
     if not path.exists():
         raise WeightsError(f"{path}: no such file")
+    _check_start(path)
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -40,16 +59,67 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             raise WeightsError(f"{path}: not a safetensors file, or damaged: {error}") from error
     else:
         tensors = load_plain(path)
-    for key in ("state_dict", "params_ema", "params", "model"):
-        if isinstance(tensors, Mapping) and isinstance(tensors.get(key), Mapping):
-            tensors = tensors[key]
-            break
-    if not isinstance(tensors, Mapping) or not tensors or not all(torch.is_tensor(t) for t in tensors.values()):
-        raise WeightsError(f"{path}: holds no state dict (names with tensors)")
+    held = _unwrapped(_unwrapped(tensors))
+    if not _is_state_dict(held):
+        raise WeightsError(f"{path}: holds no state dict (names with tensors); {_found(held)}")
     return {
-        str(name).removeprefix("module."): tensor.float() if tensor.is_floating_point() else tensor
-        for name, tensor in tensors.items()
+        str(name).replace("_orig_mod.", "").removeprefix("module."): (
+            tensor.float() if tensor.is_floating_point() else tensor
+        )
+        for name, tensor in held.items()
     }
+
+
+def _is_state_dict(held: Any) -> bool:
+    import torch
+
+    return isinstance(held, Mapping) and bool(held) and all(torch.is_tensor(tensor) for tensor in held.values())
+
+
+def _unwrapped(held: Any) -> Any:
+    """What lies under the first key that trainers use, or `held` itself."""
+    if not isinstance(held, Mapping) or _is_state_dict(held):
+        return held
+    return next((held[key] for key in _WRAPPERS if isinstance(held.get(key), Mapping) and held[key]), held)
+
+
+def _found(held: Any) -> str:
+    if not isinstance(held, Mapping):
+        return f"found: {type(held).__name__}"
+    named = [f"{key} ({_kind(value)})" for key, value in list(held.items())[:_MOST_KEYS]]
+    more = f" and {len(held) - _MOST_KEYS} more" if len(held) > _MOST_KEYS else ""
+    example = next((key for key, value in held.items() if isinstance(value, Mapping)), None)
+    hint = (
+        ""
+        if example is None
+        else f"; where one of them is the network, save it alone: torch.save(held[{example!r}], FILE)"
+    )
+    return f"keys found: {', '.join(named) or 'none'}{more}{hint}"
+
+
+def _kind(value: Any) -> str:
+    return f"{len(value)} entries" if isinstance(value, Mapping) else type(value).__name__
+
+
+def _check_start(path: Path) -> None:
+    """Refuse what is often downloaded in a checkpoint's place: a web page, a compressed file, a pointer.
+
+    Raises:
+        WeightsError: it is one of these; says which.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(512)
+    except OSError:
+        return  # the reader says why
+    if re.match(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|head|\?xml)", start, re.IGNORECASE):
+        raise WeightsError(
+            f"{path}: is a web page and not a checkpoint: what a server sends in a file's place where a quota is "
+            "exceeded or a login is needed; open the address in a browser"
+        )
+    for magic, what in _STARTS.items():
+        if start.startswith(magic):
+            raise WeightsError(f"{path}: {what}")
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -77,15 +147,27 @@ def load_plain(path: Path) -> Any:
     """
     import torch
 
+    _check_start(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path}: refused, because it is not a plain PyTorch checkpoint: it is damaged, another kind of file, "
-            f"or holds Python objects that could run code when loaded.\n  {first_line(error)}"
-        ) from error
+        raise WeightsError(f"{path}: refused, because {_why_refused(error)}") from error
     except _UNREADABLE as error:
         raise WeightsError(f"{path}: not a PyTorch checkpoint, or damaged: {first_line(error)}") from error
+
+
+def _why_refused(error: pickle.UnpicklingError) -> str:
+    """In our words: torch's own advise to read the file in a way that runs its code."""
+    named = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if named is None:
+        return (
+            "it is not a plain PyTorch checkpoint: it is damaged, another kind of file, or holds Python objects that "
+            "could run code when loaded"
+        )
+    return (
+        f"it holds a Python object beside its tensors, {named[1]}, and such objects could run code when loaded. "
+        "A file of tensors alone is taken: where the network is trained, torch.save(network.state_dict(), FILE)"
+    )
 
 
 def load_strictly(network: nn.Module, path: Path, what: str) -> None:
@@ -107,6 +189,18 @@ def add_batch_counts(network: nn.Module, tensors: dict[str, Tensor]) -> None:
             tensors.setdefault(name, tensor)
 
 
+def _fitting(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The tensors under a trainer's prefix where these alone have the names wanted; else all that are given."""
+    if given.keys() == wanted.keys():
+        return given
+    for prefix in _PREFIXES:
+        part = {name.removeprefix(prefix): tensor for name, tensor in given.items() if name.startswith(prefix)}
+        part = {name.removeprefix("module."): tensor for name, tensor in part.items()}
+        if part.keys() == wanted.keys():
+            return part
+    return given
+
+
 def load_tensors(network: nn.Module, given: Mapping[str, Tensor], path: Path, what: str) -> None:
     """`load_strictly` for tensors that were read from `path` and then renamed, cut or added to.
 
@@ -114,6 +208,7 @@ def load_tensors(network: nn.Module, given: Mapping[str, Tensor], path: Path, wh
         WeightsError: of another network; says which names or shapes differ.
     """
     wanted = network.state_dict()
+    given = _fitting(given, wanted)
     missing = [name for name in wanted if name not in given]
     extra = [name for name in given if name not in wanted]
     shapes = [
@@ -131,3 +226,31 @@ def load_tensors(network: nn.Module, given: Mapping[str, Tensor], path: Path, wh
     if bad:
         raise WeightsError(f"{path}: NaN or infinity in {len(bad)} tensor(s), the first: {bad[0]}")
     network.load_state_dict(given)
+
+
+def write_random(network: nn.Module, path: Path) -> Path:
+    """A checkpoint for a network: random weights, always the same, under which values neither vanish nor explode.
+
+    Returns:
+        `path`, written in half precision.
+    """
+    import torch
+
+    random = torch.Generator().manual_seed(0)
+    tensors = {}
+    for name, tensor in network.state_dict().items():
+        if not tensor.is_floating_point():
+            tensors[name] = tensor
+            continue
+        drawn = torch.randn(tensor.shape, generator=random)
+        if tensor.ndim > 1:
+            drawn *= (2 / tensor[0].numel()) ** 0.5
+        elif name.endswith("running_var"):
+            drawn = 1 + 0.25 * drawn.tanh()
+        elif name.endswith("weight"):  # of a norm or an activation: near one
+            drawn = 1 + 0.2 * drawn
+        else:
+            drawn *= 0.1
+        tensors[name] = drawn.half()
+    torch.save(tensors, path)
+    return path

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from facesr_bench.base.errors import DataError, WeightsError
 from facesr_bench.base.hashing import digest, file_sha256
-from facesr_bench.base.suggest import unknown
+from facesr_bench.base.suggest import expanded, unknown
 from facesr_bench.plugins.cards import MethodCard, MetricCard, WeightsCard
 from facesr_bench.plugins.metric import MetricWeights
 from facesr_bench.plugins.registry import Plugin
@@ -78,7 +78,7 @@ def resolve_method(plugin: Plugin[MethodCard], given: str | None) -> Weights | N
     if name in method.weights:
         card = method.weights[name]
         return _published(plugin, name, card) if card.file is None else _shipped(plugin, name, card)
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.is_file():
         try:
             found = file_sha256(path)
@@ -143,7 +143,7 @@ def resolve_metric(card: MetricCard, network: str | None, file: str | None = Non
         raise WeightsError(unknown(f"network of {card.name}", name, card.weights))
     entry = card.weights[name]
     if file:
-        path = Path(file).expanduser()
+        path = expanded(file)
         if not path.is_file():
             raise WeightsError(f"{card.name}@{name}={file}: no such file: {path}")
         sha256 = digest(path)

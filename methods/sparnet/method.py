@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
 from facesr_bench.base.errors import WeightsError
+from facesr_bench.plugins.cards import MethodCard
 from facesr_bench.plugins.method import AttentionMaps, MethodBase, MethodContext
-from facesr_bench.weights import load_strictly
+from facesr_bench.weights import load_strictly, write_random
 
 from .network import SPARNet, SPARNetConfig
 
@@ -24,6 +27,10 @@ class Method(MethodBase, AttentionMaps):
         self.config = SPARNetConfig(**context.card.options)
         self.network = SPARNet(self.config)
         self._fast = self.network
+
+    @classmethod
+    def random_weights(cls, card: MethodCard, folder: Path) -> Path | None:
+        return write_random(SPARNet(SPARNetConfig(**card.options)), folder / "random.pth")
 
     def load(self) -> None:
         if self.weights is None:

@@ -128,3 +128,37 @@ def test_peak_memory_does_not_grow_with_the_number_of_images(
     benchmark.pedantic(measure, rounds=1)
     benchmark.extra_info["peak, KiB"] = peaks
     assert peaks[100] <= 1.05 * peaks[20], peaks
+
+
+def test_peak_memory_of_five_networks_is_that_of_one(benchmark: Any, tmp_path: Path, faces: Path) -> None:
+    """SPARNet with other weights each time: one network is in memory at a time."""
+    network: Any = facesr_bench.load_method("sparnet")
+    state = {name: tensor.clone() for name, tensor in network.network.state_dict().items()}
+    methods = []
+    for number in range(5):
+        methods.append(f"sparnet@{tmp_path / f'{number}.pth'}")
+        torch.save({name: tensor * (1 + number / 1000) for name, tensor in state.items()}, tmp_path / f"{number}.pth")
+    peaks = {}
+
+    def measure() -> None:
+        for count in (1, 5):
+            command = [sys.executable, "-c", SEVERAL, str(faces), str(tmp_path / f"out{count}"), *methods[:count]]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            peaks[count] = json.loads(done.stdout.splitlines()[-1])
+
+    benchmark.pedantic(measure, rounds=1)
+    benchmark.extra_info["peak, KiB"] = peaks
+    assert peaks[5] <= 1.05 * peaks[1], peaks
+
+
+SEVERAL = """
+import json, resource, sys
+from pathlib import Path
+from facesr_bench.evaluation import request, run as runner
+faces, out, *methods = sys.argv[1:]
+outcome = runner.run(
+    request.RunRequest(methods, ("folder-x8",), {"folder-x8": Path(faces)}, out=Path(out), limit=4, attention=0)
+)
+assert not outcome.problems, outcome.problems
+print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+"""

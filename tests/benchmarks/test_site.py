@@ -86,7 +86,7 @@ def test_memory_hardly_grows_and_a_rebuild_is_quick(benchmark: Any, tmp_path: Pa
         found["again"] = build(large)
 
     benchmark.pedantic(measure, rounds=1)
-    own = [p for folder, _, names in os.walk(large / "_site") for p in (Path(folder) / name for name in names)]
+    own = [p for folder, _, names in os.walk(large / "site") for p in (Path(folder) / name for name in names)]
     size = sum(path.stat().st_size for path in own) / 2**20
     benchmark.extra_info.update({f"{k}: seconds, MiB": v for k, v in found.items()}, files=len(own), mib=size)
     print(found, f"{len(own)} files, {size:.0f} MiB", f"index {(large / 'index.html').stat().st_size / 1024:.0f} KiB")
@@ -107,7 +107,7 @@ def test_the_first_page_opens_at_once(benchmark: Any, large: Path) -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page()
         page.goto("about:blank")
-        board = next((large / "_site/boards").glob("*/*"))
+        board = next((large / "site/boards").glob("*/*"))
         pages = {"index": large / "index.html", "gallery": board / "1.html", "image": board / "image.html"}
 
         def measure() -> None:
@@ -135,7 +135,7 @@ def test_pictures_of_usual_size(benchmark: Any, tmp_path: Path) -> None:
         big.save(result.inputs_folder / "hr" / name)
         big.resize((16, 16), Image.Resampling.BICUBIC).resize((128, 128)).save(result.folder / "sr" / name)
     seconds = benchmark.pedantic(lambda: build(tmp_path), rounds=1)[0]
-    files = list((tmp_path / "_site").rglob("maps/*/*.js"))
+    files = list((tmp_path / "site").rglob("maps/*/*.js"))
     each = sum(path.stat().st_size for path in files) / len(files)
     benchmark.extra_info.update({"seconds for 50": seconds, "bytes each": each})
     print(f"{seconds:.2f} s for 50 images, {each / 1024:.1f} KiB each")

@@ -123,4 +123,4 @@ def visit(browser: Any, index: Path) -> Iterator[Visit]:
 @pytest.fixture(scope="session")
 def board(index: Path) -> Path:
     """The folder of the pages of the only protocol and profile."""
-    return next((index.parent / "_site/boards").glob("*/*"))
+    return next((index.parent / "site/boards").glob("*/*"))

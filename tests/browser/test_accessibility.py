@@ -32,8 +32,8 @@ def kinds(index: Path, board: Path) -> dict[str, Path]:
         "image": board / "image.html",
         "mean": board / "mean.html",
         "plots": board / "plots.html",
-        "method": next((index.parent / "_site/methods").glob("__*script*.html")),
-        "provenance": index.parent / "_site/provenance.html",
+        "method": next((index.parent / "site/methods").glob("__*script*.html")),
+        "provenance": index.parent / "site/provenance.html",
     }
 
 

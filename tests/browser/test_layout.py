@@ -13,7 +13,7 @@ from tests.browser.test_viewer import wait
 
 def test_the_heading_stands_below_the_navigation(visit: Visit, index: Path) -> None:
     page = visit.page
-    for path in (index, *sorted((index.parent / "_site").rglob("*.html"))):
+    for path in (index, *sorted((index.parent / "site").rglob("*.html"))):
         page.goto(path.as_uri())
         top, heading = (page.locator(name).bounding_box() for name in ("nav.top", "header.masthead"))
         assert top["y"] + top["height"] <= heading["y"] and top["x"] == heading["x"], path

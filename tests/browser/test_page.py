@@ -188,7 +188,7 @@ def test_the_gallery_sorts_and_filters(visit: Visit, board: Path) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_scrolls_the_tables_and_not_the_page(browser: Any, index: Path, scheme: str) -> None:
     visit = Visit(browser, viewport={"width": 360, "height": 740}, color_scheme=scheme)
-    for path in (index, *sorted((index.parent / "_site").rglob("*.html"))):
+    for path in (index, *sorted((index.parent / "site").rglob("*.html"))):
         visit.page.goto(path.as_uri())
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360, path
     ground = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")

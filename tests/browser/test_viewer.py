@@ -172,7 +172,7 @@ def test_without_ground_truth_pictures_are_compared_and_no_errors_shown(browser:
     write_result(tmp_path, manifest(source="lr", metrics={}, total=1), [ImageRecord("a", ms=1.0)], pictures=True)
     build(tmp_path)
     visit = Visit(browser)
-    visit.page.goto(next(tmp_path.glob("_site/boards/*/*/image.html")).as_uri())
+    visit.page.goto(next(tmp_path.glob("site/boards/*/*/image.html")).as_uri())
     sides = [visit.page.get_by_label(name).locator("option:checked").inner_text() for name in ("A, left", "B, right")]
     assert sides == ["Input", "bicubic"]
     assert visit.page.locator("#all img").count() == 2 and visit.page.locator("canvas[data-method]").count() == 0

@@ -68,7 +68,7 @@ def test_the_page_prints_the_command_of_a_run_from_python(
     assert commands["bicubic"] == f"facesr-bench run --methods bicubic {asked}"
     assert commands["mine"] == f"facesr-bench run --methods {mine} {asked}"
     facesr_bench.run(["bicubic"], limit=2, out=out, metrics=["psnr"])
-    page = site.build(out).parent / "_site" / "provenance.html"
+    page = site.build(out).parent / "site" / "provenance.html"
     text = "facesr-bench run --methods bicubic --protocols demo-x8 --profile sparnet --metrics psnr --limit 2"
     assert text in page.read_text()
 

@@ -26,6 +26,7 @@ from facesr_bench.images.resize import resize
 from facesr_bench.plugins import registry
 from facesr_bench.plugins.cards import DatasetCard
 from facesr_bench.plugins.dataset import DatasetBase
+from facesr_bench.plugins.degradation import find_degradation, make_degradation
 from facesr_bench.plugins.sample import Sample
 
 
@@ -41,10 +42,10 @@ def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def samples(protocol_name: str, root: Path | None) -> list[Sample]:
     """Every sample, read by several threads as the runner does."""
     dataset, protocol = sources.open_dataset(protocol_name, {} if root is None else {protocol_name: root})
+    how = make_degradation(find_degradation(protocol.degradation), protocol.scale) if protocol.degradation else None
     with ThreadPoolExecutor(4) as pool:
-        return list(
-            pool.map(lambda item: prepare(item.id, dataset.read(item, protocol), protocol), dataset.items(protocol))
-        )
+        read = pool.map(lambda item: (item.id, dataset.read(item, protocol)), dataset.items(protocol))
+        return [prepare(image_id, picture, protocol, how) for image_id, picture in read]
 
 
 def content_hash(protocol_name: str, root: Path) -> str:

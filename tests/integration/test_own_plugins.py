@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import facesr_bench
-from facesr_bench.base.errors import MetricError, PluginError
+from facesr_bench.base.errors import CardError, MetricError, PluginError
 from facesr_bench.cli import main
 from facesr_bench.evaluation import request
 from facesr_bench.evaluation import run as runner
@@ -17,6 +17,7 @@ from facesr_bench.evaluation.folders import pairs_of, score_folders
 from facesr_bench.evaluation.metrics import load_metric
 from facesr_bench.images.files import read_image
 from facesr_bench.plugins.metric import MetricBase
+from facesr_bench.report.words import profile_in_words
 from facesr_bench.results.store import all_results
 from facesr_bench.results.summary import summarise
 
@@ -109,6 +110,48 @@ def test_datasets_and_metrics_of_the_users_own_by_path(tmp_path: Path) -> None:
     assert row["mae"] == pytest.approx(np.mean(errors), abs=1e-12)
     with pytest.raises(PluginError, match="did you mean 'drawn-x4'"):
         facesr_bench.run(["nearest"], [f"{tmp_path}/drawn:drawn-x8"], out=tmp_path / "out")
+
+
+CONVENTION_CODE = """
+from facesr_bench import MetricBase, PixelConvention
+from pydantic import Field
+
+class MyConvention(PixelConvention):
+    power: float = Field(default=1.0, gt=0, description="power that errors are raised to")
+
+class Metric(MetricBase):
+    Convention = MyConvention
+
+    def per_image(self, sr, reference):
+        return float((abs(sr - reference.astype(float)) ** self.convention.power).mean())
+"""
+
+
+def test_a_metric_of_the_users_own_has_a_table_of_its_own(faces: Path, tmp_path: Path) -> None:
+    """Read from the user's profile, checked by the metric's model, said on the page; the other profiles are as ever."""
+    folder, profile = tmp_path / "mae", tmp_path / "mine.toml"
+    folder.mkdir()
+    (folder / "card.toml").write_text(METRIC_CARD)
+    (folder / "metric.py").write_text(CONVENTION_CODE)
+    found = {}
+    for power in (1, 2):
+        profile.write_text(
+            f'name = "mine{power}"\nsummary = "x"\nquantise = "round"\n[pixels]\nchannel = "rgb"\n'
+            f"[mae]\npower = {power}\n"
+        )
+        report = runner.run(
+            options(faces, tmp_path / "out", "nearest", metrics=(str(folder), "psnr"), profile=str(profile))
+        )
+        found[power] = only(report)
+    one, two = found.values()
+    assert [result.manifest.profile.model_dump().get("mae") for result in (one, two)] == [None, {"power": 2.0}]
+    for image_id, row in one.rows().items():
+        assert 1 < row.metrics["mae"] < two.rows()[image_id].metrics["mae"]
+        assert row.metrics["psnr"] == two.rows()[image_id].metrics["psnr"]
+    assert ("MAE", "Power that errors are raised to: 2.0.") in profile_in_words(two.manifest)
+    profile.write_text(profile.read_text().replace("power", "powr"))
+    with pytest.raises(CardError, match="did you mean 'power'"):
+        runner.run(options(faces, tmp_path / "out", "nearest", metrics=(str(folder),), profile=str(profile)))
 
 
 @pytest.mark.parametrize("broken", ["items", "read"])
@@ -423,4 +466,4 @@ def test_broken_metric_costs_its_own_column_in_a_run_and_on_folders(
     folders = ["--sr", str(result.folder / "sr"), "--hr", str(result.inputs_folder / "hr")]
     assert main(["score", *folders, "--metrics", f"{folder},psnr"]) == 1
     told = capsys.readouterr()
-    assert f"{row.means['psnr']:.2f} dB" in told.out and reason in told.err
+    assert f"{row.means['psnr']:.2f}\n" in told.out and reason in told.err

@@ -348,6 +348,8 @@ def test_failed_import_and_missing_weights_keep_a_row_with_the_reason(
     assert "no_such_module" in str(failed.manifest.error) and "Traceback" in str(failed.manifest.error_details)
     assert "not on this machine" in str(missing.manifest.error)
     assert len(good.rows()) == 5 and len(report.problems) == 2
+    stored = {result.label: result.manifest.error for result in newest_results(tmp_path / "out")}
+    assert "no_such_module" in str(stored["unimportable"]) and stored["bicubic"] is None
 
 
 def test_protocol_without_data_does_not_take_the_others_down(faces: Path, tmp_path: Path) -> None:

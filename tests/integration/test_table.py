@@ -100,7 +100,7 @@ def test_figure_takes_its_format_from_the_file(results: Path, tmp_path: Path) ->
         (["comparison", "--zoom", "1,2"], "give x,y,width,height"),
         (["comparison", "--methods", "sparnt"], "did you mean 'sparnet'"),
         (["tradeoff"], "known: psnr, ssim"),
-        (["curve"], "an error curve needs a metric like `nme`"),
+        (["curve"], "an error curve needs a metric with lower values better"),
         (["heatmap", "--profile", "sfmnet"], "known: sparnet"),
         (["heatmap", "--metrics", "psnr"], "a heatmap has no --metrics"),
         (["tradeoff", "--metrics", "psnr"], "choose with --x and --y"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from facesr_bench.base.errors import MetricError, ResultsError
-from facesr_bench.evaluation.metrics import Setup, find_metrics
+from facesr_bench.evaluation.metrics import Setup, asked_columns, find_metrics
 from facesr_bench.plugins.profile import get_profile
 from facesr_bench.plugins.spec import parse_metric
 from facesr_bench.report.tables.sheet import chosen_metrics
@@ -38,6 +38,8 @@ def test_two_names_of_one_column_are_one_metric() -> None:
     setup = Setup(get_profile("sparnet"), 8)
     found = find_metrics(["psnr", "nme-dlib:auc-10", "nme-dlib", "nme-dlib:auc-8"], setup)
     assert [metric.key for metric in found] == ["psnr", "nme-dlib"]
+    names = ["psnr", "nme-dlib:auc-10", "nme-dlib", "psnr"]
+    assert asked_columns(names, found) == ("psnr", "nme-dlib:auc-10", "nme-dlib")
     with pytest.raises(MetricError, match="did you mean"):
         find_metrics(["fid[cleam]"], setup)
 

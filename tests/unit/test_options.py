@@ -6,6 +6,8 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -159,3 +161,15 @@ def test_home_is_found_in_paths() -> None:
         home / "out",
         home / "x.npz",
     )
+
+
+@pytest.mark.parametrize("name", ["run", "score", "table", "figure", "report", "list"])
+def test_help_imports_nothing_heavy(name: str) -> None:
+    code = (
+        "import sys; from facesr_bench.cli import main\n"
+        f"try: main(['{name}', '--help'])\n"
+        "except SystemExit: pass\n"
+        "sys.exit(str([m for m in ('torch', 'pydantic', 'numpy', 'pandas', 'rich') if m in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == "[]" and "usage: facesr-bench" in done.stdout

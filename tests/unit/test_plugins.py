@@ -270,3 +270,23 @@ def test_two_rows_of_one_label_are_refused() -> None:
     for text in ("a=bicubic", "sparnet=bicubic"):
         with pytest.raises(PluginError, match="two rows would be called"):
             check_labels([*specs, parse_method(text)])
+
+
+def test_a_card_has_from_its_implementation_what_it_does_not_say() -> None:
+    """Networks, variants and the paper stand once."""
+    cards = {plugin.name: plugin.require_card() for plugin in plugins.metrics().plugins}
+    assert cards["identity-lq"].weights == cards["identity"].weights and cards["identity-lq"].default_weights
+    assert cards["identity-lq"].paper == cards["identity"].paper is not None
+    assert cards["kid"].variants == cards["fid"].variants and cards["kid"].paper != cards["fid"].paper
+    assert cards["identity-dlib"].weights == {} and cards["identity-dlib"].paper is None, "it has no network of those"
+    assert set(cards["identity-vqfr"].weights) == {"resnet18-110", "gfpgan"}
+    networks = {plugin.name: plugin.require_card() for plugin in plugins.methods().plugins}
+    assert networks["sparnethd"].paper == networks["sparnet"].paper is not None
+    assert networks["sparnethd"].weights.keys() != networks["sparnet"].weights.keys()
+
+
+def test_a_card_of_an_unknown_implementation_says_so(tmp_path: Path) -> None:
+    text = (Path(plugins.__file__).parents[1] / "metrics" / "kid" / "card.toml").read_text()
+    (tmp_path / "card.toml").write_text(text.replace('"fid"', '"fidd"'))
+    with pytest.raises(PluginError, match="implementation: no built-in metric is called 'fidd'; did you mean 'fid'"):
+        plugins.read_plugin("metric", tmp_path, "path").load_class()

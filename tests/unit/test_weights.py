@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+import gzip
 import os
 import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -51,6 +54,74 @@ def test_all_ways_of_saving_load(light: Any, tmp_path: Path) -> None:
         for key, tensor in state.items():
             assert loaded[key].dtype == tensor.dtype
             torch.testing.assert_close(loaded[key], tensor, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda s: {"net_G": s, "net_D": {"a": torch.zeros(1)}},
+        lambda s: {"generator": s, "step": 3},
+        lambda s: {"state_dict_ema": {f"module.{k}": v for k, v in s.items()}},
+        lambda s: {"params_ema": s},
+        lambda s: {"model": {"state_dict": s}},
+        lambda s: {f"_orig_mod.{k}": v for k, v in s.items()},
+        lambda s: {f"module._orig_mod.{k}": v for k, v in s.items()},
+        lambda s: {"state_dict": {**{f"netG.{k}": v for k, v in s.items()}, "netD.a": torch.zeros(1)}},
+        lambda s: {f"generator.module.{k}": v for k, v in s.items()},
+    ],
+)
+def test_what_trainers_put_around_a_state_dict_is_taken_off(light: Any, tmp_path: Path, wrap: Any) -> None:
+    path = tmp_path / "wrapped.pth"
+    state = light.state_dict()
+    torch.save(wrap(state), path)
+    loaded = load_method("sparnet-light-3d", weights=path).network.state_dict()  # type: ignore[attr-defined]
+    assert all(torch.equal(loaded[key], tensor) for key, tensor in state.items())
+
+
+def test_a_prefix_that_a_network_has_itself_stays(tmp_path: Path) -> None:
+    network = torch.nn.ModuleDict({"netG": torch.nn.Linear(2, 2)})
+    path = tmp_path / "own.pth"
+    torch.save(network.state_dict(), path)
+    weights.load_strictly(network, path, "mine")
+
+
+def test_keys_are_named_where_no_state_dict_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "odd.pth"
+    torch.save({"my_gan": {"w": torch.zeros(1)}, "epoch": 3}, path)
+    with pytest.raises(WeightsError, match=r"keys found: my_gan \(1 entries\), epoch \(int\)"):
+        weights.read_state_dict(path)
+    torch.save([torch.zeros(1)], path)
+    with pytest.raises(WeightsError, match="found: list"):
+        weights.read_state_dict(path)
+
+
+@pytest.mark.parametrize(
+    ("held", "named"),
+    [(argparse.Namespace(lr=1e-4), r"argparse\.Namespace"), (np.float64(26.1), r"numpy\.\w+\.multiarray\.scalar")],
+)
+def test_what_a_pickle_is_refused_for_is_named(tmp_path: Path, held: Any, named: str) -> None:
+    path = tmp_path / "more.pth"
+    torch.save({"state_dict": {"w": torch.zeros(1)}, "args": held}, path)
+    with pytest.raises(WeightsError, match=f"refused, because it holds .*{named}") as error:
+        weights.read_state_dict(path)
+    assert "weights_only" not in str(error.value) and "safe_globals" not in str(error.value)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"<!DOCTYPE html><html>Quota exceeded</html>", "web page"),
+        (b"\n  <html><head>", "web page"),
+        (gzip.compress(b"x"), "gzip"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+    ],
+)
+def test_what_came_in_a_checkpoints_place_is_recognised(tmp_path: Path, content: bytes, said: str, suffix: str) -> None:
+    path = tmp_path / f"file{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=said):
+        weights.read_state_dict(path)
 
 
 def test_malicious_pickle_is_refused_and_does_not_run(tmp_path: Path) -> None:

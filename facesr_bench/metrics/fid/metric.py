@@ -9,14 +9,19 @@ from numpy.typing import NDArray
 
 from facesr_bench.base.errors import MetricError
 from facesr_bench.functional.frechet import Gaussian, frechet_distance
-from facesr_bench.functional.inception import Inception, Resizer
+from facesr_bench.functional.inception import Inception, Resizer, write_random_weights
 from facesr_bench.functional.kernel import kid
 from facesr_bench.images.files import Image8
+from facesr_bench.plugins.cards import MetricCard
 from facesr_bench.plugins.metric import SetMetric, SetValue
 
 
 class Metric(SetMetric):
     """Option of the card: distance = "frechet" (FID), "kernel" (KID)."""
+
+    @classmethod
+    def random_weights(cls, card: MetricCard, name: str, folder: Path) -> Path | None:
+        return write_random_weights(folder / "inception.pth")
 
     def load(self) -> None:
         weights, device = self.require_weights(), self.device

@@ -9,6 +9,7 @@ Options of the card:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -21,11 +22,14 @@ from facesr_bench.faces.embedder import EMBEDDERS, Embedder, cosine, degrees
 from facesr_bench.faces.location import FaceLocator
 from facesr_bench.faces.points import Points
 from facesr_bench.faces.recogniser import AlignedRecogniser, DlibRecogniser, Recogniser, WholePictureRecogniser
+from facesr_bench.faces.stand_in import write_stand_in
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
+from facesr_bench.plugins.cards import MetricCard
 from facesr_bench.plugins.convention import FaceConvention, Says
 from facesr_bench.plugins.metric import MetricBase, MetricContext
 from facesr_bench.plugins.sample import Sample
+from facesr_bench.weights import write_random
 
 
 class IdentityConvention(FaceConvention):
@@ -65,6 +69,14 @@ class Metric(MetricBase):
     def convention_in_words(self) -> list[str]:
         whole = self.card.options.get("recogniser") == "vqfr"
         return ["the whole picture, not aligned"] if whole else super().convention_in_words()
+
+    @classmethod
+    def random_weights(cls, card: MetricCard, name: str, folder: Path) -> Path | None:
+        if card.options.get("recogniser") != "vqfr":
+            return write_stand_in(folder / f"{name}.onnx", EMBEDDERS.get(name), 512)
+        from facesr_bench.faces.vqfr_network import VqfrNetwork
+
+        return write_random(VqfrNetwork(), folder / "vqfr.pth")
 
     def why_unavailable(self) -> str | None:
         return dlib_models.why_missing() if self.card.options.get("recogniser") == "dlib" else None

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from facesr_bench.functional.lpips import Layers, Lpips, Net
+from facesr_bench.functional.lpips import Layers, Lpips, Net, write_random_backbone
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
+from facesr_bench.plugins.cards import MetricCard
 from facesr_bench.plugins.convention import Convention, Says
 from facesr_bench.plugins.metric import MetricBase
 from facesr_bench.plugins.sample import Sample
@@ -47,6 +49,11 @@ class Metric(MetricBase):
     makes_map = True
     Convention = LpipsConvention
     convention: LpipsConvention
+
+    @classmethod
+    def random_weights(cls, card: MetricCard, name: str, folder: Path) -> Path | None:
+        net: Net = name  # type: ignore[assignment]  # the card's names are lpips's own
+        return write_random_backbone(net, folder / f"{name}.pth")
 
     def load(self) -> None:
         weights = self.require_weights()

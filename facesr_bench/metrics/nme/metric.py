@@ -8,6 +8,7 @@ Options of the card:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -19,8 +20,10 @@ from facesr_bench.faces import dlib_models
 from facesr_bench.faces.landmarks import LANDMARK_NETWORKS, Box, LandmarkDetector, OnnxLandmarks
 from facesr_bench.faces.location import FaceLocator
 from facesr_bench.faces.points import Points
+from facesr_bench.faces.stand_in import write_stand_in
 from facesr_bench.functional.landmarks import nme
 from facesr_bench.images.files import Image8
+from facesr_bench.plugins.cards import MetricCard
 from facesr_bench.plugins.convention import FaceConvention, Says
 from facesr_bench.plugins.metric import MetricBase, MetricContext
 from facesr_bench.plugins.sample import Sample
@@ -29,6 +32,10 @@ from facesr_bench.plugins.sample import Sample
 class NmeConvention(FaceConvention):
     """The table [nme] of a profile."""
 
+    average: Annotated[
+        Literal["mean", "rms"],
+        Says(values={"mean": "mean of a face's 68 distances", "rms": "root mean square of a face's 68 distances"}),
+    ] = Field(default="mean", description="of a face's 68 distances")
     normaliser: Annotated[
         Literal["inter-ocular", "inter-pupil", "box-diagonal", "dic"],
         Says(
@@ -40,10 +47,6 @@ class NmeConvention(FaceConvention):
             }
         ),
     ] = Field(default="inter-ocular", description="what landmark errors are divided by")
-    average: Annotated[
-        Literal["mean", "rms"],
-        Says(values={"mean": "mean of a face's 68 distances", "rms": "root mean square of a face's 68 distances"}),
-    ] = Field(default="mean", description="of a face's 68 distances")
     decoding: Annotated[
         Literal["face-alignment", "exact"],
         Says(
@@ -79,6 +82,14 @@ class Metric(MetricBase):
     def load(self) -> None:
         self._detector: LandmarkDetector = self.shared(("landmarks", self._network, self.device), self._open)
         self._recent: Recent[Points] = self.shared(("found landmarks", self._network, self.device), Recent)
+
+    @classmethod
+    def random_weights(cls, card: MetricCard, name: str, folder: Path) -> Path | None:
+        if name != "2dfan4":
+            return write_stand_in(folder / f"{name}.onnx", LANDMARK_NETWORKS.get(name), 2 * 68)
+        from facesr_bench.faces.fan import write_random_weights
+
+        return write_random_weights(folder / "2dfan4.pth")
 
     def why_unavailable(self) -> str | None:
         return dlib_models.why_missing() if self._is_dlib else None

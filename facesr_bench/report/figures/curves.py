@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.text import csv_text
 from facesr_bench.report.figures.style import finished, looks, new_figure, pick, plain, ranked, style
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.curves import auc, cumulative_curve, failure_rate
@@ -43,16 +44,14 @@ def landmark_errors(group: Group, metric: str | None = None, limit: float | None
     names = [m.name for m in group.metrics if any(values[row.label].get(m.name) for row in rows)]
     lower = [m.name for m in group.metrics if m.name in names and m.higher_is_better is False]
     if metric is None:
-        with_areas = [m.name for m in group.metrics if m.name in lower and m.aggregates]
-        metric = with_areas[0] if with_areas else "nme"
+        drawn = [m for m in group.metrics if m.name in lower and (m.aggregates or m.family == "landmarks")]
+        if not drawn:
+            raise ResultsError(f"{_needs(group)}, by default one of landmarks; there is: {_known(lower)}")
+        metric = min(drawn, key=lambda m: not m.aggregates).name
     try:
         info = pick(group, [metric], lower)[0]
     except ResultsError as error:
-        known = ", ".join(lower) or "none of these results has values of one"
-        raise ResultsError(
-            f"{group.protocol}: an error curve needs a metric like `nme`, with lower values better and one value per "
-            f"image, and {metric!r} is none here; there is: {known}"
-        ) from error
+        raise ResultsError(f"{_needs(group)}, and {metric!r} is none here; there is: {_known(lower)}") from error
     if limit is None:
         limits = [float(a.partition("-")[2]) for a in info.aggregates if a.startswith("auc-")]
         limit = max(limits, default=10.0)
@@ -64,6 +63,14 @@ def landmark_errors(group: Group, metric: str | None = None, limit: float | None
     if not ids:
         raise ResultsError(f"{group.protocol}: no image has {info.title} of every method")
     return Errors(info, limit, ids, {label: [found[i] for i in ids] for label, found in errors.items()})
+
+
+def _needs(group: Group) -> str:
+    return f"{group.protocol}: an error curve needs a metric with lower values better and one value per image"
+
+
+def _known(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none of these results has values of one"
 
 
 def curve_table(group: Group, metric: str | None = None, *, limit: float | None = None) -> str:
@@ -78,7 +85,14 @@ def curve_table(group: Group, metric: str | None = None, *, limit: float | None 
     for label, given in errors.values.items():
         for error, share in zip(*cumulative_curve(given, errors.limit), strict=True):
             writer.writerow(
-                [group.protocol, group.profile, errors.info.name, label, repr(float(error)), repr(float(share))]
+                [
+                    group.protocol,
+                    group.profile,
+                    errors.info.name,
+                    csv_text(label),
+                    repr(float(error)),
+                    repr(float(share)),
+                ]
             )
     return stream.getvalue()
 
@@ -90,7 +104,7 @@ def curve(group: Group, metric: str | None = None, *, limit: float | None = None
     face of are left out for all; the title counts the others.
 
     Args:
-        metric: as in `table --metrics`; None: the first that has areas under its curve.
+        metric: as in `table --metrics`; None: the first that has areas under its curve, or one of landmarks.
         limit: where the curves end, in the metric's unit; above it an image is a failure; None: the greatest limit that
             the metric's own areas have, or 10.
 

@@ -67,7 +67,7 @@ def comparison(
         images: ids; none given: those at the quartiles of the first metric's mean over the methods (at most three).
         methods: labels, in the order of the columns; none given: all, as ranked.
         zoom: the part to enlarge, in px of HR; `auto`: see `auto_zoom`; None: no enlargement.
-        metrics: which values stand below; none given: PSNR and SSIM, or the first two there are.
+        metrics: which values stand below; none given: the leads of fidelity, or the first two there are.
 
     Raises:
         ResultsError: unknown image, method or metric, a picture that is not on disk, or a zoom outside of it.
@@ -75,7 +75,8 @@ def comparison(
     rows = _rows(group, methods)
     values = {row.label: per_image_values(row) for row in rows}
     names = [m.name for m in group.metrics if any(values[row.label].get(m.name) for row in rows)]
-    wanted = metrics or [name for name in names if name in {"psnr", "ssim"}] or names[:2]
+    shown = {m.name for m in group.metrics if m.family == "fidelity" and m.lead}
+    wanted = metrics or [name for name in names if name in shown] or names[:2]
     below = pick(group, wanted, names) if wanted else []
     ids = _images(rows, images, values, names[0] if names else None)
     columns = _columns(rows, ids, below, values)

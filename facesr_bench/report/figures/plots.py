@@ -141,12 +141,29 @@ def _steps(axis: Axes, group: Group, given: Mapping[str, NDArray[np.float64]]) -
 # -- trade-off ---------------------------------------------------------------------------------------------------------
 
 
-def tradeoff(group: Group, x: str = "psnr", y: str = "lpips", *, comparisons: Comparisons | None = None) -> Figure:
+def lead(group: Group, family: str) -> MetricInfo:
+    """The metric of a family that a figure shows: one that has means, if possible the one whose card says so.
+
+    Raises:
+        ResultsError: the group has no metric of this family; names those it has.
+    """
+    found = [metric for metric in group.metrics if metric.family == family and metric.aggregate_of is None]
+    if not found:
+        known = ", ".join(metric.name for metric in group.metrics)
+        raise ResultsError(f"{group.protocol}: no metric of these results is of family {family!r}\n  known: {known}")
+    return min(found, key=lambda metric: (not any(metric.name in row.means for row in group.rows), not metric.lead))
+
+
+def tradeoff(
+    group: Group, x: str | None = None, y: str | None = None, *, comparisons: Comparisons | None = None
+) -> Figure:
     """Means of two metrics against each other, the area of a point by the method's parameters; up and right is better.
 
     Bars are 95 % bootstrap intervals. A hollow point has no parameters (interpolation) or none that its card states.
 
     Args:
+        x: the metric to the right, as in `table --metrics`; None: the lead of fidelity (`lead`).
+        y: the one upwards; None: the lead of perception.
         comparisons: what `stats.compare` has found for the group; None: it is found here.
 
     Raises:
@@ -154,7 +171,8 @@ def tradeoff(group: Group, x: str = "psnr", y: str = "lpips", *, comparisons: Co
     """
     rows = ranked(group)
     try:
-        (across,), (up,) = pick(group, [x])[:1], pick(group, [y])[:1]
+        (across,) = pick(group, [x or lead(group, "fidelity").name])[:1]
+        (up,) = pick(group, [y or lead(group, "perception").name])[:1]
     except ResultsError as error:
         raise ResultsError(f"{error}\n  choose with --x and --y of `facesr-bench figure tradeoff`") from error
     points = {

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import replacing
 from facesr_bench.base.grammar import Column
-from facesr_bench.report.tables.sheet import chosen_metrics, one_line
+from facesr_bench.base.text import one_line
+from facesr_bench.report.tables.sheet import chosen_metrics
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.leaderboard import Group, RankedResult
 

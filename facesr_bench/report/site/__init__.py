@@ -1,19 +1,21 @@
 """The pages that a person looks at, made from a results folder; they open from disk and need no network.
 
     index.html                                       what ran, a leaderboard per protocol and profile, the first images
-    _site/assets/                                    style and scripts
-    _site/methods/<label>.html                       one method: card, numbers everywhere, its best and worst images
-    _site/provenance.html                            where every number comes from, and how to get it again
-    _site/boards/<protocol>/<profile>/<number>.html  every image side by side, `gallery.PER_PAGE` to a page
+    .nojekyll                                       tells GitHub Pages to serve all of it as it is
+    site/assets/                                                    style and scripts
+    site/methods/<label>.html                       one method: card, numbers everywhere, its best and worst images
+    site/provenance.html                            where every number comes from, and how to get it again
+    site/boards/<protocol>/<profile>/<number>.html  every image side by side, `gallery.PER_PAGE` to a page
                                      /image.html     one image: slider, heatmaps, one method against another
                                      /mean.html      the same maps averaged over the set
                                      /plots.html     distributions and curves
                                      /data.js        the numbers behind these, for the scripts
                                      /maps/          error maps, 64 levels each, read by the scripts
 
-Everything under `_site` is this package's own: a build removes there what it has not written. Protocol names can't
-begin with an underscore, so nothing clashes with results. Pages refer to pictures by relative links and never hold
-copies of them; a site written elsewhere than into the results folder gets the pictures it shows (`mirror`).
+A build lists what it writes in site/written.txt, and the next one removes of that list what it has not written itself
+(`ownership`). Pages say of the author's machine no more than the names of files (`places`). They refer to pictures by
+relative links and never hold copies of them; a site written elsewhere than into the results folder gets the pictures
+it shows (`mirror`).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from pathlib import Path
 
 from facesr_bench.report.site import assets, gallery, maps, methods, mirror, overview, plots, provenance
 from facesr_bench.report.site.pages import Pages
+from facesr_bench.report.site.places import Published, base_names
 from facesr_bench.report.site.section import Section
 from facesr_bench.report.site.views import View
 from facesr_bench.results.leaderboard import groups
@@ -51,10 +54,11 @@ def build(results_root: Path, out: Path | None = None, stored: Stored | None = N
     """
     root = out if out is not None and out.resolve() != results_root.resolve() else results_root
     stored = stored or read_results(results_root)
-    rows = summarise(stored.results)
+    rows = summarise([Published(result) for result in stored.results])
     if root is not results_root:
         mirror.check_free(root)
-    pages = Pages(root)
+    pages = Pages(root, everywhere=root is not results_root)
+    pages.write(root / ".nojekyll", "")
     sections = [Section(group, results_root, root) for group in groups(rows)]
     assets.write(pages)
     views = [View(section, maps.build(pages, section), *plots.build(pages, section)) for section in sections]
@@ -75,4 +79,4 @@ def build(results_root: Path, out: Path | None = None, stored: Stored | None = N
 
 def _without_root(text: str, results_root: Path) -> str:
     """A message for a page that others may read: files are named from the results folder on."""
-    return text.replace(f"{results_root}/", "")
+    return base_names(text.replace(f"{results_root}/", ""))

@@ -28,7 +28,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
-from facesr_bench.base.files import file_name
+from facesr_bench.base.files import file_name, replacing
 from facesr_bench.images.files import read_image
 from facesr_bench.images.maps import read_map
 from facesr_bench.plugins.profile import Profile
@@ -195,7 +195,8 @@ class _Folder:
         np.savez(stream, allow_pickle=False, **means.sums)
         try:
             self._cache.unlink(missing_ok=True)  # until it is back, the sums count for nothing
-            self._sums.write_bytes(stream.getvalue())
+            with replacing(self._sums) as partial:
+                partial.write_bytes(stream.getvalue())
         except OSError as error:
             raise ResultsError(f"{self._sums}: can't be written: {error.strerror or error}") from error
         cache = {"images": stamps, "counts": means.counts, "sizes": sorted(means.sizes)}

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from facesr_bench.base.errors import ResultsError
-from facesr_bench.base.files import file_name
-from facesr_bench.report.site.pages import FOLDER, Pages
+from facesr_bench.base.files import file_name, own
+from facesr_bench.report.site.ownership import is_own
+from facesr_bench.report.site.pages import Pages
+from facesr_bench.report.site.places import without_places
 from facesr_bench.report.site.section import Section
 from facesr_bench.results.store import IMAGES, MANIFEST, SETS
-
-LIST = "copied.txt"
-"""Names what an earlier build has put beside the site, so that what is no longer needed can go."""
 
 
 def check_free(root: Path) -> None:
     """Raises: ResultsError: `root` is a file, or has an index.html that is not this package's."""
-    if root.is_dir() and (root / "index.html").exists() and not (root / FOLDER).is_dir():
+    if root.is_dir() and (root / "index.html").exists() and not is_own(root):
         raise ResultsError(f"{root}: it has an index.html that facesr-bench has not made; give another folder")
     if root.exists() and not root.is_dir():
         raise ResultsError(f"{root}: it is a file; give a folder")
@@ -28,25 +29,26 @@ def check_free(root: Path) -> None:
 def write(pages: Pages, sections: Iterable[Section], results_root: Path) -> None:
     """Put every picture and manifest of these results where the pages look for them.
 
+    Of the places of files, manifests say no more than the pages do.
+
     Pictures are hard links where the file system can (a run never writes into one: it puts a new file in its place),
     else copies; a picture that is there already is left alone.
 
     Raises:
         ResultsError: a file can't be written.
     """
-    listed = pages.folder / LIST
-    old = set(listed.read_text(encoding="utf-8").splitlines()) if listed.is_file() else set()
     new: set[str] = set()
     for section in sections:
         for source in _files(section):
             name = source.relative_to(results_root).as_posix()
             if name not in new:
                 new.add(name)
-                _place(source, pages.root / name)
-    for name in old - new:
-        if ".." not in name.split("/"):
-            (pages.root / name).unlink(missing_ok=True)
-    pages.write(listed, "".join(f"{name}\n" for name in sorted(new)))
+                target = own(pages.root, name)
+                if source.suffix == ".png":
+                    _place(source.resolve(), target)
+                    pages.keep(target)
+                else:
+                    pages.write(target, _published(source))
 
 
 def _files(section: Section) -> Iterator[Path]:
@@ -65,6 +67,23 @@ def _files(section: Section) -> Iterator[Path]:
         yield from (folder / name for name in names if name in there)
 
 
+def _published(source: Path) -> str:
+    """A manifest, or the lines of images, without the places of files."""
+    try:
+        text = source.read_text(encoding="utf-8")
+        if source.name != IMAGES:
+            return json.dumps(without_places(json.loads(text)), indent=2, ensure_ascii=False) + "\n"
+        lines = (json.loads(line) for line in text.split("\n")[:-1] if line.strip())
+        return "".join(f"{json.dumps(_row(line), ensure_ascii=False)}\n" for line in lines)
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{source}: can't be read ({error})") from error
+
+
+def _row(line: Any) -> Any:
+    """An image's id is no place, even where it looks like one."""
+    return without_places(line) | {"id": line["id"]} if isinstance(line, dict) and "id" in line else line
+
+
 def _pngs(folder: Path) -> Iterator[Path]:
     yield from sorted(folder.rglob("*.png"))
 
@@ -77,12 +96,11 @@ def _place(source: Path, target: Path) -> None:
                 return
             target.unlink()
         target.parent.mkdir(parents=True, exist_ok=True)
-        if source.suffix == ".png":
-            try:
-                os.link(source, target)
-                return
-            except OSError:
-                pass  # another file system, or one without links
+        try:
+            os.link(source, target)
+            return
+        except OSError:
+            pass  # another file system, or one without links
         shutil.copy2(source, target)
     except OSError as error:
         raise ResultsError(f"{target}: can't be written: {error.strerror or error}") from error

@@ -15,10 +15,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from facesr_bench.base.files import replacing
 from facesr_bench.images import maps
 from facesr_bench.plugins.loading import bundled_folder
+from facesr_bench.report.site import ownership
+from facesr_bench.report.site.ownership import FOLDER
 from facesr_bench.report.tables.sheet import DASH, UNSURE
 from facesr_bench.results.columns import format_number
 
-FOLDER = "_site"
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -28,10 +29,18 @@ def template_folder() -> Path:
 
 
 class Pages:
-    """Writes files under a site's root and remembers which, so that those of earlier builds can go."""
+    """Writes files under a site's root and remembers which, so that those of earlier builds can go.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        everywhere: the site may have written outside of its folder of pages: it is not in the results folder.
+
+    Raises:
+        ResultsError: what is there is not an earlier build's.
+    """
+
+    def __init__(self, root: Path, *, everywhere: bool = False) -> None:
         self.root = root
+        self._old = {name for name in ownership.claim(root) if everywhere or name.startswith(f"{FOLDER}/")}
         self.folder = root / FOLDER
         self.index = root / "index.html"
         self.provenance = self.folder / "provenance.html"
@@ -90,14 +99,8 @@ class Pages:
         self._written.add(path)
 
     def remove_stale(self) -> None:
-        """Remove what this build has not written: it would show results that are gone."""
-        for folder, _, names in os.walk(self.folder, topdown=False):
-            for name in names:
-                path = Path(folder) / name
-                if path not in self._written:
-                    path.unlink(missing_ok=True)
-            if Path(folder) != self.folder and not any(Path(folder).iterdir()):
-                Path(folder).rmdir()
+        """Remove what earlier builds have written and this one has not: it would show results that are gone."""
+        ownership.settle(self.root, self._old, {path.relative_to(self.root).as_posix() for path in self._written})
 
 
 def short_name(label: str) -> str:

@@ -15,6 +15,7 @@ from facesr_bench.report.site.pages import Pages
 from facesr_bench.report.site.section import Section
 from facesr_bench.report.site.views import Plot, View
 from facesr_bench.results.columns import MetricInfo
+from facesr_bench.results.leaderboard import Group
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -107,7 +108,7 @@ def _drawings(section: Section) -> Iterator[_Drawing]:
     yield _Drawing(
         "tradeoff",
         "Distortion against perception",
-        f"Mean PSNR against mean LPIPS of {labels}; a larger point has more parameters.",
+        f"{_two_leads(group)} of {labels}; a larger point has more parameters.",
         lambda: plots.tradeoff(group, comparisons=section.comparisons),
     )
     for number, info in enumerate((info for info in _with_values(section) if info.aggregates), 1):
@@ -123,6 +124,16 @@ def _drawings(section: Section) -> Iterator[_Drawing]:
         f"One line for each of {labels}, one axis for each metric, the best at the top.",
         lambda: plots.parallel(group),
     )
+
+
+def _two_leads(group: Group) -> str:
+    from facesr_bench.report.figures.plots import lead
+
+    try:
+        titles = [lead(group, family).title for family in ("fidelity", "perception")]
+    except ResultsError:
+        return "Mean distortion against mean perception"
+    return f"Mean {titles[0]} against mean {titles[1]}"
 
 
 def _with_values(section: Section) -> list[MetricInfo]:

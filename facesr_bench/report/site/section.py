@@ -12,7 +12,8 @@ from pathlib import Path
 from PIL import Image
 
 from facesr_bench.base.files import file_name
-from facesr_bench.report.site.pages import FOLDER, link
+from facesr_bench.report.site.ownership import FOLDER
+from facesr_bench.report.site.pages import link
 from facesr_bench.report.words import profile_in_words, protocol_in_words
 from facesr_bench.results import statistics
 from facesr_bench.results.columns import MetricInfo

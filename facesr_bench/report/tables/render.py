@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
 
 from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.text import csv_text, one_line
 from facesr_bench.plugins.loading import bundled_folder
 from facesr_bench.report.published import read_anchors
 from facesr_bench.report.tables.sheet import (
@@ -26,13 +27,12 @@ from facesr_bench.report.tables.sheet import (
     Sheet,
     chosen_metrics,
     make_sheet,
-    one_line,
     table_records,
 )
 from facesr_bench.results.leaderboard import groups
-from facesr_bench.results.summary import ResultSummary
+from facesr_bench.results.summary import ResultSummary, metrics_of
 
-__all__ = ["DASH", "FORMATS", "Options", "one_line", "render", "tex"]
+__all__ = ["DASH", "FORMATS", "Options", "render", "tex"]
 
 FORMATS = ("csv", "markdown", "latex", "html")
 
@@ -86,7 +86,7 @@ def render(rows: Sequence[ResultSummary], format: str, options: Options | None =
     if format not in FORMATS:
         raise ResultsError(f"no table format is called {format!r}; known: {', '.join(FORMATS)}")
     if options.metrics:
-        chosen_metrics(options.metrics, {name for row in rows for name in row.metrics})
+        chosen_metrics(options.metrics, metrics_of(rows))
     if format == "csv":
         return _csv(rows, options)
     writers: dict[str, Callable[[Sheet], str]] = {"markdown": _markdown, "latex": _latex, "html": _html}
@@ -101,7 +101,8 @@ def _csv(rows: Sequence[ResultSummary], options: Options) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(found)  # csv writes floats with repr, none as an empty cell
+    for row in found:  # csv writes floats with repr, none as an empty cell
+        writer.writerow({name: csv_text(cell) if isinstance(cell, str) else cell for name, cell in row.items()})
     return stream.getvalue()
 
 

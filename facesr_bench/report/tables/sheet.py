@@ -9,12 +9,13 @@ from typing import Any
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.base.grammar import Column
 from facesr_bench.base.suggest import unknown
+from facesr_bench.base.text import one_line
 from facesr_bench.plugins.spec import parse_metric
 from facesr_bench.report.published import Anchor, AnchorFile, Source, read_anchors
-from facesr_bench.results.columns import COSTS, CostColumn, MetricInfo, ordered_metrics
+from facesr_bench.results.columns import COSTS, STABLE_COLUMNS, CostColumn, MetricInfo
 from facesr_bench.results.leaderboard import Group, RankedResult, groups
 from facesr_bench.results.statistics import ALPHA, FEW, RESAMPLES, Comparison, Comparisons, compare
-from facesr_bench.results.summary import ResultSummary, columns, records
+from facesr_bench.results.summary import ResultSummary, columns, metrics_of, records
 
 DASH = "\N{EN DASH}"
 """What a cell without a value shows."""
@@ -46,12 +47,12 @@ class Options:
 
 
 def chosen_metrics(wanted: Iterable[str], known: Iterable[str]) -> list[str]:
-    """The keys among `known` that a user's words mean, in the user's order.
+    """The keys among `known` that a user's words mean: in the user's order, those of one word in that of `known`.
 
     Raises:
         ResultsError: a word means none of them; suggests one.
     """
-    keys = ordered_metrics(known)
+    keys = list(known)
     found: list[str] = []
     for word in wanted:
         meant = [key for key in keys if word in Column.parse(key).names()] or _as_run_reads(word, keys)
@@ -70,12 +71,6 @@ def _as_run_reads(word: str, keys: Iterable[str]) -> list[str]:
     return [key for key in keys if Column.parse(key).aggregate is None and column in Column.parse(key).names()[:2]]
 
 
-def one_line(text: str) -> str:
-    """`text` on one line, and safe to print: control characters (terminal escapes, say) become U+FFFD."""
-    joined = " ".join(text.split())
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in joined)
-
-
 def table_records(rows: Sequence[ResultSummary], options: Options) -> tuple[list[str], list[dict[str, Any]]]:
     """(columns, one dict per row): `summary.columns` and, behind them, what the options add.
 
@@ -84,10 +79,10 @@ def table_records(rows: Sequence[ResultSummary], options: Options) -> tuple[list
     address that a row was read at; empty for what was measured.
     """
     names, found = columns(rows), records(rows)
-    metrics = ordered_metrics({name for row in rows for name in row.metrics})
+    metrics = metrics_of(rows)
     if options.metrics:
         metrics = chosen_metrics(options.metrics, metrics)
-        kept = {"psnr", "ssim", *(name for row in rows for name in row.metrics)}
+        kept = {*STABLE_COLUMNS, *metrics_of(rows)}
         first = names.index("n") + 1
         names = [*names[:first], *metrics, *(name for name in names[first:] if name not in kept)]
     added: list[str] = []

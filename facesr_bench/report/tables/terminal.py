@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from facesr_bench.report.tables.render import DASH, one_line
+from facesr_bench.base.text import one_line
+from facesr_bench.report.tables.render import DASH
 from facesr_bench.results.columns import MetricInfo, Totals
 from facesr_bench.results.leaderboard import Group, RankedResult, groups
 from facesr_bench.results.summary import ResultSummary
@@ -34,17 +35,17 @@ class _Column:
 def print_tables(rows: Sequence[ResultSummary], console: Console, asked: Collection[str] | None = None) -> None:
     """One table per (protocol, profile), cut into as many as the terminal's width asks for.
 
-    Best bold, second underlined, and what is missing said below. What is made of all values of a metric (areas,
-    failure rates) is left to the report.
+    Best bold, second underlined, and what is missing said below.
 
     Args:
-        asked: only the columns of these metrics; None: of all that the results hold.
+        asked: only these columns; None: all that the results hold, less those made of all values of a metric (areas,
+            failure rates).
     """
     if not rows:
         console.print(Text("No results yet."))
     for group in groups(rows):
         heading = f"{group.protocol} · profile {group.profile} · n = {group.size}"
-        shown = [metric.name for metric in group.metrics if asked is None or metric.name in asked]
+        shown = [m.name for m in group.metrics if (m.aggregate_of is None if asked is None else m.name in asked)]
         first, others = _columns(group, shown)
         _print(heading, first, others, [not row.comparable for row in group.rows], console)
         for labels, note in group.notes(shown):
@@ -66,6 +67,8 @@ def print_totals(heading: str, label: str, infos: Mapping[str, MetricInfo], tota
 def _print(heading: str, first: _Column, others: Sequence[_Column], dim: Sequence[bool], console: Console) -> None:
     """A heading and a table, cut into as many as the width asks for."""
     console.print(Text(one_line(heading), style="bold"), soft_wrap=True)
+    if not others:
+        return
     for part in _parts(first, others, console.width):
         console.print(_table([first, *part], dim))
 
@@ -76,7 +79,7 @@ def _columns(group: Group, shown: Collection[str]) -> tuple[_Column, list[_Colum
     counts = [row.size if row.comparable else f"{row.size} (not ranked)" for row in group.rows]
     columns = [_Column("n", [Text(count) for count in counts])]
     for metric in group.metrics:
-        if metric.aggregate_of is None and metric.name in shown:
+        if metric.name in shown:
             cells = [_cell(row, metric) for row in group.rows]
             if any(cell.plain != DASH for cell in cells):  # a note names what nobody has a number of
                 columns.append(_Column(one_line(metric.header), cells))

@@ -250,12 +250,14 @@ def helen_crops(shared: Path, step: int) -> list[tuple[Image8, Points]]:
     from facesr_bench.data.prepare import prepare
     from facesr_bench.plugins import registry
     from facesr_bench.plugins.dataset import Picture
+    from facesr_bench.plugins.degradation import find_degradation, make_degradation
 
     protocol = registry.datasets().get("helen").require_card().protocols["helen-x8"]
+    how = make_degradation(find_degradation("bicubic-pillow"), protocol.scale)
     crops = []
     for file in sorted((shared / "faces/helen_test").glob("*.jpg"))[::step]:
         points = np.loadtxt(file.with_suffix(".pts"), skiprows=3, max_rows=68) - 1
-        sample = prepare(file.stem, Picture(hr=read_image(file), landmarks=points), protocol)
+        sample = prepare(file.stem, Picture(hr=read_image(file), landmarks=points), protocol, how)
         assert sample.hr is not None and sample.landmarks is not None
         crops.append((sample.hr, five_points(sample.landmarks)))
     return crops

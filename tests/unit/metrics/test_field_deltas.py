@@ -119,8 +119,10 @@ def _soft(hr: Image8) -> NDArray[np.float64]:
 def _mean(
     metric: str, hrs: list[Image8], profile: str, make: Callable[[Image8], Image8] = _sr, **changes: Any
 ) -> float:
-    """The mean of a metric over `hrs` under a profile with some fields changed, SR being `make(hr)`."""
-    computed = load_metric(metric, get_profile(profile).model_copy(update=changes), SCALE)
+    """The mean of a metric over `hrs` under a profile with some fields of [pixels] changed, SR being `make(hr)`."""
+    used = get_profile(profile)
+    used = used.model_copy(update={"pixels": used.pixels.model_copy(update=changes)})
+    computed = load_metric(metric, used, SCALE)
     return float(np.mean([computed.per_image(make(hr), computed.prepare(hr)) for hr in hrs]))
 
 

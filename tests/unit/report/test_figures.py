@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HOSTILE = "<b>$\\frac{x$_^%&\"'"
-NME = {"title": "NME", "unit": "%", "higher_is_better": False, "digits": 2, "version": 1}
+NME = {"title": "NME", "unit": "%", "higher_is_better": False, "digits": 2, "version": 1, "family": "landmarks"}
 METRICS = {"psnr": PSNR, "ssim": SSIM, "lpips": LPIPS, "nme@pfld-68:0123abcd": NME}
 IDS = [f"face {i}" for i in range(24)]
 
@@ -169,7 +169,7 @@ def test_tradeoff_names_the_metrics_there_are(tmp_path: Path) -> None:
     psnr = manifest("a", metrics={"psnr": PSNR, "ssim": SSIM})
     values = {i: {"psnr": 20.0 + n, "ssim": 0.5} for n, i in enumerate(IDS)}
     found = groups(summarise([write_result(tmp_path, psnr, scored(values))]))[0]
-    with pytest.raises(ResultsError, match=r"(?s)'lpips'.*known: psnr, ssim.*--x and --y"):
+    with pytest.raises(ResultsError, match=r"(?s)family 'perception'.*known: psnr, ssim.*--x and --y"):
         tradeoff(found)
     for image in (rows := scored(values)):
         image.reasons["lpips"] = "needs weights `lpips-alex`"

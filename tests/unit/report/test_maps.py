@@ -119,7 +119,7 @@ def results(root: Path, *labels: str, ids: tuple[str, ...] = IDS) -> list[Result
 
 
 def board(root: Path) -> Path:
-    return root / "_site/boards/toy-x8/sparnet"
+    return root / "site/boards/toy-x8/sparnet"
 
 
 def maps_of(result: Result, image_id: str) -> dict[str, NDArray[np.float64]]:
@@ -167,7 +167,7 @@ def test_a_rebuild_makes_only_what_has_changed(tmp_path: Path) -> None:
     os.utime(stale, ns=(1, 1))
     site.build(tmp_path)
     changed = {name for name, when in times().items() if before.get(name, when) != when}
-    assert changed == {"_site/boards/toy-x8/sparnet/maps/one/face 1.js"}, "an unchanged file is not written"
+    assert changed == {"site/boards/toy-x8/sparnet/maps/one/face 1.js"}, "an unchanged file is not written"
     assert (board(tmp_path) / "means/one.js").read_bytes() != means
 
 

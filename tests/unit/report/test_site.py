@@ -76,11 +76,11 @@ def hostile_results(root: Path) -> None:
 
 def pages(root: Path) -> list[Page]:
     """The first page and the galleries."""
-    return [Page(path) for path in [root / "index.html", *sorted((root / "_site/boards").glob("*/*/[0-9]*.html"))]]
+    return [Page(path) for path in [root / "index.html", *sorted((root / "site/boards").glob("*/*/[0-9]*.html"))]]
 
 
 def all_pages(root: Path) -> list[Page]:
-    return [Page(path) for path in [root / "index.html", *sorted((root / "_site").rglob("*.html"))]]
+    return [Page(path) for path in [root / "index.html", *sorted((root / "site").rglob("*.html"))]]
 
 
 def test_every_reference_is_relative_and_exists(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_nothing_is_fetched_from_elsewhere(tmp_path: Path) -> None:
         assert all(not urlsplit(link["href"]).netloc for link in page.all("link"))
         [policy] = [m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
         assert "default-src 'none'" in policy and "'unsafe-inline'" not in policy.partition("script-src")[2]
-    css = (tmp_path / "_site/assets/site.css").read_text()
+    css = (tmp_path / "site/assets/site.css").read_text()
     assert "@import" not in css and "url(" not in css
 
 
@@ -140,7 +140,7 @@ def test_a_link_in_a_card_is_a_link_only_if_it_is_one_of_the_web(tmp_path: Path)
     card["method"]["paper"] = None
     write_result(tmp_path, card, scored({"a": {"psnr": 1.0, "ssim": 0.5}}))
     site.build(tmp_path)
-    for page in (Page(tmp_path / "_site/provenance.html"), Page(tmp_path / "_site/methods/evil.html")):
+    for page in (Page(tmp_path / "site/provenance.html"), Page(tmp_path / "site/methods/evil.html")):
         assert "javascript:alert(1)" in page.text
         assert not [url for _, url in page.references() if url.startswith("javascript")]
 
@@ -208,7 +208,7 @@ def test_failures_reasons_and_partial_rows_are_said(tmp_path: Path) -> None:
     write_result(tmp_path, broken, [])
     page = Page(site.build(tmp_path))
     assert "needs weights `lpips`" in page.text and "first error" in page.text
-    sources = Page(tmp_path / "_site/provenance.html")
+    sources = Page(tmp_path / "site/provenance.html")
     for text in ("first error", "second <error>", "needs weights `lpips`", "no module named basicsr", "Traceback"):
         assert text in sources.text
     source = page.path.read_text()
@@ -226,7 +226,7 @@ def test_plots_that_are_not_drawn_say_why(tmp_path: Path) -> None:
     write_result(tmp_path, manifest(metrics=metrics), rows)
     for _ in range(2):  # the second build draws nothing anew
         site.build(tmp_path)
-        page = Page(next(tmp_path.glob("_site/boards/*/*/plots.html")))
+        page = Page(next(tmp_path.glob("site/boards/*/*/plots.html")))
         assert len(page.all("img")) == 1, "the distribution of PSNR"
         assert "Distortion against perception" in page.text and "LPIPS: needs weights `lpips-alex`" in page.text
         assert "needs at least two methods and two metrics" in page.text
@@ -235,7 +235,7 @@ def test_plots_that_are_not_drawn_say_why(tmp_path: Path) -> None:
 def test_a_plot_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     write_result(tmp_path, manifest(), scored({k: {"psnr": 20.0 + i} for i, k in enumerate("abc")}))
     site.build(tmp_path)
-    plot = next(tmp_path.glob("_site/boards/*/*/plots/*.svg"))
+    plot = next(tmp_path.glob("site/boards/*/*/plots/*.svg"))
     plot.unlink()
     plot.mkdir()
     with pytest.raises(ResultsError, match=f"{plot.name}: can't be written"):
@@ -250,7 +250,7 @@ def test_a_reason_is_given_once_for_a_metric_and_what_is_made_of_it(tmp_path: Pa
     lpips = {**LPIPS, "aggregates": ["auc-8"]}
     write_result(tmp_path, manifest(metrics={"psnr": PSNR, "lpips": lpips, "nme": nme}), rows)
     site.build(tmp_path)
-    text = Page(tmp_path / "_site/methods/bicubic.html").text
+    text = Page(tmp_path / "site/methods/bicubic.html").text
     assert "needs weights `2dfan4`" in text and "LPIPS AUC@8" in text and "NME AUC@8" not in text
 
 
@@ -258,7 +258,7 @@ def test_provenance_is_on_the_page(tmp_path: Path) -> None:
     card = manifest("sparnet", weights="bundled")
     write_result(tmp_path, card, scored({"a": {"psnr": float("inf"), "ssim": 1.0}}))
     site.build(tmp_path)
-    text = Page(tmp_path / "_site/provenance.html").text
+    text = Page(tmp_path / "site/provenance.html").text
     for expected in (
         card["fingerprint"],
         card["command"],
@@ -362,9 +362,9 @@ def test_site_csv_latex_and_frame_carry_the_same_numbers(tmp_path: Path) -> None
             assert any(cell["data-order"] == repr(exact) for cell in cells), "the page sorts by the exact mean"
             text = f"{exact:.{digits}f}"
             assert text in page.text and text in latex
-    method = Page(tmp_path / "_site/methods/three.html").text
+    method = Page(tmp_path / "site/methods/three.html").text
     assert f"{float(frame['psnr']['three']):.2f}" in method
-    data = (tmp_path / "_site/boards/toy-x8/sparnet/data.js").read_text()
+    data = (tmp_path / "site/boards/toy-x8/sparnet/data.js").read_text()
     stored = json.loads(data[data.index("facesr.section = ") + 17 :].rstrip(";\n"))
     means = {m["label"]: sum(m["values"]["psnr"]) / len(ids) for m in stored["methods"]}
     assert means == pytest.approx(frame["psnr"].to_dict(), abs=1e-8)
@@ -448,7 +448,7 @@ def test_a_paper_is_cited_by_one_key_on_pages_and_in_tables(tmp_path: Path) -> N
     result = write_result(tmp_path, card, scored({"a": {"psnr": 20.0, "ssim": 0.5}}))
     site.build(tmp_path)
     (entry,) = (text for text in bibliography(summarise([result])).entries.values() if "Better" in text)
-    assert entry.startswith("@misc{better2024,") and entry in Page(tmp_path / "_site/provenance.html").text
+    assert entry.startswith("@misc{better2024,") and entry in Page(tmp_path / "site/provenance.html").text
 
 
 def test_mean_landmarks_of_a_torn_file_are_an_error_that_names_it(tmp_path: Path) -> None:
@@ -459,5 +459,5 @@ def test_mean_landmarks_of_a_torn_file_are_an_error_that_names_it(tmp_path: Path
         site.build(tmp_path)
     path.write_text('{"a": [[8, 16], [24, 16]]}')
     site.build(tmp_path)
-    page = Page(tmp_path / "_site/methods/bicubic.html")
+    page = Page(tmp_path / "site/methods/bicubic.html")
     assert [(c["cx"], c["cy"]) for c in page.all("circle")][:2] == [("25.0", "50.0"), ("75.0", "50.0")]

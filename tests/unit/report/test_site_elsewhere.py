@@ -39,7 +39,7 @@ def test_pictures_take_no_second_place_on_one_disk(tmp_path: Path) -> None:
     originals = {p.name: p.stat().st_ino for p in results.rglob("sr/*.png")}
     assert {p.name: p.stat().st_ino for p in out.rglob("sr/*.png")}.keys() == originals.keys()
     linked = [p for p in out.rglob("*.png") if p.stat().st_nlink > 1]
-    assert len(linked) == len([p for p in results.rglob("*.png") if "_site" not in p.parts])
+    assert len(linked) == len([p for p in results.rglob("*.png") if "site" not in p.parts])
     kept = files(out / "toy-x8")
     site.build(results, out)
     assert files(out / "toy-x8") == kept
@@ -101,7 +101,7 @@ def test_an_attention_map_is_shown_for_each_unit(tmp_path: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("L", (4, 4), 10 * unit).save(path)
     site.build(tmp_path)
-    page = Page(tmp_path / "_site/methods/looker.html")
+    page = Page(tmp_path / "site/methods/looker.html")
     units = [
         Path(page.file_of(image["src"])) for image in page.all("img") if image.get("class", "").startswith("attention")
     ]

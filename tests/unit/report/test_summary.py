@@ -14,7 +14,7 @@ from facesr_bench.base.files import write_json
 from facesr_bench.results.frames import to_frame
 from facesr_bench.results.leaderboard import RankedResult, groups, places
 from facesr_bench.results.record import ImageRecord
-from facesr_bench.results.store import Result, newest_results
+from facesr_bench.results.store import MANIFEST, Result, newest_results, open_result
 from facesr_bench.results.summary import records, summarise
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
 
@@ -88,6 +88,13 @@ def test_a_mean_over_infinity_is_infinite(tmp_path: Path) -> None:
     [row] = summarise([write_result(tmp_path, manifest(), scored(values))])
     assert row.means["psnr"] == math.inf
     assert to_frame([row])["psnr"].tolist() == [math.inf]
+    assert row.notes() == ["PSNR: infinite on 1 of 3 images (c)"] and row.notes({"ssim"}) == []
+
+
+def test_a_note_on_infinity_names_three_images(tmp_path: Path) -> None:
+    values = {name: {"psnr": math.inf, "ssim": 1.0} for name in "abcde"}
+    [row] = summarise([write_result(tmp_path, manifest(), scored(values))])
+    assert row.infinite_in_words("psnr") == "infinite on 5 of 5 images (a, b, c, ...)"
 
 
 def test_opposite_infinities_have_no_mean_but_a_reason(tmp_path: Path) -> None:
@@ -293,3 +300,24 @@ def test_places() -> None:
         ({"a": 1.0}, True, [set(), set()]),
     ):
         assert list(map(set, places(given, higher_is_better))) == expected
+
+
+def test_columns_stand_where_their_cards_say(tmp_path: Path) -> None:
+    """A metric of one's own falls in place by name, unless its card gives it a place."""
+    cards: dict[str, dict[str, Any]] = {"ssim": SSIM, "psnr": PSNR, "alpha": {"higher_is_better": None}}
+    cards |= {"mine": {**SSIM, "order": 0}, "zeta": {**SSIM, "order": 100}}
+    values = {"a": {"psnr": 20.0, "ssim": 0.5, "mine": 1.0, "zeta": 2.0, "alpha": 3.0}}
+    result = write_result(tmp_path, manifest(metrics=cards), scored(values))
+    (group,) = groups(summarise([result]))
+    assert [info.name for info in group.metrics] == ["mine", "psnr", "ssim", "alpha", "zeta"]
+
+
+def test_results_of_the_first_release_keep_the_order_of_their_columns(tmp_path: Path) -> None:
+    """Their manifests say nothing of places."""
+    old = {key: {"title": key, "higher_is_better": True} for key in ("fid[clean]", "psnr", "ssim", "lpips@vgg")}
+    result = write_result(tmp_path, manifest(metrics=old), scored({"a": {"psnr": 20.0}}))
+    write_json(result.folder / MANIFEST, {**result.manifest.to_json(), "schema_version": 1, "metrics": old})
+    (group,) = groups(summarise([open_result(result.folder)]))
+    assert [info.name for info in group.metrics] == ["psnr", "ssim", "fid[clean]", "lpips@vgg"]
+    families = ["fidelity", "fidelity", "perception", "perception"]
+    assert [info.family for info in group.metrics] == families

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from facesr_bench import DegradationBase, Image8
-from facesr_bench.images.resize import resize
+from facesr_bench import DegradationBase, Image8, resize
 
 
 class Degradation(DegradationBase):

@@ -25,7 +25,7 @@ class Sharpen(nn.Module):
 class Method(MethodBase):
     def load(self) -> None:
         """Build the network, once. With a checkpoint (its verified file is self.weights):
-        `load_strictly(self.network, self.weights, self.card.name)` from facesr_bench.weights reads .pth and
+        `load_strictly(self.network, self.weights, self.card.name)` from facesr_bench reads .pth and
         .safetensors safely and explains what does not fit."""
         self.network = Sharpen().eval().to(self.device)
 

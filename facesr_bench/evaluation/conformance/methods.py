@@ -1,0 +1,176 @@
+"""Checks of methods: what `upscale` returns for pictures of random colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from facesr_bench.base.errors import FaceSRBenchError, WeightsError
+from facesr_bench.evaluation.conformance.checks import Check, all_of, faces, made
+from facesr_bench.plugins.cards import MethodCard
+from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
+from facesr_bench.plugins.registry import Plugin
+from facesr_bench.weights import resolve_method
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BATCH_TOLERANCE = 1e-5
+_TRY_SCALES = (8, 4, 2, 1)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A method that has upscaled once.
+
+    Attributes:
+        inputs: three pictures; size: height and width expected of what is made of them.
+        sr: what was made of them; carries_gradient: whether it could be trained through.
+    """
+
+    method: MethodBase
+    inputs: Tensor
+    size: tuple[int, int]
+    sr: Tensor
+    carries_gradient: bool
+
+
+def check_method(
+    plugin: Plugin[MethodCard], cls: type[Any], weights: str | None, argument: str | None
+) -> Iterator[Check]:
+    """Load it, let it upscale three pictures, and look at what comes out."""
+    with TemporaryDirectory(prefix="facesr-bench-") as folder:
+        note, path = "", None
+        try:
+            path, note = _weights(plugin, cls, weights, Path(folder))
+        except FaceSRBenchError as error:
+            yield Check("load", str(error))
+            return
+        context = MethodContext(plugin.require_card(), _scale(plugin.require_card()), path, argument)
+        check, method = made("load", lambda: _loaded(cls, context))
+    yield Check(check.name, check.problem, check.details, note if check.problem is None else "")
+    if method is None:
+        return
+    check, ready = made("upscale", lambda: _upscaled(method))
+    yield check
+    if isinstance(ready, _Ready):
+        yield from all_of(_CHECKS, ready)
+
+
+def _weights(
+    plugin: Plugin[MethodCard], cls: type[MethodBase], weights: str | None, folder: Path
+) -> tuple[Path | None, str]:
+    """The checkpoint's file, and what to say of it: where the published one is missing, one with random numbers."""
+    try:
+        found = resolve_method(plugin, weights)
+    except WeightsError:
+        random = cls.random_weights(plugin.require_card(), folder) if weights is None else None
+        if random is None:
+            raise
+        return random, "with random weights, since its own are not on this machine"
+    return (found.path if found else None), ""
+
+
+def _scale(card: MethodCard) -> int:
+    """A scale that the method can do; with one output size, one that divides it."""
+    scales = card.scales or _TRY_SCALES
+    return next((s for s in scales if card.output_size is None or card.output_size % s == 0), scales[0])
+
+
+def _side(method: MethodBase) -> int:
+    size = method.card.output_size
+    return size // method.scale if size else 16
+
+
+def _loaded(cls: type[Any], context: MethodContext) -> MethodBase:
+    method = make_method(cls, context)
+    method.load()
+    method.output_size(_side(method), _side(method))
+    return method
+
+
+def _upscaled(method: MethodBase) -> _Ready | str:
+    import torch
+
+    side = _side(method)
+    inputs = method.batch([method.given(picture) for picture in faces(side, 3)])
+    kept = inputs.clone()
+    sr: Any = method.upscale(inputs)
+    if not torch.is_tensor(sr):
+        return f"upscale returned a {type(sr).__name__}; expected a torch.Tensor"
+    if not torch.equal(kept, inputs):
+        return "upscale changed its input in place; clone it first"
+    return _Ready(method, inputs, method.output_size(side, side), sr.detach(), sr.requires_grad)
+
+
+def _shape(ready: _Ready) -> str | None:
+    expected = (3, 3, *ready.size)
+    found = tuple(ready.sr.shape)
+    return None if found == expected else f"returned {found} for 3 images; expected {expected}"
+
+
+def _dtype(ready: _Ready) -> str | None:
+    import torch
+
+    return None if ready.sr.dtype == torch.float32 else f"returned {ready.sr.dtype}; expected torch.float32"
+
+
+def _range(ready: _Ready) -> str | None:
+    import torch
+
+    if not torch.isfinite(ready.sr).all():
+        return "returned NaN or infinite values"
+    low, high = float(ready.sr.min()), float(ready.sr.max())
+    return None if low >= 0 and high <= 1 else f"values in [{low:.4g}, {high:.4g}]; expected [0, 1] (clamp them)"
+
+
+def _determinism(ready: _Ready) -> str | None:
+    difference = float((ready.method.upscale(ready.inputs).detach() - ready.sr).abs().max())
+    if difference == 0:
+        return None
+    what = f"the same input gave another output (difference {difference:.2g})"
+    return f"{what}; seed it, and call .eval() on the network"
+
+
+def _batch_invariance(ready: _Ready) -> str | None:
+    import torch
+
+    singles = [ready.method.upscale(ready.inputs[i : i + 1]).detach() for i in range(len(ready.inputs))]
+    difference = float((torch.cat(singles) - ready.sr).abs().max())
+    if difference <= BATCH_TOLERANCE:
+        return None
+    what = f"one by one, images differ by {difference:.2g} from the same in a batch (at most {BATCH_TOLERANCE:g})"
+    return f"{what}; is a norm layer in training mode?"
+
+
+def _no_gradient(ready: _Ready) -> str | None:
+    return None if not ready.carries_gradient else "the output carries a gradient; use torch.inference_mode()"
+
+
+def _odd_sizes(ready: _Ready) -> str | None:
+    height, width = 13, 17
+    method = ready.method
+    try:
+        expected = method.output_size(height, width)
+        output = method.upscale(method.batch([method.given(faces(32, 1)[0][:height, :width])]))
+    except (FaceSRBenchError, ValueError):
+        return None  # refused clearly
+    except Exception as error:
+        what = f"a {width}x{height} LR ends in {type(error).__name__}"
+        return f"{what}; if sizes are limited, say so in the card (output_size) or raise MethodError in output_size"
+    found = tuple(output.shape[-2:])
+    return None if found == expected else f"a {width}x{height} LR gave {found}, not {expected}"
+
+
+_CHECKS = {
+    "shape": _shape,
+    "dtype": _dtype,
+    "range": _range,
+    "determinism": _determinism,
+    "batch invariance": _batch_invariance,
+    "no gradient": _no_gradient,
+    "odd sizes": _odd_sizes,
+}

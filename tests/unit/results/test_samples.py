@@ -1,0 +1,49 @@
+"""What is kept of prepared images beside their pixels."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from facesr_bench.base.errors import ResultsError
+from facesr_bench.results.samples import SampleRecord, Samples, read_landmarks, read_samples
+
+EXACT = SampleRecord("a ü", [(1 / 3, math.pi), (0.1 + 0.2, -5.0)], "Ada")
+
+
+def test_floats_are_read_as_they_were_written(tmp_path: Path) -> None:
+    Samples(tmp_path).add(EXACT)
+    Samples(tmp_path).add(SampleRecord("b"))
+    assert read_samples(tmp_path) == {"a ü": EXACT, "b": SampleRecord("b")}
+    assert read_landmarks(tmp_path, ["b", "a ü"]) == [[(0.333, 3.142), (0.3, -5.0)]]
+
+
+def test_an_image_has_one_line(tmp_path: Path) -> None:
+    for _ in range(2):
+        samples = Samples(tmp_path)
+        samples.add(EXACT)
+        samples.add(EXACT)
+    assert (tmp_path / "samples.jsonl").read_bytes().count(b"\n") == 1
+
+
+def test_a_torn_line_is_missing_and_spoils_no_other(tmp_path: Path) -> None:
+    Samples(tmp_path).add(EXACT)
+    Samples(tmp_path).add(SampleRecord("b", identity="Bob"))
+    path = tmp_path / "samples.jsonl"
+    path.write_bytes(path.read_bytes()[:-5])
+    assert list(read_samples(tmp_path)) == ["a ü"]
+    Samples(tmp_path).add(SampleRecord("c"))
+    assert list(read_samples(tmp_path)) == ["a ü", "c"]
+
+
+def test_landmarks_of_an_earlier_release_stand_in_for_missing_lines(tmp_path: Path) -> None:
+    path = tmp_path / "landmarks.json"
+    path.write_text('{"old": [[1, 2]], "a ü": [[9, 9]]}')
+    Samples(tmp_path).add(EXACT)
+    assert read_landmarks(tmp_path, ["old", "a ü", "neither"]) == [[(1.0, 2.0)], [(0.333, 3.142), (0.3, -5.0)]]
+    path.write_text('{"old": [[1, 2')
+    assert len(read_landmarks(tmp_path, ["a ü"])) == 1
+    with pytest.raises(ResultsError, match=r"landmarks\.json: can't be read"):
+        read_landmarks(tmp_path, ["old"])
