@@ -123,19 +123,19 @@ REWRITTEN: dict[tuple[str, str], tuple[str, str]] = {
     ),
     ("method", "sparnet"): (
         "4d8dfe64a4147d780e0f8880baa961435bc9e4a43fb5c6337f4c741576320029",
-        "5e2ea356932347cc98caf34f294226a635a3d63b7b0279c3d230d4ba6ddd32c1",
+        "fc2d668347a223a10d4402d206f781d83db7a73fdf558ef0cd1a77bc3b235119",
     ),
     ("method", "sparnet-light-3d"): (
         "5b53589f9965edd51b71e721d3432dc0576cc0d57bb3d595f6615490d9b775ec",
-        "ed48ffe4780196cbc46bca60181e6426949442333390e56e36723176f16c37b7",
+        "4ea11136897caf7529061d625f025b894f16b271f13f71d4e5d4613b161a08be",
     ),
     ("method", "sparnethd"): (
         "89d3102e17f6b18d53936e4b7257d14f4fd6f4af36ff2f2066871ddd09377e4a",
-        "dfcbee83af4b678bcc28597b91ae80709e88578b8377932d7c6cb71faf7d2ac1",
+        "b082799109c94e0d36ea743e097505fc226833c823825e19475c72e51410cc66",
     ),
     ("method", "sparnethd-3d"): (
         "66bca1db7325165073d8522129202a49eba49a1fd34267d8544377cef2055d0b",
-        "c18c3f4b96bb2a113c63cd6568f3b66bfb5c98dd57ba7c543cccd5c620187d2d",
+        "aa948af6df9615ef4a7749f6ce140137e9dd07e12aece249576ca45af208c214",
     ),
     ("dataset", "celeba"): (
         "e50490641ee9a01a4a3c040760fb5d6e8157d5bc2842f34a747f82d616c03e85",
