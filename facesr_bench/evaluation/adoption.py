@@ -164,5 +164,5 @@ REWRITTEN: dict[tuple[str, str], tuple[str, str]] = {
 }
 """Built-ins whose code has changed since schema 1, but not their numbers: (kind, name) -> (its hash then, now).
 
-Whoever changes one of them puts the new hash here where the numbers are the same to the last bit, else removes it.
+An entry whose second hash is not today's does nothing: that code has changed again, and its results are computed anew.
 """
