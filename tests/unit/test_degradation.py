@@ -169,7 +169,9 @@ def test_validate_passes_the_built_in(name: str, capsys: pytest.CaptureFixture[s
     assert f"degradation {name}" in out and "determinism" in out and "seeds" in out
 
 
-NOISE = "return (hr[::step, ::step] // 2 + np.random.default_rng(seed).integers(9, dtype=np.uint8)), {}"
+NOISE = (
+    "return (hr[::step, ::step] // 2 + np.random.default_rng(seed).integers(9, size=(16, 16, 3), dtype=np.uint8)), {}"
+)
 
 
 @pytest.mark.parametrize(

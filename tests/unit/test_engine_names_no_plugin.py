@@ -36,7 +36,7 @@ METHODS_MAY = {
     "api.py": {"sparnet"},  # the default profile of `score`
     "cli/score.py": {"sparnet"},  # likewise
     "evaluation/request.py": {"sparnet"},  # likewise
-    "evaluation/conformance.py": {"sparnet"},  # the profile under which metrics are tried
+    "evaluation/conformance/metrics.py": {"sparnet"},  # the profile under which metrics are tried
     "functional/inception.py": {"bilinear"},  # a way to resize
     "training/recipe.py": {"sparnethd"},  # a degradation of the same name
 }

@@ -12,7 +12,7 @@ from facesr_bench.plugins import registry
 from facesr_bench.training.config import AdversarialSettings, FaceSettings, PixelSettings, describe, parse_assignments
 from facesr_bench.training.recipe import RECIPE_FILE, find, read_recipe, trainable
 
-METHODS = ("sparnet", "sparnet-light-3d", "sparnethd", "sparnethd-3d")
+METHODS = ("edsr", "sparnet", "sparnet-light-3d", "sparnethd", "sparnethd-3d", "srcnn")
 
 
 def test_what_can_be_trained() -> None:
@@ -23,7 +23,7 @@ def test_what_can_be_trained() -> None:
 def test_the_network_is_the_one_of_the_card(method: str) -> None:
     settings = find(method).settings()
     card = registry.methods().get(method).require_card()
-    assert card.output_size == settings.data.image_size
+    assert card.output_size in (None, settings.data.image_size)
     assert {name: settings.network[name] for name in card.options} == card.options
 
 
