@@ -40,7 +40,8 @@ def apply(
         The picture (hr_size x hr_size, or as cropped where the protocol has no hr_size), and the landmarks in it.
 
     Raises:
-        DataError: the picture is too small or not square, or what the rule needs is missing.
+        DataError: the picture is too small (nothing is enlarged to be ground truth) or not square, or what the rule
+            needs is missing.
     """
     square = _square(sample_id, hr, landmarks, box, protocol)
     if square is not None:
@@ -54,6 +55,11 @@ def apply(
         raise DataError(
             f"{sample_id}: the picture is {width}x{height}, and protocol {protocol.name} takes square ones to "
             f"{protocol.hr_size}x{protocol.hr_size}; crop it to a square, or choose a protocol that does"
+        )
+    if height < protocol.hr_size:
+        raise DataError(
+            f"{sample_id}: its face is {width}x{height} px, smaller than the {protocol.hr_size}x{protocol.hr_size} of "
+            f"protocol {protocol.name}; enlarged, it would be no ground truth (is this an LR picture?)"
         )
     if landmarks is not None:
         landmarks = (landmarks + 0.5) * (protocol.hr_size / height) - 0.5
