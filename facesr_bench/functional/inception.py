@@ -52,7 +52,7 @@ class Inception:
     def __init__(self, weights: Path, device: str = "cpu") -> None:
         from torch import nn
 
-        network = _architecture()
+        network = architecture()
         tensors = read_state_dict(weights)
         add_batch_counts(network, tensors)
         load_tensors(network, tensors, weights, "FID's Inception v3")
@@ -88,7 +88,7 @@ def write_random_weights(path: Path) -> Path:
     Returns:
         `path`.
     """
-    return write_random(_architecture(), path)
+    return write_random(architecture(), path)
 
 
 def preprocess(image: Image8, resizer: Resizer) -> Tensor:
@@ -154,7 +154,7 @@ def _channels_first(image: Image8) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float()
 
 
-def _architecture() -> nn.Module:
+def architecture() -> nn.Module:
     """The network with arbitrary weights. pytorch-fid's own constructor is not used: it downloads before it returns."""
     import torch
     from pytorch_fid import inception as fid

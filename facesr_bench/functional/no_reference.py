@@ -112,7 +112,7 @@ class NoReference:
         self.name = name
         self._metric, self.files = _make(name, device)
         self.higher_is_better = not self._metric.lower_better
-        self.range = _bounds(self._metric.score_range)
+        self.range = bounds(self._metric.score_range)
         self.version = str(_pyiqa().__version__)
 
     def score(self, image: Image8) -> float:
@@ -207,7 +207,7 @@ def _check_complete(name: str, recipe: Recipe, metric: Any, path: Path) -> None:
         raise WeightsError(f"pyiqa:{name}: {path} lacks {len(lacking)} tensors, {lacking[0]} first")
 
 
-def _bounds(declared: str | None) -> tuple[float, float] | None:
+def bounds(declared: str | None) -> tuple[float, float] | None:
     """pyiqa writes `0, 100`, and `~0, ~100` where it is only rough."""
     try:
         low, high = (float(part) for part in (declared or "").split(","))

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from facesr_bench.base.errors import MetricError, WeightsError
-from facesr_bench.functional.inception import SIDE, Inception, Resizer, _architecture, preprocess
+from facesr_bench.functional.inception import SIDE, Inception, Resizer, architecture, preprocess
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
 
@@ -142,7 +142,7 @@ def test_the_callers_random_numbers_are_left_alone() -> None:
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
-    _architecture()
+    architecture()
     assert torch.equal(torch.rand(3), expected)
 
 
