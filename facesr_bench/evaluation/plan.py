@@ -27,12 +27,14 @@ from facesr_bench.evaluation.inputs import Source, open_source
 from facesr_bench.evaluation.job import Facts, Job
 from facesr_bench.evaluation.metrics import Setup, find_metrics, profile_for
 from facesr_bench.evaluation.request import RunRequest
+from facesr_bench.plugins.argument import Argument
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.degradation import find_degradation
 from facesr_bench.plugins.degradation import identity as degradation_identity
 from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
 from facesr_bench.plugins.profile import Profile
 from facesr_bench.plugins.registry import Plugin
+from facesr_bench.plugins.sidecar import Stated
 from facesr_bench.plugins.spec import MethodSpec
 from facesr_bench.results.arrays import References
 from facesr_bench.results.record import (
@@ -206,8 +208,9 @@ def open_entry(setting: Setting, spec: MethodSpec, chosen: Sequence[str]) -> Ent
     try:
         found = weights.resolve_method(spec.plugin, spec.weights)
         label = _label(spec, found.name if found else None, precision)
-        _refuse_unaligned(setting, spec.plugin.require_card())
-        result = _open_result(setting, spec, found, label, spec.plugin.code_hash())
+        argument = spec.opened()
+        _refuse_unaligned(setting, argument.card if argument else spec.plugin.require_card())
+        result = _open_result(setting, spec, argument, found, label)
     except ResultsError:
         raise
     except FaceSRBenchError as error:
@@ -229,12 +232,15 @@ def _refuse_unaligned(setting: Setting, card: MethodCard) -> None:
         )
 
 
-def _open_result(setting: Setting, spec: MethodSpec, found: weights.Weights | None, label: str, code: str) -> Result:
+def _open_result(
+    setting: Setting, spec: MethodSpec, argument: Argument | None, found: weights.Weights | None, label: str
+) -> Result:
     """Open or create the result folder of this exact configuration."""
-    weights_hash = found.sha256 if found else _loose_weights(spec.plugin)
-    key = result_fingerprint(setting, spec.plugin.name, code, weights_hash, spec.argument_hash())
+    code, weights_hash = spec.plugin.code_hash(), found.sha256 if found else _loose_weights(spec.plugin)
+    argument_hash = argument.sha256 if argument else None
+    key = result_fingerprint(setting, spec.plugin.name, code, weights_hash, argument_hash)
     folder = inside(setting.root.parent, f"{setting.root.name}/{file_name(label)}/{key}")
-    manifest = _manifest(setting, spec, found, label, key, code)
+    manifest = _manifest(setting, spec, argument, found, label, key, code)
     if spec.argument is None and not folder.exists():  # schema 1 knew no arguments
         adoption.adopt(setting, spec.plugin, weights_hash, folder)
     if (folder / MANIFEST).exists():
@@ -255,7 +261,7 @@ def failed_result(setting: Setting, spec: MethodSpec, label: str, message: str, 
     """
     if spec.plugin.card is None:
         return None
-    manifest = _manifest(setting, spec, None, label, "failed", _code_hash(spec))
+    manifest = _manifest(setting, spec, None, None, label, "failed", _code_hash(spec))
     manifest = manifest.failed(message, details, spec.weights or spec.plugin.card.default_weights)
     result = Result(setting.root / file_name(label) / "failed", manifest)
     result.save_manifest()
@@ -294,9 +300,16 @@ def _loose_weights(plugin: Plugin[MethodCard]) -> str | None:
 
 
 def _manifest(
-    setting: Setting, spec: MethodSpec, found: weights.Weights | None, label: str, key: str, code: str | None
+    setting: Setting,
+    spec: MethodSpec,
+    argument: Argument | None,
+    found: weights.Weights | None,
+    label: str,
+    key: str,
+    code: str | None,
 ) -> Manifest:
-    method = spec.plugin.require_card()
+    method = argument.card if argument else spec.plugin.require_card()
+    stated = argument.stated if argument else Stated()
     dataset = setting.plugin.require_card()
     now = _now()
     return Manifest(
@@ -313,9 +326,9 @@ def _manifest(
             title=method.title,
             summary=method.summary,
             label=label,
-            weights=found.name if found else None,
+            weights=found.name if found else stated.weights,
             weights_sha256=found.sha256 if found else None,
-            training_data=found.training_data if found else None,
+            training_data=found.training_data if found else stated.training_data,
             precision=setting.options.precision,
             parameters=method.parameters,
             licence=method.licence,
@@ -323,6 +336,11 @@ def _manifest(
             code=method.code,
             code_hash=code,
             assumed_aligned=_unaligned(setting, method) and setting.options.assume_aligned,
+            argument=argument.text if argument else None,
+            argument_sha256=argument.sha256 if argument else None,
+            reported_ms=stated.milliseconds,
+            reported_on=stated.measured_on,
+            remarks=argument.remarks(setting.source.items.keys()) if argument else (),
         ),
         environment=_environment(setting.options.device),
         request=_request(setting, spec),

@@ -44,7 +44,8 @@ def load_method(
     Raises:
         FaceSRBenchError: it can't be loaded.
     """
-    card = spec.plugin.require_card()
+    argument = spec.opened()
+    card = argument.card if argument else spec.plugin.require_card()
     context = MethodContext(card, protocol.scale, weights, spec.argument, device, precision)
     try:
         method = make_method(spec.plugin.load_class(), context)

@@ -107,7 +107,10 @@ class MethodCard(_Card):
     """What a method is; its behaviour is the class `Method` in method.py beside the card."""
 
     DESCRIPTIVE = frozenset(
-        {"schema_version", "title", "summary", "parameters", "licence", "paper", "code", "weights", "default_weights"}
+        {
+            *("schema_version", "title", "summary", "parameters", "licence", "paper", "code"),
+            *("weights", "default_weights", "opens"),
+        }
     )
 
     schema_version: Literal[1]
@@ -127,6 +130,20 @@ class MethodCard(_Card):
     takes_argument: bool = Field(
         default=False, description="a text must follow the colon, as in `images:DIR`; a file or folder is hashed"
     )
+    takes_pattern: bool = Field(
+        default=False, description="its argument may end in a pattern such as `{id}_00.png`, which --suffix writes"
+    )
+    opens: tuple[str, ...] = Field(
+        default=(),
+        description="what its argument may be, for those who type the argument alone: suffixes of files (`.onnx`), and "
+        "`pictures` for a folder of them",
+    )
+    deterministic: bool = Field(default=True, description="false: it draws random numbers, from `seed`")
+    seed: int | None = Field(
+        default=None,
+        ge=0,
+        description="with the protocol and the image's id it makes what random numbers begin at, for each image",
+    )
     parameters: int | None = Field(default=None, ge=0)
     licence: str
     paper: Paper | None = None
@@ -141,6 +158,12 @@ class MethodCard(_Card):
             raise ValueError(f"default_weights is {self.default_weights!r}, which [weights] does not have")
         if self.weights and self.default_weights is None:
             raise ValueError("default_weights must name one of [weights]")
+        return self
+
+    @model_validator(mode="after")
+    def _names_its_seed(self) -> MethodCard:
+        if not self.deterministic and self.seed is None:
+            raise ValueError("deterministic = false needs a seed, such as seed = 0: without, no row can be made again")
         return self
 
 

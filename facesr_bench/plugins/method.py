@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from facesr_bench.base.errors import MethodError
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
+from facesr_bench.plugins.argument import Argument
 from facesr_bench.plugins.cards import MethodCard
 
 if TYPE_CHECKING:
@@ -90,6 +91,22 @@ class MethodBase(ABC):
         `facesr-bench validate` computes with it where the card's own checkpoints are missing.
         """
         return None
+
+    @classmethod
+    def open_argument(cls, card: MethodCard, argument: str) -> Argument:
+        """What an argument makes of this method, for a card that takes one: without opening any network.
+
+        A class overrides it where the argument decides something of the card, where a file states something of the
+        method, or where other files than the argument itself can change a number. `context.card` is then the card that
+        it returned.
+
+        Args:
+            card: the plug-in's own.
+
+        Raises:
+            FaceSRBenchError: what the argument names is missing, or not what this method takes.
+        """
+        return Argument(argument, card)
 
     def load(self) -> None:  # noqa: B027  (interpolation has nothing to open)
         """Open networks: called once, before the first `upscale`.

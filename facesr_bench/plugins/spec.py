@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import traceback
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from facesr_bench.base.errors import MetricError, PluginError, WeightsError
+from facesr_bench.base.errors import (
+    PLUGIN_ERRORS,
+    FaceSRBenchError,
+    MetricError,
+    PluginError,
+    WeightsError,
+    describe,
+)
 from facesr_bench.base.grammar import Column, Spec, split_list
-from facesr_bench.base.hashing import file_sha256
-from facesr_bench.base.suggest import expanded, unknown
+from facesr_bench.base.suggest import unknown
+from facesr_bench.plugins.argument import Argument
 from facesr_bench.plugins.cards import MethodCard, MetricCard
 from facesr_bench.plugins.registry import Plugin, Registry, methods, metrics
 
@@ -46,17 +52,26 @@ class MethodSpec:
             return self.label
         name = self.plugin.name
         if self.argument is not None:
-            name += f":{Path(self.argument).name or self.argument}"
+            name += f":{_short(self.argument)}"
         default = self.plugin.card.default_weights if self.plugin.card else None
         return name if weights is None or weights == default else f"{name}@{weights}"
 
-    def argument_hash(self) -> str | None:
-        """sha256 of the file or folder that the argument names, or else of its text; None without one.
+    def opened(self) -> Argument | None:
+        """What its argument is; None for a method without. Its code is imported for that.
 
         Raises:
-            DataError: a file can't be read.
+            FaceSRBenchError: what the argument names is missing, or not what the method takes.
         """
-        return None if self.argument is None else hash_argument(self.argument)
+        if self.argument is None:
+            return None
+        card, cls = self.plugin.require_card(), self.plugin.load_class()
+        try:
+            return cls.open_argument(card, self.argument)  # type: ignore[no-any-return]
+        except FaceSRBenchError:
+            raise
+        except PLUGIN_ERRORS as error:
+            message = f"{card.name} can't open {self.argument}: {describe(error)}"
+            raise PluginError(message, traceback.format_exc()) from error
 
 
 def parse_method(text: str, registry: Registry[MethodCard] | None = None) -> MethodSpec:
@@ -83,6 +98,12 @@ def parse_method(text: str, registry: Registry[MethodCard] | None = None) -> Met
     return MethodSpec(plugin, weights, spec.argument, spec.label, text)
 
 
+def _short(argument: str) -> str:
+    """The last part of a path that is the same for every image: `gfpgan` of `out/gfpgan/{id}_00.png`."""
+    parts = [part for part in Path(argument).parts if "{" not in part]
+    return Path(*parts).name or argument
+
+
 def check_labels(specs: Sequence[MethodSpec]) -> None:
     """Refuse a label that two rows would have.
 
@@ -92,24 +113,11 @@ def check_labels(specs: Sequence[MethodSpec]) -> None:
     distinct = [spec for at, spec in enumerate(specs) if spec not in specs[:at]]
     rows = Counter(spec.row(spec.weights) for spec in distinct)
     for spec in specs:
-        if spec.label is not None and rows[spec.label] > 1:
-            raise PluginError(f"two rows would be called {spec.label!r}: give each a label of its own")
-
-
-def hash_argument(argument: str) -> str:
-    """sha256 of a file's content, of a folder's files with their names, or of any other text.
-
-    Raises:
-        DataError: a file can't be read.
-    """
-    path = expanded(argument)
-    if path.is_file():
-        return file_sha256(path)
-    if not path.is_dir():
-        return hashlib.sha256(argument.encode()).hexdigest()
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    listed = [(file.relative_to(path).as_posix(), file_sha256(file)) for file in files]
-    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
+        row = spec.row(spec.weights)
+        if rows[row] > 1 and (spec.label is not None or spec.argument is not None):
+            raise PluginError(
+                f"two rows would be called {row!r}: give each a label of its own, as in LABEL={spec.text}"
+            )
 
 
 @dataclass(frozen=True)

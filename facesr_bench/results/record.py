@@ -187,6 +187,9 @@ class MethodRecord(Part):
         weights: the name or file of its weights, or None for a method without.
         code_hash: None where the code could not be read.
         assumed_aligned: it needs FFHQ-aligned faces, and only the user says that these are.
+        argument: what followed the method's colon, as it was asked for; argument_sha256: of what it holds.
+        reported_ms: milliseconds for one image that were stated and not measured here; reported_on: for which device.
+        remarks: what a reader of its numbers must know, one sentence each.
     """
 
     name: str
@@ -204,6 +207,11 @@ class MethodRecord(Part):
     code_hash: str | None = None
     cost: CostRecord = CostRecord()
     assumed_aligned: bool = False
+    argument: str | None = None
+    argument_sha256: str | None = None
+    reported_ms: float | None = None
+    reported_on: str | None = None
+    remarks: tuple[str, ...] = ()
 
 
 class EnvironmentRecord(Part):

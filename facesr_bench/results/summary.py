@@ -105,6 +105,7 @@ class ResultSummary(Totals):
             yield f"did not run: {self.error}"
         if self.result.manifest.method.assumed_aligned:
             yield "needs FFHQ-aligned faces; that these are is the user's word (--assume-aligned)"
+        yield from self.result.manifest.method.remarks
         held = self.result.manifest.data.count
         if held < self.total:
             yield f"{held} of the {self.total} images of {self.protocol}"

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from facesr_bench.base.errors import CardError, PluginError
+from facesr_bench.base.hashing import canonical
 from facesr_bench.plugins import loading
 from facesr_bench.plugins import registry as plugins
+from facesr_bench.plugins.argument import hash_argument
 from facesr_bench.plugins.cards import MethodCard
-from facesr_bench.plugins.spec import check_labels, hash_argument, parse_method, split_list
+from facesr_bench.plugins.sidecar import Stated, read_stated
+from facesr_bench.plugins.spec import check_labels, parse_method, split_list
 
 CARD = """
 schema_version = 1
@@ -270,6 +273,67 @@ def test_two_rows_of_one_label_are_refused() -> None:
     for text in ("a=bicubic", "sparnet=bicubic"):
         with pytest.raises(PluginError, match="two rows would be called"):
             check_labels([*specs, parse_method(text)])
+
+
+def test_two_arguments_of_one_name_need_labels(tmp_path: Path) -> None:
+    """The newer of two results of one label hides the older one."""
+    folder = make(tmp_path / "mine", "mine")
+    (folder / "card.toml").write_text(f"takes_argument = true\n{(folder / 'card.toml').read_text()}")
+    specs = [parse_method(f"{folder}:{text}") for text in ("a/out", "b/out/{id}_00.png")]
+    with pytest.raises(PluginError, match="two rows would be called 'mine:out': give each a label"):
+        check_labels(specs)
+    check_labels([specs[0], dataclasses.replace(specs[1], label="b")])
+
+
+OPENS = """
+from dataclasses import dataclass
+from facesr_bench import MethodBase
+from facesr_bench.plugins.argument import Argument
+from facesr_bench.plugins.sidecar import Stated
+
+class Method(MethodBase):
+    @classmethod
+    def open_argument(cls, card, argument):
+        if argument == "bad":
+            raise KeyError("no such thing")
+        stated = Stated(title="As stated", licence="CC0", milliseconds=12.5, weights="third epoch")
+        return Argument(argument, stated.applied(card.model_copy(update={"seed": 3})), stated)
+
+    def upscale(self, lr):
+        return lr
+"""
+
+
+def test_an_argument_decides_the_card_that_its_method_has(tmp_path: Path) -> None:
+    folder = make(tmp_path / "mine", "mine", code=OPENS)
+    (folder / "card.toml").write_text(f"takes_argument = true\n{(folder / 'card.toml').read_text()}")
+    opened = parse_method(f"{folder}:x").opened()
+    assert opened is not None and (opened.card.title, opened.card.licence, opened.card.seed) == ("As stated", "CC0", 3)
+    assert opened.stated.milliseconds == 12.5 and opened.sha256 == hash_argument("x")
+    with pytest.raises(PluginError, match="mine can't open bad: KeyError"):
+        parse_method(f"{folder}:bad").opened()
+    assert parse_method("bicubic").opened() is None
+
+
+def test_what_a_file_states_is_checked(tmp_path: Path) -> None:
+    path = tmp_path / "net.toml"
+    assert read_stated(Stated, path) == Stated(), "a method of which nothing is stated"
+    path.write_text('title = "Mine"\nmilliseconds = 0\nlicense = "MIT"\n')
+    with pytest.raises(CardError, match=r"net\.toml: 2 problem") as error:
+        read_stated(Stated, path)
+    assert "did you mean 'licence'" in str(error.value) and "milliseconds" in str(error.value)
+    path.write_text('title = "Mine"\nlicence = "MIT"\nmilliseconds = 3\n')
+    assert canonical(read_stated(Stated, path)) == {}, "prose changes no fingerprint"
+
+
+def test_a_method_that_is_random_names_its_seed(tmp_path: Path) -> None:
+    folder = make(tmp_path / "mine", "mine")
+    card = (folder / "card.toml").read_text()
+    (folder / "card.toml").write_text(f"deterministic = false\n{card}")
+    with pytest.raises(CardError, match="needs a seed"):
+        parse_method(str(folder))
+    (folder / "card.toml").write_text(f"deterministic = false\nseed = 0\n{card}")
+    assert parse_method(str(folder)).plugin.require_card().seed == 0
 
 
 def test_a_card_has_from_its_implementation_what_it_does_not_say() -> None:

@@ -13,6 +13,7 @@ from facesr_bench.evaluation.conformance.checks import Check, all_of, faces, mad
 from facesr_bench.plugins.cards import MethodCard
 from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
 from facesr_bench.plugins.registry import Plugin
+from facesr_bench.plugins.spec import MethodSpec
 from facesr_bench.weights import resolve_method
 
 if TYPE_CHECKING:
@@ -46,10 +47,12 @@ def check_method(
         note, path = "", None
         try:
             path, note = _weights(plugin, cls, weights, Path(folder))
+            opened = MethodSpec(plugin, weights, argument).opened()
         except FaceSRBenchError as error:
             yield Check("load", str(error))
             return
-        context = MethodContext(plugin.require_card(), _scale(plugin.require_card()), path, argument)
+        card = opened.card if opened else plugin.require_card()
+        context = MethodContext(card, _scale(card), path, argument)
         check, method = made("load", lambda: _loaded(cls, context))
     yield Check(check.name, check.problem, check.details, note if check.problem is None else "")
     if method is None:
