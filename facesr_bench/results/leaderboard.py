@@ -61,6 +61,18 @@ class Group:
         """`330`, or `10 of 330` for a part of the set."""
         return in_words(self.n, self.total)
 
+    def people(self, row: RankedResult) -> dict[str, str]:
+        """Whom a row's images show, where that is known; of ranked rows, which saw the same images, each may say it."""
+        saying = [other for other in self.rows if other.comparable] if row.comparable else [row]
+        return {image: person for other in saying for image, person in other.people.items() if image in row.ids}
+
+    @property
+    def persons(self) -> int | None:
+        """How many persons (or images of nobody known) the ranked rows share; None if no two images show one."""
+        people = self.people(self.rows[0])
+        count = len(set(people.values())) + len(self.rows[0].ids - people.keys())
+        return count if count < len(self.rows[0].ids) else None
+
     def costs(self, place: str) -> list[CostColumn]:
         """The columns of cost that a place (`CostColumn.shown`) shows: those that some row has a number of."""
         return [cost for cost in COSTS if place in cost.shown and any(cost.name in row.costs for row in self.rows)]

@@ -35,6 +35,7 @@ class ResultSummary(Totals):
         error: why the method could not be loaded at all, or None.
         metrics: what the manifest says of each metric that has a mean or a reason.
         costs: by the name of the column (`COSTS`); only what was measured.
+        people: image id -> the person it shows, of the images whose dataset says so.
     """
 
     result: Result
@@ -45,6 +46,7 @@ class ResultSummary(Totals):
     error: str | None
     metrics: dict[str, MetricInfo]
     costs: dict[str, float]
+    people: dict[str, str]
 
     @property
     def n(self) -> int:
@@ -160,6 +162,7 @@ def _summarise_one(result: Result) -> ResultSummary:
         error=manifest.error,
         metrics=infos,
         costs=_costs(result, good),
+        people={row.id: row.identity for row in good if row.identity is not None},
         **vars(total(infos, good, sets)),
     )
 

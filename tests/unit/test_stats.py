@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.results import statistics
+from facesr_bench.results.comparison import Comparison, compare
 from facesr_bench.results.leaderboard import groups
-from facesr_bench.results.statistics import Comparison, compare, holm, mean_intervals, paired_test
+from facesr_bench.results.statistics import holm, mean_intervals, paired_test
 from facesr_bench.results.store import Result
 from facesr_bench.results.summary import summarise
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result

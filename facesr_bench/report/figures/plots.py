@@ -27,8 +27,9 @@ from facesr_bench.report.figures.style import (
     style,
 )
 from facesr_bench.results.columns import MetricInfo
+from facesr_bench.results.comparison import Comparisons, compare
 from facesr_bench.results.leaderboard import Group, RankedResult
-from facesr_bench.results.statistics import FEW, Comparisons, compare
+from facesr_bench.results.statistics import FEW
 from facesr_bench.results.summary import per_image_values
 
 if TYPE_CHECKING:

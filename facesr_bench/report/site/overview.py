@@ -14,9 +14,9 @@ from facesr_bench.report.site.section import Section
 from facesr_bench.report.site.views import View
 from facesr_bench.results import statistics
 from facesr_bench.results.columns import CostColumn, MetricInfo
+from facesr_bench.results.comparison import Comparison
 from facesr_bench.results.leaderboard import RankedResult
 from facesr_bench.results.record import MethodRecord
-from facesr_bench.results.statistics import Comparison
 
 ON_INDEX = 4
 """Images shown below each leaderboard; the others are a click away."""
@@ -118,7 +118,8 @@ def interval_text(found: Comparison | None, digits: int) -> str:
 def interval_words(found: Comparison | None, digits: int) -> str:
     """How sure a mean is."""
     if found is not None and found.interval is not None:
-        return f"95 % interval {interval_text(found, digits)} over {found.n} images"
+        of = "" if found.persons is None else f" of {found.persons} persons"
+        return f"95 % interval {interval_text(found, digits)} over {found.n} images{of}"
     return f"no interval: {found.no_interval}" if found is not None and found.no_interval else ""
 
 

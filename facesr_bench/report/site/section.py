@@ -15,7 +15,7 @@ from facesr_bench.base.files import file_name
 from facesr_bench.report.site.ownership import FOLDER
 from facesr_bench.report.site.pages import link
 from facesr_bench.report.words import profile_in_words, protocol_in_words
-from facesr_bench.results import statistics
+from facesr_bench.results import comparison
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.leaderboard import Group, RankedResult, places
 from facesr_bench.results.record import ImageRecord, Manifest
@@ -137,9 +137,9 @@ class Section:
         return some or self.image_metrics
 
     @cached_property
-    def comparisons(self) -> statistics.Comparisons:
+    def comparisons(self) -> comparison.Comparisons:
         """How sure each mean is, and how it stands against the best."""
-        return statistics.compare(self.group)
+        return comparison.compare(self.group)
 
     @property
     def page_count(self) -> int:

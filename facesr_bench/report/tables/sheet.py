@@ -13,8 +13,9 @@ from facesr_bench.base.text import one_line
 from facesr_bench.plugins.spec import parse_metric
 from facesr_bench.report.published import Anchor, AnchorFile, Source, read_anchors
 from facesr_bench.results.columns import COSTS, STABLE_COLUMNS, CostColumn, MetricInfo
+from facesr_bench.results.comparison import Comparison, Comparisons, compare
 from facesr_bench.results.leaderboard import Group, RankedResult, groups
-from facesr_bench.results.statistics import ALPHA, FEW, RESAMPLES, Comparison, Comparisons, compare
+from facesr_bench.results.statistics import ALPHA, FEW, RESAMPLES
 from facesr_bench.results.summary import ResultSummary, columns, metrics_of, records
 
 DASH = "\N{EN DASH}"
@@ -255,14 +256,17 @@ def _published_cell(anchor: Anchor, metric: MetricInfo) -> Cell:
 def _legend(group: Group, lines: Sequence[Line], options: Options) -> Iterable[str]:
     if any(cell.best for line in lines for cell in line.cells):
         yield MARKS
+    drawn, each = ("images", "image") if group.persons is None else (f"{group.persons} persons they show", "person")
     if options.intervals:
-        few = f"; too narrow for so few images (n < {FEW})" if group.n < FEW else ""
-        yield f"In brackets: 95 % bootstrap interval of the mean (BCa, {RESAMPLES:,} resamples of the images){few}."
+        count = group.persons or group.n
+        few = f"; too narrow for so few {each}s (n < {FEW})" if count < FEW else ""
+        yield f"In brackets: 95 % bootstrap interval of the mean (BCa, {RESAMPLES:,} resamples of the {drawn}){few}."
     if options.significance:
+        means = "" if group.persons is None else ", on the mean of each person"
         yield (
-            f"{UNSURE}: difference from the best not significant (Wilcoxon signed-rank test paired by image, "
+            f"{UNSURE}: difference from the best not significant (Wilcoxon signed-rank test paired by {each}{means}, "
             f"Holm-corrected over the methods, p \N{GREATER-THAN OR EQUAL TO} {ALPHA:g}). r: matched-pairs "
-            f"rank-biserial correlation with the best (\N{MINUS SIGN}1: the best one is better on every image)."
+            f"rank-biserial correlation with the best (\N{MINUS SIGN}1: the best one is better on every {each})."
         )
 
 
