@@ -14,6 +14,7 @@ COMMANDS = {
     "run": "run methods on protocols, then show and save the numbers",
     "score": "score a folder of finished pictures against another",
     "table": "print results as csv, markdown, LaTeX or HTML",
+    "history": "list every result that a results folder holds, superseded ones too",
     "figure": "draw a figure for a paper: comparison grid, distributions, trade-off ...",
     "report": "rebuild the HTML page of a results folder",
     "train": "train a method on your own faces",

@@ -51,7 +51,7 @@ from facesr_bench.results.record import (
     ProtocolRecord,
     Request,
 )
-from facesr_bench.results.store import MANIFEST, Result, open_result
+from facesr_bench.results.store import MANIFEST, Result, next_order, open_result
 
 
 @dataclass(frozen=True)
@@ -245,7 +245,8 @@ def _open_result(
         adoption.adopt(setting, spec.plugin, weights_hash, folder)
     if (folder / MANIFEST).exists():
         manifest = manifest.continuing(open_result(folder).manifest)
-    result = Result(folder, manifest)
+    order = next_order(setting.options.out, folder)
+    result = Result(folder, manifest.asked_for(order, setting.options.tag))
     make_folders(folder / "sr", folder / "maps", result.inputs_folder / "lr", result.inputs_folder / "hr")
     if setting.options.resume == "never":
         result.clear()
@@ -263,7 +264,9 @@ def failed_result(setting: Setting, spec: MethodSpec, label: str, message: str, 
         return None
     manifest = _manifest(setting, spec, None, None, label, "failed", _code_hash(spec))
     manifest = manifest.failed(message, details, spec.weights or spec.plugin.card.default_weights)
-    result = Result(setting.root / file_name(label) / "failed", manifest)
+    folder = setting.root / file_name(label) / "failed"
+    order = next_order(setting.options.out, folder)
+    result = Result(folder, manifest.asked_for(order, setting.options.tag))
     result.save_manifest()
     return result
 

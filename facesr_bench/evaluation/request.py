@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base.devices import PRECISIONS, check_device, torch_device
+from facesr_bench.base.errors import FaceSRBenchError
 from facesr_bench.base.options import (
     REQUIRED,
     Choice,
@@ -28,6 +30,16 @@ if TYPE_CHECKING:
     from facesr_bench.results.store import Result
 
 RESUME = ("only-missing", "never", "always")
+
+
+def check_tag(text: str) -> None:
+    """Refuse a name for results that could be taken for something else in a shell, a table or a path.
+
+    Raises:
+        FaceSRBenchError: it is of other characters, or too long.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}", text):
+        raise FaceSRBenchError(f"tag {text!r}: it must be of letters, digits, and . _ + - behind the first; 64 at most")
 
 
 @dataclass(frozen=True)
@@ -82,6 +94,10 @@ class RunRequest:
         None, "name and file of the statistics that FID compares with instead of HR"
     )
 
+    tag: Option[str | None, str | None] = Text(
+        None, "a name for the results of this run, by which `history` and `compare` find them again", check=check_tag
+    )
+
     def check(self) -> None:
         """Refuse what this machine can't do, before any work is done.
 
@@ -109,8 +125,8 @@ class RunRequest:
         return found
 
 
-_NOT_RECORDED = frozenset({"methods", "protocols", "data", "out", "resume"})
-"""The first three have fields of their own in a record."""
+_NOT_RECORDED = frozenset({"methods", "protocols", "data", "out", "resume", "tag"})
+"""The first three and the last have fields of their own in a record."""
 
 
 _SHARED = options_of(RunRequest)

@@ -135,7 +135,7 @@ def _compared(rows: Sequence[ResultSummary]) -> list[RankedResult]:
     # A whole set before parts and other sets. Of two equally large ones, that which more results share; then the last.
     _, reference = max(
         zip(rows, keys, strict=True),
-        key=lambda pair: (pair[0].whole, pair[0].n, shared_by[pair[1]], pair[0].result.manifest.updated),
+        key=lambda pair: (pair[0].whole, pair[0].n, shared_by[pair[1]], pair[0].result.place),
     )
     reasons = [_why_unranked(key, reference) for key in keys]
     return [

@@ -7,9 +7,9 @@ import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from facesr_bench.base.errors import ResultsError
@@ -305,6 +305,13 @@ def _spelled(name: str, value: Any) -> list[str]:
     return [flag, str(value)]
 
 
+_KEPT = ("created", "updated", "order", "tags", "environment", "request", "command", "metrics")
+"""What a manifest keeps of an earlier one of the same result."""
+
+LAST_ORDER = 2**53
+"""No place among results is beyond it: every JSON reader reads such a number as it is."""
+
+
 class Manifest(Part):
     """Everything that is known of a result beside its images. It is never changed, but replaced by a changed copy.
 
@@ -313,7 +320,11 @@ class Manifest(Part):
             different tasks.
         request: what the run was asked for that last computed something; None where that was not stored.
         command: how that run was started, as typed.
-        created: when the result was begun, updated: when something was last computed; ISO 8601, UTC.
+        created: when the result was begun, updated: when something was last computed; ISO 8601, UTC, by the machine's
+            clock.
+        order: the number of the run that last asked for this result, counted in its results folder: what is newest goes
+            by it and not by a clock, which may be set back. 0 in results of a release that did not count.
+        tags: the names that runs gave it (`run --tag`), in the order given.
         metrics: by the name of the column.
         error: why the method could not run at all, or None.
     """
@@ -323,6 +334,8 @@ class Manifest(Part):
     definition: str
     created: str = ""
     updated: str
+    order: Annotated[int, Field(ge=0, le=LAST_ORDER)] = 0
+    tags: tuple[str, ...] = ()
     protocol: ProtocolRecord
     dataset: DatasetRecord
     data: DataRecord
@@ -381,9 +394,14 @@ class Manifest(Part):
         What computed the numbers stays on record until this run computes some itself; what cards say to people is no
         part of the fingerprint, and may be better now.
         """
-        kept = {name: getattr(earlier, name) for name in ("created", "environment", "request", "command", "metrics")}
+        kept = {name: getattr(earlier, name) for name in _KEPT}
         method = self.method.model_copy(update={"cost": earlier.method.cost})
         return self.model_copy(update={**kept, "method": method}).with_metrics(self.metrics)
+
+    def asked_for(self, order: int, tag: str | None) -> Manifest:
+        """With its place among the results, and the name that the run gives it."""
+        tags = self.tags if tag is None else (*(other for other in self.tags if other != tag), tag)
+        return self.model_copy(update={"order": order, "tags": tags})
 
     def with_metrics(self, described: Mapping[str, MetricRecord]) -> Manifest:
         metrics = dict(self.metrics)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +28,7 @@ from typing import Any, TextIO
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import check_links, file_name, inside, write_json
 from facesr_bench.results.migrations import known, migrated
-from facesr_bench.results.record import SCHEMA, ImageRecord, Manifest, _merge
+from facesr_bench.results.record import LAST_ORDER, SCHEMA, ImageRecord, Manifest, _merge
 
 MANIFEST = "manifest.json"
 IMAGES = "images.jsonl"
@@ -65,6 +65,20 @@ class Result:
     @property
     def profile(self) -> str:
         return self.manifest.profile.name
+
+    @property
+    def row(self) -> tuple[str, str, str]:
+        """Which row of tables it is for, by protocol, profile and label; of several the newest is shown."""
+        return self.protocol, self.profile, self.label
+
+    @property
+    def place(self) -> tuple[bool, int, str]:
+        """Which of several results of one row is the newest: the one of the greatest place.
+
+        Of a method that can't be loaded there is an empty result, and after it the record that says why: both give way
+        to one with images. The time decides only among results from before they were counted.
+        """
+        return (self.folder / IMAGES).is_file(), self.manifest.order, self.manifest.updated
 
     @property
     def inputs_folder(self) -> Path:
@@ -264,22 +278,59 @@ def read_results(root: Path) -> Stored:
         ResultsError: `root` doesn't exist.
     """
 
-    def rank(result: Result) -> tuple[bool, str]:
-        # Of a method that can't be loaded there is an empty result, and after it the record that says why.
-        return (result.folder / IMAGES).is_file(), result.manifest.updated
+    every = read_every_result(root)
+    return Stored(newest_of_rows(every.results), every.unreadable)
 
+
+def newest_of_rows(results: Iterable[Result]) -> list[Result]:
+    """The newest result of each row (protocol, profile, label), in the order given."""
     newest: dict[tuple[str, str, str], Result] = {}
-    unreadable = []
+    for result in results:
+        if result.row not in newest or result.place > newest[result.row].place:
+            newest[result.row] = result
+    return list(newest.values())
+
+
+def read_every_result(root: Path) -> Stored:
+    """All results of a folder, superseded ones too; one that can't be read costs none of the others.
+
+    Raises:
+        ResultsError: `root` doesn't exist.
+    """
+    found, unreadable = [], []
     for folder in _folders(root):
         try:
-            result = open_result(folder)
+            found.append(open_result(folder))
         except ResultsError as error:
             unreadable.append(str(error))
-            continue
-        key = (result.protocol, result.profile, result.label)
-        if key not in newest or rank(result) > rank(newest[key]):
-            newest[key] = result
-    return Stored(list(newest.values()), unreadable)
+    return Stored(found, unreadable)
+
+
+def next_order(root: Path, folder: Path) -> int:
+    """The place among all results of a results folder of one that a run asks for now: behind every other.
+
+    One that is already the last of its row keeps its place, so that asking again changes no file.
+
+    Args:
+        folder: of the result, which need not exist.
+    """
+    own = _order_of(folder / MANIFEST)
+    others = [_order_of(path) for path in folder.parent.glob(f"*/{MANIFEST}") if path.parent != folder]
+    if own is not None and all(other is None or other < own for other in others):
+        return own[0]
+    orders = [found[0] for path in root.glob(f"*/*/*/{MANIFEST}") if (found := _order_of(path)) is not None]
+    return min(max(orders, default=0) + 1, LAST_ORDER)
+
+
+def _order_of(path: Path) -> tuple[int, str] | None:
+    """A manifest's place, of the results from before they were counted the time; None if it can't be read."""
+    try:
+        manifest = json.loads(path.read_bytes())
+        order, updated = manifest.get("order", 0), manifest["updated"]
+    except (OSError, ValueError, KeyError, AttributeError, RecursionError):
+        return None
+    valid = isinstance(order, int) and 0 <= order <= LAST_ORDER and isinstance(updated, str)
+    return (order, updated) if valid else None
 
 
 def newest_results(root: Path) -> list[Result]:

@@ -73,7 +73,7 @@ def write(pages: Pages, views: Sequence[View]) -> dict[str, Path]:
     for label, found in members.items():
         path = pages.folder / "methods" / f"{short_name(label)}.html"
         parts = [_part(pages, view, row, path) for view, row in found]
-        newest = max(found, key=lambda pair: pair[1].result.manifest.updated)[1]
+        newest = max(found, key=lambda pair: pair[1].result.place)[1]
         pages.render(
             path,
             "method.html",
