@@ -190,6 +190,24 @@ class Count(Option[Any, Any]):
             raise self.refuse(text, "a whole number") from None
 
 
+class Share(Option[Any, Any]):
+    """Which of several equal parts: `(2, 8)`; the command line takes 2/8, the first is 1/8."""
+
+    metavar = "I/N"
+
+    def convert(self, value: Any) -> tuple[int, int]:
+        try:
+            part, parts = map(int, value.split("/") if isinstance(value, str) else value)
+        except (TypeError, ValueError):
+            raise self.refuse(value, "I/N, two whole numbers, such as 2/8") from None
+        if not 1 <= part <= parts:
+            raise self.refuse(value, f"I/N with I from 1 to N: the first part is 1/{max(parts, 1)}")
+        return part, parts
+
+    def as_data(self, value: Any) -> str | None:
+        return None if value is None else f"{value[0]}/{value[1]}"
+
+
 class Folder(Option[Any, Any]):
     """A path; `~` is the home folder."""
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "table": "print results as csv, markdown, LaTeX or HTML",
     "history": "list every result that a results folder holds, superseded ones too",
     "figure": "draw a figure for a paper: comparison grid, distributions, trade-off ...",
+    "merge": "join the results folders of several machines, shards or dates",
     "report": "rebuild the HTML page of a results folder",
     "train": "train a method on your own faces",
     "weights": "fetch, import and verify the networks that methods and metrics need",

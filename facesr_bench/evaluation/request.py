@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from facesr_bench.base.options import (
     Names,
     Option,
     Places,
+    Share,
     Text,
     changed,
     options_of,
@@ -61,6 +62,11 @@ class RunRequest:
     )
     _: KW_ONLY
     limit: Option[int | None, int | None] = Count(None, "only the first N images of each protocol", least=1)
+    shard: Option[str | tuple[int, int] | None, tuple[int, int] | None] = Share(
+        None,
+        "only part I of N of each protocol's images, for one of N machines; give each an --out of its own, then "
+        "`facesr-bench merge`",
+    )
     out: Option[str | Path, Path] = Folder(
         Path("results"), "the results folder; finished work in it is used, not computed again"
     )
@@ -97,6 +103,16 @@ class RunRequest:
     tag: Option[str | None, str | None] = Text(
         None, "a name for the results of this run, by which `history` and `compare` find them again", check=check_tag
     )
+
+    def chosen(self, ids: Iterable[str]) -> list[str]:
+        """Those of a protocol's images that the run is about.
+
+        Args:
+            ids: all of them, in the dataset's order.
+        """
+        part, parts = self.shard or (1, 1)
+        # Every N-th: neighbours in a dataset are often alike in size, and so in time.
+        return list(ids)[: self.limit][part - 1 :: parts]
 
     def check(self) -> None:
         """Refuse what this machine can't do, before any work is done.

@@ -91,7 +91,7 @@ def _run_protocol(
     setting: Setting, executor: Callable[[Setting], Executor], outcome: RunOutcome, progress: Progress
 ) -> None:
     """All methods on one protocol."""
-    chosen = list(setting.source.items)[: setting.options.limit]
+    chosen = setting.options.chosen(setting.source.items)
     outcome.metrics[setting.card.name] = asked_columns(setting.options.metrics or setting.card.metrics, setting.metrics)
     entries = _open_all(setting, chosen, outcome)
     if not entries:
