@@ -328,6 +328,9 @@ class DegradationCard(_Card):
     random: bool = Field(
         default=False, description="whether it draws from its seed; otherwise every seed gives the same"
     )
+    implementation: Name | None = Field(
+        default=None, description="built-in whose degradation.py is used, and whose paper, unless given here"
+    )
     scales: tuple[int, ...] = Field(default=(), description="scales it can do; empty for any")
     paper: Paper | None = None
     options: dict[str, Any] = Field(default_factory=dict, description="read by the degradation's class")
@@ -399,13 +402,13 @@ def read_card(path: Path, kind: str, builtins: Path | None = None) -> Card:
 def _inherited(data: Mapping[str, Any], kind: str, builtins: Path) -> dict[str, Any]:
     """What a card has from the card of its `implementation`.
 
-    A method has its paper; a metric without [weights] of its own (`weights = {}`: it needs none) its networks and its
-    paper; one without [variants] its variants.
+    A method and a degradation have its paper; a metric without [weights] of its own (`weights = {}`: it needs none) its
+    networks and its paper; one without [variants] its variants.
     """
     path = builtins / str(data["implementation"]).replace("-", "_") / "card.toml"
     if not path.is_file():
         return {}  # said where its code is looked for
-    fields = ["paper"] if kind == "method" or "weights" not in data else []
+    fields = ["paper"] if kind != "metric" or "weights" not in data else []
     if kind == "metric":
         fields += ["weights", "default_weights"] if "weights" not in data else []
         fields += ["variants", "default_variant"] if "variants" not in data else []

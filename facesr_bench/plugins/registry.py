@@ -71,7 +71,7 @@ class Plugin(Generic[_CardT]):
             PluginError: there is no such built-in.
         """
         card = self.card
-        if isinstance(card, (MethodCard, MetricCard)) and card.implementation:
+        if card is not None and not isinstance(card, DatasetCard) and card.implementation:
             root = _builtin_root(self.kind)
             folder = root / card.implementation.replace("-", "_")
             if not (folder / CARD_FILE).is_file():

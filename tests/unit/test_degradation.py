@@ -22,17 +22,24 @@ from facesr_bench.plugins import registry
 from facesr_bench.plugins.degradation import DegradationContext, find_degradation, identity, make_degradation
 
 # Pillow's were made by Pillow itself, MATLAB's by the imresize that test_imresize.py proves equal to MATLAB's;
-# SPARNetHD's parts are tested against OpenCV in degradations/test_sparnethd.py.
+# the parts of the others are tested against OpenCV in degradations/.
 HASHES = {
     ("bicubic-pillow", 8): "9a6d3567410c82885a8c1bf218c8bc194af17fee97d1e49a0ebb9943cade13f7",
     ("bicubic-pillow", 4): "ac6f8324737cc282ec9b964d03ef3b93a6c54bbdadb51c07941e9d7132be4051",
     ("bicubic-matlab", 8): "d1143ec90a14d352916f64680d01bc41403ea048113d87f07134240dab44f9e3",
     ("bicubic-matlab", 4): "48e4971e899c509088693fc16af7964f68ba6a15bfdd35bb38861e6f9df8d364",
     ("sparnethd", 1): "4da529cfee319a3a4bfca9e77d7cc33109305210b5f18d7fc1104b46d5a004c1",
+    ("gfpgan", 1): "f8ee89f34f196b3e2981d42d38f2d4e1d2a7ea318e92321863356d92fb5dfd09",
+    ("vqfr", 1): "f8ee89f34f196b3e2981d42d38f2d4e1d2a7ea318e92321863356d92fb5dfd09",  # gfpgan's, here without colours
+    ("codeformer-2", 1): "65dc97aa65394a60cac6116ea538fe411ede4e91c8b8f522326a1e3ee64fe6f1",
+    ("codeformer-3", 1): "5e58c37f12554684f010eb33a715c9326a280709601204e9026ca8480516c577",
+    ("difface-grid", 1): "e876716fe66cef300d0a621d52ad4a941bd35045326ca104984d3b7bde06e8d2",
+    ("hifacegan", 1): "b8f6ea97b0cdbc690fe4aad4bc99a5010191101df844b02b19c36ab254dd09b6",
 }
 SEED = 789
 """Of a SPARNetHD chain with a Gaussian blur, reduction by area, noise and JPEG."""
-NAMES = ("bicubic-pillow", "bicubic-matlab", "sparnethd")
+BLIND = ("sparnethd", "gfpgan", "vqfr", "codeformer-2", "codeformer-3", "difface-grid", "hifacegan")
+NAMES = ("bicubic-pillow", "bicubic-matlab", *BLIND)
 
 
 def sha256(image: Image8) -> str:
@@ -40,7 +47,7 @@ def sha256(image: Image8) -> str:
 
 
 def made(name: str, scale: int | None = None) -> DegradationBase:
-    return make_degradation(find_degradation(name), scale or (1 if name == "sparnethd" else 8))
+    return make_degradation(find_degradation(name), scale or (1 if name in BLIND else 8))
 
 
 @pytest.mark.parametrize(("name", "scale"), HASHES)

@@ -12,13 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesr_bench.degradations.sparnethd.degradation import (
-    BLURS,
+from facesr_bench.degradations.imgaug import (
     INTERPOLATIONS,
-    Chain,
     average_blur,
-    degraded,
-    draw_chain,
     gaussian_blur,
     gaussian_weights,
     gaussian_window,
@@ -28,6 +24,7 @@ from facesr_bench.degradations.sparnethd.degradation import (
     motion_kernel,
     resized,
 )
+from facesr_bench.degradations.sparnethd.degradation import BLURS, Chain, degraded, draw_chain
 
 REFLECT = cv2.BORDER_REFLECT_101
 FLAGS = {
