@@ -166,8 +166,9 @@ def load_method(
     set_torch(EXACT)  # stays so: what the user then calls should give the numbers of a run
     spec = parse_method(name)
     found = resolve_method(spec.plugin, str(weights) if weights is not None else spec.weights)
+    argument = spec.opened()
     context = MethodContext(
-        spec.plugin.require_card(),
+        argument.card if argument else spec.plugin.require_card(),
         scale=scale,
         weights=found.path if found else None,
         argument=spec.argument,

@@ -169,6 +169,16 @@ def _quoted(part: str, *, always: bool = False) -> str:
     return "".join(f'"{piece}"' if "'" in piece else f"'{piece}'" for piece in pieces)
 
 
+def check_suffix(suffix: str) -> None:
+    """Refuse what can't stand behind an id in a file's name.
+
+    Raises:
+        PluginError: it is empty, or holds a separator or a brace.
+    """
+    if not suffix or {"/", "\\", "{", "}"} & set(suffix):
+        raise PluginError(f"suffix {suffix!r}: it stands behind the id in a file's name, as _00 does in ID_00.png")
+
+
 def split_list(values: Iterable[str]) -> list[str]:
     """`["a,b", "c"]` -> `["a", "b", "c"]`, without repeats; commas in quotes and brackets separate nothing."""
     parts = (part.strip() for value in values for part in _split(value))

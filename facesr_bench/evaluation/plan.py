@@ -343,6 +343,7 @@ def _manifest(
             argument_sha256=argument.sha256 if argument else None,
             reported_ms=stated.milliseconds,
             reported_on=stated.measured_on,
+            time_includes=method.time_includes,
             remarks=argument.remarks(setting.source.items.keys()) if argument else (),
         ),
         environment=_environment(setting.options.device),

@@ -21,9 +21,11 @@ from facesr_bench.base.errors import (
 )
 from facesr_bench.evaluation import cost
 from facesr_bench.evaluation.inputs import Loaded
+from facesr_bench.evaluation.seeding import image_seed, seeded
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.cards import ProtocolCard
 from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
+from facesr_bench.plugins.pictures import Asked, Finished, PictureMethod
 from facesr_bench.plugins.spec import MethodSpec
 
 if TYPE_CHECKING:
@@ -59,17 +61,25 @@ def load_method(
 
 @dataclass(frozen=True)
 class Output:
-    """What a method made of one image: float32 HxWx3 in [0, 1], or why there is none."""
+    """What a method made of one image, HxWx3: float32 in [0, 1], or a picture, finished; or why there is neither."""
 
     sr: NDArray[np.float32] | None
     ms: float | None = None
     error: str | None = None
+    picture: Image8 | None = None
 
 
-def upscale(method: MethodBase, batch: Sequence[Loaded]) -> list[Output]:
-    """Run a method on samples, batching those of one size; a failure costs only the images that cause it."""
+def upscale(method: MethodBase, batch: Sequence[Loaded], protocol: str) -> list[Output]:
+    """Run a method on samples, batching those of one size; a failure costs only the images that cause it.
+
+    Random numbers begin at a seed per image (`seeding.image_seed`); a method that draws any (`deterministic = false`
+    in its card) gets one image at a time. Those of a batch begin at the seed of its first image.
+
+    Args:
+        protocol: its name.
+    """
     outputs: dict[int, Output] = {}
-    groups: dict[tuple[int, ...], list[tuple[int, Image8, tuple[int, int]]]] = {}
+    groups: dict[tuple[int, ...], list[_Given]] = {}
     for i, loaded in enumerate(batch):
         try:
             size = method.output_size(*loaded.sample.lr.shape[:2])
@@ -80,34 +90,75 @@ def upscale(method: MethodBase, batch: Sequence[Loaded]) -> list[Output]:
         except PLUGIN_ERRORS as error:  # `output_size` may be a stranger's, too
             outputs[i] = Output(None, error=f"output_size: {describe(error)}")
             continue
-        groups.setdefault(image.shape, []).append((i, image, size))
+        seed = image_seed(method.card, protocol, loaded.id)
+        groups.setdefault(_group(method, image, i), []).append(_Given(i, Asked(loaded.id, image, size), seed))
     for group in groups.values():
-        indexes, images, sizes = zip(*group, strict=True)
-        outputs.update(zip(indexes, _upscale_images(method, images, sizes), strict=True))
+        work = _ask if isinstance(method, PictureMethod) else _upscale_images
+        outputs.update(zip((given.place for given in group), work(method, group), strict=True))  # type: ignore[arg-type]
     return [outputs[i] for i in range(len(batch))]
 
 
-def _upscale_images(method: MethodBase, images: Sequence[Image8], sizes: Sequence[tuple[int, int]]) -> list[Output]:
+@dataclass(frozen=True)
+class _Given:
+    """An image as the method gets it, its place in the batch, and where its random numbers begin."""
+
+    place: int
+    asked: Asked
+    seed: int
+
+
+def _group(method: MethodBase, image: Image8, place: int) -> tuple[int, ...]:
+    """What images have in common that go through a method together."""
+    if isinstance(method, PictureMethod):
+        return ()
+    return image.shape if method.card.deterministic else (place,)
+
+
+def _ask(method: PictureMethod, group: Sequence[_Given]) -> list[Output]:
+    """The finished pictures of some images."""
+    name = method.card.name
+    try:
+        with seeded(group[0].seed, method.device):
+            found = method.finished([given.asked for given in group])
+    except FaceSRBenchError as error:
+        return [Output(None, error=str(error)) for _ in group]
+    except PLUGIN_ERRORS as error:
+        return [Output(None, error=describe(error)) for _ in group]
+    if not isinstance(found, list) or len(found) != len(group):
+        return [Output(None, error=f"{name} returned no list of {len(group)} pictures") for _ in group]
+    return [_checked_picture(name, given.asked.size, each) for given, each in zip(group, found, strict=True)]
+
+
+def _checked_picture(name: str, size: tuple[int, int], found: Finished) -> Output:
+    if found.sr is None:
+        return Output(None, error=found.error or f"{name} gave no picture, and no reason")
+    if found.sr.dtype != np.uint8 or found.sr.shape != (*size, 3):
+        shape = "x".join(map(str, found.sr.shape))
+        return Output(None, error=f"{name} gave {shape} {found.sr.dtype}; expected {size[0]}x{size[1]}x3 uint8")
+    return Output(None, found.ms, picture=found.sr)
+
+
+def _upscale_images(method: MethodBase, group: Sequence[_Given]) -> list[Output]:
     import torch
 
-    batch = method.batch(images)
+    batch = method.batch([given.asked.lr for given in group])
     started = time.perf_counter()
     try:
-        sr = method.upscale(batch)
-        if batch.device.type == "cuda":
-            torch.cuda.synchronize(batch.device)
+        with seeded(group[0].seed, method.device):
+            sr = method.upscale(batch)
+            if batch.device.type == "cuda":
+                torch.cuda.synchronize(batch.device)
     except PLUGIN_ERRORS as error:
-        if len(images) > 1:
-            alone = zip(images, sizes, strict=True)
-            return [_upscale_images(method, [image], [size])[0] for image, size in alone]
+        if len(group) > 1:
+            return [_upscale_images(method, [given])[0] for given in group]
         return [Output(None, error=describe(error))]
-    ms = (time.perf_counter() - started) * 1000 / len(images)
+    ms = (time.perf_counter() - started) * 1000 / len(group)
     try:
-        _check_batch(method, sr, len(images))
+        _check_batch(method, sr, len(group))
     except MethodError as error:
-        return [Output(None, error=str(error)) for _ in images]
+        return [Output(None, error=str(error)) for _ in group]
     arrays = sr.detach().permute(0, 2, 3, 1).cpu().numpy()
-    return [_checked(method, array, size, ms) for array, size in zip(arrays, sizes, strict=True)]
+    return [_checked(method, array, given.asked.size, ms) for array, given in zip(arrays, group, strict=True)]
 
 
 def _check_batch(method: MethodBase, sr: Tensor, count: int) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from facesr_bench.base.errors import FaceSRBenchError
+from facesr_bench.base.grammar import Spec
 from facesr_bench.plugins import registry
 from facesr_bench.plugins.cards import MethodCard
 from facesr_bench.plugins.registry import Plugin
+from facesr_bench.plugins.spec import parse_method
 from facesr_bench.weights import resolve_method
 
 ALL = "all"
@@ -27,6 +30,25 @@ def expand(methods: Sequence[str]) -> tuple[str, ...]:
         raise FaceSRBenchError("no method is ready to run; see `facesr-bench list methods`")
     named = [method for method in methods if method != ALL]
     return tuple(dict.fromkeys([*named, *sorted(found)]))
+
+
+def with_suffix(methods: Sequence[str], suffix: str | None) -> tuple[str, ...]:
+    """`methods`, with a suffix written into the arguments that may end in a pattern and don't: `DIR` -> `DIR/{id}_00`.
+
+    Raises:
+        FaceSRBenchError: there is a suffix and no such method.
+    """
+    if suffix is None:
+        return tuple(methods)
+    specs = [Spec.parse(method) for method in methods]
+    taking = [parse_method(method).plugin.require_card().takes_pattern for method in methods]
+    if not any(taking):
+        raise FaceSRBenchError(f"--suffix {suffix} is about finished pictures, and no method asked for takes any")
+    bare = [takes and "{" not in str(spec.argument) for spec, takes in zip(specs, taking, strict=True)]
+    return tuple(
+        str(replace(spec, argument=f"{spec.argument}/{{id}}{suffix}")) if write else text
+        for text, spec, write in zip(methods, specs, bare, strict=True)
+    )
 
 
 def is_ready(plugin: Plugin[MethodCard]) -> bool:

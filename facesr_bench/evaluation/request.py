@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base.devices import PRECISIONS, check_device, torch_device
 from facesr_bench.base.errors import FaceSRBenchError
+from facesr_bench.base.grammar import check_suffix
 from facesr_bench.base.options import (
     REQUIRED,
     Choice,
@@ -99,6 +100,9 @@ class RunRequest:
     fid_reference: Option[tuple[str, str | Path] | None, tuple[str, Path] | None] = NamedFile(
         None, "name and file of the statistics that FID compares with instead of HR"
     )
+    suffix: Option[str | None, str | None] = Text(
+        None, "what stands behind the id in the names of finished pictures, as in ID_00.png: _00", check=check_suffix
+    )
 
     tag: Option[str | None, str | None] = Text(
         None, "a name for the results of this run, by which `history` and `compare` find them again", check=check_tag
@@ -141,8 +145,8 @@ class RunRequest:
         return found
 
 
-_NOT_RECORDED = frozenset({"methods", "protocols", "data", "out", "resume", "tag"})
-"""The first three and the last have fields of their own in a record."""
+_NOT_RECORDED = frozenset({"methods", "protocols", "data", "out", "resume", "tag", "suffix"})
+"""The first three and the tag have fields of their own in a record; a suffix is written into the methods' arguments."""
 
 
 _SHARED = options_of(RunRequest)

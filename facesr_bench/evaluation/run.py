@@ -54,7 +54,8 @@ def run(
         FaceSRBenchError: nothing can be run at all: unknown method, protocol, profile or metric, or the output folder
             can't be written.
     """
-    options = replace(options, methods=ready.expand(options.methods))
+    methods = ready.with_suffix(ready.expand(options.methods), options.suffix)
+    options = replace(options, methods=methods, suffix=None)
     protocols = _check(options)
     outcome, memo = RunOutcome(options.methods), Memo()
     with exact_numbers():

@@ -56,9 +56,9 @@ def score_output(output: Output, loaded: Loaded, scorer: Scorer, result: Result,
         The record for images.jsonl.
     """
     sample = loaded.sample
-    if output.sr is None:
+    sr = output.picture if output.sr is None else quantise(output.sr, mode)
+    if sr is None:
         return ImageRecord(loaded.id, error=output.error, identity=sample.identity)
-    sr = quantise(output.sr, mode)
     write_png(result.sr_path(loaded.id), sr)
     if sample.hr is not None:
         write_error_map(result.map_path(loaded.id), sr, sample.hr)

@@ -26,6 +26,7 @@ from facesr_bench.evaluation.score import saved_output, score_image, score_outpu
 from facesr_bench.evaluation.scorer import Scorer
 from facesr_bench.plugins.method import MethodBase
 from facesr_bench.plugins.metric import Unavailable
+from facesr_bench.plugins.pictures import PictureMethod
 from facesr_bench.plugins.spec import parse_method
 from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.samples import SampleRecord
@@ -148,6 +149,8 @@ class _Computation:
         # three take turns, so that a method's milliseconds are its own.
         overlap = self._setting.device.startswith("cuda")
         size = self._setting.options.batch_size or (16 if overlap else 8)
+        if isinstance(self.method, PictureMethod):
+            size = self.method.block or size
         ahead = 2 if overlap else 0
         pending: list[tuple[Loaded, Future[ImageRecord]]] = []
         for batch in _batches(self._readers, self._bench.inputs.get, list(self._todo), size, ahead):
@@ -191,7 +194,7 @@ class _Computation:
             failed = [ImageRecord(loaded.id, error=str(error), identity=loaded.sample.identity) for loaded in to_run]
             yield from zip(to_run, map(_done, failed), strict=True)
             return
-        outputs = upscale(method, to_run)
+        outputs = upscale(method, to_run, self._job.protocol)
         self._keep_attention(method, [loaded for loaded in to_run if loaded.id in self._job.attended])
         for output, loaded in zip(outputs, to_run, strict=True):
             yield loaded, self._scorers.submit(score_output, output, loaded, scorer, self._result, mode)

@@ -109,7 +109,7 @@ class MethodCard(_Card):
     DESCRIPTIVE = frozenset(
         {
             *("schema_version", "title", "summary", "parameters", "licence", "paper", "code"),
-            *("weights", "default_weights", "opens"),
+            *("weights", "default_weights", "opens", "time_includes"),
         }
     )
 
@@ -144,6 +144,7 @@ class MethodCard(_Card):
         ge=0,
         description="with the protocol and the image's id it makes what random numbers begin at, for each image",
     )
+    time_includes: str = Field(default="", description="what of its milliseconds is no upscaling, such as `start-up`")
     parameters: int | None = Field(default=None, ge=0)
     licence: str
     paper: Paper | None = None

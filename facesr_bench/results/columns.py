@@ -217,13 +217,13 @@ class CostColumn:
         return "0" if value == 0 else format_number(value / self.per, self.digits)
 
 
+TIME = "ms_per_image"
+
 COSTS = (
     CostColumn("parameters", "Params", "M", 1e6, 2, "Parameters of the network."),
     CostColumn("flops", "GFLOPs", "", 1e9, 2, "Operations for one image, a multiply-add counted as two."),
     CostColumn("peak_memory", "Memory", "MiB", 2**20, 0, "What one image needs on the GPU at most, weights included."),
-    CostColumn(
-        "ms_per_image", "ms/image", "", 1, 1, "Median time for one image.", ("table", "board", "method", "terminal")
-    ),
+    CostColumn(TIME, "ms/image", "", 1, 1, "Median time for one image.", ("table", "board", "method", "terminal")),
 )
 """Every column of cost, in their order. To add one, add it here and measure it in `facesr_bench.evaluation.cost`."""
 

@@ -189,6 +189,7 @@ class MethodRecord(Part):
         assumed_aligned: it needs FFHQ-aligned faces, and only the user says that these are.
         argument: what followed the method's colon, as it was asked for; argument_sha256: of what it holds.
         reported_ms: milliseconds for one image that were stated and not measured here; reported_on: for which device.
+        time_includes: what of its milliseconds is no upscaling.
         remarks: what a reader of its numbers must know, one sentence each.
     """
 
@@ -211,6 +212,7 @@ class MethodRecord(Part):
     argument_sha256: str | None = None
     reported_ms: float | None = None
     reported_on: str | None = None
+    time_includes: str = ""
     remarks: tuple[str, ...] = ()
 
 

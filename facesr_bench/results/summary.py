@@ -10,6 +10,8 @@ from typing import Any
 from facesr_bench.results.columns import (
     COSTS,
     STABLE_COLUMNS,
+    TIME,
+    CostColumn,
     MetricInfo,
     Totals,
     is_left_out,
@@ -34,7 +36,8 @@ class ResultSummary(Totals):
         failures: (image id, error) of each image that the method has no output for.
         error: why the method could not be loaded at all, or None.
         metrics: what the manifest says of each metric that has a mean or a reason.
-        costs: by the name of the column (`COSTS`); only what was measured.
+        costs: by the name of the column (`COSTS`); only what was measured, or reported.
+        cost_marks: what must stand behind a cost, by the name of the column: `reported` where it was not measured here.
         people: image id -> the person it shows, of the images whose dataset says so.
     """
 
@@ -46,6 +49,7 @@ class ResultSummary(Totals):
     error: str | None
     metrics: dict[str, MetricInfo]
     costs: dict[str, float]
+    cost_marks: dict[str, str]
     people: dict[str, str]
 
     @property
@@ -93,6 +97,13 @@ class ResultSummary(Totals):
     @property
     def failed(self) -> int:
         return len(self.failures)
+
+    def cost_text(self, cost: CostColumn) -> str | None:
+        """A cost in the column's unit with what must stand behind it, `12.5 (reported)`; None where it is not known."""
+        if cost.name not in self.costs:
+            return None
+        mark = self.cost_marks.get(cost.name)
+        return cost.format(self.costs[cost.name]) + (f" ({mark})" if mark else "")
 
     def notes(self, metrics: Collection[str] | None = None) -> list[str]:
         """What a reader of the numbers must know beside them, one sentence each; never empty if a cell is.
@@ -161,19 +172,23 @@ def _summarise_one(result: Result) -> ResultSummary:
         failures=tuple((row.id, row.error) for row in images.values() if row.error is not None),
         error=manifest.error,
         metrics=infos,
-        costs=_costs(result, good),
+        **_costs(result, good),
         people={row.id: row.identity for row in good if row.identity is not None},
         **vars(total(infos, good, sets)),
     )
 
 
-def _costs(result: Result, images: Sequence[ImageRecord]) -> dict[str, float]:
-    """What was measured of `COSTS`: the time with each image, the rest when the method was loaded."""
+def _costs(result: Result, images: Sequence[ImageRecord]) -> dict[str, dict[str, Any]]:
+    """`costs` and `cost_marks`: the time was measured with each image, the rest when the method was loaded."""
     method = result.manifest.method
     times = [row.ms for row in images if row.ms is not None]
     measured = {"parameters": method.parameters, **method.cost.model_dump()}
-    measured["ms_per_image"] = statistics.median(times) if times else None
-    return {cost.name: measured[cost.name] for cost in COSTS if measured.get(cost.name) is not None}
+    measured[TIME] = statistics.median(times) if times else method.reported_ms
+    mark = f"with {method.time_includes}" if method.time_includes else ""
+    if not times:
+        mark = ", ".join(filter(None, ("reported", method.reported_on)))
+    costs = {cost.name: measured[cost.name] for cost in COSTS if measured.get(cost.name) is not None}
+    return {"costs": costs, "cost_marks": {TIME: mark} if mark and TIME in costs else {}}
 
 
 def in_words(n: int, total: int) -> str:
@@ -208,8 +223,9 @@ def metrics_of(rows: Iterable[ResultSummary]) -> list[str]:
 def columns(rows: Sequence[ResultSummary]) -> list[str]:
     """The columns of the machine-readable table; their names and order are a stable interface."""
     metrics = [*STABLE_COLUMNS, *(name for name in metrics_of(rows) if name not in STABLE_COLUMNS)]
-    costs = [cost.name for cost in COSTS if cost.name != "ms_per_image"]  # which stands where it always did
-    tail = ["failed", "total", "ms_per_image", "precision", "device", "fingerprint", *costs]
+    costs = [cost.name for cost in COSTS if cost.name != TIME]  # which stands where it always did
+    tail = ["failed", "total", TIME, "precision", "device", "fingerprint", *costs]
+    tail += [TIME_NOTE] if any(TIME in row.cost_marks for row in rows) else []
     return ["protocol", "method", "weights", "profile", "n", *metrics, *tail]
 
 
@@ -219,9 +235,14 @@ def records(rows: Sequence[ResultSummary]) -> list[dict[str, Any]]:
     return [{name: _value(row, name) for name in names} for row in rows]
 
 
+TIME_NOTE = "ms_note"
+"""A csv's last column, where a time must not be read alone: `reported`, `with start-up`."""
+
 _FIELDS = frozenset({"protocol", "method", "weights", "profile", "n", "failed", "total"})
 _FIELDS |= {"precision", "device", "fingerprint"}
 
 
 def _value(row: ResultSummary, name: str) -> Any:
+    if name == TIME_NOTE:
+        return row.cost_marks.get(TIME)
     return getattr(row, name) if name in _FIELDS else row.costs.get(name, row.means.get(name))

@@ -139,8 +139,8 @@ def comparison_words(found: Comparison | None, digits: int) -> str:
 
 def cost_cell(row: RankedResult, cost: CostColumn) -> Cell:
     """One cost of one row."""
-    value = row.costs.get(cost.name)
-    return Cell(None, "") if value is None else Cell(cost.format(value), repr(value))
+    text = row.cost_text(cost)
+    return Cell(None, "") if text is None else Cell(text, repr(row.costs[cost.name]))
 
 
 def anchor_of(row: RankedResult) -> str:

@@ -194,7 +194,7 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
             row.label,
             row.size if row.comparable else f"{row.size} (not ranked)",
             tuple(_cell(row, metric, cells.get((row.label, metric.name)), options) for metric in metrics),
-            _cost_cells(costs, row.costs),
+            tuple(row.cost_text(cost) or DASH for cost in costs),
             options.cite.get(row.label, ""),
         )
         for row in group.rows

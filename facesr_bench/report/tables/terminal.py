@@ -88,7 +88,7 @@ def _columns(group: Group, shown: Collection[str]) -> tuple[_Column, list[_Colum
         failed = [Text(str(row.failed), style) for row, style in zip(group.rows, styles, strict=True)]
         columns.append(_Column("Failed", failed))
     for cost in group.costs("terminal"):
-        texts = [cost.format(row.costs[cost.name]) if cost.name in row.costs else DASH for row in group.rows]
+        texts = [row.cost_text(cost) or DASH for row in group.rows]
         columns.append(_Column(cost.header, [Text(text) for text in texts]))
     return first, columns
 
