@@ -102,7 +102,7 @@ def _print(rows: Sequence[ResultSummary], found: History) -> None:
 
 
 def _table(rows: Sequence[ResultSummary], found: History) -> Table:
-    """One line per result, the newest first, with its means."""
+    """The newest first: what each is called, and in grey what it holds."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -110,28 +110,33 @@ def _table(rows: Sequence[ResultSummary], found: History) -> Table:
     from facesr_bench.base.text import one_line
     from facesr_bench.report.tables.render import DASH
     from facesr_bench.results.history import SHORT
-    from facesr_bench.results.summary import metrics_of
 
-    infos = {name: info for row in rows for name, info in row.metrics.items() if info.aggregate_of is None}
-    names = [name for name in metrics_of(rows) if name in infos and any(name in row.means for row in rows)]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("", "run", "result", "fingerprint", "tags", "weights", "updated", "n"):
-        table.add_column(title, no_wrap=title != "tags")
-    for name in names:
-        table.add_column(Text(one_line(infos[name].header)), justify="right")
+    for title in ("run", "fingerprint"):
+        table.add_column(title, no_wrap=True)
+    table.add_column(Text("result [tags]"), overflow="fold")
     for row in rows:
         manifest = row.result.manifest
-        hash_ = manifest.method.weights_sha256
-        cells = [
-            "*" if row.result.folder in found.shown else "",
-            str(manifest.order or DASH),
-            row.label,
-            manifest.fingerprint[:SHORT],
-            ", ".join(manifest.tags),
-            f"{row.weights} ({hash_[:SHORT]})" if hash_ else row.weights,
-            manifest.updated[:16].replace("T", " "),
-            row.size if row.error is None else "did not run",
-            *(infos[name].format(row.means[name]) if name in row.means else DASH for name in names),
-        ]
-        table.add_row(*(Text(one_line(cell)) for cell in cells))  # never markup: labels come from strangers
+        star = "*" if row.result.folder in found.shown else " "
+        tags = f"  [{', '.join(manifest.tags)}]" if manifest.tags else ""
+        facts = (one_line(" · ".join(_facts(row))), "dim")
+        table.add_row(  # never markup: labels come from strangers
+            Text(f"{star}{manifest.order or DASH}"),
+            Text(manifest.fingerprint[:SHORT]),
+            Text.assemble((one_line(row.label), "bold"), one_line(tags) and f"  {one_line(tags)}", "\n", facts),
+        )
     return table
+
+
+def _facts(row: ResultSummary) -> list[str]:
+    """Its means, its weights, and when it was last computed."""
+    from facesr_bench.results.history import SHORT
+    from facesr_bench.results.summary import metrics_of
+
+    infos = [row.metrics[name] for name in metrics_of([row]) if name in row.means]
+    means = [f"{info.header} {info.format(row.means[info.name])}" for info in infos if info.aggregate_of is None]
+    manifest = row.result.manifest
+    hash_ = manifest.method.weights_sha256
+    weights = [f"weights {row.weights}" + (f", sha256 {hash_[:SHORT]}" if hash_ else "")] if row.weights else []
+    count = f"n = {row.size}" if row.error is None else f"did not run: {row.error}"
+    return [count, *means, *weights, manifest.updated[:16].replace("T", " ")]
