@@ -12,6 +12,7 @@ from typing import Any
 
 from facesr_bench.base.errors import DataError, ResultsError, WeightsError
 from facesr_bench.base.files import open_regular, write_json
+from facesr_bench.base.onnx_files import external_files
 from facesr_bench.base.suggest import expanded
 
 
@@ -96,7 +97,9 @@ def weights_folder() -> Path:
 
 
 def digest(path: Path, *, fresh: bool = False) -> str:
-    """sha256 of a file, hexadecimal; remembered for as long as the file's size and modification time stay the same.
+    """`hash_file`, remembered for as long as size and modification time of what it read stay the same.
+
+    That is enough to find a result, and not to compute one: see `check_unchanged`.
 
     Args:
         fresh: read the whole file whatever is remembered.
@@ -114,16 +117,47 @@ def digest(path: Path, *, fresh: bool = False) -> str:
     return found
 
 
+def check_unchanged(path: Path, sha256: str) -> None:
+    """Read a checkpoint before a number is computed with it: a copy that keeps its date, a disk that errs, a rewrite
+    within the clock's tick change a file behind its size and modification time. What was remembered is put right.
+
+    Args:
+        sha256: what results are named after.
+
+    Raises:
+        WeightsError: it has changed.
+    """
+    if digest(path, fresh=True) != sha256:
+        raise changed(path)
+
+
+def changed(path: Path) -> WeightsError:
+    """The error of a file that has changed behind its size and date."""
+    return WeightsError(
+        f"{path}: this is not the file that it was when its hash was taken, though its size and date are the same; "
+        "nothing was computed with it. The same command again takes it as it is now"
+    )
+
+
 def hash_file(path: Path) -> str:
-    """sha256 of a file, hexadecimal, always read.
+    """sha256 of a file, hexadecimal, always read; of an ONNX file with its weights in other files: of all of them.
 
     Raises:
         WeightsError: it can't be read.
     """
     try:
-        return file_sha256(path)
+        own, others = file_sha256(path), _read_with(path)
+        if not others:
+            return own
+        listed = [(other.relative_to(path.parent).as_posix(), file_sha256(other)) for other in others]
     except DataError as error:
         raise WeightsError(str(error)) from error
+    return hashlib.sha256(json.dumps([own, listed]).encode()).hexdigest()
+
+
+def _read_with(path: Path) -> list[Path]:
+    """The other files that are read with one."""
+    return external_files(path) if path.suffix.lower() == ".onnx" else []
 
 
 def remember(path: Path, sha256: str) -> None:
@@ -135,10 +169,10 @@ def remember(path: Path, sha256: str) -> None:
 
 def _stamp(path: Path) -> list[int]:
     try:
-        status = path.stat()
+        found = [each.stat() for each in (path, *_read_with(path))]
     except OSError as error:
         raise WeightsError(f"{path}: can't be read: {error.strerror or error}") from error
-    return [status.st_size, status.st_mtime_ns]
+    return [number for status in found for number in (status.st_size, status.st_mtime_ns)]
 
 
 def _read(memory: Path) -> dict[str, Any]:

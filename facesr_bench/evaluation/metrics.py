@@ -10,7 +10,7 @@ from facesr_bench.base.memo import Memo
 from facesr_bench.plugins.metric import AnyMetric, MetricBase, MetricContext, ReferenceSet, SetMetric, Unavailable
 from facesr_bench.plugins.profile import Profile, get_profile
 from facesr_bench.plugins.spec import MetricChoice, parse_metric
-from facesr_bench.weights import resolve_metric
+from facesr_bench.weights import check_metric_unchanged, resolve_metric
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,10 @@ def opened(metrics: Iterable[AnyMetric]) -> list[AnyMetric]:
 
 
 def _opened(metric: MetricBase) -> AnyMetric:
+    weights = metric.context.weights
     try:
+        if weights is not None:
+            check_metric_unchanged(weights)
         metric.load()
     except FaceSRBenchError as error:
         return Unavailable(metric.context, error, metric.describe())

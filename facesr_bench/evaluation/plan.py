@@ -18,7 +18,7 @@ from facesr_bench.base.devices import torch_device
 from facesr_bench.base.errors import FaceSRBenchError, MethodError, ResultsError
 from facesr_bench.base.files import file_name, inside, make_folders
 from facesr_bench.base.grammar import Spec
-from facesr_bench.base.hashing import canonical, digest
+from facesr_bench.base.hashing import canonical, check_unchanged, digest
 from facesr_bench.base.memo import Memo
 from facesr_bench.base.suggest import expanded, is_path
 from facesr_bench.data.protocols import Datasets, catalogue, find_protocol
@@ -211,12 +211,15 @@ def open_entry(setting: Setting, spec: MethodSpec, chosen: Sequence[str]) -> Ent
         argument = spec.opened()
         _refuse_unaligned(setting, argument.card if argument else spec.plugin.require_card())
         result = _open_result(setting, spec, argument, found, label)
+        todo = _todo(setting, result, chosen)
+        if todo:
+            _check_checkpoints(spec.plugin, found)
     except ResultsError:
         raise
     except FaceSRBenchError as error:
         failed = failed_result(setting, spec, label, str(error), getattr(error, "details", "") or None)
         return Failure(label, error, failed)
-    return Entry(spec, result, _todo(setting, result, chosen), found.path if found else None)
+    return Entry(spec, result, todo, found.path if found else None)
 
 
 def _unaligned(setting: Setting, card: MethodCard) -> bool:
@@ -300,6 +303,17 @@ def _loose_weights(plugin: Plugin[MethodCard]) -> str | None:
     """A hash of the checkpoints that a method without named weights may open by itself; None if it has none."""
     files = {path.relative_to(plugin.folder).as_posix(): digest(path) for path in plugin.loose_weights()}
     return hashing.fingerprint(files, pipeline=1) if files else None
+
+
+def _check_checkpoints(plugin: Plugin[MethodCard], found: weights.Weights | None) -> None:
+    """Read again what is to be computed with, and what the result was named after without.
+
+    Raises:
+        WeightsError: a file has changed behind its size and date.
+    """
+    named = {found.path: found.sha256} if found else {path: digest(path) for path in plugin.loose_weights()}
+    for path, sha256 in named.items():
+        check_unchanged(path, sha256)
 
 
 def _manifest(

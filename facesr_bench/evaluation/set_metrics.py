@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, MetricError, describe
-from facesr_bench.base.hashing import digest
+from facesr_bench.base.hashing import check_unchanged, digest
 from facesr_bench.plugins.metric import AnyMetric, ReferenceSet, SetMetric, Unavailable
 from facesr_bench.results.arrays import References, read_array
 from facesr_bench.results.record import ImageRecord
@@ -122,6 +122,8 @@ def _features(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | Path]:
     sr = _stack([result.features_path(metric.extractor, image_id) for image_id in ids], "SR")
     other = metric.reference_set
+    if other is not None:
+        check_unchanged(other.path, other.sha256)
     return sr, other.path if other else _stack([references.path(metric.extractor, i) for i in ids], GROUND_TRUTH)
 
 

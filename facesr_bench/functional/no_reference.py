@@ -174,7 +174,7 @@ def _placed(name: str, file: Placed) -> Path:
         WeightsError: it is not there, or is another, so that pyiqa would download it.
     """
     path = file.path
-    if path.is_file() and digest(path).startswith(file.sha256_prefix):
+    if path.is_file() and digest(path, fresh=True).startswith(file.sha256_prefix):
         return path
     raise WeightsError(f"pyiqa:{name} needs {path}: put a download of {file.url} there")
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from facesr_bench.base.hashing import file_sha256
+from facesr_bench.base.hashing import file_sha256, hash_file
 from facesr_bench.base.suggest import expanded
 from facesr_bench.plugins.cards import MethodCard
 from facesr_bench.plugins.sidecar import Stated
@@ -51,14 +51,14 @@ class Argument:
 
 
 def hash_argument(argument: str) -> str:
-    """sha256 of a file's content, of a folder's files with their names, or of any other text.
+    """sha256 of a file's content (see `hash_file`), of a folder's files with their names, or of any other text.
 
     Raises:
-        DataError: a file can't be read.
+        DataError, WeightsError: a file can't be read.
     """
     path = expanded(argument)
     if path.is_file():
-        return file_sha256(path)
+        return hash_file(path)
     if not path.is_dir():
         return hashlib.sha256(argument.encode()).hexdigest()
     files = sorted(file for file in path.rglob("*") if file.is_file())

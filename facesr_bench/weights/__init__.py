@@ -21,13 +21,14 @@ from facesr_bench.weights.checkpoints import (
     read_state_dict,
     write_random,
 )
-from facesr_bench.weights.resolve import Weights, location, resolve_method, resolve_metric
+from facesr_bench.weights.resolve import Weights, check_metric_unchanged, location, resolve_method, resolve_metric
 from facesr_bench.weights.store import require
 
 __all__ = [
     "Weights",
     "add_batch_counts",
     "cache_folder",
+    "check_metric_unchanged",
     "load_strictly",
     "load_tensors",
     "location",

@@ -7,8 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from facesr_bench.base.errors import DataError, WeightsError
-from facesr_bench.base.hashing import digest, file_sha256
+from facesr_bench.base.errors import WeightsError
+from facesr_bench.base.hashing import changed, digest, hash_file
 from facesr_bench.base.suggest import expanded, unknown
 from facesr_bench.plugins.cards import MethodCard, MetricCard, WeightsCard
 from facesr_bench.plugins.metric import MetricWeights
@@ -80,10 +80,7 @@ def resolve_method(plugin: Plugin[MethodCard], given: str | None) -> Weights | N
         return _published(plugin, name, card) if card.file is None else _shipped(plugin, name, card)
     path = expanded(name)
     if path.is_file():
-        try:
-            found = file_sha256(path)
-        except DataError as error:
-            raise WeightsError(str(error)) from error
+        found = hash_file(path)
         return Weights(f"{path.name}:{found[:8]}", path, found, None)
     if os.sep in name or path.suffix:
         raise WeightsError(f"{method.name}@{name}: no such file")
@@ -146,12 +143,29 @@ def resolve_metric(card: MetricCard, network: str | None, file: str | None = Non
         path = expanded(file)
         if not path.is_file():
             raise WeightsError(f"{card.name}@{name}={file}: no such file: {path}")
-        sha256 = digest(path)
-        beside = path.with_name(path.name + ".toml")  # says how the network wants its input, see facesr_bench.faces
-        if beside.is_file():
-            sha256 = hashlib.sha256(f"{sha256} {digest(beside)}".encode()).hexdigest()
+        sha256 = _with_its_card(path)
         return MetricWeights(name, f"@{name}:{sha256[:8]}", path, sha256)
     if entry.store is None:
         raise WeightsError(f"{card.name}@{name} needs its file: write {card.name}@{name}=/path/to/file")
     path = require(entry.store)
     return MetricWeights(name, suffix(card, network), path, digest(path))
+
+
+def check_metric_unchanged(weights: MetricWeights) -> None:
+    """Read a metric's network again, as `base.hashing.check_unchanged` does.
+
+    Raises:
+        WeightsError: it has changed behind its size and date.
+    """
+    alone = digest(weights.path, fresh=True)
+    if weights.sha256 not in (alone, _with_its_card(weights.path, fresh=True)):
+        raise changed(weights.path)
+
+
+def _with_its_card(path: Path, *, fresh: bool = False) -> str:
+    """The hash of a network and of the FILE.toml that says how it wants its input, see facesr_bench.faces."""
+    sha256 = digest(path, fresh=fresh)
+    beside = path.with_name(path.name + ".toml")
+    if not beside.is_file():
+        return sha256
+    return hashlib.sha256(f"{sha256} {digest(beside, fresh=fresh)}".encode()).hexdigest()
