@@ -25,6 +25,7 @@ NAMES = {
     "tradeoff": "distortion against perception, a point per method, its area by parameters",
     "curve": "cumulative error curves of landmarks, with the area under them",
     "parallel": "all metrics at once, up is better",
+    "training": "validation PSNR and losses of a training, from its log.jsonl",
     "heatmap": "where on the face each method is wrong, averaged over the set",
 }
 
@@ -35,6 +36,7 @@ examples:
   facesr-bench figure comparison --images 2988554491_2 --methods bicubic,sparnet --zoom 30,40,64,32
   facesr-bench figure tradeoff --protocols helen-x8 --y lpips --format pdf
   facesr-bench figure curve --metrics nme-dlib --format csv
+  facesr-bench figure training --log runs/mynet/log.jsonl --out mynet.svg
   facesr-bench figure distribution --metrics psnr,lpips --kind ecdf --out spread.svg"""
 
 
@@ -60,6 +62,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", choices=("violin", "ecdf"), default="violin", help="distribution (default: violin)")
     parser.add_argument("--x", metavar="METRIC", help="tradeoff (default: the lead of fidelity, psnr)")
     parser.add_argument("--y", metavar="METRIC", help="tradeoff (default: the lead of perception, lpips)")
+    parser.add_argument(
+        "--log",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="training: log.jsonl, once for each stage in order",
+    )
     parser.add_argument("--limit", type=float, help="curve: the largest error drawn (default: that of the metric)")
     parser.set_defaults(handler=figure)
 
@@ -69,6 +78,8 @@ def figure(arguments: argparse.Namespace) -> int:
 
     form = arguments.format or (arguments.out.suffix[1:].lower() if arguments.out else "") or "pdf"
     out = arguments.out or Path(f"{arguments.name}.{form}")
+    if arguments.name == "training":
+        return _training(arguments, out, form)
     stored = select(selection(arguments))
     group = _group(stored)
     if form == "csv":
@@ -80,6 +91,19 @@ def figure(arguments: argparse.Namespace) -> int:
             say(f"left out: {row.label}: {row.error or row.unranked}")
     sys.stdout.write(f"{out}\n")
     return say_unreadable(stored)
+
+
+def _training(arguments: argparse.Namespace, out: Path, form: str) -> int:
+    """A figure of logs alone: no result is read."""
+    from facesr_bench.report.figures.style import save
+    from facesr_bench.report.figures.training import training
+    from facesr_bench.results.training import read_logs
+
+    if not arguments.log:
+        raise FaceSRBenchError("figure training draws a log: give --log runs/mynet/log.jsonl, once for each stage")
+    save(training(read_logs(arguments.log)), out, form)
+    sys.stdout.write(f"{out}\n")
+    return 0
 
 
 def _group(stored: Stored) -> Group:

@@ -36,6 +36,7 @@ from facesr_bench.plugins.profile import Profile
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.sidecar import Stated
 from facesr_bench.plugins.spec import MethodSpec
+from facesr_bench.results import training
 from facesr_bench.results.arrays import References
 from facesr_bench.results.record import (
     CostRecord,
@@ -254,6 +255,8 @@ def _open_result(
     if setting.options.resume == "never":
         result.clear()
     result.save_manifest()
+    if found is not None and found.logs:
+        training.of_logs(found.logs).save(result.folder)
     return result
 
 

@@ -93,13 +93,17 @@ class WeightsCard(_Card):
     training_data: str
     training: str = ""
     measured: tuple[MeasuredCard, ...] = ()
+    logs: tuple[str, ...] = Field(
+        default=(), description="log.jsonl of each stage of its training, in the plug-in's folder, the earliest first"
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> WeightsCard:
         if (self.file is None) == (self.url is None):
             raise ValueError("give exactly one of `file` (in the plug-in's folder) and `url`")
-        if self.file is not None and (Path(self.file).is_absolute() or ".." in Path(self.file).parts):
-            raise ValueError("`file` must be a path inside the plug-in's folder")
+        for field, paths in (("file", [self.file] if self.file else []), ("logs", self.logs)):
+            if any(Path(path).is_absolute() or ".." in Path(path).parts for path in paths):
+                raise ValueError(f"`{field}` must be a path inside the plug-in's folder")
         return self
 
 

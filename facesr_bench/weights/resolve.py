@@ -17,6 +17,9 @@ from facesr_bench.plugins.spec import suffix
 from facesr_bench.weights.catalogue import method_entry, method_spec
 from facesr_bench.weights.store import require, trust
 
+_OF_TRAININGS = frozenset({"best.safetensors", "last.safetensors"})
+"""What `facesr-bench train` calls the weights that it writes beside its log."""
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -27,12 +30,14 @@ class Weights:
         path: the file.
         sha256: of the file.
         card: None for a user's own file.
+        logs: of the stages of its training, where there are any: as the card says, or `log.jsonl` beside a user's file.
     """
 
     name: str
     path: Path
     sha256: str
     card: WeightsCard | None
+    logs: tuple[Path, ...] = ()
 
     @property
     def training_data(self) -> str:
@@ -81,7 +86,9 @@ def resolve_method(plugin: Plugin[MethodCard], given: str | None) -> Weights | N
     path = expanded(name)
     if path.is_file():
         found = hash_file(path)
-        return Weights(f"{path.name}:{found[:8]}", path, found, None)
+        beside = path.parent / "log.jsonl"
+        logs = (beside,) if path.name in _OF_TRAININGS and beside.is_file() else ()
+        return Weights(f"{path.name}:{found[:8]}", path, found, None, logs)
     if os.sep in name or path.suffix:
         raise WeightsError(f"{method.name}@{name}: no such file")
     if not method.weights:
@@ -101,7 +108,7 @@ def _shipped(plugin: Plugin[MethodCard], name: str, card: WeightsCard) -> Weight
             f"{path}: this is not the file that {label} names: its sha256 is {found}, expected {card.sha256}; "
             "remove it and get it again"
         )
-    return Weights(name, path, found, card)
+    return Weights(name, path, found, card, tuple(plugin.folder / log for log in card.logs))
 
 
 def _published(plugin: Plugin[MethodCard], name: str, card: WeightsCard) -> Weights:
@@ -120,7 +127,7 @@ def _published(plugin: Plugin[MethodCard], name: str, card: WeightsCard) -> Weig
             f"{entry.path}: this is not the file that {entry.name} names: {status.problem}; "
             f"get it again:  facesr-bench weights fetch {entry.typed}"
         )
-    return Weights(name, entry.path, status.sha256, card)
+    return Weights(name, entry.path, status.sha256, card, tuple(plugin.folder / log for log in card.logs))
 
 
 def resolve_metric(card: MetricCard, network: str | None, file: str | None = None) -> MetricWeights:

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from facesr_bench.base.errors import ResultsError
 from facesr_bench.report.site import attention
 from facesr_bench.report.site.gallery import Gallery, Plate
 from facesr_bench.report.site.overview import Cell, anchor_of, cell_of, cost_cell
 from facesr_bench.report.site.pages import Pages, format_value, link, short_name
 from facesr_bench.report.site.section import Section
 from facesr_bench.report.site.views import Plot, View
+from facesr_bench.results import training
 from facesr_bench.results.columns import CostColumn, MetricInfo
 from facesr_bench.results.leaderboard import RankedResult
 
@@ -63,6 +65,19 @@ class Part:
     plots: list[Plot]
 
 
+@dataclass(frozen=True)
+class Trained:
+    """How the weights of a method's newest row were trained.
+
+    Attributes:
+        picture: the curves; empty where there are none.
+        words: what they show, or why there are none.
+    """
+
+    picture: str
+    words: str
+
+
 def write(pages: Pages, views: Sequence[View]) -> dict[str, Path]:
     """A page for each method's label; their paths."""
     members: dict[str, list[tuple[View, RankedResult]]] = {}
@@ -81,10 +96,40 @@ def write(pages: Pages, views: Sequence[View]) -> dict[str, Path]:
             row=newest,
             manifest=newest.result.manifest,
             parts_of=parts,
+            trained=_trained(pages, newest, path),
             page=path,
         )
         paths[label] = path
     return paths
+
+
+def _trained(pages: Pages, row: RankedResult, page: Path) -> Trained | None:
+    """The curves of the very file that the row ran with; None where nothing is known of its training."""
+    found = training.kept(row.result.folder)
+    if found is None:
+        return None
+    if found.trouble:
+        return Trained("", f"The curves can't be shown: {found.trouble}")
+    from facesr_bench.report.figures.style import to_bytes
+    from facesr_bench.report.figures.training import training as draw
+
+    try:
+        text = to_bytes(draw(found), "svg").decode()
+    except ResultsError as error:
+        return Trained("", f"The curves can't be shown: {error}.")
+    picture = pages.write(page.with_name(f"{page.stem}-training.svg"), text)
+    return Trained(link(picture, page), _words(found))
+
+
+def _words(found: training.Training) -> str:
+    """What the curves show, for those who can't see them."""
+    psnr = [value for stage in found.stages for _, value in stage.psnr]
+    bicubic = [stage.bicubic for stage in found.stages if stage.bicubic is not None]
+    words = f"{sum(stage.samples for stage in found.stages):,} samples"
+    words += f" in {len(found.stages)} stages" if len(found.stages) > 1 else ""
+    if psnr:
+        words += f"; PSNR of the held-out faces from {psnr[0]:.2f} to {max(psnr):.2f} dB"
+    return words + (f", bicubic {bicubic[-1]:.2f} dB" if bicubic else "") + "."
 
 
 def _part(pages: Pages, view: View, row: RankedResult, page: Path) -> Part:
