@@ -15,8 +15,6 @@ from tests.training_runs import ROOT
 
 LOGS = ROOT / "methods" / "sparnet" / "training"
 STAGES = sorted(LOGS.glob("sparnet*.jsonl"), key=lambda path: (len(path.name), path))
-    (ROOT / "methods" / "sparnet" / "training").glob("sparnet*.jsonl"), key=lambda path: (len(path.name), path)
-)
 
 
 def test_every_number_of_a_log_is_in_the_curves() -> None:
