@@ -26,6 +26,8 @@ def training(found: Training) -> Figure:
     if not stages:
         raise ResultsError("the log of the training holds no point yet, so there is nothing to draw")
     starts = [0, *accumulate(stage.samples for stage in stages)]
+    from matplotlib.ticker import MaxNLocator
+
     panels = [panel for panel in (_validation, _losses) if _has(panel, found)]
     with style():
         figure, axes = new_figure(WIDTH * len(panels) / 2, 2.4, 1, len(panels))
@@ -36,7 +38,7 @@ def training(found: Training) -> Figure:
             axis.set_xlabel("samples seen" + (f" ({len(stages)} stages)" if len(stages) > 1 else ""))
             axis.set_xlim(0, starts[-1])
             axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-            axis.xaxis.get_major_locator().set_params(nbins=5)
+            axis.xaxis.set_major_locator(MaxNLocator(5))
         return finished(figure)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.lines import Line2D
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.cli import main
@@ -30,12 +32,17 @@ def test_every_number_of_a_log_is_in_the_curves() -> None:
 
 def test_a_drawn_stage_begins_where_the_one_before_ended() -> None:
     found = read_logs(STAGES)
-    validation, losses = training(found).axes
-    drawn = [x for line in validation.get_lines() for x in line.get_xdata() if len(line.get_xdata()) > 2]
+    validation, losses = ([_x(line) for line in axis.get_lines()] for axis in training(found).axes)
+    drawn = [x for xs in validation if len(xs) > 2 for x in xs]
     assert max(drawn) == sum(stage.samples for stage in found.stages)
     assert drawn == sorted(drawn)
-    (curve,) = (line for line in losses.get_lines() if len(line.get_xdata()) > 2)
-    assert len(curve.get_xdata()) == sum(len(stage.losses["l1"]) for stage in found.stages)
+    (curve,) = (xs for xs in losses if len(xs) > 2)
+    assert len(curve) == sum(len(stage.losses["l1"]) for stage in found.stages)
+
+
+def _x(line: Line2D) -> list[float]:
+    xs: list[float] = np.asarray(line.get_xdata(), float).tolist()
+    return xs
 
 
 def test_what_is_kept_beside_a_result_is_what_was_read(tmp_path: Path) -> None:
