@@ -29,6 +29,7 @@ METRICS_MAY = {
     "weights/download.py": {"identity"},  # HTTP's word for an encoding
     "training/trainer.py": {"psnr"},  # the training's own validation
     "training/export.py": {"psnr"},  # likewise
+    "results/training.py": {"psnr"},  # likewise, in its log
 }
 NO_ENGINE = ("degradations/", "evaluation/adoption.py")
 """Plug-ins too, which name ways to resize; and what old results were made by, which no card can say."""
