@@ -92,6 +92,7 @@ class Prepared:
         reasons: why a metric can't be computed on this sample, whatever the method.
         undetected: the metrics among them whose detector found no face in the ground truth.
         passing: the metrics among them that lack a file; they are tried again once it is there.
+        alignments: what its face was placed by, by the names of the metrics that look at faces.
     """
 
     sample: Sample
@@ -99,6 +100,7 @@ class Prepared:
     reasons: dict[str, str] = field(default_factory=dict)
     undetected: set[str] = field(default_factory=set)
     passing: set[str] = field(default_factory=set)
+    alignments: dict[str, str] = field(default_factory=dict)
 
 
 class Scorer:
@@ -132,6 +134,8 @@ class Scorer:
                 prepared.reasons[key] = reason
             elif not isinstance(metric, SetMetric):
                 prepared.references[key] = metric.prepare_sample(sample)
+                if (placed_by := metric.alignment(prepared.references[key])) is not None:
+                    prepared.alignments[key] = str(placed_by)
             elif metric.reference_set is None:
                 keep_features(metric, sample)
         except MetricError as error:
@@ -202,6 +206,8 @@ def _put_value(record: ImageRecord, metric: MetricBase, sr: Image8, prepared: Pr
             record.reasons[key] = f"{key} returned NaN"
         elif value is not None:
             record.metrics[key] = value
+            if key in prepared.alignments:
+                record.alignments[key] = prepared.alignments[key]
 
 
 def _value(metric: MetricBase, sr: Image8, prepared: Prepared, place: Place) -> float | None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from facesr_bench.base.errors import DetectionError, MetricError, WeightsError
 from facesr_bench.base.suggest import unknown
 from facesr_bench.faces.dlib_models import LANDMARK_FILE, NOT_INSTALLED, model_file
+from facesr_bench.faces.landmarks import Box
 from facesr_bench.faces.network import open_session
 from facesr_bench.faces.points import Points, five_points
 from facesr_bench.weights import require
@@ -141,12 +142,16 @@ class _Detector(ABC):
         return five_points(self._points(image))
 
     def _points(self, image: NDArray[np.uint8]) -> Points:
+        view, face = self._main(image)
+        return view.to_picture(face.points)
+
+    def _main(self, image: NDArray[np.uint8]) -> tuple[View, Face]:
         for side in self.sides:
             view = make_view(image, side)
             with self._lock:
                 faces = [face for face in self._find(view.picture) if np.isfinite(face.points).all()]
             if faces:
-                return view.to_picture(main_face(faces, side).points)
+                return view, main_face(faces, side)
         raise DetectionError(f"{self.name} found no face in the {image.shape[1]}x{image.shape[0]} picture")
 
     @abstractmethod
@@ -282,6 +287,23 @@ class DlibDetector(_Detector):
             MetricError: not a uint8 picture.
         """
         return self._points(image)
+
+    def rectangle(self, image: NDArray[np.uint8]) -> Box:
+        """The rectangle around that face, px of `image`: what dlib's 68-point predictor was trained to start from.
+
+        Args:
+            image: HxWx3 uint8 RGB.
+
+        Raises:
+            DetectionError: no face was found.
+            MetricError: not a uint8 picture.
+        """
+        view, face = self._main(image)
+        left, top, width, height = face.box
+        # A box counts from the picture's edge, points from the centre of its first pixel.
+        corners = view.to_picture(np.array([(left, top), (left + width, top + height)]) - 0.5) + 0.5
+        (left, top), (right, bottom) = corners.tolist()
+        return left, top, right, bottom
 
     def _find(self, picture: NDArray[np.uint8]) -> list[Face]:
         faces = []

@@ -71,6 +71,15 @@ def square_box(landmarks: NDArray[Any], enlarge: float, shift_up: float) -> Box:
     return float(x - half), float(y - half), float(x + half), float(y + half)
 
 
+def overlap(one: Box, other: Box) -> float:
+    """The area that two boxes share over that which they cover together, in [0, 1]."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(0.0, width) * max(0.0, height)
+    covered = sum((right - left) * (bottom - top) for left, top, right, bottom in (one, other)) - shared
+    return shared / covered if covered > 0 else 0.0
+
+
 def check_box(image: NDArray[np.uint8], box: Box) -> None:
     """Nothing, if `image` is a picture and `box` covers some of it.
 

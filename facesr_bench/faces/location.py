@@ -5,14 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.base.errors import FaceSRBenchError
+from facesr_bench.base.errors import DetectionError, FaceSRBenchError, MetricError
 from facesr_bench.base.memo import Memo, Recent, pixels_key
 from facesr_bench.faces.alignment import FFHQ_512
 from facesr_bench.faces.detection import DlibDetector, FaceDetector, open_detector
+from facesr_bench.faces.landmarks import Box
 from facesr_bench.faces.mean_shape import landmarks_from_five
 from facesr_bench.faces.points import Points, five_points
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.sample import Sample
+
+LANDMARKS, TEMPLATE = "landmarks", "FFHQ's template"
+"""What tables say a face was placed by, where no detector was asked: the dataset's own points, or the alignment."""
 
 
 class FaceLocator:
@@ -50,6 +54,19 @@ class FaceLocator:
             return "ffhq"
         return f"points-{self.detector}-{'hr' if image is sample.hr else 'lq'}"
 
+    def words(self, sample: Sample, image: Image8) -> str:
+        """Where `five` and `sixty_eight` have their points from, as tables say it."""
+        if sample.landmarks is not None:
+            return LANDMARKS
+        if sample.aligned == "ffhq":
+            return TEMPLATE
+        return self.on_hr if image is sample.hr else f"{self.detector} on the input"
+
+    @property
+    def on_hr(self) -> str:
+        """What tables say of a face that the detector found on HR."""
+        return f"{self.detector} on HR"
+
     def sixty_eight(self, sample: Sample, image: Image8) -> Points:
         """68x2, px: the dataset's own where it has 68, else the mean shape laid over the five, or dlib's own 68.
 
@@ -61,6 +78,28 @@ class FaceLocator:
         if source.startswith("points-"):
             return as_sixty_eight(sample.once(source, lambda: self.detect(image)))
         return landmarks_from_five(self.five(sample, image))
+
+    def rectangle(self, sample: Sample, image: Image8) -> Box | None:
+        """The rectangle that dlib's detector finds around the face, px of `image`; None if it finds none.
+
+        Args:
+            image: the sample's HR: what is found is kept with the sample.
+
+        Raises:
+            FaceSRBenchError: dlib is missing, or is not the detector of this locator.
+        """
+        detector = self._open()
+        if not isinstance(detector, DlibDetector):
+            raise MetricError(f"{self.detector} finds no rectangle that dlib's landmarks could start from")
+
+        def find() -> NDArray[np.float64]:
+            try:
+                return np.array(detector.rectangle(image), np.float64)
+            except DetectionError:
+                return np.empty(0)  # found nothing: kept too
+
+        found = sample.once(f"rectangle-{self.detector}", find)
+        return tuple(found.tolist()) if found.shape == (4,) else None
 
     def detect(self, image: Image8) -> Points:
         """The points that the detector finds on any picture, px: dlib's 68, the others' five.

@@ -275,6 +275,16 @@ class MetricBase(ABC):
         """
         return hr
 
+    def alignment(self, reference: Any) -> str | None:
+        """What a face was placed by, for metrics that look at faces: `landmarks`, `dlib on HR`; None for any other.
+
+        Tables show it with the column: numbers of faces that were placed in another way are other numbers.
+
+        Args:
+            reference: what `prepare` returned for the image's ground truth.
+        """
+        return None
+
     @abstractmethod
     def per_image(self, sr: Image8, reference: Any) -> float:
         """The value for one image.

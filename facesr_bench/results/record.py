@@ -31,6 +31,8 @@ class ImageRecord:
         ms: milliseconds the method took for it, or None where the image was read from disk.
         error: why the method has no image, or None.
         identity: the person it shows, or None where the dataset does not say.
+        alignments: what the face was placed by (`landmarks`, `dlib on HR`), by the names of metrics that look at
+            faces; results of earlier releases don't say.
     """
 
     id: str
@@ -41,6 +43,7 @@ class ImageRecord:
     ms: float | None = None
     error: str | None = None
     identity: str | None = None
+    alignments: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """One line of images.jsonl. Infinity is written as the string "inf": JSON has no such number."""
@@ -57,6 +60,8 @@ class ImageRecord:
             data["reasons"] = self.reasons
         if self.undetected:
             data["undetected"] = self.undetected
+        if self.alignments:
+            data["alignments"] = self.alignments
         if self.ms is not None:
             data["ms"] = round(self.ms, 4)
         return json.dumps(data, allow_nan=False, ensure_ascii=False)
@@ -102,6 +107,7 @@ def _merge(old: ImageRecord, new: ImageRecord) -> ImageRecord:
         versions={**old.versions, **new.versions},
         reasons=reasons,
         undetected=[key for key in reasons if key in {*old.undetected, *new.undetected}],
+        alignments={k: v for k, v in {**old.alignments, **new.alignments}.items() if k not in reasons},
         ms=new.ms if new.ms is not None else old.ms,
         error=new.error,
         identity=new.identity if new.identity is not None else old.identity,

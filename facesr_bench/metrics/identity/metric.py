@@ -50,10 +50,15 @@ class IdentityConvention(FaceConvention):
 
 @dataclass(frozen=True)
 class Reference:
-    """Of the picture that SR is compared with: where the face is, and its embedding."""
+    """Of the picture that SR is compared with: where the face is, and its embedding.
+
+    Attributes:
+        placed_by: where the points come from, in words; None where the network wants none.
+    """
 
     points: Points
     embedding: NDArray[Any]
+    placed_by: str | None = None
 
 
 class Metric(MetricBase):
@@ -91,14 +96,19 @@ class Metric(MetricBase):
 
     def prepare_sample(self, sample: Sample) -> Reference:
         image = self._compared(sample)
+        placed_by: str | None = self._locator.words(sample, image)
         if self.convention.alignment == "hr" or not self._recogniser.needs_points:
             points, source = self._recogniser.points(sample, image, self._locator), self._locator.source(sample, image)
         else:
-            source = f"detected-{self._locator.detector}"
+            source, placed_by = f"detected-{self._locator.detector}", f"{self._locator.detector} on each"
             points = self._recogniser.detect(image, self._locator)
         against = self.card.options.get("against", "hr")
         name = f"identity-{self._network}-v{self.card.version}-{against}-{source}"
-        return Reference(points, sample.once(name, lambda: self._embed(image, points)))
+        embedding = sample.once(name, lambda: self._embed(image, points))
+        return Reference(points, embedding, placed_by if self._recogniser.needs_points else None)
+
+    def alignment(self, reference: Reference) -> str | None:
+        return reference.placed_by
 
     def per_image(self, sr: Image8, reference: Reference) -> float:
         points = reference.points
