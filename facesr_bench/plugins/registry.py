@@ -22,7 +22,9 @@ from typing import Any, Generic, Literal, TypeVar, cast, get_args
 from facesr_bench.base.errors import PLUGIN_ERRORS, CardError, FaceSRBenchError, PluginError, describe
 from facesr_bench.base.hashing import canonical
 from facesr_bench.base.suggest import expanded, is_path, unknown
+from facesr_bench.base.toml import read_toml
 from facesr_bench.plugins.cards import DatasetCard, DegradationCard, MethodCard, MetricCard, read_card
+from facesr_bench.plugins.doors import all_doors, door
 from facesr_bench.plugins.loading import CARD_FILE, bundled_folder, forget, import_from
 
 Kind = Literal["method", "dataset", "metric", "degradation"]
@@ -214,8 +216,13 @@ class Registry(Generic[_CardT]):
             places = "\n".join(f"  {plugin.folder} ({plugin.source})" for plugin in found)
             raise PluginError(f"{len(found)} {self.kind}s are called {name!r}; rename one in its card.toml:\n{places}")
         if not found:
-            raise PluginError(unknown(self.kind, name, self.names()))
+            raise PluginError(unknown(self.kind, name, self.names()) + all_doors(self._method_cards()))
         return found[0]
+
+    def _method_cards(self) -> list[MethodCard]:
+        """The cards of methods, where this registry is of those."""
+        cards: Iterable[object] = (plugin.card for plugin in self.plugins)
+        return [card for card in cards if isinstance(card, MethodCard)]
 
     def find(self, spec: str) -> Plugin[_CardT]:
         """The plug-in that a user means by a name or by the path of its folder (`./mine`, `/path/to/mine`).
@@ -225,10 +232,32 @@ class Registry(Generic[_CardT]):
             CardError: the folder's card is wrong.
         """
         if is_path(spec):
+            if not self._is_plugin(expanded(spec)):
+                self._refuse_door(spec)
             return self.get(self.add(expanded(spec)).name)
-        if spec not in self.names() and (Path(spec) / CARD_FILE).is_file():
-            raise PluginError(f"no {self.kind} is called {spec!r}; for the folder of that name write ./{spec}")
+        if spec not in self.names():
+            if self._is_plugin(Path(spec)):
+                raise PluginError(f"no {self.kind} is called {spec!r}; for the folder of that name write ./{spec}")
+            self._refuse_door(spec)
         return self.get(spec)
+
+    def _is_plugin(self, folder: Path) -> bool:
+        """True for a folder that means to be one: a folder of pictures may have a card.toml of its own."""
+        if (folder / f"{MODULES[self.kind]}.py").is_file():
+            return True
+        try:
+            return "kind" in read_toml(folder / CARD_FILE)
+        except CardError:
+            return False
+
+    def _refuse_door(self, spec: str) -> None:
+        """Say how a file or folder is written that some method takes, if it is one.
+
+        Raises:
+            PluginError: it is.
+        """
+        if (how := door(spec, self._method_cards())) is not None:
+            raise PluginError(f"no {self.kind} is called {spec!r}; {how}")
 
     def add(self, folder: Path) -> Plugin[_CardT]:
         """Add the plug-in in a folder that the user gave; a wrong card is an error here, a clash one in `get`.

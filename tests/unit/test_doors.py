@@ -1,0 +1,87 @@
+"""What a newcomer is told who types a file or a folder where a method's name belongs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from facesr_bench.base.errors import FaceSRBenchError, PluginError
+from facesr_bench.cli import main
+from facesr_bench.plugins import registry
+from facesr_bench.plugins.spec import parse_method
+
+HAS = {suffix for plugin in registry.methods().plugins if plugin.card for suffix in plugin.card.opens}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the things that people have."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FACESR_BENCH_CACHE", str(tmp_path / "cache"))
+    for name in ("GFPGANv1.4.pth", "x.onnx", "prog.toml", "readme.md"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "restored" / "faces").mkdir(parents=True)
+    for i in range(3):
+        Image.new("RGB", (8, 8)).save(tmp_path / "restored" / f"{i}.png")
+        Image.new("RGB", (8, 8)).save(tmp_path / "restored" / "faces" / f"{i}.png")
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+def told(text: str) -> str:
+    with pytest.raises(FaceSRBenchError) as error:
+        parse_method(text)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("text", ["./restored", "restored", "./restored/"])
+def test_a_folder_of_pictures_goes_through_images(text: str, here: Path) -> None:
+    assert told(text) == f"no method is called {text!r}; it is a folder of 3 pictures: write images:{text}"
+    (here / "restored" / "card.toml").write_text('title = "GFPGAN"\n')
+    assert f"write images:{text}" in told(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "suffix", "way"),
+    [
+        ("./GFPGANv1.4.pth", ".pth", "spandrel:./GFPGANv1.4.pth or METHOD@./GFPGANv1.4.pth"),
+        ("GFPGANv1.4.pth", ".pth", "spandrel:GFPGANv1.4.pth or METHOD@GFPGANv1.4.pth"),
+        ("x.onnx", ".onnx", "onnx:x.onnx"),
+        ("./nowhere/x.onnx", ".onnx", "onnx:./nowhere/x.onnx"),
+        ("prog.toml", ".toml", "command:prog.toml"),
+    ],
+)
+def test_a_file_goes_through_the_method_that_opens_it(text: str, suffix: str, way: str, here: Path) -> None:
+    if suffix not in HAS:
+        pytest.skip(f"no method opens {suffix}")
+    said = told(text)
+    assert f"write {way}" in said
+    assert ("there is no such file" in said) == text.startswith("./nowhere")
+
+
+def test_a_name_that_nobody_knows_is_shown_the_doors(here: Path) -> None:
+    said = told("gfpgann")
+    assert "images:DIR (Finished pictures)" in said and "./FOLDER of a plug-in" in said
+
+
+def test_what_no_method_opens_is_told_as_before(here: Path) -> None:
+    assert "no card.toml in it, so it is not a method" in told("./empty")
+    assert "no card.toml in it, so it is not a method" in told("./readme.md")
+
+
+def test_a_plug_in_with_pictures_in_it_is_a_plug_in(here: Path) -> None:
+    card = (
+        'schema_version = 1\nkind = "method"\nname = "mine"\ntitle = "T"\nsummary = "S"\ninput = "lr"\nlicence = "L"\n'
+    )
+    (here / "restored" / "card.toml").write_text(f'{card}implementation = "bicubic"\n')
+    assert parse_method("./restored").plugin.name == "mine"
+    with pytest.raises(PluginError, match="for the folder of that name write ./restored"):
+        parse_method("restored")
+
+
+def test_the_command_line_says_it_and_runs_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--methods", "./restored,bicubic"]) == 2
+    assert "write images:./restored" in " ".join(capsys.readouterr().err.split())
+    assert not (here / "results").exists()
