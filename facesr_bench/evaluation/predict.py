@@ -36,19 +36,26 @@ RANGE_TOLERANCE = 1e-4
 
 
 def load_method(
-    spec: MethodSpec, weights: Path | None, protocol: ProtocolCard, device: str, precision: str
+    spec: MethodSpec,
+    weights: Path | None,
+    protocol: ProtocolCard,
+    device: str,
+    precision: str,
+    timeout: float | None = None,
+    log: Path | None = None,
 ) -> tuple[MethodBase, dict[str, Any]]:
     """A method with its networks open, and what it costs: see `cost.load_measured`.
 
     Args:
         weights: its checkpoint, already verified.
+        timeout, log: see `MethodContext`.
 
     Raises:
         FaceSRBenchError: it can't be loaded.
     """
     argument = spec.opened()
     card = argument.card if argument else spec.plugin.require_card()
-    context = MethodContext(card, protocol.scale, weights, spec.argument, device, precision)
+    context = MethodContext(card, protocol.scale, weights, spec.argument, device, precision, timeout, log)
     try:
         method = make_method(spec.plugin.load_class(), context)
         return method, cost.load_measured(method, protocol)
@@ -91,7 +98,7 @@ def upscale(method: MethodBase, batch: Sequence[Loaded], protocol: str) -> list[
             outputs[i] = Output(None, error=f"output_size: {describe(error)}")
             continue
         seed = image_seed(method.card, protocol, loaded.id)
-        groups.setdefault(_group(method, image, i), []).append(_Given(i, Asked(loaded.id, image, size), seed))
+        groups.setdefault(_group(method, image, i), []).append(_Given(i, Asked(loaded.id, image, size, seed)))
     for group in groups.values():
         work = _ask if isinstance(method, PictureMethod) else _upscale_images
         outputs.update(zip((given.place for given in group), work(method, group), strict=True))  # type: ignore[arg-type]
@@ -100,25 +107,24 @@ def upscale(method: MethodBase, batch: Sequence[Loaded], protocol: str) -> list[
 
 @dataclass(frozen=True)
 class _Given:
-    """An image as the method gets it, its place in the batch, and where its random numbers begin."""
+    """An image as the method gets it, and its place in the batch."""
 
     place: int
     asked: Asked
-    seed: int
 
 
 def _group(method: MethodBase, image: Image8, place: int) -> tuple[int, ...]:
     """What images have in common that go through a method together."""
-    if isinstance(method, PictureMethod):
-        return ()
-    return image.shape if method.card.deterministic else (place,)
+    if not method.card.deterministic:
+        return (place,)
+    return () if isinstance(method, PictureMethod) else image.shape
 
 
 def _ask(method: PictureMethod, group: Sequence[_Given]) -> list[Output]:
     """The finished pictures of some images."""
     name = method.card.name
     try:
-        with seeded(group[0].seed, method.device):
+        with seeded(group[0].asked.seed, method.device):
             found = method.finished([given.asked for given in group])
     except FaceSRBenchError as error:
         return [Output(None, error=str(error)) for _ in group]
@@ -144,7 +150,7 @@ def _upscale_images(method: MethodBase, group: Sequence[_Given]) -> list[Output]
     batch = method.batch([given.asked.lr for given in group])
     started = time.perf_counter()
     try:
-        with seeded(group[0].seed, method.device):
+        with seeded(group[0].asked.seed, method.device):
             sr = method.upscale(batch)
             if batch.device.type == "cuda":
                 torch.cuda.synchronize(batch.device)

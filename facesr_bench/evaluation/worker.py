@@ -30,7 +30,7 @@ from facesr_bench.plugins.pictures import PictureMethod
 from facesr_bench.plugins.spec import parse_method
 from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.samples import SampleRecord
-from facesr_bench.results.store import FOLDER, Result, open_result
+from facesr_bench.results.store import FOLDER, LOG, Result, open_result
 
 Event = tuple[str, tuple[Any, ...]]
 """Something that a sink hears: the method's name and its arguments after the job."""
@@ -171,7 +171,8 @@ class _Computation:
         if self.method is None:
             setting, spec = self._setting, parse_method(self._job.method)
             precision = setting.options.precision
-            self.method, cost = load_method(spec, self._job.weights, setting.card, setting.device, precision)
+            log = self._result.folder / LOG
+            self.method, cost = load_method(spec, self._job.weights, setting.card, setting.device, precision, log=log)
             self._sink.facts(self._job, self._bench.facts(cost))
         return self.method
 

@@ -113,7 +113,7 @@ class MethodCard(_Card):
     DESCRIPTIVE = frozenset(
         {
             *("schema_version", "title", "summary", "parameters", "licence", "paper", "code"),
-            *("weights", "default_weights", "opens", "time_includes"),
+            *("weights", "default_weights", "opens", "time_includes", "own_process"),
         }
     )
 
@@ -147,6 +147,9 @@ class MethodCard(_Card):
         default=None,
         ge=0,
         description="with the protocol and the image's id it makes what random numbers begin at, for each image",
+    )
+    own_process: bool = Field(
+        default=False, description="it works in processes of its own, so that --isolate has nothing to add"
     )
     time_includes: str = Field(default="", description="what of its milliseconds is no upscaling, such as `start-up`")
     parameters: int | None = Field(default=None, ge=0)

@@ -32,6 +32,8 @@ class MethodContext:
         argument: what followed the colon, for a card that takes one.
         device: a torch device (`cpu`, `cuda`, `cuda:1`).
         precision: `fp32` or `bf16`; a method that can't do it raises MethodError in `load`.
+        timeout: seconds that one image may take, for methods that start other programs; None: as long as it takes.
+        log: a file for what those write, to be appended to; None: it is not kept.
     """
 
     card: MethodCard
@@ -40,6 +42,8 @@ class MethodContext:
     argument: str | None = None
     device: str = "cpu"
     precision: str = "fp32"
+    timeout: float | None = None
+    log: Path | None = None
 
 
 class MethodBase(ABC):
@@ -83,6 +87,11 @@ class MethodBase(ABC):
     def argument(self) -> str | None:
         """What followed the colon, for a card that takes an argument."""
         return self.context.argument
+
+    @property
+    def log(self) -> Path | None:
+        """Where what other programs write is kept."""
+        return self.context.log
 
     @classmethod
     def random_weights(cls, card: MethodCard, folder: Path) -> Path | None:

@@ -31,11 +31,13 @@ class Asked:
     Attributes:
         lr: what the card's `input` says, HxWx3 uint8.
         size: height and width that its picture must have.
+        seed: what random numbers are to begin at; a card that says `deterministic = false` gets one image at a time.
     """
 
     id: str
     lr: Image8
     size: tuple[int, int]
+    seed: int = 0
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@
                                              /maps/<metric>/<id>.png   where a metric's value comes from
                                              /features/<what>/<id>.npy   for metrics of the whole set
                                              /sets.json           the values of those
+                                             /programs.log        what other programs wrote that the method started
 
 Everything else (tables, pages) is derived and can be rebuilt.
 """
@@ -31,6 +32,7 @@ from facesr_bench.results.migrations import known, migrated
 from facesr_bench.results.record import LAST_ORDER, SCHEMA, ImageRecord, Manifest, _merge
 
 MANIFEST = "manifest.json"
+LOG = "programs.log"
 IMAGES = "images.jsonl"
 SETS = "sets.json"
 

@@ -77,7 +77,7 @@ def test_a_plug_in_with_pictures_in_it_is_a_plug_in(here: Path) -> None:
     )
     (here / "restored" / "card.toml").write_text(f'{card}implementation = "bicubic"\n')
     assert parse_method("./restored").plugin.name == "mine"
-    with pytest.raises(PluginError, match="for the folder of that name write ./restored"):
+    with pytest.raises(PluginError, match=r"for the folder of that name write \./restored"):
         parse_method("restored")
 
 
