@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import DataError
+from facesr_bench.data import ffhq
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
 from facesr_bench.plugins.cards import ProtocolCard
@@ -43,6 +44,9 @@ def apply(
         DataError: the picture is too small (nothing is enlarged to be ground truth) or not square, or what the rule
             needs is missing.
     """
+    if protocol.crop.rule == "ffhq":
+        assert protocol.hr_size is not None  # the card's validator has seen to it
+        return ffhq.aligned(sample_id, hr, _required(sample_id, landmarks, protocol), protocol.hr_size)
     square = _square(sample_id, hr, landmarks, box, protocol)
     if square is not None:
         left, top, side = square
@@ -90,10 +94,14 @@ def _square(
                 f"{sample_id}: its box (left {left}, top {top}, side {side}) is not inside the {width}x{height} picture"
             )
         return box
+    assert crop.enlarge is not None and crop.shift_up is not None  # the card's validator has seen to it
+    return landmark_square(_required(sample_id, landmarks, protocol), (height, width), crop.enlarge, crop.shift_up)
+
+
+def _required(sample_id: str, landmarks: NDArray[np.float64] | None, protocol: ProtocolCard) -> NDArray[np.float64]:
     if landmarks is None or not len(landmarks):
         raise DataError(f"{sample_id}: protocol {protocol.name} crops around the landmarks, and it has none")
-    assert crop.enlarge is not None and crop.shift_up is not None  # the card's validator has seen to it
-    return landmark_square(landmarks, (height, width), crop.enlarge, crop.shift_up)
+    return landmarks
 
 
 def landmark_square(landmarks: NDArray[np.float64], shape: tuple[int, int], enlarge: float, shift_up: float) -> Square:

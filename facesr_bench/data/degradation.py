@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from facesr_bench.base.errors import DataError
 from facesr_bench.images.files import Image8, read_only
+from facesr_bench.plugins.cards import ProtocolCard, Sha256
 from facesr_bench.plugins.degradation import DegradationBase
 
 
@@ -35,6 +38,29 @@ def apply(degradation: DegradationBase, hr: Image8, seed: int) -> tuple[Image8, 
         shape = "x".join(map(str, expected))
         raise DataError(f"degradation {degradation.card.name} made {found}; expected {shape} uint8")
     return lr, drawn
+
+
+def read_lr_hashes(folder: Path, protocol: ProtocolCard) -> dict[str, str]:
+    """sha256 of the pixels of a protocol's LR pictures, by id; empty where its card names no such file.
+
+    Args:
+        folder: that of the dataset's card.
+
+    Raises:
+        DataError: the file can't be read, or is something else.
+    """
+    if protocol.lr_hashes is None:
+        return {}
+    path = folder / protocol.lr_hashes
+    try:
+        return _HASHES.validate_json(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path}: can't be read: {error.strerror or error}") from error
+    except ValidationError as error:
+        raise DataError(f"{path}: expected a JSON object of sha256 by image id: {error.errors()[0]['msg']}") from error
+
+
+_HASHES: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, Sha256])
 
 
 def seed_of(protocol: str, sample_id: str) -> int:

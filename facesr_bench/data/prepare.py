@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -46,12 +47,23 @@ def prepare(sample_id: str, picture: Picture, protocol: ProtocolCard, degrade: D
                 "crop it, or choose a protocol that does"
             )
         lr, drawn = degradation.apply(degrade, hr, degradation.seed_of(protocol.name, sample_id))
+        _check_drawn(sample_id, drawn)
     elif picture.lr is None:
         raise DataError(f"{sample_id}: protocol {protocol.name} needs an LR image")
     else:
         lr = picture.lr
     _check_sizes(sample_id, lr, hr, protocol)
     return Sample(sample_id, lr, hr, landmarks, picture.identity, protocol.aligned, drawn)
+
+
+def _check_drawn(sample_id: str, drawn: Any) -> None:
+    """What was drawn is kept with the sample, as JSON."""
+    try:
+        kept = json.loads(json.dumps(drawn, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{sample_id}: what its degradation drew can't be written as JSON: {error}") from error
+    if not isinstance(kept, dict):
+        raise DataError(f"{sample_id}: its degradation returned {type(drawn).__name__} for what was drawn, not a dict")
 
 
 def _check_pixels(sample_id: str, what: str, image: Any) -> None:

@@ -20,11 +20,12 @@ from facesr_bench.base.errors import (
     describe,
 )
 from facesr_bench.base.files import file_name
+from facesr_bench.data.degradation import read_lr_hashes
 from facesr_bench.data.prepare import prepare
 from facesr_bench.data.protocols import Datasets, find_protocol
 from facesr_bench.data.sources import open_dataset
 from facesr_bench.evaluation.scorer import Prepared
-from facesr_bench.images.files import read_image, write_png
+from facesr_bench.images.files import picture_libraries, pixel_sha256, read_image, write_png
 from facesr_bench.plugins.cards import ProtocolCard
 from facesr_bench.plugins.dataset import DatasetBase, Item
 from facesr_bench.plugins.degradation import DegradationBase, find_degradation, make_degradation
@@ -40,26 +41,19 @@ class Loaded:
     Attributes:
         prepared: the sample, with all that metrics make of its ground truth; None if it could not be read.
         error: why it could not be read.
+        record: what is kept of it beside its pixels; None where it could not be read.
     """
 
     id: str
     prepared: Prepared | None = None
     error: str | None = None
+    record: SampleRecord | None = None
 
     @property
     def sample(self) -> Sample:
         """The sample; those that could not be read must be sorted out before."""
         assert self.prepared is not None
         return self.prepared.sample
-
-    @property
-    def record(self) -> SampleRecord | None:
-        """What is kept of it beside its pixels; None where it could not be read."""
-        if self.prepared is None:
-            return None
-        points = self.sample.landmarks
-        landmarks = None if points is None else [(float(x), float(y)) for x, y in points]
-        return SampleRecord(self.id, landmarks, self.sample.identity)
 
 
 @dataclass(frozen=True)
@@ -69,12 +63,14 @@ class Source:
     Attributes:
         items: what the dataset lists, by id, in its order.
         degradation: how LR is made; None where it is given.
+        lr_hashes: sha256 of the pixels of LR pictures, by id, as far as the protocol says.
     """
 
     protocol: ProtocolCard
     dataset: DatasetBase
     items: Mapping[str, Item]
     degradation: DegradationBase | None
+    lr_hashes: Mapping[str, str]
 
     def read(self, image_id: str) -> Sample:
         """One sample, from the dataset's files.
@@ -84,6 +80,21 @@ class Source:
         """
         picture = self.dataset.read(self.items[image_id], self.protocol)
         return prepare(image_id, picture, self.protocol, self.degradation)
+
+    def record(self, sample: Sample) -> SampleRecord:
+        """What is kept of a sample beside its pixels."""
+        points = sample.landmarks
+        landmarks = None if points is None else [(float(x), float(y)) for x, y in points]
+        found, expected = pixel_sha256(sample.lr), self.lr_hashes.get(sample.id)
+        return SampleRecord(
+            sample.id,
+            landmarks,
+            sample.identity,
+            degradation=sample.degradation or None,
+            lr_sha256=found,
+            lr_expected=expected if expected != found else None,
+            made_by=None if self.degradation is None else picture_libraries(),
+        )
 
     def content_hash(self) -> str:
         """The hash of all it lists: see `DatasetBase.content_hash`."""
@@ -110,7 +121,8 @@ def open_source(protocol: ProtocolCard, data: Mapping[str, Path], datasets: Data
     how = None
     if protocol.degradation is not None:
         how = make_degradation(find_degradation(protocol.degradation, plugin.folder), protocol.scale)
-    return Source(protocol, dataset, {item.id: item for item in items}, how)
+    hashes = read_lr_hashes(plugin.folder, protocol)
+    return Source(protocol, dataset, {item.id: item for item in items}, how, hashes)
 
 
 @contextmanager
@@ -187,9 +199,9 @@ class Inputs:
         return loaded
 
     def _load(self, image_id: str) -> Loaded:
-        sample = self._from_folder(image_id)
+        known, sample = self._stored.get(image_id), self._from_folder(image_id)
         if sample is not None:
-            return self._prepared(sample)
+            return self._prepared(sample, known)
         try:
             with self._opening:
                 source = self._open()
@@ -198,18 +210,19 @@ class Inputs:
             return Loaded(image_id, error=str(error))
         except PLUGIN_ERRORS as error:  # costs this image
             return Loaded(image_id, error=f"{self._protocol.name} can't read it: {describe(error)}")
-        loaded = self._prepared(sample)
-        damaged = image_id in self._stored
+        record, damaged = source.record(sample), known is not None
+        if known is not None and known.lr_sha256 not in {None, record.lr_sha256}:
+            return Loaded(image_id, error=_made_otherwise(known, record))
+        loaded = self._prepared(sample, record)
         for part, image in (("lr", sample.lr), ("hr", sample.hr)):
             path = self._path(part, image_id)
             if image is not None and (damaged or not path.exists()):
                 write_png(path, image)
-        if loaded.record is not None:
-            self._stored[image_id] = loaded.record
+        self._stored[image_id] = record
         return loaded
 
-    def _prepared(self, sample: Sample) -> Loaded:
-        return Loaded(sample.id, self._prepare(replace(sample, keep=self._references)))
+    def _prepared(self, sample: Sample, record: SampleRecord | None) -> Loaded:
+        return Loaded(sample.id, self._prepare(replace(sample, keep=self._references)), record=record)
 
     def _from_folder(self, image_id: str) -> Sample | None:
         """The sample as an earlier job has left it; None if it is not there, or not whole."""
@@ -221,11 +234,21 @@ class Inputs:
             hr = None if self._protocol.source == "lr" else read_image(self._path("hr", image_id))
         except DataError:
             return None
+        if known.lr_sha256 not in {None, pixel_sha256(lr)}:  # another picture lies there
+            return None
         landmarks = None if known.landmarks is None else np.array(known.landmarks, np.float64).reshape(-1, 2)
-        return Sample(image_id, lr, hr, landmarks, known.identity, self._protocol.aligned)
+        return Sample(image_id, lr, hr, landmarks, known.identity, self._protocol.aligned, known.degradation)
 
     def _path(self, part: str, image_id: str) -> Path:
         return self._folder / part / f"{file_name(image_id)}.png"
+
+
+def _made_otherwise(known: SampleRecord, now: SampleRecord) -> str:
+    makers = f" ({known.made_by or 'unknown libraries'} then, {now.made_by} now)" if now.made_by else ""
+    return (
+        f"its LR picture is damaged, and can't be made again with the same bits{makers}: "
+        f"{now.lr_sha256}, not {known.lr_sha256}; run with the libraries of then, or into another folder"
+    )
 
 
 KEPT_BYTES = 128 * 2**20

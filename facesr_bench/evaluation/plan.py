@@ -355,6 +355,7 @@ def _manifest(
             paper=PaperRecord.model_validate(method.paper.model_dump(mode="json")) if method.paper else None,
             code=method.code,
             code_hash=code,
+            interpolates=method.interpolates,
             assumed_aligned=_unaligned(setting, method) and setting.options.assume_aligned,
             argument=argument.text if argument else None,
             argument_sha256=argument.sha256 if argument else None,

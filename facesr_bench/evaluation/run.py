@@ -36,6 +36,7 @@ from facesr_bench.evaluation.request import Progress, RunOutcome, RunRequest
 from facesr_bench.plugins import registry
 from facesr_bench.plugins.metric import AnyMetric, Unavailable
 from facesr_bench.plugins.spec import check_labels, parse_method
+from facesr_bench.results import lr
 from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.samples import SampleRecord, Samples
 
@@ -138,6 +139,7 @@ class _Writer:
         self._entries = {entry.result.folder: entry for entry in entries}
         self._samples = Samples(entries[0].result.inputs_folder)
         self._facts: dict[Path, Facts] = {}
+        self._foreign: dict[str, SampleRecord] = {}
         self._unavailable: dict[str, str] = {}
 
     @property
@@ -167,6 +169,8 @@ class _Writer:
     def image(self, job: Job, record: ImageRecord, sample: SampleRecord | None) -> None:
         if sample is not None:
             self._samples.add(sample)
+            if sample.lr_expected is not None:
+                self._foreign[sample.id] = sample
         result = self._entries[job.result].result
         result.append(record)
         self._outcome.computed += 1
@@ -192,6 +196,8 @@ class _Writer:
     def close(self) -> None:
         """Complete the manifests of the results that something was computed for."""
         self._samples.close()
+        if self._foreign:
+            self._outcome.problems.append(f"{self._setting.card.name}: {lr.of_unexpected(self._foreign.values())}")
         for folder, entry in self._entries.items():
             entry.result.close()
             if folder in self._facts:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import MetricError
+from facesr_bench.data.ffhq import TEMPLATE
 from facesr_bench.faces.points import check_points, five_points
 
 Matrix = NDArray[np.float64]
@@ -58,19 +59,9 @@ FFHQ_512 = Template(
     "ffhq-512",
     512,
     512,
-    np.array(
-        [
-            [192.98138, 239.94708],
-            [318.90277, 240.1936],
-            [256.63416, 314.01935],
-            [201.26117, 371.41043],
-            [313.08905, 371.15118],
-        ],
-        dtype=np.float32,
-    ),
+    np.array(TEMPLATE, dtype=np.float32),
 )
-"""Where blind restoration puts the points of an FFHQ-aligned 512x512 picture
-(xinntao/facexlib@260620a:facexlib/utils/face_restoration_helper.py:73-74); they stand in for landmarks of such a
+"""Where blind restoration puts the points of an FFHQ-aligned 512x512 picture; they stand in for landmarks of such a
 picture where it has none."""
 
 TEMPLATES = {template.name: template for template in (ARCFACE_112, ARCFACE_112X96, FFHQ_512)}

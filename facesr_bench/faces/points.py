@@ -11,16 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import MetricError
+from facesr_bench.data.ffhq import five_of_68
 
 Points = NDArray[np.float64]
 """Nx2, x then y, px."""
 
-# Of the iBUG 68-point mark-up (Sagonas et al., 300-W, 2013), counted from 0; the mark-up itself counts from 1.
-LEFT_EYE = slice(36, 42)
-RIGHT_EYE = slice(42, 48)
 OUTER_EYE_CORNERS = 36, 45
-NOSE_TIP = 30
-MOUTH_CORNERS = 48, 54
+"""Of the iBUG 68-point mark-up, counted from 0."""
 
 
 def check_points(points: NDArray[Any], what: str, counts: tuple[int, ...]) -> Points:
@@ -54,5 +51,4 @@ def five_points(landmarks: NDArray[Any]) -> Points:
     points = check_points(landmarks, "landmarks", (68, 5))
     if len(points) == 5:
         return points
-    eyes = points[LEFT_EYE].mean(axis=0), points[RIGHT_EYE].mean(axis=0)
-    return np.stack([*eyes, points[NOSE_TIP], *points[list(MOUTH_CORNERS)]])
+    return five_of_68(points)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from facesr_bench.base.errors import MetricError
 from facesr_bench.base.suggest import unknown
-from facesr_bench.faces.points import LEFT_EYE, OUTER_EYE_CORNERS, RIGHT_EYE, Points, check_points
+from facesr_bench.data.ffhq import LEFT_EYE, RIGHT_EYE
+from facesr_bench.faces.points import OUTER_EYE_CORNERS, Points, check_points
 
 Average = Literal["mean", "rms"]
 

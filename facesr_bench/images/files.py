@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 from PIL import (  # the plug-ins of the formats that are read: Pillow looks for no others where formats are named
     BmpImagePlugin,  # noqa: F401
@@ -19,6 +21,7 @@ from PIL import (  # the plug-ins of the formats that are read: Pillow looks for
     TiffImagePlugin,  # noqa: F401
     UnidentifiedImageError,
     WebPImagePlugin,  # noqa: F401
+    features,
 )
 
 from facesr_bench.base.errors import DataError
@@ -174,6 +177,18 @@ def write_png(path: Path, image: Image8) -> None:
 def save_png(path: Path, picture: Image.Image) -> None:
     with replacing(path) as partial:
         picture.save(partial, format="PNG", compress_level=1)
+
+
+def picture_libraries() -> str:
+    """What decides the bits of a picture that is resized or compressed here: `Pillow 12.0.0, libjpeg-turbo 3.1 ...`."""
+    jpeg = "libjpeg-turbo" if features.check_feature("libjpeg_turbo") else "libjpeg"
+    jpeg_version = features.version_feature("libjpeg_turbo") or features.version_codec("jpg")
+    return f"Pillow {PIL.__version__}, {jpeg} {jpeg_version}, numpy {np.__version__}"
+
+
+def pixel_sha256(image: Image8) -> str:
+    """sha256 of a picture's pixels, row by row, hexadecimal: the same however a file holds them."""
+    return hashlib.sha256(np.ascontiguousarray(image)).hexdigest()
 
 
 def read_only(array: NDArray[_Number]) -> NDArray[_Number]:

@@ -35,6 +35,8 @@ def _metric(text: str) -> str:
 
 MetricSpec = Annotated[str, AfterValidator(_metric)]
 """A metric as users write it: `psnr`, `fid[clean]`, `pyiqa:niqe`, `lpips@vgg`."""
+FileInFolder = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
+"""The name of a file in the plug-in's folder itself."""
 FileUrl = Annotated[
     str, StringConstraints(pattern=r"^https?://[^/\s?#]+/([^\s?#]*/)?[A-Za-z0-9][A-Za-z0-9._+~-]*(\?[^\s#]*)?$")
 ]
@@ -113,7 +115,7 @@ class MethodCard(_Card):
     DESCRIPTIVE = frozenset(
         {
             *("schema_version", "title", "summary", "parameters", "licence", "paper", "code"),
-            *("weights", "default_weights", "opens", "time_includes", "own_process"),
+            *("weights", "default_weights", "opens", "time_includes", "own_process", "interpolates"),
         }
     )
 
@@ -131,6 +133,7 @@ class MethodCard(_Card):
     scales: tuple[int, ...] = Field(default=(), description="scales it can do; empty for any")
     output_size: int | None = Field(default=None, gt=0, description="side of the only output size it can make, px")
     needs_ffhq_alignment: bool = False
+    interpolates: bool = Field(default=False, description="at scale 1 it hands its input back, as interpolation does")
     takes_argument: bool = Field(
         default=False, description="a text must follow the colon, as in `images:DIR`; a file or folder is hashed"
     )
@@ -179,10 +182,11 @@ class CropCard(_Card):
     """How the face is cut out of the picture.
 
     `none`: the picture as it is. `centre`: the central square of `size` px, or of the shorter side. `box`: the sample's
-    own square box. `landmarks`: a square around the landmarks (facesr_bench.data.crops.landmark_square).
+    own square box. `landmarks`: a square around the landmarks (facesr_bench.data.crops.landmark_square). `ffhq`: turned
+    and scaled so that five landmarks lie as in FFHQ (facesr_bench.data.ffhq.aligned).
     """
 
-    rule: Literal["none", "centre", "box", "landmarks"]
+    rule: Literal["none", "centre", "box", "landmarks", "ffhq"]
     size: int | None = Field(default=None, gt=0, description="side in px, for `centre`; not given: the shorter side")
     enlarge: float | None = Field(default=None, gt=0, description="side over the longer side of the landmark box")
     shift_up: float | None = Field(default=None, description="upward shift of the centre, in landmark box heights")
@@ -197,7 +201,7 @@ class CropCard(_Card):
 class ProtocolCard(_Card):
     """How a dataset is turned into a benchmark. `name` is the key of its table in the dataset's card."""
 
-    DESCRIPTIVE = frozenset({"summary", "metrics", "expected_count", "profile"})
+    DESCRIPTIVE = frozenset({"summary", "metrics", "expected_count", "profile", "lr_hashes"})
 
     name: Name
     summary: str
@@ -210,6 +214,9 @@ class ProtocolCard(_Card):
     lr_size: int | None = Field(default=None, gt=0, description="side that given LR images must have, px")
     source: Literal["hr", "pairs", "lr"] = Field(description="`hr`: LR is made of HR; `pairs`: both given; `lr`: no HR")
     degradation: DegradationName | None = Field(default=None, description="how LR is made; only with source `hr`")
+    lr_hashes: FileInFolder | None = Field(
+        default=None, description="file beside the card: sha256 of each LR picture's pixels, by the image's id"
+    )
     aligned: Literal["none", "ffhq"] = "none"
     profile: Name
     metrics: tuple[MetricSpec, ...]
@@ -219,6 +226,8 @@ class ProtocolCard(_Card):
     def _consistent(self) -> ProtocolCard:
         if (self.source == "hr") != (self.degradation is not None):
             raise ValueError("`degradation` is needed with source = 'hr', and only there")
+        if self.crop.rule == "ffhq" and (self.hr_size is None or self.aligned != "ffhq"):
+            raise ValueError("crop rule `ffhq` needs `hr_size`, and aligned = 'ffhq'")
         if self.hr_size is not None and self.hr_size % self.scale:
             raise ValueError(f"hr_size {self.hr_size} is not a multiple of scale {self.scale}")
         return self
@@ -238,6 +247,7 @@ class DatasetCard(_Card):
     summary: str
     licence: str
     citation: Paper | None = None
+    implementation: Name | None = Field(default=None, description="built-in whose dataset.py is used")
     obtain: str = Field(description="how to get the data, for a person")
     layout: str = Field(description="the files the reader expects")
     needs_data: bool = True
@@ -416,6 +426,8 @@ def _inherited(data: Mapping[str, Any], kind: str, builtins: Path) -> dict[str, 
     path = builtins / str(data["implementation"]).replace("-", "_") / "card.toml"
     if not path.is_file():
         return {}  # said where its code is looked for
+    if kind == "dataset":
+        return {}
     fields = ["paper"] if kind != "metric" or "weights" not in data else []
     if kind == "metric":
         fields += ["weights", "default_weights"] if "weights" not in data else []

@@ -73,7 +73,7 @@ class Plugin(Generic[_CardT]):
             PluginError: there is no such built-in.
         """
         card = self.card
-        if card is not None and not isinstance(card, DatasetCard) and card.implementation:
+        if card is not None and card.implementation:
             root = _builtin_root(self.kind)
             folder = root / card.implementation.replace("-", "_")
             if not (folder / CARD_FILE).is_file():

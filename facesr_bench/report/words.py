@@ -22,6 +22,7 @@ _CROPS = {
         "A square around the face landmarks: {enlarge} times the longer side of their box, moved up by {shift_up} "
         "of its height."
     ),
+    "ffhq": "Turned and scaled so that eyes, nose and mouth lie as in FFHQ.",
 }
 _SOURCES = {
     "hr": "Made from the ground truth by {degradation}.",
@@ -46,6 +47,21 @@ def protocol_in_words(manifest: Manifest) -> list[tuple[str, str]]:
     if protocol.aligned == "ffhq":
         pairs.append(("Alignment", "Faces are aligned as in FFHQ."))
     return pairs
+
+
+def drawn(parameters: Mapping[str, Any]) -> str:
+    """What a degradation drew for one picture: `blur gaussian, window 9, sigma 3.214`."""
+    return ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in parameters.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return f"({' '.join(map(_value, value))})" if value else "none"
+    return str(value)
 
 
 def _count(count: int) -> str:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
+from facesr_bench.results import lr
 from facesr_bench.results.columns import COSTS, CostColumn, MetricInfo, ordered_metrics
 from facesr_bench.results.store import Result
 from facesr_bench.results.summary import ResultSummary, in_words
@@ -25,10 +27,12 @@ class RankedResult(ResultSummary):
         unranked: why it is not comparable; empty where it is.
         best: the metrics whose best mean of the group this row has; empty in a group with nothing to compare.
         second: the metrics whose second best mean of the group this row has.
+        foreign: that its LR pictures are not those which the protocol commits; empty where they are, or none are named.
     """
 
     comparable: bool
     unranked: str
+    foreign: str = ""
     best: frozenset[str] = frozenset()
     second: frozenset[str] = frozenset()
 
@@ -37,6 +41,7 @@ class RankedResult(ResultSummary):
         notes = list(self._failures_in_words())
         if self.unranked and self.error is None:
             notes.append(f"not ranked: {self.unranked}")
+        notes += [self.foreign] * bool(self.foreign)
         return [*notes, *self._gaps_in_words(self.metrics if metrics is None else metrics)]
 
 
@@ -133,15 +138,44 @@ def _compared(rows: Sequence[ResultSummary]) -> list[RankedResult]:
     keys = [(_definition(row.result), row.ids) for row in rows]
     shared_by = Counter(keys)
     # A whole set before parts and other sets. Of two equally large ones, that which more results share; then the last.
-    _, reference = max(
-        zip(rows, keys, strict=True),
-        key=lambda pair: (pair[0].whole, pair[0].n, shared_by[pair[1]], pair[0].result.place),
+    foreign = [lr.unexpected(row.result, row.ids) for row in rows]
+    first, reference, _ = max(
+        zip(rows, keys, foreign, strict=True),
+        key=lambda found: (found[0].whole, found[0].n, not found[2], shared_by[found[1]], found[0].result.place),
     )
-    reasons = [_why_unranked(key, reference) for key in keys]
-    return [
-        RankedResult(**{**vars(row), **_UNPLACED, "comparable": not reason, "unranked": reason})
-        for row, reason in zip(rows, reasons, strict=True)
+    reasons = [
+        _why_unranked(key, reference) or lr.difference(row.result, first.result, row.ids)
+        for row, key in zip(rows, keys, strict=True)
     ]
+    same = _handing_back([row for row, reason in zip(rows, reasons, strict=True) if not reason])
+    reasons = [reason or same.get(row.result.folder, "") for row, reason in zip(rows, reasons, strict=True)]
+    return [
+        RankedResult(**{**vars(row), **_UNPLACED, "comparable": not reason, "unranked": reason, "foreign": other})
+        for row, reason, other in zip(rows, reasons, foreign, strict=True)
+    ]
+
+
+def _handing_back(rows: Sequence[ResultSummary]) -> dict[Path, str]:
+    """Of the rows that hand the input back, at scale 1, all but one: why each is not ranked, by its folder.
+
+    Of several with equal numbers that one is ranked which is no interpolation, or else the first by label.
+    """
+    candidates = [row for row in rows if row.result.manifest.protocol.scale == 1]
+    found: dict[Path, str] = {}
+    ordered = sorted(candidates, key=lambda row: (row.result.manifest.method.interpolates, row.label))
+    for place, row in enumerate(ordered):
+        others = [other for other in ordered[:place] if other.result.folder not in found]
+        if row.result.manifest.method.interpolates and (same := [o for o in others if _equal(o, row)]):
+            found[row.result.folder] = f"at scale 1 it hands its input back: the same pictures as {same[0].label}"
+    return found
+
+
+def _equal(a: ResultSummary, b: ResultSummary) -> bool:
+    """Whether each image has the same numbers in both, as far as both have them."""
+    ours, theirs = a.result.images, b.result.images
+    pairs = [(ours[i].metrics, theirs[i].metrics) for i in a.ids if i in theirs]
+    shared = [x.keys() & y.keys() for x, y in pairs]
+    return any(shared) and all(x[key] == y[key] for (x, y), keys in zip(pairs, shared, strict=True) for key in keys)
 
 
 _Key = tuple[tuple[str, str], frozenset[str]]

@@ -192,6 +192,7 @@ class MethodRecord(Part):
         label: what tables call the row.
         weights: the name or file of its weights, or None for a method without.
         code_hash: None where the code could not be read.
+        interpolates: at scale 1 it hands its input back.
         assumed_aligned: it needs FFHQ-aligned faces, and only the user says that these are.
         argument: what followed the method's colon, as it was asked for; argument_sha256: of what it holds.
         reported_ms: milliseconds for one image that were stated and not measured here; reported_on: for which device.
@@ -213,6 +214,7 @@ class MethodRecord(Part):
     code: str | None = None
     code_hash: str | None = None
     cost: CostRecord = CostRecord()
+    interpolates: bool = False
     assumed_aligned: bool = False
     argument: str | None = None
     argument_sha256: str | None = None

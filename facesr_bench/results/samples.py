@@ -1,6 +1,6 @@
 """What is known of a protocol's images beside their pixels, kept with these: one line per image that is prepared.
 
-    {"id": "face 1", "identity": "Ada", "landmarks": [[38.25, 51.5], ...]}
+    {"id": "face 1", "identity": "Ada", "landmarks": [[38.25, 51.5], ...], "lr_sha256": "9f86d0..."}
 
 A line says that the image's LR and HR lie in the folder, so that nothing of it is read from the dataset again.
 """
@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import fields
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -31,15 +33,24 @@ class SampleRecord:
         id: the sample's id.
         landmarks: x then y in px of HR, exactly as the dataset gave them, or None.
         identity: the person it shows, or None where the dataset does not say.
+        degradation: what was drawn to make LR of HR; None where nothing was.
+        lr_sha256: of the LR picture's pixels; None in results of earlier releases.
+        lr_expected: what the protocol says that hash is, where it is another: the picture was made by libraries that
+            give other bits.
+        made_by: those libraries, where LR was made of HR.
     """
 
     id: str
     landmarks: list[tuple[float, float]] | None = None
     identity: str | None = None
+    degradation: dict[str, Any] | None = None
+    lr_sha256: str | None = None
+    lr_expected: str | None = None
+    made_by: str | None = None
 
     def to_json(self) -> str:
         """One line; a float is written so that the same float is read."""
-        data = {"id": self.id, "identity": self.identity, "landmarks": self.landmarks}
+        data = {field.name: getattr(self, field.name) for field in fields(self)}
         return json.dumps({key: value for key, value in data.items() if value is not None}, ensure_ascii=False)
 
 

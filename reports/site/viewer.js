@@ -319,6 +319,8 @@
       $("title").textContent = data.ids[state.i];
       document.title = `${data.ids[state.i]}: ${data.protocol}, ${data.profile}`;
       $("position").value = String(state.i + 1);
+      $("drawn").hidden = !data.drawn[state.i];
+      $("drawn").textContent = data.drawn[state.i] || "";
       $("previous").disabled = state.i === 0;
       $("next").disabled = state.i === data.ids.length - 1;
     }

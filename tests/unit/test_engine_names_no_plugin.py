@@ -43,8 +43,8 @@ METHODS_MAY = {
     "functional/inception.py": {"bilinear"},  # a way to resize
     "training/recipe.py": {"sparnethd"},  # a degradation of the same name
 }
-WORDS = {"bicubic", "images", "command"}
-"""Also what a method is given (`input` of its card) and a degradation; also ordinary words: allowed anywhere."""
+WORDS = {"bicubic", "images", "command", "input"}
+"""Also what a method is given or a metric needs, and a degradation; also ordinary words: allowed anywhere."""
 
 
 def strings(path: Path) -> Iterator[tuple[int, str]]:

@@ -14,9 +14,11 @@ from facesr_bench.images.maps import DIVERGING_MAP, hex_colours
 from facesr_bench.report.site.pages import Pages, link, script_data, short_name
 from facesr_bench.report.site.section import PER_PAGE, Section
 from facesr_bench.report.site.views import View
+from facesr_bench.report.words import drawn as words
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.leaderboard import RankedResult
 from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.samples import read_samples
 
 LARGEST_SIDE = 192
 """In the gallery a picture is shown at its own size up to this side, px, and larger ones at this size."""
@@ -198,10 +200,19 @@ def write_data(pages: Pages, view: View) -> None:
                 "kinds": [{"name": kind.name, "title": kind.title, "words": kind.words} for kind in view.maps.kinds],
                 "colours": hex_colours(COLOUR_STOPS),
                 "versus": hex_colours(COLOUR_STOPS - 1, DIVERGING_MAP),
+                "drawn": _drawn(section),
                 "landmarks": [[round(x, 2), round(y, 2)] for x, y in section.landmarks()],
             },
         ),
     )
+
+
+def _drawn(section: Section) -> list[str | None]:
+    """What was drawn to degrade each image, in words; None where nothing was, or none of it is known."""
+    samples = read_samples(section.lead.result.inputs_folder)
+    name = section.lead.result.manifest.protocol.degradation
+    drawn = [samples[image_id].degradation if image_id in samples else None for image_id in section.ids]
+    return [None if each is None else f"Degraded by {name}: {words(each)}" for each in drawn]
 
 
 def _unsaved(section: Section, folder: Path) -> list[int]:
