@@ -175,7 +175,7 @@ def load_method(
         device=device,
         precision=precision,
     )
-    method = make_method(spec.plugin.load_class(), context)
+    method = make_method(spec.plugin.load_class(), context, spec.plugin.world())
     method.load()
     return method
 

@@ -58,8 +58,22 @@ PLUGIN_ERRORS = (Exception, SystemExit)
 end neither the run nor the other methods."""
 
 
+class StrangeError(Exception):
+    """Stands for what strangers' code raised that is no ordinary error: GeneratorExit, a BaseException of its own.
+
+    Attributes:
+        raised: that.
+    """
+
+    def __init__(self, raised: BaseException) -> None:
+        super().__init__(describe(raised))
+        self.raised = raised
+
+
 def describe(error: BaseException) -> str:
     """`TypeError: its message`; raises nothing, whatever a plug-in's own error does when it is printed."""
+    if isinstance(error, StrangeError):
+        return describe(error.raised)
     said = _message(error)
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
@@ -72,5 +86,7 @@ def first_line(error: BaseException) -> str:
 def _message(error: BaseException) -> str:
     try:
         return printable(str(error)).strip()
-    except PLUGIN_ERRORS as another:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as another:
         return f"(its message can't be read: {type(another).__name__})"

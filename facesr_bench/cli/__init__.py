@@ -50,7 +50,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as end:  # help, the version, or a misuse: argparse has printed it
         status = end.code or OK
         raise SystemExit(carry_out(argparse.Namespace(handler=lambda _: status))) from None
-    return carry_out(options)
+    return carry_out(options) if argv is not None else _as_program(options)
+
+
+def _as_program(options: argparse.Namespace) -> int:
+    """Carry out the command line of this very process, which then belongs to it."""
+    from facesr_bench.cli.watch import watched
+
+    def work() -> int:
+        streams.take_over()
+        return carry_out(options)
+
+    return watched(work, FAILED)
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

@@ -1,4 +1,7 @@
-"""Standard output and standard error: whatever they are (cp1252, a full disk, closed), no traceback."""
+"""Standard output and standard error: whatever they are (cp1252, a full disk, closed), no traceback.
+
+Standard output is the program's alone: what libraries and plug-ins print goes to standard error.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,12 @@ import errno
 import io
 import os
 import sys
+import sysconfig
+import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from facesr_bench.base.errors import FaceSRBenchWarning
 from facesr_bench.base.text import printable
 
 if TYPE_CHECKING:
@@ -79,6 +86,50 @@ def prepare() -> None:
             setattr(sys, name, _Closed(open(os.devnull, "wb"), encoding="utf-8"))  # noqa: SIM115, PTH123
         elif isinstance(stream, io.TextIOWrapper) and stream.errors in _STRICT:
             stream.reconfigure(errors=_HANDLER)
+
+
+def take_over() -> None:
+    """Keep standard output to ourselves, and decide which warnings are shown, until the process ends.
+
+    A library that prints, in Python or in C, would spoil a table that is piped into a file: file descriptor 1 becomes
+    standard error, and `sys.stdout` writes where it led before. Of warnings, ours are notes, those of a user's own code
+    are shown, and those of libraries only where Python was asked for warnings (`-W`, PYTHONWARNINGS).
+    """
+    warnings.showwarning = _show_warning
+    stream = sys.stdout
+    if not isinstance(stream, io.TextIOWrapper) or isinstance(stream, _Closed):
+        return
+    try:
+        stream.flush()
+        if stream.fileno() != 1:
+            return
+        ours = os.dup(1)
+        os.dup2(2, 1)
+    except OSError:  # standard error is closed
+        return
+    sys.stdout = open(  # noqa: SIM115, PTH123
+        ours, "w", encoding=stream.encoding, errors=stream.errors, buffering=1 if stream.line_buffering else -1
+    )
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """As `warnings.showwarning`."""
+    if issubclass(category, FaceSRBenchWarning):
+        say(f"note: {message}")
+    elif sys.warnoptions or not _of_library(filename):
+        say(f"{category.__name__}: {message} ({filename}:{lineno})")
+
+
+def _of_library(filename: str) -> bool:
+    places = [*sysconfig.get_paths().values(), str(Path(__file__).parents[1])]
+    return filename.startswith("<") or any(Path(filename).is_relative_to(place) for place in places)
 
 
 def finish() -> str | None:

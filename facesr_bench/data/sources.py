@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from facesr_bench.base.errors import PLUGIN_ERRORS, DataError, FaceSRBenchError, PluginError, describe
+from facesr_bench.base.process_state import World
 from facesr_bench.base.suggest import expanded, unknown
 from facesr_bench.base.toml import read_toml
 from facesr_bench.data.protocols import Datasets, find_protocol, protocol_names
@@ -68,7 +69,8 @@ def open_dataset(
         check_names(given, datasets)
         if given.keys() & {protocol_name, card.name}:
             raise DataError(f"dataset {card.name} brings its own data; leave out --data for it")
-    dataset = plugin.load_class()(card, root)
+    with World(seeded=True):
+        dataset = plugin.load_class()(card, root)
     if not isinstance(dataset, DatasetBase):
         raise PluginError(f"{plugin.folder}: class Dataset must derive from facesr_bench.plugins.dataset.DatasetBase")
     return dataset, protocol
@@ -81,7 +83,8 @@ def why_not_ready(protocol_name: str, given: Mapping[str, Path]) -> str | None:
     """
     try:
         dataset, protocol = open_dataset(protocol_name, given)
-        dataset.items(protocol)
+        with World(seeded=True):
+            dataset.items(protocol)
     except FaceSRBenchError as error:
         return str(error)
     except PLUGIN_ERRORS as error:

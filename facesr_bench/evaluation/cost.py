@@ -37,12 +37,14 @@ def load_measured(method: MethodBase, protocol: ProtocolCard) -> dict[str, Any]:
     if on_gpu:
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
-    method.load()
+    with method.world:
+        method.load()
     cost: dict[str, Any] = {"image": _output_side(method, protocol), "flops": None, "peak_memory": None}
     if cost["image"] is None:
         return cost
     try:
-        cost["flops"] = _flops(method, cost["image"])
+        with method.world:
+            cost["flops"] = _flops(method, cost["image"])
     except PLUGIN_ERRORS:  # its first image will say so
         return cost
     if on_gpu:

@@ -20,6 +20,7 @@ from facesr_bench.base.errors import (
     describe,
 )
 from facesr_bench.base.files import file_name
+from facesr_bench.base.process_state import World
 from facesr_bench.data.degradation import read_lr_hashes
 from facesr_bench.data.prepare import prepare
 from facesr_bench.data.protocols import Datasets, find_protocol
@@ -128,7 +129,8 @@ def open_source(protocol: ProtocolCard, data: Mapping[str, Path], datasets: Data
 @contextmanager
 def _named(dataset: str) -> Iterator[None]:
     try:
-        yield
+        with World(seeded=True):
+            yield
     except FaceSRBenchError:
         raise
     except PLUGIN_ERRORS as error:  # costs the dataset's own protocols
@@ -205,7 +207,8 @@ class Inputs:
         try:
             with self._opening:
                 source = self._open()
-            sample = source.read(image_id)
+            with World(seeded=True):
+                sample = source.read(image_id)
         except FaceSRBenchError as error:
             return Loaded(image_id, error=str(error))
         except PLUGIN_ERRORS as error:  # costs this image

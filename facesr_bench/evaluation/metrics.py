@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, MetricError, PluginError, WeightsError, describe
 from facesr_bench.base.memo import Memo
+from facesr_bench.base.process_state import World
 from facesr_bench.plugins.metric import AnyMetric, MetricBase, MetricContext, ReferenceSet, SetMetric, Unavailable
 from facesr_bench.plugins.profile import Profile, get_profile
 from facesr_bench.plugins.spec import MetricChoice, parse_metric
@@ -141,7 +142,8 @@ def instantiate(choice: MetricChoice, context: MetricContext) -> MetricBase:
     """
     cls = choice.plugin.load_class()
     try:
-        metric: MetricBase = cls(context)
+        with World():
+            metric: MetricBase = cls(context)
     except PLUGIN_ERRORS as error:
         raise MetricError(f"{context.card.name} can't be made: {describe(error)}") from error
     if not isinstance(metric, SetMetric if context.card.of == "set" else MetricBase):
@@ -154,8 +156,9 @@ def _checked(metric: MetricBase, missing: WeightsError | None) -> AnyMetric:
     """The metric, if a quick look finds that it can be computed here and it describes itself without an error."""
     key = metric.context.key
     try:
-        reason = metric.why_unavailable()
-        described = metric.describe()
+        with World():
+            reason = metric.why_unavailable()
+            described = metric.describe()
         if missing is not None or reason is not None:
             return Unavailable(metric.context, missing or MetricError(str(reason)), described)
         if isinstance(metric, SetMetric):
@@ -176,7 +179,8 @@ def _opened(metric: MetricBase) -> AnyMetric:
     try:
         if weights is not None:
             check_metric_unchanged(weights)
-        metric.load()
+        with World():
+            metric.load()
     except FaceSRBenchError as error:
         return Unavailable(metric.context, error, metric.describe())
     except PLUGIN_ERRORS as error:  # costs the metric's own column

@@ -57,7 +57,7 @@ def load_method(
     card = argument.card if argument else spec.plugin.require_card()
     context = MethodContext(card, protocol.scale, weights, spec.argument, device, precision, timeout, log)
     try:
-        method = make_method(spec.plugin.load_class(), context)
+        method = make_method(spec.plugin.load_class(), context, spec.plugin.world())
         return method, cost.load_measured(method, protocol)
     except FaceSRBenchError:
         raise
@@ -89,8 +89,9 @@ def upscale(method: MethodBase, batch: Sequence[Loaded], protocol: str) -> list[
     groups: dict[tuple[int, ...], list[_Given]] = {}
     for i, loaded in enumerate(batch):
         try:
-            size = method.output_size(*loaded.sample.lr.shape[:2])
-            image = method.given(loaded.sample.lr)
+            with method.world:
+                size = method.output_size(*loaded.sample.lr.shape[:2])
+                image = method.given(loaded.sample.lr)
         except FaceSRBenchError as error:
             outputs[i] = Output(None, error=str(error))
             continue
@@ -124,7 +125,7 @@ def _ask(method: PictureMethod, group: Sequence[_Given]) -> list[Output]:
     """The finished pictures of some images."""
     name = method.card.name
     try:
-        with seeded(group[0].asked.seed, method.device):
+        with method.world, seeded(group[0].asked.seed, method.device):
             found = method.finished([given.asked for given in group])
     except FaceSRBenchError as error:
         return [Output(None, error=str(error)) for _ in group]
@@ -147,18 +148,18 @@ def _checked_picture(name: str, size: tuple[int, int], found: Finished) -> Outpu
 def _upscale_images(method: MethodBase, group: Sequence[_Given]) -> list[Output]:
     import torch
 
-    batch = method.batch([given.asked.lr for given in group])
-    started = time.perf_counter()
     try:
-        with seeded(group[0].asked.seed, method.device):
+        with method.world, seeded(group[0].asked.seed, method.device):
+            batch = method.batch([given.asked.lr for given in group])
+            started = time.perf_counter()
             sr = method.upscale(batch)
             if batch.device.type == "cuda":
                 torch.cuda.synchronize(batch.device)
+            ms = (time.perf_counter() - started) * 1000 / len(group)
     except PLUGIN_ERRORS as error:
         if len(group) > 1:
             return [_upscale_images(method, [given])[0] for given in group]
         return [Output(None, error=describe(error))]
-    ms = (time.perf_counter() - started) * 1000 / len(group)
     try:
         _check_batch(method, sr, len(group))
     except MethodError as error:

@@ -15,6 +15,7 @@ from facesr_bench.base.devices import exact_numbers
 from facesr_bench.base.errors import FaceSRBenchError, MetricError, ResultsError
 from facesr_bench.base.files import check_writable
 from facesr_bench.base.memo import Memo
+from facesr_bench.base.process_state import baseline
 from facesr_bench.data.protocols import expand_protocols, find_protocol
 from facesr_bench.data.sources import check_names
 from facesr_bench.evaluation import ready, set_metrics
@@ -56,10 +57,10 @@ def run(
             can't be written.
     """
     methods = ready.with_suffix(ready.expand(options.methods), options.suffix)
-    options = replace(options, methods=methods, suffix=None)
+    options = replace(_anchored(options), methods=methods, suffix=None)
     protocols = _check(options)
     outcome, memo = RunOutcome(options.methods), Memo()
-    with exact_numbers():
+    with exact_numbers(), baseline():
         for protocol in protocols:
             try:
                 setting = open_setting(options, protocol, memo)
@@ -70,6 +71,17 @@ def run(
                 outcome.problems.append(f"{protocol}: {error}")
                 outcome.not_run[protocol] = str(error)
     return outcome
+
+
+def _anchored(options: RunRequest) -> RunRequest:
+    """The same, with paths that mean the same in whatever folder a plug-in makes the current one."""
+    named = options.fid_reference
+    return replace(
+        options,
+        out=options.out.absolute(),
+        data={name: path.absolute() for name, path in options.data.items()},
+        fid_reference=None if named is None else (named[0], named[1].absolute()),
+    )
 
 
 def _check(options: RunRequest) -> list[str]:

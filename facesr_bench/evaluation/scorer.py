@@ -22,6 +22,7 @@ from facesr_bench.base.errors import (
     WeightsError,
     describe,
 )
+from facesr_bench.base.process_state import World
 from facesr_bench.images.files import Image8, read_only
 from facesr_bench.plugins.metric import AnyMetric, MetricBase, SetMetric, Unavailable
 from facesr_bench.plugins.sample import Sample
@@ -133,11 +134,14 @@ class Scorer:
             if (reason := why_not(metric, _given(sample), self._words)) is not None:
                 prepared.reasons[key] = reason
             elif not isinstance(metric, SetMetric):
-                prepared.references[key] = metric.prepare_sample(sample)
-                if (placed_by := metric.alignment(prepared.references[key])) is not None:
+                with World():
+                    prepared.references[key] = metric.prepare_sample(sample)
+                    placed_by = metric.alignment(prepared.references[key])
+                if placed_by is not None:
                     prepared.alignments[key] = str(placed_by)
             elif metric.reference_set is None:
-                keep_features(metric, sample)
+                with World():
+                    keep_features(metric, sample)
         except MetricError as error:
             prepared.reasons[key] = str(error)
             if isinstance(error, DetectionError):
@@ -192,7 +196,8 @@ def _put_value(record: ImageRecord, metric: MetricBase, sr: Image8, prepared: Pr
     """Put a metric's value, or why there is none, into the record; a failure costs this cell only."""
     key = metric.key
     try:
-        value = _value(metric, sr, prepared, place)
+        with World():
+            value = _value(metric, sr, prepared, place)
     except ResultsError:
         raise
     except FaceSRBenchError as error:

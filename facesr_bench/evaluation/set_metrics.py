@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, MetricError, describe
 from facesr_bench.base.hashing import check_unchanged, digest
+from facesr_bench.base.process_state import World
 from facesr_bench.plugins.metric import AnyMetric, ReferenceSet, SetMetric, Unavailable
 from facesr_bench.results.arrays import References, read_array
 from facesr_bench.results.record import ImageRecord
@@ -106,7 +107,9 @@ def value_of_set(
     if not rows or reasons:
         return {"reason": f"{reasons[0]} ({len(reasons)} of {len(rows)} images)" if rows else "no image was scored"}
     try:
-        found = metric.of_set(*features())
+        given = features()
+        with World():
+            found = metric.of_set(*given)
         value, spread = float(found.value), found.standard_error
         if not math.isfinite(value) or not math.isfinite(spread or 0):
             raise MetricError(f"{metric.key} returned {value}" + (f", standard error {spread}" if spread else ""))

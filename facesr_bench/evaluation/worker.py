@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from itertools import islice
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +17,7 @@ from facesr_bench.base.devices import exact_numbers
 from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, ResultsError, describe
 from facesr_bench.base.files import file_name
 from facesr_bench.base.memo import Memo
+from facesr_bench.base.process_state import baseline
 from facesr_bench.evaluation import attention
 from facesr_bench.evaluation.inputs import Inputs, Loaded
 from facesr_bench.evaluation.job import Facts, Job, Sink
@@ -43,7 +45,7 @@ def do(job: Job) -> list[Event]:
         FaceSRBenchError: it can't be begun, or a result can't be written.
     """
     events = _Events()
-    with exact_numbers(), Worker([job]) as worker:
+    with exact_numbers(), baseline(), Worker([job]) as worker:
         worker.do(job, events)
     return events.heard
 
@@ -153,7 +155,8 @@ class _Computation:
             size = self.method.block or size
         ahead = 2 if overlap else 0
         pending: list[tuple[Loaded, Future[ImageRecord]]] = []
-        for batch in _batches(self._readers, self._bench.inputs.get, list(self._todo), size, ahead):
+        scale, get = self._setting.card.scale, self._bench.inputs.get
+        for batch in _batches(lambda one: self._readers.submit(get, one), list(self._todo), size, scale, ahead):
             started = list(self._submit(batch))
             if not overlap:
                 self._finish(started)
@@ -205,7 +208,8 @@ class _Computation:
         folder = self._result.folder / FOLDER
         for loaded in batch if attention.offers_maps(method) else ():
             try:
-                attention.keep(method, loaded, folder / file_name(loaded.id))
+                with method.world:
+                    attention.keep(method, loaded, folder / file_name(loaded.id))
             except ResultsError:
                 raise
             except PLUGIN_ERRORS as error:
@@ -219,17 +223,38 @@ class _Computation:
             self._sink.image(self._job, future.result(), loaded.record)
 
 
+BATCH_PIXELS = 2**24
+"""What the outputs of one batch may have in all: 16 of 1024 x 1024; a larger picture is a batch of its own."""
+
+
 def _batches(
-    readers: ThreadPoolExecutor, get: Callable[[str], Loaded], ids: Sequence[str], size: int, ahead: int
+    read: Callable[[str], Future[Loaded]], ids: Sequence[str], size: int, scale: int, ahead: int
 ) -> Iterator[list[Loaded]]:
-    """Prepared samples in batches of `size`, read `ahead` batches early and never more."""
-    waiting: list[list[Future[Loaded]]] = []
-    for start in range(0, len(ids), size):
-        waiting.append([readers.submit(get, image_id) for image_id in ids[start : start + size]])
-        if len(waiting) > ahead:
-            yield [future.result() for future in waiting.pop(0)]
-    for futures in waiting:
-        yield [future.result() for future in futures]
+    """Prepared samples in batches of at most `size` and `BATCH_PIXELS`, read `ahead` batches early and never more.
+
+    How large a picture is, nobody knows before it is read: those to come are taken to be as large as the largest so
+    far, and the first one is read alone.
+    """
+    coming, waiting, batch = iter(ids), deque[Future[Loaded]](), list[Loaded]()
+    fits, largest = 1, 0
+    while True:
+        waiting.extend(
+            read(image_id) for image_id in islice(coming, max(0, fits * (ahead + 1) - len(batch) - len(waiting)))
+        )
+        if not waiting:
+            break
+        loaded = waiting.popleft().result()
+        largest = max(largest, 1 if loaded.error is not None else loaded.sample.lr[..., 0].size * scale**2)
+        fits = max(1, min(size, BATCH_PIXELS // largest))
+        if len(batch) >= fits:  # this one is larger than those before it
+            yield batch
+            batch = []
+        batch.append(loaded)
+        if len(batch) == fits:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _done(record: ImageRecord) -> Future[ImageRecord]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, PluginError, describe
+from facesr_bench.base.process_state import World
 from facesr_bench.base.suggest import expanded, is_path
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.cards import DegradationCard
@@ -98,7 +99,8 @@ def make_degradation(plugin: Plugin[DegradationCard], scale: int) -> Degradation
         raise PluginError(f"degradation {card.name} does {can}, not x{scale}")
     cls = plugin.load_class()
     try:
-        made = cls(DegradationContext(card, scale))
+        with World():
+            made = cls(DegradationContext(card, scale))
     except FaceSRBenchError:
         raise
     except PLUGIN_ERRORS as error:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import MethodError
+from facesr_bench.base.process_state import World
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
 from facesr_bench.plugins.argument import Argument
@@ -53,7 +54,10 @@ class MethodBase(ABC):
 
     Attributes:
         context: all that was asked for; its fields are the properties below.
+        world: what the method has set of the process: it holds whenever the engine calls the method, and only then.
     """
+
+    world: World
 
     def __init__(self, context: MethodContext) -> None:
         self.context = context
@@ -192,9 +196,16 @@ class AttentionMaps(ABC):
         """One Bx1xhxw or BxCxhxw tensor in (0, 1) per attention unit, in forward order, for the input of `upscale`."""
 
 
-def make_method(cls: type[Any], context: MethodContext) -> MethodBase:
-    """An object of a plug-in's class, checked to be a method; its networks are not open yet."""
-    method = cls(context)
+def make_method(cls: type[Any], context: MethodContext, world: World | None = None) -> MethodBase:
+    """An object of a plug-in's class, checked to be a method; its networks are not open yet.
+
+    Args:
+        world: what its code has set of the process so far.
+    """
+    world = World(seeded=True) if world is None else world
+    with world:
+        method = cls(context)
     if not isinstance(method, MethodBase):
         raise MethodError(f"{context.card.name}: class Method must derive from facesr_bench.MethodBase")
+    method.world = world
     return method

@@ -21,6 +21,7 @@ from typing import Any, Generic, Literal, TypeVar, cast, get_args
 
 from facesr_bench.base.errors import PLUGIN_ERRORS, CardError, FaceSRBenchError, PluginError, describe
 from facesr_bench.base.hashing import canonical
+from facesr_bench.base.process_state import State, World
 from facesr_bench.base.suggest import expanded, is_path, unknown
 from facesr_bench.base.toml import read_toml
 from facesr_bench.plugins.cards import DatasetCard, DegradationCard, MethodCard, MetricCard, read_card
@@ -122,16 +123,26 @@ class Plugin(Generic[_CardT]):
             raise PluginError(f"{self.code_folder}: {module_name}.py is missing (it must define class {class_name})")
         _forget_if_changed(self.kind, self.code_folder)
         try:
-            module = import_from(self.code_folder, module_name)
+            with World() as world:
+                module = import_from(self.code_folder, module_name)
         except PLUGIN_ERRORS as error:
             details = traceback.format_exc()
             where = f"{self.code_folder / module_name}.py"
             raise PluginError(f"{where}: import failed: {describe(error)}", details) from error
+        if world.changes:  # nothing where it had been imported before
+            _set_by_import[self.code_folder] = world.changes
         found = getattr(module, class_name, None)
         if not isinstance(found, type):
             raise PluginError(f"{self.code_folder / module_name}.py: it does not define class {class_name}")
         return found
 
+    def world(self) -> World:
+        """The process as its code has left it when it was imported; for a method's calls."""
+        return World(_set_by_import.get(self.code_folder), seeded=True)
+
+
+_set_by_import: dict[Path, State] = {}
+"""What the code of a folder set of the process when it was imported, if anything."""
 
 _imported: dict[Path, str] = {}
 """The hash of each folder's code when it was imported."""
@@ -144,6 +155,7 @@ def _forget_if_changed(kind: Kind, folder: Path) -> None:
     code = digest.hexdigest()
     if _imported.get(folder, code) != code:
         forget(folder)
+        _set_by_import.pop(folder, None)
     _imported[folder] = code
 
 

@@ -159,3 +159,29 @@ def test_a_config_file_with_a_bom_or_a_misspelt_table(tmp_path: Path, monkeypatc
     config.write_text('[datas]\nhelen = "d"\n', encoding="utf-8")
     with pytest.raises(DataError, match="has 'datas', which is not read"):
         sources.open_dataset("helen-x8", {})
+
+
+def test_standard_output_is_the_programs_alone_and_an_end_from_within_is_a_failure(tmp_path: Path) -> None:
+    """A plug-in's prints, in Python and past it, spoil no table in a pipe; `os._exit(0)` is not exit status 0."""
+    folder = tmp_path / "loud"
+    folder.mkdir()
+    (folder / "card.toml").write_text(
+        'schema_version = 1\nkind = "method"\nname = "loud"\ntitle = "Loud"\nsummary = "Prints."\ninput = "lr"\n'
+        'licence = "Apache-2.0"\n'
+    )
+    (folder / "method.py").write_text(
+        "import os, sys, subprocess, warnings\nfrom torch.nn import functional\nfrom facesr_bench import MethodBase\n"
+        "print('\\x1b]0;title\\x07from python')\nos.write(1, b'from C\\n')\nsubprocess.run(['echo', 'from a child'])\n"
+        "warnings.warn('of the plug-in')\n\nclass Method(MethodBase):\n    def upscale(self, lr):\n"
+        "        if 'LEAVE' in os.environ:\n            os._exit(0)\n"
+        "        return functional.interpolate(lr, scale_factor=8)\n"
+    )
+    command = f"$F run --methods {folder} --limit 1 --metrics psnr --no-report --out {tmp_path / 'r'}"
+    well = facesr_bench(command)
+    assert well.returncode == 0, well.stderr
+    said = well.stderr.decode()
+    assert b"from" not in well.stdout and b"PSNR" in well.stdout
+    assert all(words in said for words in ("from python", "from C", "from a child", "UserWarning: of the plug-in"))
+    assert "\x1b]" not in said
+    left = facesr_bench(f"LEAVE=1 {command} --resume never")
+    assert left.returncode == 1 and b"ended from within" in left.stderr

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, describe
+from facesr_bench.base.process_state import World
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
 
@@ -40,7 +41,8 @@ def attempt(name: str, check: Callable[[], str | None]) -> Check:
 def made(name: str, make: Callable[[], T]) -> tuple[Check, T | None]:
     """As `attempt`, for a check that makes something: a text that is returned is a problem."""
     try:
-        found = make()
+        with World():
+            found = make()
     except FaceSRBenchError as error:
         return Check(name, str(error), getattr(error, "details", "")), None
     except PLUGIN_ERRORS as error:
