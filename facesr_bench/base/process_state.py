@@ -80,7 +80,7 @@ def _set_handlers(wanted: Mapping[int, Any] | None) -> None:
 
 def _python_parts() -> dict[str, _Part]:
     return {
-        "folder": _Part(os.getcwd, os.chdir),
+        "current folder": _Part(os.getcwd, os.chdir),
         "environment variables": _Part(_environment, _set_environment),
         "locale": _Part(partial(locale.setlocale, locale.LC_ALL, None), partial(locale.setlocale, locale.LC_ALL)),
         "garbage collection": _Part(gc.isenabled, _set_gc),
