@@ -308,6 +308,12 @@ class MetricCard(_Card):
         default=None,
         description="values below it are left out of the mean, counted and shown",
     )
+    margin: float | None = Field(
+        default=None, ge=0, description="a loss of the mean up to it is no regression, in the metric's unit"
+    )
+    severity: float | None = Field(
+        default=None, gt=0, description="an image that loses more than it counts as broken, in the metric's unit"
+    )
     paper: Paper | None = None
     implementation: Name | None = Field(
         default=None,

@@ -247,6 +247,8 @@ class MetricRecord(Part):
         order: place of its column; columns of one place stand by name.
         family: what it is about: `fidelity`, `perception`, `identity`, `landmarks`, `other`.
         lead: whether figures that show one metric of a family show this one.
+        margin: a loss of the mean up to it is no regression; None where the metric doesn't say.
+        severity: an image that loses more than it counts as broken; likewise.
     """
 
     title: str = ""
@@ -267,6 +269,8 @@ class MetricRecord(Part):
     order: int = 100
     family: str = "other"
     lead: bool = False
+    margin: float | None = None
+    severity: float | None = None
 
     def completed(self, later: MetricRecord) -> MetricRecord:
         """What is known now; what the metric does not know of itself now stays as it was known."""
