@@ -106,8 +106,8 @@ def mean_intervals(
     if method not in {"bca", "percentile"} or not 0 < level < 1:
         raise ResultsError(f"no bootstrap interval of method {method!r} and level {level}")
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
-    sums, counts = _by_cluster(table, clusters)
-    means = _resampled_means(sums, counts, resamples, seed)
+    sums, counts = by_cluster(table, clusters)
+    means = resampled_means(sums, counts, resamples, seed)
     intervals = np.empty((table.shape[1], 2))
     for column in range(table.shape[1]):
         given = table[:, column]
@@ -121,7 +121,7 @@ def mean_intervals(
     return intervals
 
 
-def _by_cluster(table: Floats, clusters: Sequence[Hashable] | None) -> tuple[Floats, Floats]:
+def by_cluster(table: Floats, clusters: Sequence[Hashable] | None) -> tuple[Floats, Floats]:
     """Sums (m x k) and counts (m) of the rows of each cluster, in the order first seen."""
     if clusters is None:
         return table, np.ones(len(table))
@@ -136,7 +136,7 @@ def _by_cluster(table: Floats, clusters: Sequence[Hashable] | None) -> tuple[Flo
     return sums, np.bincount(where).astype(np.float64)
 
 
-def _resampled_means(sums: Floats, counts: Floats, resamples: int, seed: int) -> Floats:
+def resampled_means(sums: Floats, counts: Floats, resamples: int, seed: int) -> Floats:
     """The means of `resamples` samples of all clusters with replacement: resamples x k."""
     n = len(sums)
     random = np.random.default_rng(seed)
@@ -156,16 +156,31 @@ def _bca_quantiles(centre: float, influence: Floats, means: Floats, tails: Float
     """Which quantiles of the resampled means are the ends of the BCa interval (Efron 1987, equation 2.3)."""
     from scipy.special import ndtr, ndtri
 
-    # Bias correction: ties with the mean count half, as they do in scipy.
-    below = ((means < centre).sum() + (means <= centre).sum()) / (2 * len(means))
-    if not 0 < below < 1:
+    z0, acceleration = bias_and_acceleration(centre, influence, means)
+    if math.isinf(z0):
         return tails
-    z0 = ndtri(below)
-    # Acceleration: a sixth of the skewness of the influences, which for a mean of images is the jackknife's.
-    acceleration = (influence**3).sum() / (6 * (influence**2).sum() ** 1.5)
     z = z0 + ndtri(tails)
     quantiles: Floats = ndtr(z0 + z / (1 - acceleration * z))
     return quantiles
+
+
+def bias_and_acceleration(centre: float, influence: Floats, means: Floats) -> tuple[float, float]:
+    """What BCa corrects the resampled means by.
+
+    Args:
+        centre: the mean itself.
+        influence: of each cluster: its sum less its count times the mean.
+        means: of the resamples.
+
+    Returns:
+        z0, infinite where no resample lies on one side of the mean, and a.
+    """
+    from scipy.special import ndtri
+
+    # Bias correction: ties with the mean count half, as they do in scipy.
+    below = ((means < centre).sum() + (means <= centre).sum()) / (2 * len(means))
+    # Acceleration: a sixth of the skewness of the influences, which for a mean of images is the jackknife's.
+    return float(ndtri(below)), float((influence**3).sum() / (6 * (influence**2).sum() ** 1.5))
 
 
 def per_cluster(differences: ArrayLike, clusters: Sequence[Hashable]) -> Floats:

@@ -96,6 +96,21 @@ class Judged:
         return self.verdict
 
 
+@dataclass(frozen=True)
+class Unanswered:
+    """A comparison that could not be begun: one of its sides is missing.
+
+    Attributes:
+        label, protocol: what it was about.
+        refused: why.
+    """
+
+    label: str
+    protocol: str
+    refused: tuple[str, ...]
+    verdict: Verdict = Verdict.REFUSED
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """All that is said of a candidate against a baseline.
@@ -120,16 +135,23 @@ class Answer:
     costs: tuple[tuple[str, str, str], ...] = ()
 
     @property
+    def label(self) -> str:
+        return self.candidate.label
+
+    @property
+    def protocol(self) -> str:
+        return self.candidate.protocol
+
+    @property
     def lead(self) -> Judged | None:
         """The metric by which images are called worst: the first that decides and has values per image."""
         having = [metric for metric in self.metrics if metric.losses]
         return next((metric for metric in having if metric.gated), having[0] if having else None)
 
     def ranked(self) -> list[str]:
-        """The ids of the images, by their loss in the leading metric, the worst first; those without a picture before."""
-        failed = [
-            i for i, shot in self.candidate.images.items() if shot.error is not None and i in self.baseline.images
-        ]
+        """The ids of the images, by their loss in the leading metric, the worst first; those that failed before."""
+        old, new = self.baseline.images, self.candidate.images
+        failed = [image_id for image_id, shot in new.items() if shot.error is not None and image_id in old]
         lead = self.lead
         losses = lead.losses if lead is not None else {}
         return [*failed, *sorted(losses, key=lambda image_id: (-losses[image_id], image_id))]
@@ -275,11 +297,11 @@ def _finite(one: Judged, sign: float, persons: Sequence[str | None], policy: Pol
         one,
         difference=-sign * mean.mean + 0.0,
         interval=None if ends is None else (ends[0], ends[1]),
-        persons=mean.clusters,
+        persons=mean.persons,
         sd=mean.sd if math.isfinite(mean.sd) else None,
         detectable=mean.detectable if math.isfinite(mean.detectable) else None,
         needed=mean.needed(one.margin) if one.margin else None,
-        test=paired_test([-loss for loss in _per_person(one.losses.values(), mean)]),
+        test=paired_test(-mean.by_person),
     )
     if one.verdict is Verdict.IDENTICAL or one.margin is None:
         return measured
@@ -292,14 +314,6 @@ def _finite(one: Judged, sign: float, persons: Sequence[str | None], policy: Pol
     if verdict is Verdict.INCONCLUSIVE:
         note = _what_would_help(measured)
     return replace(measured, verdict=verdict, note="; ".join(filter(None, [one.note, note])), p=p)
-
-
-def _per_person(losses: object, mean: PairedMean) -> list[float]:
-    import numpy as np
-
-    sums, counts = np.bincount(mean.groups, mean.losses), np.bincount(mean.groups)
-    found: list[float] = (sums / counts).tolist()
-    return found
 
 
 def _verdict(mean: PairedMean, margin: float, two_sided: bool) -> tuple[Verdict, str]:
@@ -364,10 +378,11 @@ def _judge_set(
     sign = -1.0 if metric.higher_is_better is False else 1.0
     low, high = sorted((-sign * found.interval[0], -sign * found.interval[1]))  # of the loss
     margin = rule.margin
-    reasons = [few if found.n < _SET_MINIMUM else "", "advisory" if rule.tier == "advisory" else ""]
-    reasons += [
+    reasons = [
+        few if found.n < _SET_MINIMUM else "",
+        "advisory" if rule.tier == "advisory" else "",
         "it has no margin" if margin is None else "",
-        "" if metric.higher_is_better is not None else "no direction",
+        "nobody says whether more of it is better" if metric.higher_is_better is None else "",
     ]
     return replace(
         one,

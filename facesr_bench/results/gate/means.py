@@ -1,35 +1,39 @@
 """The mean loss of paired values: how large, how sure, and how small a loss could have been seen.
 
-- **Interval**: bias-corrected and accelerated bootstrap (BCa; Efron, "Better Bootstrap Confidence Intervals", JASA 82,
-  1987), resampling persons where the dataset says who is on a picture, else images: pictures of one person are not
-  independent. Below `FEW` persons every bootstrap interval is too narrow, so there the t interval is taken where it is
-  the wider one.
+- **Interval**: BCa bootstrap over persons where the dataset says who is on a picture, else over images, as everywhere
+  (`facesr_bench.results.statistics`). Below `FEW` of them every bootstrap interval is too narrow, so there it is
+  widened to Student's t where that is wider.
 - **p**: the interval's own: the level at which its end would touch the value asked for, so that it can be corrected for
   several metrics and never says other than the interval.
-- **Detectable effect**: (z.95 + z.80) times the standard error of the mean: a loss that a one-sided test at 5 % finds in
-  80 % of cases.
+- **Detectable effect**: (z.95 + z.80) times the standard error of the mean: a loss that a one-sided test at 5 % finds
+  in 80 % of cases.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from facesr_bench.results.statistics import FEW, RESAMPLES, SEED
-
-Floats = NDArray[np.float64]
+from facesr_bench.results.statistics import (
+    FEW,
+    RESAMPLES,
+    SEED,
+    Floats,
+    bias_and_acceleration,
+    by_cluster,
+    mean_intervals,
+    per_cluster,
+    resampled_means,
+)
 
 LEVEL = 0.95
 """Confidence of each end of an interval, one-sided."""
 SEEN = 2.487
 """z.95 + z.80: standard errors that a one-sided test at 5 % finds in 80 % of cases."""
-_BLOCK = 1 << 20
-"""Indexes drawn at once: what bounds the memory, whatever the number of images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,18 +42,17 @@ class PairedMean:
 
     Attributes:
         losses: n, finite, in the order of the images' ids.
-        groups: n: a number for each person; images of unknown persons have one of their own.
+        people: n: who is on each image; an image of nobody known is a person of its own.
     """
 
     losses: Floats
-    groups: NDArray[np.intp]
+    people: tuple[Hashable, ...]
 
     @classmethod
-    def of(cls, losses: Sequence[float], persons: Sequence[str | None]) -> PairedMean:
-        """Args: persons: who is on each image, None where that is not known."""
-        numbers: dict[object, int] = {}
-        groups = [numbers.setdefault(place if who is None else who, len(numbers)) for place, who in enumerate(persons)]
-        return cls(np.asarray(losses, np.float64), np.asarray(groups, np.intp))
+    def of(cls, losses: Sequence[float], people: Sequence[str | None]) -> PairedMean:
+        """Args: people: who is on each image, None where that is not known."""
+        names = tuple(place if who is None else who for place, who in enumerate(people))
+        return cls(np.asarray(losses, np.float64), names)
 
     @property
     def n(self) -> int:
@@ -57,13 +60,13 @@ class PairedMean:
         return len(self.losses)
 
     @cached_property
-    def mean(self) -> float:
-        return math.fsum(self.losses) / self.n
+    def persons(self) -> int:
+        """Persons, or images where nobody is known."""
+        return len(set(self.people))
 
     @cached_property
-    def clusters(self) -> int:
-        """Persons, or images where nobody is known."""
-        return int(self.groups.max()) + 1 if self.n else 0
+    def mean(self) -> float:
+        return math.fsum(self.losses) / self.n
 
     @cached_property
     def all_equal(self) -> bool:
@@ -75,19 +78,29 @@ class PairedMean:
         return float(self.losses.std(ddof=1)) if self.n > 1 else math.nan
 
     @cached_property
+    def by_person(self) -> Floats:
+        """The mean loss of each person, in the order first seen."""
+        return per_cluster(self.losses, self.people)
+
+    @cached_property
+    def _sums(self) -> tuple[Floats, Floats]:
+        """Sums of losses (m x 1) and counts (m) by person."""
+        return by_cluster(self.losses[:, None], self.people)
+
+    @cached_property
     def _influence(self) -> Floats:
-        """C: how much each person pulls the mean: the sum of their losses less their share of it."""
-        sums = np.bincount(self.groups, self.losses)
-        return np.asarray(sums - self.mean * np.bincount(self.groups), np.float64)
+        """m: how much each person pulls the mean: the sum of their losses less their share of it."""
+        sums, counts = self._sums
+        return np.asarray(sums[:, 0] - counts * self.mean, np.float64)
 
     @cached_property
     def standard_error(self) -> float:
         """Of the mean, from the sums per person; NaN of one person."""
-        if self.clusters < 2:
+        if self.persons < 2:
             return math.nan
         if self.all_equal:
             return 0.0
-        spread = float((self._influence**2).sum()) * self.clusters / (self.clusters - 1)
+        spread = float((self._influence**2).sum()) * self.persons / (self.persons - 1)
         return math.sqrt(spread) / self.n
 
     @property
@@ -96,52 +109,18 @@ class PairedMean:
         return SEEN * self.standard_error
 
     def needed(self, margin: float) -> int | None:
-        """Images that a margin needs for a loss of nothing to be called no worse in 80 % of cases; None if no number does."""
+        """Images with which a loss of nothing is called no worse in 80 % of cases; None if no number is enough."""
         if margin <= 0 or not math.isfinite(self.standard_error):
             return None
         return max(2, math.ceil(self.n * (self.detectable / margin) ** 2))
 
     @cached_property
-    def _means(self) -> Floats:
-        """Sorted means of `RESAMPLES` samples of as many persons, drawn with replacement."""
-        count = self.clusters
-        sums = np.stack([np.bincount(self.groups, self.losses), np.bincount(self.groups).astype(np.float64)], axis=1)
-        random = np.random.default_rng(SEED)
-        found = np.empty(RESAMPLES)
-        step = max(1, _BLOCK // count)
-        for start in range(0, RESAMPLES, step):
-            size = min(step, RESAMPLES - start)
-            drawn = random.integers(0, count, (size, count)) + np.arange(size)[:, None] * count
-            times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
-            totals = times.astype(np.float64) @ sums
-            found[start : start + size] = totals[:, 0] / totals[:, 1]
-        return np.sort(found)
-
-    @cached_property
-    def _bias_and_acceleration(self) -> tuple[float, float]:
-        from scipy.special import ndtri
-
-        means = self._means
-        below = (np.searchsorted(means, self.mean, "left") + np.searchsorted(means, self.mean, "right")) / (
-            2 * len(means)
-        )
-        bias = float(ndtri(min(max(below, 0.5 / len(means)), 1 - 0.5 / len(means))))
-        pull = self._influence
-        return bias, float((pull**3).sum() / (6 * (pull**2).sum() ** 1.5))
-
-    @cached_property
     def interval(self) -> tuple[float, float] | None:
         """Both ends, each sure to `LEVEL` one-sided; None of one person."""
-        if self.clusters < 2:
+        if self.persons < 2:
             return None
-        if self.all_equal:
-            return self.mean, self.mean
-        from scipy.special import ndtr, ndtri
-
-        bias, acceleration = self._bias_and_acceleration
-        z = bias + ndtri(np.array([1 - LEVEL, LEVEL]))
-        low, high = np.quantile(self._means, ndtr(bias + z / (1 - acceleration * z))).tolist()
-        if self.clusters < FEW:
+        ((low, high),) = mean_intervals(self.losses[:, None], level=2 * LEVEL - 1, clusters=self.people).tolist()
+        if self.persons < FEW:
             t_low, t_high = self.t_interval
             low, high = min(low, t_low), max(high, t_high)
         return low, high
@@ -151,7 +130,7 @@ class PairedMean:
         """As `interval`, by Student's t."""
         from scipy.stats import t
 
-        reach = float(t.ppf(LEVEL, self.clusters - 1)) * self.standard_error
+        reach = float(t.ppf(LEVEL, self.persons - 1)) * self.standard_error
         return self.mean - reach, self.mean + reach
 
     def p_above(self, limit: float) -> float:
@@ -166,17 +145,18 @@ class PairedMean:
         from scipy.special import ndtr, ndtri
         from scipy.stats import t
 
-        if self.clusters < 2:
+        if self.persons < 2:
             return 1.0
-        if self.all_equal:
+        if self.all_equal or not self._influence.any():
             return 0.0 if sign * (self.mean - limit) > 0 else 1.0
-        means, size = self._means, len(self._means)
-        share = (np.searchsorted(means, limit, "left") + np.searchsorted(means, limit, "right")) / (2 * size)
+        means = resampled_means(*self._sums, RESAMPLES, SEED)[:, 0]
+        bias, acceleration = bias_and_acceleration(self.mean, self._influence, means)
         # No p is smaller than what so many resamples can tell.
-        w = float(ndtri(min(max(share, 0.5 / size), 1 - 0.5 / size)))
-        bias, acceleration = self._bias_and_acceleration
-        z = (w - bias) / (1 + acceleration * (w - bias)) - bias
+        least = 0.5 / len(means)
+        share = ((means < limit).sum() + (means <= limit).sum()) / (2 * len(means))
+        w = float(ndtri(min(max(share, least), 1 - least)))
+        z = w if math.isinf(bias) else (w - bias) / (1 + acceleration * (w - bias)) - bias
         p = float(ndtr(sign * z))
-        if self.clusters < FEW:
-            p = max(p, float(t.sf(sign * (self.mean - limit) / self.standard_error, self.clusters - 1)))
+        if self.persons < FEW:
+            p = max(p, float(t.sf(sign * (self.mean - limit) / self.standard_error, self.persons - 1)))
         return p

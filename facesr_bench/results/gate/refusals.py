@@ -1,4 +1,4 @@
-"""What must be equal before anything is compared; each reason in words. Never are two sides cut down to what they share."""
+"""What must be equal before anything is compared, each reason in words. Nothing is cut down to what both share."""
 
 from __future__ import annotations
 

@@ -90,9 +90,9 @@ class Header(Part):
     fingerprint: str
     n: int
     error: str | None = None
-    costs: dict[str, float] = {}
-    sets: dict[str, float] = {}
-    environment: dict[str, Any] = {}
+    costs: dict[str, float] = Field(default_factory=dict)
+    sets: dict[str, float] = Field(default_factory=dict)
+    environment: dict[str, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

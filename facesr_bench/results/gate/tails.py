@@ -1,8 +1,8 @@
 """Broken images, which no mean of hundreds shows: counted apart, against what the baseline itself has of them.
 
 An image is broken in a metric if it lost more than the metric's severity. Between two equally good methods some images
-lose that much and as many gain it, where severity is within their noise. So a count is a regression if more images broke
-than were mended, and either that is no chance (exact McNemar test, one-sided), or one of them stands out of all
+lose that much and as many gain it, where severity is within their noise. So a count is a regression if more images
+broke than were mended, and either that is no chance (exact McNemar test, one-sided), or one of them stands out of all
 differences: a break, not noise.
 """
 
@@ -19,7 +19,7 @@ from facesr_bench.results.gate.policy import Rule
 from facesr_bench.results.gate.sides import Side
 
 OUT_OF_LINE = 6.0
-"""Robust standard deviations (1.4826 times the median deviation) from the median loss: beyond it an image stands out."""
+"""An image stands out beyond so many robust standard deviations (1.4826 median deviations) from the median loss."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def severe(name: str, what: str, rule: Rule, losses: Mapping[str, float]) -> lis
 def _mcnemar(lost: int, gained: int) -> float:
     """P(so many or more lose | as many would gain), exact."""
     n = lost + gained
-    return sum(math.comb(n, k) for k in range(lost, n + 1)) / 2**n
+    return float(sum(math.comb(n, k) for k in range(lost, n + 1)) / 2**n)
 
 
 def _stands_out(losses: Mapping[str, float], image_id: str) -> bool:
@@ -122,4 +122,4 @@ def _stands_out(losses: Mapping[str, float], image_id: str) -> bool:
         return True
     middle = float(np.median(values))
     spread = 1.4826 * float(np.median(np.abs(values - middle)))
-    return losses[image_id] > middle + OUT_OF_LINE * spread
+    return bool(losses[image_id] > middle + OUT_OF_LINE * spread)

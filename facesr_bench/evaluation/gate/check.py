@@ -1,0 +1,223 @@
+"""`facesr-bench check`: run what is missing, find each baseline's candidate, and judge; or accept it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from facesr_bench.base.errors import FaceSRBenchError, ResultsError
+from facesr_bench.evaluation import ready
+from facesr_bench.evaluation import run as runner
+from facesr_bench.evaluation.gate.looks import side_of_result
+from facesr_bench.evaluation.gate.request import CheckRequest
+from facesr_bench.evaluation.request import Progress
+from facesr_bench.plugins.spec import parse_method
+from facesr_bench.results import baseline as baselines
+from facesr_bench.results.gate.judge import Answer, Unanswered, judge
+from facesr_bench.results.gate.policy import Policy
+from facesr_bench.results.gate.sides import Side
+from facesr_bench.results.gate.verdict import exit_status
+from facesr_bench.results.store import Result, read_results
+
+Row = tuple[str, str, str]
+"""Protocol, profile, label."""
+
+
+@dataclass
+class CheckOutcome:
+    """What a check found.
+
+    Attributes:
+        answers: one for each pair, in the order of baselines.
+        problems: what failed in the run before; the answers say what that means for them.
+        accepted: (path, whether it was changed) of the baselines that were written.
+    """
+
+    policy: Policy
+    answers: list[Answer | Unanswered] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    accepted: list[tuple[Path, bool]] = field(default_factory=list)
+
+    @property
+    def status(self) -> int:
+        """The exit status."""
+        verdicts = (answer.verdict for answer in self.answers)
+        return exit_status(verdicts, unsure_is_ok=self.policy.inconclusive == "ok")
+
+
+def check(request: CheckRequest, progress: Progress | None = None) -> CheckOutcome:
+    """Hold results against baselines.
+
+    Raises:
+        FaceSRBenchError: wrong usage; what can't be compared is in the outcome.
+    """
+    request.check()
+    outcome = CheckOutcome(request.decides())
+    known = _known(request, outcome)
+    if outcome.answers and baselines.is_file(request.baseline):
+        return outcome
+    results = _run(request, known, outcome, progress) if request.runs else None
+    pairs = _pairs(request, known, results, outcome)
+    for side, result in pairs:
+        outcome.answers.append(_answer(side, result, outcome.policy))
+    return outcome
+
+
+def accept(request: CheckRequest, progress: Progress | None = None) -> CheckOutcome:
+    """Make what is there now the baseline, and say how it differs from the one before.
+
+    Raises:
+        FaceSRBenchError: wrong usage, or a result that can't be a baseline; those before it are written.
+    """
+    request.check()
+    outcome = CheckOutcome(request.decides())
+    known = _known(request, outcome)
+    outcome.answers.clear()  # a baseline that can't be read, or is not there, is what accepting mends
+    results = _run(request, known, outcome, progress) if request.runs else _there(request, known)
+    if not results:
+        raise ResultsError("\n".join(["nothing to accept: no such result", *outcome.problems]))
+    if baselines.is_file(request.baseline) and len(results) > 1:
+        raise ResultsError(f"{request.baseline} is one file, and there are {len(results)} results; name the method")
+    for result in results:
+        side = side_of_result(result)
+        one = baselines.is_file(request.baseline)
+        path = request.baseline if one else baselines.path_of(request.baseline, side)
+        before = known.get(_key(side)) if not one else next(iter(known.values()), None)
+        if before is not None:
+            outcome.answers.append(judge(before, side, outcome.policy))
+        outcome.accepted.append((path, baselines.write(path, side)))
+    return outcome
+
+
+def _known(request: CheckRequest, outcome: CheckOutcome) -> dict[Row, Side]:
+    """The baselines that are to be held against; one that can't be read is an answer."""
+    try:
+        one = baselines.is_file(request.baseline)
+        paths = [request.baseline] if one else baselines.baselines_in(request.baseline)
+    except ResultsError as error:
+        outcome.answers.append(Unanswered("", "", (str(error),)))
+        return {}
+    found: dict[Row, Side] = {}
+    for path in paths:
+        try:
+            side = baselines.read(path)
+        except ResultsError as error:
+            outcome.answers.append(Unanswered(path.name, path.parent.name, (str(error),)))
+            continue
+        if _key(side) in found:
+            reason = f"{path} and {found[_key(side)].where} are baselines of the same row; remove one"
+            outcome.answers.append(Unanswered(side.label, side.protocol, (reason,)))
+        found[_key(side)] = side
+    return found
+
+
+def _key(side: Side) -> Row:
+    return side.protocol, side.header.profile.name, side.label
+
+
+def _run(
+    request: CheckRequest, known: Mapping[Row, Side], outcome: CheckOutcome, progress: Progress | None
+) -> list[Result]:
+    """Run what is asked for and not done; every result of it, done before or now."""
+    found: list[Result] = []
+    for protocol, methods in _asked(request, known).items():
+        sides = [side for side in known.values() if side.protocol == protocol]
+        metrics = request.metrics or _metrics_of(sides) or None
+        profile = request.profile or (sides[0].header.profile.name if baselines.is_file(request.baseline) else None)
+        ran = runner.run(request.of_run(methods, [protocol], metrics=metrics, profile=profile), progress)
+        found += ran.results
+        outcome.problems += ran.problems
+        for reason in ran.not_run.values():
+            outcome.answers += [Unanswered(method, protocol, (f"did not run: {reason}",)) for method in methods]
+    return found
+
+
+def _asked(request: CheckRequest, known: Mapping[Row, Side]) -> dict[str, Sequence[str]]:
+    """The methods to run, by protocol."""
+    protocols = request.protocols or tuple(dict.fromkeys(row[0] for row in known)) or ("demo-x8",)
+    if request.methods:
+        names = {parse_method(method).plugin.name for method in ready.expand(request.methods)}
+        theirs = [p for p in protocols if _has(known, p, names)] if not request.protocols else []
+        return dict.fromkeys(theirs or protocols, request.methods)
+    found: dict[str, Sequence[str]] = {}
+    for protocol in protocols:
+        methods = [side.header.method.asked or side.label for side in known.values() if side.protocol == protocol]
+        if not methods:
+            raise FaceSRBenchError(f"no baseline of {protocol} in {request.baseline}; name --methods")
+        found[protocol] = tuple(dict.fromkeys(methods))
+    return found
+
+
+def _has(known: Mapping[Row, Side], protocol: str, names: Iterable[str]) -> bool:
+    return any(side.protocol == protocol and side.header.method.name in names for side in known.values())
+
+
+def _metrics_of(sides: Iterable[Side]) -> list[str]:
+    """The metrics that baselines hold, as a user asks for them."""
+    return list(dict.fromkeys(metric.typed or name for side in sides for name, metric in side.held.items()))
+
+
+def _there(request: CheckRequest, known: Mapping[Row, Side]) -> list[Result]:
+    """The newest results that have a baseline; all of them where there is none at all."""
+    results = read_results(request.results).results
+    if baselines.is_file(request.baseline) and known:
+        ((protocol, profile, label),) = known
+        return [r for r in results if r.row == (protocol, profile, label)]
+    return [r for r in results if r.row in known] if known else results
+
+
+def _pairs(
+    request: CheckRequest, known: Mapping[Row, Side], results: list[Result] | None, outcome: CheckOutcome
+) -> list[tuple[Side, Result]]:
+    """Each baseline with its candidate; what has none is an answer."""
+    if baselines.is_file(request.baseline):
+        (side,) = known.values()
+        found = _there(request, known) if results is None else results
+        if len(found) > 1:
+            raise FaceSRBenchError(f"{request.baseline} is one baseline, and {len(found)} results were asked for")
+        if not found:
+            outcome.answers.append(_no_result(side, request, outcome))
+        return [(side, result) for result in found]
+    pairs = []
+    if results is None:
+        rows = {result.row: result for result in _results(request, outcome)}
+        for row, side in known.items():
+            if row in rows:
+                pairs.append((side, rows[row]))
+            else:
+                outcome.answers.append(_no_result(side, request, outcome))
+        return pairs
+    for result in results:
+        if result.row in known:
+            pairs.append((known[result.row], result))
+        else:
+            reason = (
+                f"no baseline of it in {request.baseline}: --accept makes one, "
+                "--baseline FILE compares it with another's"
+            )
+            outcome.answers.append(Unanswered(result.label, result.protocol, (reason,)))
+    return pairs
+
+
+def _results(request: CheckRequest, outcome: CheckOutcome) -> list[Result]:
+    try:
+        stored = read_results(request.results)
+    except ResultsError as error:
+        outcome.problems.append(str(error))
+        return []
+    outcome.problems += stored.unreadable
+    return stored.results
+
+
+def _no_result(side: Side, request: CheckRequest, outcome: CheckOutcome) -> Unanswered:
+    why = f": {outcome.problems[0]}" if request.runs and outcome.problems else ""
+    hint = "" if request.runs else "; --protocols or --methods runs what is missing"
+    return Unanswered(side.label, side.protocol, (f"no result of it in {request.results}{why}{hint}",))
+
+
+def _answer(side: Side, result: Result, policy: Policy) -> Answer | Unanswered:
+    try:
+        return judge(side, side_of_result(result), policy)
+    except ResultsError as error:
+        return Unanswered(result.label, result.protocol, (str(error),))
