@@ -296,8 +296,9 @@ def _named_path(option: Option[Any, Any], text: str, example: str) -> tuple[str,
 
 
 def options_of(request: type[Any]) -> dict[str, Option[Any, Any]]:
-    """The options that a dataclass declares, by name."""
-    return {field.name: vars(request)[field.name] for field in dataclasses.fields(request)}
+    """The options that a dataclass declares, or its bases do, by name."""
+    declared = {name: value for cls in reversed(request.__mro__) for name, value in vars(cls).items()}
+    return {field.name: declared[field.name] for field in dataclasses.fields(request)}
 
 
 def changed(request: Any) -> dict[str, Any]:

@@ -17,6 +17,8 @@ COMMANDS = {
     "history": "list every result that a results folder holds, superseded ones too",
     "figure": "draw a figure for a paper: comparison grid, distributions, trade-off ...",
     "merge": "join the results folders of several machines, shards or dates",
+    "check": "hold results against a committed baseline: regressed, no worse, or not sure; for CI",
+    "compare": "two results image by image: what differs, how surely, and where",
     "report": "rebuild the HTML page of a results folder",
     "train": "train a method on your own faces",
     "weights": "fetch, import and verify the networks that methods and metrics need",
@@ -35,6 +37,7 @@ EXAMPLES = """examples:
   facesr-bench weights fetch arcface sparnet@official
   facesr-bench train sparnet --data ~/faces --out runs/sparnet
   facesr-bench table --results results --format latex
+  facesr-bench check --methods ./mynet --protocols demo-x8
   facesr-bench new method mynet && facesr-bench validate ./mynet
 
 `facesr-bench COMMAND --help` has the details of each."""

@@ -32,7 +32,7 @@ from facesr_bench.report.tables.sheet import (
 from facesr_bench.results.leaderboard import groups
 from facesr_bench.results.summary import ResultSummary, metrics_of
 
-__all__ = ["DASH", "FORMATS", "Options", "render", "tex"]
+__all__ = ["DASH", "FORMATS", "Options", "md", "md_row", "render", "tex"]
 
 FORMATS = ("csv", "markdown", "latex", "html")
 
@@ -108,35 +108,35 @@ def _csv(rows: Sequence[ResultSummary], options: Options) -> str:
 
 def _markdown(sheet: Sheet) -> str:
     protocol, comma, rest = sheet.head.partition(", ")
-    header = ["Method", "n", *(_md(metric.header) for metric in sheet.metrics), *sheet.costs]
-    lines = [f"**{_md(protocol)}**{comma}{_md(rest)}", "", _md_row(header)]
-    lines.append(_md_row(["---", *["---:"] * (len(header) - 1)]))
+    header = ["Method", "n", *(md(metric.header) for metric in sheet.metrics), *sheet.costs]
+    lines = [f"**{md(protocol)}**{comma}{md(rest)}", "", md_row(header)]
+    lines.append(md_row(["---", *["---:"] * (len(header) - 1)]))
     lines += [_md_line(line) for line in sheet.lines]
     if sheet.published:
-        lines.append(_md_row([f"*{PUBLISHED}:*", *[""] * (len(header) - 1)]))
+        lines.append(md_row([f"*{PUBLISHED}:*", *[""] * (len(header) - 1)]))
         lines += [_md_line(line, published=True) for line in sheet.published]
     legend = sheet.legend[1:] if sheet.legend[:1] == (MARKS,) else sheet.legend
-    lines += ["", _md(" ".join(legend))] if legend else []
-    lines += ["", *(f"- {_md(labels)}: {_md(note)}" for labels, note in sheet.notes)] if sheet.notes else []
+    lines += ["", md(" ".join(legend))] if legend else []
+    lines += ["", *(f"- {md(labels)}: {md(note)}" for labels, note in sheet.notes)] if sheet.notes else []
     return "\n".join(lines) + "\n"
 
 
 def _md_line(line: Line, *, published: bool = False) -> str:
-    label = f"*{_md(line.label)}*" if published else _md(line.label)
-    return _md_row([label, line.n, *(_md_cell(cell) for cell in line.cells), *line.costs])
+    label = f"*{md(line.label)}*" if published else md(line.label)
+    return md_row([label, line.n, *(_md_cell(cell) for cell in line.cells), *line.costs])
 
 
-def _md_row(cells: Sequence[str]) -> str:
+def md_row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
 def _md_cell(cell: Cell) -> str:
     text = f"**{cell.text}**" if cell.best else f"<u>{cell.text}</u>" if cell.second else cell.text
     text += cell.qualifier + (f" {UNSURE}" if cell.unsure else "")
-    return "<br>".join([text, *(_md(line) for line in cell.lines if line)])
+    return "<br>".join([text, *(md(line) for line in cell.lines if line)])
 
 
-def _md(text: str) -> str:
+def md(text: str) -> str:
     text = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
 

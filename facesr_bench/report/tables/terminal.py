@@ -21,7 +21,7 @@ GAP = 2
 
 
 @dataclass
-class _Column:
+class Column:
     """One column: its header wraps between words, its cells never wrap."""
 
     header: str
@@ -47,7 +47,7 @@ def print_tables(rows: Sequence[ResultSummary], console: Console, asked: Collect
         heading = f"{group.protocol} · profile {group.profile} · n = {group.size}"
         shown = [m.name for m in group.metrics if (m.aggregate_of is None if asked is None else m.name in asked)]
         first, others = _columns(group, shown)
-        _print(heading, first, others, [not row.comparable for row in group.rows], console)
+        print_columns(heading, first, others, [not row.comparable for row in group.rows], console)
         for labels, note in group.notes(shown):
             console.print(Text(f"{one_line(labels)}: {one_line(note)}", style="yellow"), soft_wrap=True)
         console.print()
@@ -56,15 +56,15 @@ def print_tables(rows: Sequence[ResultSummary], console: Console, asked: Collect
 def print_totals(heading: str, label: str, infos: Mapping[str, MetricInfo], totals: Totals, console: Console) -> None:
     """A table of one row: the numbers of pictures that no run has made."""
     columns = [
-        _Column(one_line(info.header), [Text(info.format(totals.means[name]) + totals.qualifier(info))])
+        Column(one_line(info.header), [Text(info.format(totals.means[name]) + totals.qualifier(info))])
         for name, info in infos.items()
         if name in totals.means
     ]
-    _print(heading, _Column("Pictures", [Text(one_line(label))]), columns, [False], console)
+    print_columns(heading, Column("Pictures", [Text(one_line(label))]), columns, [False], console)
     console.print()
 
 
-def _print(heading: str, first: _Column, others: Sequence[_Column], dim: Sequence[bool], console: Console) -> None:
+def print_columns(heading: str, first: Column, others: Sequence[Column], dim: Sequence[bool], console: Console) -> None:
     """A heading and a table, cut into as many as the width asks for."""
     console.print(Text(one_line(heading), style="bold"), soft_wrap=True)
     if not others:
@@ -73,23 +73,23 @@ def _print(heading: str, first: _Column, others: Sequence[_Column], dim: Sequenc
         console.print(_table([first, *part], dim))
 
 
-def _columns(group: Group, shown: Collection[str]) -> tuple[_Column, list[_Column]]:
+def _columns(group: Group, shown: Collection[str]) -> tuple[Column, list[Column]]:
     """The methods' names, and the columns of numbers."""
-    first = _Column("Method", [Text(one_line(row.label)) for row in group.rows])
+    first = Column("Method", [Text(one_line(row.label)) for row in group.rows])
     counts = [row.size if row.comparable else f"{row.size} (not ranked)" for row in group.rows]
-    columns = [_Column("n", [Text(count) for count in counts])]
+    columns = [Column("n", [Text(count) for count in counts])]
     for metric in group.metrics:
         if metric.name in shown:
             cells = [_cell(row, metric) for row in group.rows]
             if any(cell.plain != DASH for cell in cells):  # a note names what nobody has a number of
-                columns.append(_Column(one_line(metric.header), cells))
+                columns.append(Column(one_line(metric.header), cells))
     if any(row.failed for row in group.rows):
         styles = ["bold red" if row.failed else "" for row in group.rows]
         failed = [Text(str(row.failed), style) for row, style in zip(group.rows, styles, strict=True)]
-        columns.append(_Column("Failed", failed))
+        columns.append(Column("Failed", failed))
     for cost in group.costs("terminal"):
         texts = [row.cost_text(cost) or DASH for row in group.rows]
-        columns.append(_Column(cost.header, [Text(text) for text in texts]))
+        columns.append(Column(cost.header, [Text(text) for text in texts]))
     return first, columns
 
 
@@ -99,9 +99,9 @@ def _cell(row: RankedResult, metric: MetricInfo) -> Text:
     return Text.assemble((DASH if value is None else metric.format(value), style), row.qualifier(metric))
 
 
-def _parts(first: _Column, others: Sequence[_Column], width: int) -> list[list[_Column]]:
+def _parts(first: Column, others: Sequence[Column], width: int) -> list[list[Column]]:
     """The columns in portions that fit beside the first."""
-    parts: list[list[_Column]] = [[]]
+    parts: list[list[Column]] = [[]]
     left = width - first.width
     for column in others:
         needed = column.width + GAP
@@ -113,7 +113,7 @@ def _parts(first: _Column, others: Sequence[_Column], width: int) -> list[list[_
     return parts
 
 
-def _table(columns: Sequence[_Column], dim: Sequence[bool]) -> Table:
+def _table(columns: Sequence[Column], dim: Sequence[bool]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, GAP, 0, 0))
     for number, column in enumerate(columns):
         # Text, never str: rich would read [brackets] in a name as markup.

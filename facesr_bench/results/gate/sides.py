@@ -77,7 +77,7 @@ class Header(Part):
         error: why the method could not run at all, or None.
         costs: milliseconds per image, bytes and so on, by the names of `columns.COSTS`; they only inform.
         sets: values of metrics of the whole set, by metric.
-        environment: what computed it: version, platform, device.
+        environment: what computed it: the version of facesr-bench, the kind of device.
     """
 
     protocol: ProtocolRecord
@@ -191,7 +191,7 @@ def side_of(row: ResultSummary, looks: Mapping[str, Look]) -> Side:
         error=manifest.error,
         costs={name: value for name, value in row.costs.items() if math.isfinite(value)},
         sets={name: row.means[name] for name, metric in manifest.metrics.items() if _is_set(metric, name, row)},
-        environment={"facesr_bench": machine.facesr_bench, "platform": machine.platform, "device": machine.device},
+        environment={"facesr_bench": machine.facesr_bench, "device": machine.device},
     )
     return Side(str(result.folder), header, images, result)
 
