@@ -94,7 +94,7 @@ def print_self_test(
             largest = max(map(abs, one.losses.values()), default=0.0)
             margin = DASH if one.margin is None else f"{one.margin:g}"
             row = [name, f"{answer.label} on {answer.protocol}", one.info.header, f"{abs(one.difference or 0):.3g}"]
-            for place, text in enumerate([*row, f"{largest:.3g}", margin, answer.verdict.value]):
+            for place, text in enumerate([*row, f"{largest:.3g}", margin, one.verdict.value]):
                 cells[place].append(Text(one_line(text)))
     columns = [Column(title, texts) for title, texts in zip(names, cells, strict=True)]
     print_columns(

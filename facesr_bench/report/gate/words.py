@@ -51,7 +51,7 @@ def signed(one: Judged, value: float) -> str:
 
 def verdict(one: Judged) -> str:
     """`no worse`, `regressed (advisory)`, `not gated`."""
-    if one.not_gated and one.tier != "advisory":
+    if one.not_gated and one.not_gated != "it is advisory":
         return "not gated"
     return one.verdict.value if one.tier == "critical" else f"{one.verdict.value} ({one.tier})"
 

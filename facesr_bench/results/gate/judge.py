@@ -246,7 +246,7 @@ def _judge_images(
         info=info,
         tier=rule.tier,
         verdict=Verdict.INCONCLUSIVE,
-        not_gated=_why_not_gated(metric, rule, policy),
+        not_gated=_why_not_gated(name, metric, rule, policy),
         margin=rule.margin,
         baseline=_mean([a for a, _ in pairs.values()]),
         candidate=_mean([b for _, b in pairs.values()]),
@@ -264,9 +264,9 @@ def _judge_images(
     return _finite(one, sign, [old[i].identity for i in kept], policy)
 
 
-def _why_not_gated(metric: MetricRecord, rule: Rule, policy: Policy) -> str:
+def _why_not_gated(name: str, metric: MetricRecord, rule: Rule, policy: Policy) -> str:
     if rule.tier == "advisory":
-        return "advisory" if policy.metrics else "the policy does not name it"
+        return "it is advisory" if policy.names(name) else "the policy does not name it"
     if metric.higher_is_better is None:
         return "nobody says whether more of it is better"
     return "it has no margin; give it one in its card or in the policy" if rule.margin is None else ""
@@ -380,7 +380,7 @@ def _judge_set(
     margin = rule.margin
     reasons = [
         few if found.n < _SET_MINIMUM else "",
-        "advisory" if rule.tier == "advisory" else "",
+        "it is advisory" if rule.tier == "advisory" else "",
         "it has no margin" if margin is None else "",
         "nobody says whether more of it is better" if metric.higher_is_better is None else "",
     ]

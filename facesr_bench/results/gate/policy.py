@@ -64,6 +64,10 @@ class Policy(_Table):
         """The same with what the command line says: what is None stays."""
         return self.model_copy(update={name: value for name, value in changes.items() if value is not None})
 
+    def names(self, metric: str) -> bool:
+        """Whether it says something of a metric."""
+        return any(fnmatchcase(metric, pattern) for pattern in self.metrics)
+
     def unmatched(self, names: Iterable[str]) -> list[str]:
         """The names and patterns that are none of `names`, each with what was meant."""
         known = list(names)
