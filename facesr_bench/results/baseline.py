@@ -14,6 +14,7 @@ import io
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -112,12 +113,11 @@ def as_lines(side: Side) -> Iterator[str]:
     header["costs"] = {name: round(value, 2) for name, value in header["costs"].items()}
     yield _line({"baseline": FORMAT, **{name: value for name, value in header.items() if value is not None}})
     for shot in side.images.values():
-        data: dict[str, Any] = {"id": shot.id, "identity": shot.identity}
+        data = asdict(shot)
         data["metrics"] = {name: _encoded(value) for name, value in shot.metrics.items() if name in held}
         data["reasons"] = {name: reason for name, reason in shot.reasons.items() if name in held}
         data["undetected"] = [name for name in shot.undetected if name in held]
         data["left_out"] = [name for name in shot.left_out if name in held]
-        data |= {"constant": shot.constant, "given": shot.given, "pixels": shot.pixels}
         yield _line({name: value for name, value in data.items() if value or name == "id"})
 
 

@@ -116,7 +116,7 @@ def mean_intervals(
         if (given == given[0]).all() or not influence.any():
             intervals[column] = given[0] if (given == given[0]).all() else centre
             continue
-        quantiles = tails if method == "percentile" else _bca_quantiles(centre, influence, means[:, column], tails)
+        quantiles = tails if method == "percentile" else bca_quantiles(centre, influence, means[:, column], tails)
         intervals[column] = np.quantile(means[:, column], quantiles)
     return intervals
 
@@ -152,7 +152,7 @@ def resampled_means(sums: Floats, counts: Floats, resamples: int, seed: int) -> 
     return means
 
 
-def _bca_quantiles(centre: float, influence: Floats, means: Floats, tails: Floats) -> Floats:
+def bca_quantiles(centre: float, influence: Floats, means: Floats, tails: Floats) -> Floats:
     """Which quantiles of the resampled means are the ends of the BCa interval (Efron 1987, equation 2.3)."""
     from scipy.special import ndtr, ndtri
 

@@ -23,9 +23,9 @@ from facesr_bench.results.statistics import (
     RESAMPLES,
     SEED,
     Floats,
+    bca_quantiles,
     bias_and_acceleration,
     by_cluster,
-    mean_intervals,
     per_cluster,
     resampled_means,
 )
@@ -115,11 +115,25 @@ class PairedMean:
         return max(2, math.ceil(self.n * (self.detectable / margin) ** 2))
 
     @cached_property
+    def _means(self) -> Floats:
+        """Of resamples of the persons."""
+        return resampled_means(*self._sums, RESAMPLES, SEED)[:, 0]
+
+    @property
+    def _without_spread(self) -> bool:
+        """Whether every resample has the same mean."""
+        return self.all_equal or not self._influence.any()
+
+    @cached_property
     def interval(self) -> tuple[float, float] | None:
         """Both ends, each sure to `LEVEL` one-sided; None of one person."""
         if self.persons < 2:
             return None
-        ((low, high),) = mean_intervals(self.losses[:, None], level=2 * LEVEL - 1, clusters=self.people).tolist()
+        if self._without_spread:
+            return self.mean, self.mean
+        tails = np.array([1 - LEVEL, LEVEL])
+        quantiles = bca_quantiles(self.mean, self._influence, self._means, tails)
+        low, high = np.quantile(self._means, quantiles).tolist()
         if self.persons < FEW:
             t_low, t_high = self.t_interval
             low, high = min(low, t_low), max(high, t_high)
@@ -147,9 +161,9 @@ class PairedMean:
 
         if self.persons < 2:
             return 1.0
-        if self.all_equal or not self._influence.any():
+        if self._without_spread:
             return 0.0 if sign * (self.mean - limit) > 0 else 1.0
-        means = resampled_means(*self._sums, RESAMPLES, SEED)[:, 0]
+        means = self._means
         bias, acceleration = bias_and_acceleration(self.mean, self._influence, means)
         # No p is smaller than what so many resamples can tell.
         least = 0.5 / len(means)
