@@ -32,6 +32,17 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def pixels_sha256(image: Any) -> str:
+    """sha256 of a picture's pixels, hexadecimal: the same however a file compresses them.
+
+    Args:
+        image: HxWx3 uint8.
+    """
+    digest = hashlib.sha256(f"{'x'.join(map(str, image.shape))} {image.dtype}\n".encode())
+    digest.update(image.tobytes())
+    return digest.hexdigest()
+
+
 PIPELINE_VERSION = 1
 """Raised whenever the engine itself (crops, degradations, quantisation) could give another number.
 

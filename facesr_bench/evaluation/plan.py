@@ -363,6 +363,8 @@ def _manifest(
             reported_on=stated.measured_on,
             time_includes=method.time_includes,
             remarks=argument.remarks(setting.source.items.keys()) if argument else (),
+            deterministic=method.deterministic,
+            seed=method.seed,
         ),
         environment=_environment(setting.options.device),
         request=_request(setting, spec),

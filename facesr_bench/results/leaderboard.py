@@ -137,14 +137,22 @@ def _compared(rows: Sequence[ResultSummary]) -> list[RankedResult]:
     """The rows, each with why it can't be compared with the largest run."""
     keys = [(_definition(row.result), row.ids) for row in rows]
     shared_by = Counter(keys)
+    # What was computed here or verified before a sender's word.
     # A whole set before parts and other sets. Of two equally large ones, that which more results share; then the last.
     foreign = [lr.unexpected(row.result, row.ids) for row in rows]
     first, reference, _ = max(
         zip(rows, keys, foreign, strict=True),
-        key=lambda found: (found[0].whole, found[0].n, not found[2], shared_by[found[1]], found[0].result.place),
+        key=lambda found: (
+            not found[0].unverified,
+            found[0].whole,
+            found[0].n,
+            not found[2],
+            shared_by[found[1]],
+            found[0].result.place,
+        ),
     )
     reasons = [
-        _why_unranked(key, reference) or lr.difference(row.result, first.result, row.ids)
+        row.unverified or _why_unranked(key, reference) or lr.difference(row.result, first.result, row.ids)
         for row, key in zip(rows, keys, strict=True)
     ]
     same = _handing_back([row for row, reason in zip(rows, reasons, strict=True) if not reason])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -69,7 +69,28 @@ def merge(sources: Sequence[Path], out: Path, same_picture: SamePicture, *, newe
     for parts in groups.values():
         _refuse_differences(parts, same_picture)
     check_writable(out)
-    return [_write(place, parts, out) for place, parts in groups.items()]
+    orders = _orders(groups)
+    return [_write(place, parts, out, orders[place]) for place, parts in groups.items()]
+
+
+def _orders(groups: Mapping[Path, Sequence[Result]]) -> dict[Path, int]:
+    """A new place for every result: by date, since the runs of several folders were counted apart.
+
+    Those of one row that stand in one folder keep their order there, whatever the clock said.
+    """
+    dates = {place: max(part.manifest.updated for part in parts) for place, parts in groups.items()}
+    by_date = sorted(groups, key=lambda place: dates[place])
+    rows: dict[tuple[str, str, str], list[Path]] = {}
+    for place in by_date:
+        rows.setdefault(groups[place][0].row, []).append(place)
+    found: dict[Path, int] = {}
+    for places in rows.values():
+        numbers = [by_date.index(place) + 1 for place in places]
+        members = [groups[place] for place in places]
+        if len({part.folder.parent for parts in members for part in parts}) == 1:
+            places.sort(key=lambda place: groups[place][0].place[1:])
+        found.update(zip(places, numbers, strict=True))
+    return found
 
 
 def _refuse_rivals(roots: Sequence[Path]) -> None:
@@ -154,16 +175,16 @@ _KEPT_APART = frozenset({MANIFEST, IMAGES, SETS, SAMPLES})
 """Files that are joined line by line, or written anew."""
 
 
-def _write(place: Path, parts: Sequence[Result], out: Path) -> Merged:
+def _write(place: Path, parts: Sequence[Result], out: Path, order: int) -> Merged:
     """One result, of all its parts."""
     # What is newest comes last, so that it is what remains.
     ordered = sorted(parts, key=lambda part: part.manifest.updated)
-    result = Result(own(out, place.as_posix()), _joined(ordered))
+    result = Result(own(out, place.as_posix()), _joined(ordered).model_copy(update={"order": order}))
     rows = _rows(ordered)
     for part in ordered:
-        _copy(part.folder, result.folder, out)
-        _copy(part.inputs_folder, result.inputs_folder, out)
-        _join_samples(part.inputs_folder, result.inputs_folder)
+        copy_files(part.folder, result.folder, out)
+        copy_files(part.inputs_folder, result.inputs_folder, out)
+        join_samples(part.inputs_folder, result.inputs_folder)
     if rows or any((part.folder / IMAGES).is_file() for part in ordered):
         result.folder.mkdir(parents=True, exist_ok=True)
         with replacing(result.folder / IMAGES) as partial:
@@ -180,7 +201,8 @@ def _joined(ordered: Sequence[Result]) -> Manifest:
         return newest
     created = min((part.manifest.created for part in ordered if part.manifest.created), default=newest.created)
     metrics = {name: metric for part in ordered for name, metric in part.manifest.metrics.items()}
-    update: dict[str, object] = {"created": created, "metrics": metrics}
+    tags = tuple(dict.fromkeys(tag for part in ordered for tag in part.manifest.tags))
+    update: dict[str, object] = {"created": created, "metrics": metrics, "tags": tags}
     if newest.request is not None:
         whole = {name: value for name, value in newest.request.options.items() if name != "shard"}
         request = newest.request.model_copy(update={"options": whole})
@@ -206,8 +228,15 @@ def _older_first(a: ImageRecord, b: ImageRecord) -> tuple[ImageRecord, ImageReco
     return (b, a) if later else (a, b)
 
 
-def _copy(source: Path, target: Path, out: Path) -> None:
-    """Every file of a folder that the other lacks; files are written whole."""
+def copy_files(source: Path, target: Path, out: Path) -> None:
+    """Copy every file of a folder that the other lacks, whole; files that are joined line by line are left out.
+
+    Args:
+        out: the results folder that `target` is in.
+
+    Raises:
+        ResultsError: one can't be written, or there is a link on the way.
+    """
     if not source.is_dir() or source.resolve() == target.resolve():
         return
     for path in _files(source):
@@ -220,7 +249,12 @@ def _copy(source: Path, target: Path, out: Path) -> None:
                 shutil.copyfile(path, partial)
 
 
-def _join_samples(source: Path, target: Path) -> None:
+def join_samples(source: Path, target: Path) -> None:
+    """Add the lines of one folder's samples.jsonl to another's.
+
+    Raises:
+        ResultsError: it can't be written.
+    """
     if not (source / SAMPLES).is_file() or source.resolve() == target.resolve():
         return
     target.mkdir(parents=True, exist_ok=True)

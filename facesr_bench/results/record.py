@@ -198,6 +198,7 @@ class MethodRecord(Part):
         reported_ms: milliseconds for one image that were stated and not measured here; reported_on: for which device.
         time_includes: what of its milliseconds is no upscaling.
         remarks: what a reader of its numbers must know, one sentence each.
+        deterministic: false where it draws random numbers, from `seed`.
     """
 
     name: str
@@ -222,6 +223,39 @@ class MethodRecord(Part):
     reported_on: str | None = None
     time_includes: str = ""
     remarks: tuple[str, ...] = ()
+    deterministic: bool = True
+    seed: int | None = None
+
+
+class OriginRecord(Part):
+    """Where a result came from that was not computed here.
+
+    Attributes:
+        bundle: its id.
+        level: how far it was verified here when it was added, see `results.bundle.opened`.
+        metrics: the columns that were computed anew from its pictures.
+        added: when; ISO 8601, UTC.
+    """
+
+    bundle: str
+    level: int
+    metrics: tuple[str, ...] = ()
+    added: str = ""
+
+    @property
+    def verified(self) -> bool:
+        """Whether its numbers were found here too, and not only by its sender."""
+        return self.level >= RESCORED
+
+    @property
+    def badge(self) -> str:
+        """`re-scored`: what stands beside the row."""
+        return LEVELS[self.level] if 0 <= self.level < len(LEVELS) else f"level {self.level}"
+
+
+LEVELS = ("intact", "consistent", "re-scored", "re-run")
+"""How far a bundle was verified."""
+INTACT, CONSISTENT, RESCORED, RERUN = range(4)
 
 
 class EnvironmentRecord(Part):
@@ -341,6 +375,7 @@ class Manifest(Part):
         tags: the names that runs gave it (`run --tag`), in the order given.
         metrics: by the name of the column.
         error: why the method could not run at all, or None.
+        origin: the bundle that it came in; None where it was computed here.
     """
 
     schema_version: int = SCHEMA
@@ -361,6 +396,7 @@ class Manifest(Part):
     metrics: dict[str, MetricRecord]
     error: str | None
     error_details: str | None = None
+    origin: OriginRecord | None = None
 
     @classmethod
     def from_json(cls, data: Any) -> Manifest:

@@ -95,6 +95,18 @@ class ResultSummary(Totals):
         return self.result.manifest.fingerprint
 
     @property
+    def badge(self) -> str:
+        """How far it was verified, for a result that came in a bundle; empty for one that was computed here."""
+        origin = self.result.manifest.origin
+        return "" if origin is None else origin.badge
+
+    @property
+    def unverified(self) -> str:
+        """Why its numbers are only its sender's word; empty where they are not."""
+        origin = self.result.manifest.origin
+        return "" if origin is None or origin.verified else "its numbers were not computed here (bundle at level 1)"
+
+    @property
     def failed(self) -> int:
         return len(self.failures)
 
@@ -116,6 +128,9 @@ class ResultSummary(Totals):
     def _failures_in_words(self) -> Iterator[str]:
         if self.error is not None:
             yield f"did not run: {self.error}"
+        if (origin := self.result.manifest.origin) is not None:
+            here = f"computed here: {', '.join(origin.metrics)}; " if origin.verified else ""
+            yield f"came in bundle {origin.bundle[:16]}, {origin.badge}; {here}milliseconds are the sender's"
         if self.result.manifest.method.assumed_aligned:
             yield "needs FFHQ-aligned faces; that these are is the user's word (--assume-aligned)"
         yield from self.result.manifest.method.remarks
@@ -225,6 +240,7 @@ def columns(rows: Sequence[ResultSummary]) -> list[str]:
     metrics = [*STABLE_COLUMNS, *(name for name in metrics_of(rows) if name not in STABLE_COLUMNS)]
     costs = [cost.name for cost in COSTS if cost.name != TIME]  # which stands where it always did
     tail = ["failed", "total", TIME, "precision", "device", "fingerprint", *costs]
+    tail += ["bundle", "verified"] if any(row.badge for row in rows) else []
     tail += [TIME_NOTE] if any(TIME in row.cost_marks for row in rows) else []
     return ["protocol", "method", "weights", "profile", "n", *metrics, *tail]
 
@@ -245,4 +261,7 @@ _FIELDS |= {"precision", "device", "fingerprint"}
 def _value(row: ResultSummary, name: str) -> Any:
     if name == TIME_NOTE:
         return row.cost_marks.get(TIME)
+    if name in {"bundle", "verified"}:
+        origin = row.result.manifest.origin
+        return None if origin is None else (origin.bundle if name == "bundle" else origin.badge)
     return getattr(row, name) if name in _FIELDS else row.costs.get(name, row.means.get(name))

@@ -191,7 +191,7 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
     costs = [cost for cost in COSTS if cost in group.costs("table") or cost.name in known]
     lines = tuple(
         Line(
-            row.label,
+            f"{row.label} · {row.badge}" if row.badge else row.label,
             row.size if row.comparable else f"{row.size} (not ranked)",
             tuple(_cell(row, metric, cells.get((row.label, metric.name)), options) for metric in metrics),
             tuple(row.cost_text(cost) or DASH for cost in costs),

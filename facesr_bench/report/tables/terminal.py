@@ -75,7 +75,7 @@ def print_columns(heading: str, first: Column, others: Sequence[Column], dim: Se
 
 def _columns(group: Group, shown: Collection[str]) -> tuple[Column, list[Column]]:
     """The methods' names, and the columns of numbers."""
-    first = Column("Method", [Text(one_line(row.label)) for row in group.rows])
+    first = Column("Method", [Text.assemble(one_line(row.label), (_badge(row), "dim")) for row in group.rows])
     counts = [row.size if row.comparable else f"{row.size} (not ranked)" for row in group.rows]
     columns = [Column("n", [Text(count) for count in counts])]
     for metric in group.metrics:
@@ -91,6 +91,10 @@ def _columns(group: Group, shown: Collection[str]) -> tuple[Column, list[Column]
         texts = [row.cost_text(cost) or DASH for row in group.rows]
         columns.append(Column(cost.header, [Text(text) for text in texts]))
     return first, columns
+
+
+def _badge(row: RankedResult) -> str:
+    return f" · {row.badge}" if row.badge else ""
 
 
 def _cell(row: RankedResult, metric: MetricInfo) -> Text:

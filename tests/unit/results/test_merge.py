@@ -91,6 +91,18 @@ def test_one_row_of_two_fingerprints_is_refused_with_both_of_them(tmp_path: Path
     assert len(merge(sources, tmp_path / "out", same, newest=True)) == 2
 
 
+@pytest.mark.parametrize("order", [(1, 9), (9, 1)])
+def test_with_newest_the_later_date_is_shown_however_each_folder_counted(
+    tmp_path: Path, order: tuple[int, int]
+) -> None:
+    for name, count, date in zip("ab", order, ("2026-01-01", "2026-02-01"), strict=True):
+        card = {**manifest(total=1, updated=date), "fingerprint": name * 16, "order": count}
+        write_result(tmp_path / name, card, scored({"x": {"psnr": 20.0}}))
+    merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out", same, newest=True)
+    (shown,) = read_results(tmp_path / "out").results
+    assert shown.manifest.fingerprint == "b" * 16
+
+
 def test_one_image_of_two_values_is_refused_with_both_of_them(tmp_path: Path) -> None:
     for name, value in (("a", 20.0), ("b", 20.5)):
         row(tmp_path / name, "x", value, total=1)

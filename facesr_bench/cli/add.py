@@ -1,0 +1,76 @@
+"""`facesr-bench add`"""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from facesr_bench.base.suggest import expanded
+from facesr_bench.cli import FAILED, OK
+from facesr_bench.cli.options import given
+from facesr_bench.cli.streams import make_console, say
+from facesr_bench.cli.verify import add_request, fails, opened_or_said, say_verdicts
+from facesr_bench.evaluation.verify import Verdict, VerifyRequest
+
+EXAMPLES = """examples:
+  facesr-bench add sparnet-helen.tar --results results --data helen=~/data/helen
+
+A result becomes a row of the results folder, with the level that it reached as its badge. Below level 1 it is refused;
+at level 1 (no data here) its numbers are the sender's word and not ranked; from level 2 on it is ranked, by the metrics
+that were computed anew here."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = EXAMPLES
+    add_request(parser)
+    parser.add_argument(
+        "--results", default=Path("results"), type=expanded, metavar="DIR", help="a results folder (default: results)"
+    )
+    parser.add_argument("--no-report", action="store_true", help="don't write the HTML page")
+    parser.set_defaults(handler=add)
+
+
+def add(arguments: argparse.Namespace) -> int:
+    from facesr_bench.evaluation.verify import verify
+    from facesr_bench.report.site import build
+    from facesr_bench.report.tables.terminal import print_tables
+    from facesr_bench.results.store import read_results
+    from facesr_bench.results.summary import summarise
+
+    request, root = VerifyRequest(**given(arguments, VerifyRequest)), arguments.results
+    console = make_console()
+    opened = opened_or_said(request.bundle, console)
+    if opened is None:
+        return FAILED
+    failed = False
+    with opened.archive, TemporaryDirectory(prefix="facesr-bench-") as folder:
+        verdicts = verify(request, opened, Path(folder))
+        say_verdicts(verdicts, console)
+        for verdict in verdicts:
+            if fails(verdict, request):
+                say(f"not added: {verdict.sent.name}")
+                failed = True
+            else:
+                _add(verdict, root, opened.id)
+    if root.is_dir():
+        stored = read_results(root)
+        protocols = {verdict.sent.entry.protocol for verdict in verdicts}
+        print_tables(summarise(result for result in stored.results if result.protocol in protocols), console)
+        if not arguments.no_report:
+            say(f"page: {build(root, stored=stored)}")
+    return FAILED if failed else OK
+
+
+def _add(verdict: Verdict, root: Path, bundle: str) -> None:
+    from facesr_bench.results.bundle.add import add as put
+    from facesr_bench.results.record import OriginRecord
+
+    rescored = verdict.rescored
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    origin = OriginRecord(
+        bundle=bundle, level=verdict.level, metrics=rescored.checked if rescored is not None else (), added=now
+    )
+    result = put(verdict.sent, root, origin, rescored.result if rescored is not None else None)
+    say(f"added: {result.label} on {result.protocol}, {origin.badge}, in {result.folder}")

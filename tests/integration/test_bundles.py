@@ -1,0 +1,395 @@
+"""A result leaves the machine it was made on: packed, tampered with, verified at every level, added elsewhere."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import facesr_bench
+from facesr_bench.cli import main
+from facesr_bench.images.files import read_image
+from facesr_bench.results.bundle.archive import Archive
+from facesr_bench.results.store import read_results
+from tests.bundle_tools import Contents, changed, claimed_anew, contents, pixels, put_picture, with_lines
+
+METRICS = ["psnr", "ssim"]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two methods on the faces that ship with our dependencies."""
+    root = tmp_path_factory.mktemp("sender") / "results"
+    facesr_bench.run(["bicubic", "nearest"], ["demo-x8"], metrics=METRICS, out=root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def bundle(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Bicubic's result, packed."""
+    path = tmp_path_factory.mktemp("bundle") / "bicubic.tar"
+    assert main(["bundle", str(results / "demo-x8/bicubic"), "--out", str(path)]) == 0
+    return path
+
+
+class Verified:
+    """What `verify` printed, and its exit status."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> None:
+        capsys.readouterr()
+        self.status = main(["verify", *map(str, arguments)])
+        self.text = capsys.readouterr().out
+
+    @property
+    def levels(self) -> list[int]:
+        return [int(level) for level in re.findall(r"^\S.*: level (\d), ", self.text, re.MULTILINE)]
+
+
+class TestABundle:
+    def test_is_the_same_file_however_often_it_is_made(
+        self, results: Path, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        other = tmp_path / "moved"
+        shutil.copytree(results, other / "results")
+        capsys.readouterr()
+        assert main(["bundle", str(other / "results/demo-x8/bicubic"), "--out", str(tmp_path / "again.tar")]) == 0
+        assert (tmp_path / "again.tar").read_bytes() == bundle.read_bytes()
+        with Archive(bundle) as archive:
+            assert archive.id == archive.file_sha256 == capsys.readouterr().out.strip()
+
+    def test_holds_every_picture_and_no_ground_truth_nor_input(self, results: Path, bundle: Path) -> None:
+        files = contents(bundle)
+        assert sum(name.startswith("1/sr/") for name in files) == 7
+        inputs = next((results / "demo-x8/inputs").iterdir())
+        given = {path.read_bytes() for part in ("lr", "hr") for path in (inputs / part).iterdir()}
+        assert given.isdisjoint(files.values())
+
+    def test_names_no_folder_of_the_machine(self, results: Path, tmp_path: Path) -> None:
+        root = tmp_path / "with blanks/r"
+        shutil.copytree(results, root)
+        (path,) = root.glob("demo-x8/bicubic/*/manifest.json")
+        manifest = json.loads(path.read_text())
+        manifest["command"] = f"facesr-bench run --methods {Path.home()}/mynet --out {root}"
+        manifest["request"]["methods"] = ["/opt/somebody/mynet"]
+        path.write_text(json.dumps(manifest))
+        lines = path.with_name("images.jsonl")
+        failed = {
+            "id": "t1-1",
+            "error": f"{root}/demo-x8/x.png: can't be read; /srv/lab/a.png neither, ~/b, C:\\\\me\\\\c",
+        }
+        with lines.open("a") as stream:
+            stream.write(json.dumps(failed) + "\n")
+        assert main(["bundle", str(root / "demo-x8/bicubic"), "--out", str(tmp_path / "x.tar")]) == 0
+        files = contents(tmp_path / "x.tar")
+        assert b"demo-x8/x.png: can't be read; a.png neither, b, c" in files["1/images.jsonl"]
+        assert b"1 failed" not in files["1/images.jsonl"]
+        assert json.loads(files["bundle.json"])["results"][0]["failed"] == 1
+        for name in ("bundle.json", "1/manifest.json", "1/images.jsonl"):
+            assert not re.search(rb"with blanks|somebody|/srv|/tmp|~/|C:", files[name]), name
+            assert str(Path.home()).encode() + b"/" not in files[name]
+
+    def test_is_checked_by_the_usual_tools(self, bundle: Path, tmp_path: Path) -> None:
+        subprocess.run(["tar", "xf", bundle, "-C", tmp_path], check=True)
+        subprocess.run(["sha256sum", "--quiet", "--strict", "-c", "SHA256SUMS"], cwd=tmp_path, check=True)
+
+    def test_is_found_by_label_tag_and_folder(self, results: Path, bundle: Path, tmp_path: Path) -> None:
+        out = tmp_path / "x.tar"
+        assert main(["bundle", "bicubic", "--results", str(results), "--out", str(out)]) == 0
+        assert out.read_bytes() == bundle.read_bytes()
+        assert main(["bundle", str(results), "--out", str(out)]) == 0
+        assert json.loads(contents(out)["bundle.json"])["results"][1]["label"] == "nearest"
+        assert main(["bundle", "bicubix", "--results", str(results), "--out", str(out)]) == 2
+
+    def test_that_is_anonymous_says_nothing_of_who_made_it(self, results: Path, tmp_path: Path) -> None:
+        out = tmp_path / "x.tar"
+        assert main(["bundle", str(results), "--out", str(out), "--anonymous"]) == 0
+        files = contents(out)
+        manifest = json.loads(files["1/manifest.json"])
+        assert json.loads(files["bundle.json"])["anonymous"]
+        assert (manifest["method"]["paper"], manifest["method"]["code"], manifest["environment"]["commit"]) == (
+            None,
+        ) * 3
+        assert manifest["environment"]["platform"] == manifest["method"]["summary"] == ""
+        assert main(["bundle", str(results), "--out", str(out), "--anonymous", "--contact", "Ada"]) == 2
+
+    def test_of_a_part_says_so_everywhere(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        facesr_bench.run(["bicubic"], ["demo-x8"], metrics=METRICS, out=tmp_path / "r", limit=3)
+        assert main(["bundle", str(tmp_path / "r"), "--out", str(tmp_path / "x.tar")]) == 0
+        assert "3 of 7 images: a part of the set" in capsys.readouterr().err
+        seen = Verified(capsys, tmp_path / "x.tar")
+        assert (seen.status, seen.levels) == (0, [3])
+        assert "3 of 7 images: a part of the set" in seen.text
+        assert main(["add", str(tmp_path / "x.tar"), "--results", str(tmp_path / "other"), "--level", "2"]) == 0
+        assert "n = 3 of 7" in capsys.readouterr().out
+
+    def test_needs_every_picture(self, results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        shutil.copytree(results, tmp_path / "r")
+        next((tmp_path / "r").glob("demo-x8/bicubic/*/sr/t1-3.png")).unlink()
+        assert main(["bundle", str(tmp_path / "r/demo-x8/bicubic"), "--out", str(tmp_path / "x.tar")]) == 2
+        assert "t1-3.png" in capsys.readouterr().err
+        assert not (tmp_path / "x.tar").exists()
+
+    def test_writes_the_form_of_the_hub(self, results: Path, tmp_path: Path) -> None:
+        command = ["bundle", str(results), "--out", str(tmp_path / "x.tar"), "--url", "https://example.org/x.tar"]
+        assert main([*command, "--hf-eval-results", str(tmp_path)]) == 2
+        assert main([*command, "--hf-eval-results", str(tmp_path), "--hf-dataset", "lab/faces"]) == 0
+        yaml = pytest.importorskip("yaml")
+        entries = yaml.safe_load((tmp_path / ".eval_results/facesr-bicubic.yaml").read_text())
+        (psnr,) = [entry for entry in entries if entry["dataset"]["task_id"] == "demo-x8.psnr"]
+        assert psnr["dataset"]["id"] == "lab/faces"
+        assert psnr["value"] == pytest.approx(23.6257, abs=1e-4)
+        assert psnr["source"]["url"] == "https://example.org/x.tar"
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d", psnr["date"])
+        assert "protocol demo-x8, profile sparnet" in psnr["notes"]
+
+
+class TestEveryLevel:
+    @pytest.mark.parametrize(("asked", "reached"), [("0", 0), ("1", 1), ("2", 2), ("3", 3), ("all", 3)])
+    def test_is_reached_by_an_honest_bundle(
+        self, bundle: Path, asked: str, reached: int, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        seen = Verified(capsys, bundle, "--level", asked)
+        assert (seen.status, seen.levels) == (0, [reached]), seen.text
+
+    def test_that_is_asked_for_and_not_reached_is_a_failure(
+        self, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def elsewhere(files: Contents) -> None:
+            for name in ("bundle.json", "1/manifest.json"):
+                files[name] = files[name].replace(b'"demo-x8"', b'"unknown-x8"')
+
+        path = changed(bundle, tmp_path / "x.tar", elsewhere)
+        seen = Verified(capsys, path)
+        assert (seen.status, seen.levels) == (0, [1])
+        assert "unknown-x8" in seen.text
+        assert Verified(capsys, path, "--level", "2").status == 1
+
+    def test_a_repacked_bundle_still_verifies(
+        self, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        subprocess.run(["tar", "xf", bundle, "-C", tmp_path], check=True)
+        subprocess.run(["tar", "cf", "../gnu.tar", "."], cwd=tmp_path, check=True)
+        with tarfile.open(tmp_path / "pax.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+            archive.add(tmp_path / "1", "1")
+            for name in ("bundle.json", "SHA256SUMS"):
+                archive.add(tmp_path / name, name)
+        with Archive(bundle) as archive:
+            own = archive.id
+        for path in (tmp_path.parent / "gnu.tar", tmp_path / "pax.tar"):
+            seen = Verified(capsys, path, "--level", "2")
+            assert (seen.status, seen.levels) == (0, [2])
+            assert f"bundle {own}" in seen.text
+            assert "packed again" in seen.text
+
+
+def best_of(files: Contents) -> None:
+    """Half a dB more in one line."""
+
+    def more(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        lines[2]["metrics"]["psnr"] += 0.5
+        return lines
+
+    with_lines(files, more, "1/images.jsonl")
+
+
+def best_of_and_mean(files: Contents) -> None:
+    best_of(files)
+    claimed_anew(files)
+
+
+def without_the_hardest(files: Contents) -> None:
+    """The image with the worst value never was."""
+    rows = [json.loads(line) for line in files["1/images.jsonl"].splitlines()]
+    worst = min(rows, key=lambda row: float(row["metrics"]["psnr"]))["id"]
+    for name in ("1/images.jsonl", "1/pixels.jsonl"):
+        with_lines(files, lambda lines: [line for line in lines if line["id"] != worst], name)
+    del files[f"1/sr/{worst}.png"]
+    claimed_anew(files)
+    index = json.loads(files["bundle.json"])
+    manifest = json.loads(files["1/manifest.json"])
+    index["results"][0]["total"] = manifest["protocol"]["expected_count"] = manifest["data"]["count"] = 6
+    files["bundle.json"], files["1/manifest.json"] = json.dumps(index).encode(), json.dumps(manifest).encode()
+
+
+def no_value_for_the_hardest(files: Contents) -> None:
+    """A metric that failed, so to speak, where its value was bad."""
+
+    def drop(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        worst = min(lines, key=lambda line: float(line["metrics"]["psnr"]))
+        del worst["metrics"]["psnr"]
+        worst["reasons"] = {"psnr": "out of memory"}
+        return lines
+
+    with_lines(files, drop, "1/images.jsonl")
+    claimed_anew(files)
+
+
+def another_picture(files: Contents) -> None:
+    picture = pixels(files["1/sr/t1-3.png"])
+    picture[5:9, 5:9] ^= 64
+    put_picture(files, "t1-3", picture)
+    claimed_anew(files)
+
+
+def two_pictures_exchanged(files: Contents) -> None:
+    one, other = pixels(files["1/sr/t1-3.png"]), pixels(files["1/sr/t1-4.png"])
+    put_picture(files, "t1-3", other)
+    put_picture(files, "t1-4", one)
+    claimed_anew(files)
+
+
+def another_picture_alone(files: Contents) -> None:
+    files["1/sr/t1-3.png"] = files["1/sr/t1-4.png"]
+
+
+def weights_of_another(files: Contents) -> None:
+    manifest = json.loads(files["1/manifest.json"])
+    manifest["definition"] = "0" * 16
+    files["1/manifest.json"] = json.dumps(manifest).encode()
+
+
+class TestTampering:
+    """Each is refused, at the level that can see it."""
+
+    def test_a_flipped_byte_is_seen(self, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        path = changed(bundle, tmp_path / "x.tar", another_picture_alone, sums=False)
+        seen = Verified(capsys, path)
+        assert seen.status == 1
+        assert "1/sr/t1-3.png was changed" in seen.text
+
+    @pytest.mark.parametrize(
+        ("how", "reached", "said"),
+        [
+            (another_picture_alone, None, "is not the one that was hashed"),
+            (best_of, 0, "psnr is claimed as 23.62"),
+            (best_of_and_mean, 1, "psnr of 1 of 7 images; first t1-2: claimed 25.66"),
+            (no_value_for_the_hardest, 1, "psnr of 1 of 7 images; first astronaut: claimed none"),
+            (without_the_hardest, 1, "the protocol has 6 images, and it has 7"),
+            (another_picture, 1, "psnr of 1 of 7 images; first t1-3"),
+            (two_pictures_exchanged, 1, "psnr of 2 of 7 images; first t1-3"),
+            (weights_of_another, 1, "another definition"),
+        ],
+    )
+    def test_a_consistent_lie_is_seen_where_it_can_be(
+        self,
+        bundle: Path,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        how: Callable[[Contents], None],
+        reached: int | None,
+        said: str,
+    ) -> None:
+        path = changed(bundle, tmp_path / "x.tar", how)
+        seen = Verified(capsys, path)
+        assert seen.status == 1
+        assert seen.levels == ([] if reached is None else [reached])
+        assert said in seen.text
+        assert main(["add", str(path), "--results", str(tmp_path / "r"), "--no-report"]) == 1
+        assert not (tmp_path / "r").exists()
+
+    def test_the_ground_truth_is_no_result(
+        self, results: Path, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        truth = read_image(next(results.glob("demo-x8/inputs/*/hr/t1-1.png")))
+
+        def itself(files: Contents) -> None:
+            put_picture(files, "t1-1", truth)
+            claimed_anew(files)
+
+        def disguised(files: Contents) -> None:
+            hidden = truth.copy()
+            hidden[0, 0, 0] ^= 1
+            put_picture(files, "t1-1", hidden)
+            claimed_anew(files)
+
+        seen = Verified(capsys, changed(bundle, tmp_path / "a.tar", itself))
+        assert seen.status == 1
+        assert "is the ground truth itself" in seen.text
+        seen = Verified(capsys, changed(bundle, tmp_path / "b.tar", disguised))
+        assert seen.status == 1
+        assert "t1-1 is its ground truth but for" in seen.text
+
+    def test_pictures_of_another_method_are_not_made_anew(
+        self, results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        out = tmp_path / "x.tar"
+        assert main(["bundle", str(results / "demo-x8/nearest"), "--out", str(out)]) == 0
+        path = changed(out, tmp_path / "y.tar", lambda files: _renamed(files, "nearest", "bicubic"))
+        seen = Verified(capsys, path)
+        assert (seen.status, seen.levels) == (1, [2])
+        assert "made anew, 7 of 7 pictures differ" in seen.text
+
+    def test_one_picture_for_all_is_named(
+        self, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def same(files: Contents) -> None:
+            put_picture(files, "t1-3", pixels(files["1/sr/t1-4.png"]))
+            claimed_anew(files)
+
+        seen = Verified(capsys, changed(bundle, tmp_path / "x.tar", same), "--level", "1")
+        assert "one picture for different inputs, 1 times; first t1-3 and t1-4" in seen.text
+
+
+def _renamed(files: Contents, old: str, new: str) -> None:
+    for name in ("bundle.json", "1/manifest.json"):
+        files[name] = files[name].replace(f'"{old}"'.encode(), f'"{new}"'.encode())
+
+
+class TestARow:
+    def test_stands_in_table_csv_and_page_with_its_badge(
+        self, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        root = tmp_path / "r"
+        facesr_bench.run(["lanczos"], ["demo-x8"], metrics=METRICS, out=root)
+        assert main(["add", str(bundle), "--results", str(root), "--level", "2"]) == 0
+        out = capsys.readouterr().out
+        assert re.search(r"bicubic \(bundle [0-9a-f]{8}\) · re-scored", out)
+        assert "not ranked" not in out
+        assert 'class="badge"' in (root / "index.html").read_text()
+        main(["table", "--results", str(root), "--format", "csv"])
+        rows = {row["method"]: row for row in csv.DictReader(io.StringIO(capsys.readouterr().out))}
+        with Archive(bundle) as archive:
+            assert (rows["bicubic"]["bundle"], rows["bicubic"]["verified"]) == (archive.id, "re-scored")
+        assert (rows["lanczos"]["bundle"], rows["lanczos"]["verified"]) == ("", "")
+        assert main(["add", str(bundle), "--results", str(root), "--level", "2", "--no-report"]) == 2, (
+            "it is there already"
+        )
+
+    def test_is_equal_to_the_result_that_was_sent(self, results: Path, bundle: Path, tmp_path: Path) -> None:
+        root = tmp_path / "r"
+        assert main(["add", str(bundle), "--results", str(root), "--level", "2", "--no-report"]) == 0
+        (added,) = read_results(root).results
+        sent = next(result for result in read_results(results).results if result.label == "bicubic")
+        assert {i: row.metrics for i, row in added.images.items()} == {i: row.metrics for i, row in sent.images.items()}
+        for image_id in sent.images:
+            assert np.array_equal(read_image(added.sr_path(image_id)), read_image(sent.sr_path(image_id)))
+        assert main(["bundle", str(root), "--out", str(tmp_path / "x.tar")]) == 2, "the sender's own is to be sent"
+
+    def test_that_was_not_computed_here_is_shown_and_never_ranked(
+        self, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        root = tmp_path / "r"
+        facesr_bench.run(["nearest"], ["demo-x8"], metrics=METRICS, out=root, limit=2)
+        assert main(["add", str(bundle), "--results", str(root), "--level", "1", "--no-report"]) == 0
+        out = capsys.readouterr().out
+        assert re.search(r"bicubic \(bundle [0-9a-f]{8}\) · consistent +7 \(not ranked\)", out)
+        assert re.search(r"^nearest +2 ", out, re.MULTILINE), "two images measured here rank before seven claimed"
+        assert main(["add", str(bundle), "--results", str(root), "--level", "0", "--no-report"]) == 2
+
+    def test_has_only_the_metrics_that_were_computed_here(
+        self, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        command = ["add", str(bundle), "--results", str(tmp_path), "--level", "2", "--metrics", "ssim", "--no-report"]
+        assert main(command) == 0
+        (added,) = read_results(tmp_path).results
+        assert {name for row in added.images.values() for name in row.metrics} == {"ssim"}
