@@ -129,7 +129,7 @@ def folder_scores(
     other = set_metrics.read_reference(*request.fid_reference) if request.fid_reference else None
     setup = Setup(profile_for(request.profile, request.metrics), request.scale, torch_device(request.device), other)
     metrics = find_metrics(request.metrics, setup)
-    pairs = folders.pairs_of(request.sr, request.hr)
+    pairs = folders.pairs_of(request.sr, request.hr, request.suffix)
     with exact_numbers():
         return folders.score_folders(watch(pairs), metrics, has_truth=request.hr is not None)
 

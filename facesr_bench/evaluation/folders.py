@@ -43,15 +43,18 @@ class FolderScores:
 Pair = tuple[str, Path, Path | None]
 
 
-def pairs_of(sr: Path, hr: Path | None) -> list[Pair]:
+def pairs_of(sr: Path, hr: Path | None, suffix: str | None = None) -> list[Pair]:
     """(name, SR file, HR file or None), sorted by name.
+
+    Args:
+        suffix: what stands behind the name in SR's file names.
 
     Raises:
         DataError: a folder is missing or empty, or pictures have no partner; lists them.
     """
     if hr is not None:
-        return list(pair_by_stem(sr, hr))
-    return [(stem, path, None) for stem, path in sorted(by_stem(list_images(sr)).items())]
+        return list(pair_by_stem(sr, hr, suffix))
+    return [(stem, path, None) for stem, path in sorted(by_stem(list_images(sr), suffix).items())]
 
 
 def score_folders(pairs: Iterable[Pair], metrics: Sequence[AnyMetric], has_truth: bool) -> FolderScores:
@@ -101,8 +104,17 @@ def _read(sr_path: Path, hr_path: Path | None) -> tuple[Image8, Image8 | None]:
     hr = read_only(read_image(hr_path)) if hr_path is not None else None
     if hr is not None and sr.shape != hr.shape:
         sizes = f"SR is {sr.shape[1]}x{sr.shape[0]} and HR {hr.shape[1]}x{hr.shape[0]}"
-        raise MetricError(f"{sizes}; only images of one size can be compared")
+        raise MetricError(f"{sizes}; only images of one size can be compared{_remedy(sr, hr)}")
     return sr, hr
+
+
+def _remedy(sr: Image8, hr: Image8) -> str:
+    """What to do about results of another size: nobody chooses a resizer for them, since it changes the number."""
+    (height, width), (high, wide) = sr.shape[:2], hr.shape[:2]
+    if height * wide != width * high:
+        return ": these are other pictures, or cropped ones"
+    own = f"give HR of their own size ({width}x{height})" if height > high else "give the full-size results"
+    return f": {own}, or bring SR to {wide}x{high} yourself, and say with which resizer"
 
 
 class _Features:

@@ -172,6 +172,9 @@ class FolderRequest:
     scale: Option[int, int] = Count(8, "HR side over LR side; some profiles cut a border that wide", least=1)
     device: Option[str, str] = _SHARED["device"]
     fid_reference: Option[tuple[str, str | Path] | None, tuple[str, Path] | None] = _SHARED["fid_reference"]
+    suffix: Option[str | None, str | None] = _SHARED["suffix"].but(
+        help="what stands behind the name in the file names of --sr, as in NAME_00.png: --suffix=_00"
+    )
 
 
 @dataclass

@@ -15,6 +15,7 @@ from facesr_bench.base.errors import DataError, MethodError, ResultsError
 from facesr_bench.base.files import file_name, inside
 from facesr_bench.base.suggest import expanded
 from facesr_bench.images.files import SUFFIXES, Image8, read_image
+from facesr_bench.images.folders import say_passed_over
 from facesr_bench.plugins.method import MethodBase
 
 if TYPE_CHECKING:
@@ -118,11 +119,12 @@ class PictureFolder:
             DataError: the folder can't be read, holds no picture that fits, or one that is a link out of it.
         """
         try:
-            every = sorted(p for p in self.folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+            every = sorted(p for p in self.folder.rglob("*") if p.is_file())
         except OSError as error:
             raise DataError(f"{self.folder}: can't be read: {error.strerror or error}") from error
+        say_passed_over(self.folder, every)
         found: dict[str, list[Path]] = {}
-        for path in every:
+        for path in (p for p in every if p.suffix.lower() in SUFFIXES):
             name = path.relative_to(self.folder).as_posix()
             fits = None if any(part[0] == "." for part in name.split("/")) else self._form.fullmatch(_composed(name))
             if fits:

@@ -21,6 +21,7 @@ from facesr_bench.base.errors import DataError
 from facesr_bench.base.files import replacing
 from facesr_bench.data import degradation
 from facesr_bench.images.files import SUFFIXES, Image8, read_image
+from facesr_bench.images.folders import say_passed_over
 from facesr_bench.images.resize import resize
 from facesr_bench.plugins.degradation import DegradationBase
 from facesr_bench.training.config import CropSettings, FaceSettings
@@ -85,7 +86,9 @@ def read_faces(folder: Path, cache: Path, side: int, held_out: int, say: Callabl
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
-    paths = [p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
+    every = [p for p in folder.rglob("*") if not p.name.startswith(".")]
+    paths = [p for p in every if p.suffix.lower() in SUFFIXES]
+    say_passed_over(folder, every)
     by_name = {p.relative_to(folder).as_posix(): p for p in paths}
     names = sorted(by_name)
     if len(names) < 2:
