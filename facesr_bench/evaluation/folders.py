@@ -18,7 +18,7 @@ from facesr_bench.images.files import Image8, read_image, read_only
 from facesr_bench.images.folders import by_stem, list_images, pair_by_stem
 from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
 from facesr_bench.plugins.sample import Sample
-from facesr_bench.results.columns import MetricInfo, Totals, metric_infos, total
+from facesr_bench.results.columns import MetricInfo, Totals, aligned, metric_infos, total
 from facesr_bench.results.record import ImageRecord, MetricRecord
 
 
@@ -81,6 +81,7 @@ def score_folders(pairs: Iterable[Pair], metrics: Sequence[AnyMetric], has_truth
     sets = {metric.key: _of_set(metric, features, found.rows) for metric in metrics if metric.card.of == "set"}
     found.infos = metric_infos({m.key: MetricRecord.model_validate(m.describe()) for m in metrics}, [])
     found.totals = total(found.infos, found.rows, sets)
+    found.infos = aligned(found.infos, [found.totals])
     return found
 
 

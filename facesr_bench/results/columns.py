@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -36,6 +37,8 @@ class MetricInfo:
         order: place of its column; columns of one place stand by name.
         family: what it is about: `fidelity`, `perception`, `identity`, `landmarks`, `other`.
         lead: whether figures that show one metric of a family show this one.
+        network: `squeeze d3656a56`: the network that makes its values, with its file's hash; empty for one without.
+        alignment: `landmarks`, `dlib on HR`: what faces were placed by, where that is known of its values.
     """
 
     name: str
@@ -53,6 +56,20 @@ class MetricInfo:
     order: int = 100
     family: str = "other"
     lead: bool = False
+    network: str = ""
+    alignment: str = ""
+
+    @property
+    def heading(self) -> str:
+        """The title, with what else must be known to tell the column's numbers from others of that title.
+
+        `Identity (onnx 3089a6b1), by landmarks`: the hash of a file of the user's, and what faces were placed by.
+        """
+        column = Column.parse(self.name)
+        title = self.title
+        if column.hash is not None:
+            title = title.replace(f"({column.weights})", f"({column.weights} {column.hash})")
+        return f"{title}, by {self.alignment}" if self.alignment else title
 
     @property
     def has_values(self) -> bool:
@@ -61,9 +78,9 @@ class MetricInfo:
 
     @property
     def header(self) -> str:
-        """`PSNR (dB) ↑`: title, unit, and which way is better."""
+        """`PSNR (dB) ↑`: heading, unit, and which way is better."""
         unit = f" ({self.unit})" if self.unit else ""
-        return f"{self.title}{unit}{self.arrow}"
+        return f"{self.heading}{unit}{self.arrow}"
 
     @property
     def arrow(self) -> str:
@@ -132,6 +149,7 @@ def metric_infos(described: Mapping[str, MetricRecord], images: Iterable[ImageRe
             order=metric.order,
             family=metric.family,
             lead=metric.lead,
+            network=_network(metric),
         )
         for name, metric in described.items()
     }
@@ -142,46 +160,76 @@ def metric_infos(described: Mapping[str, MetricRecord], images: Iterable[ImageRe
     return {name: infos[name] for name in ordered_metrics(infos.values())}
 
 
+def _network(metric: MetricRecord) -> str:
+    return " ".join(part for part in (metric.weights, (metric.weights_sha256 or "")[:_DIGITS]) if part)
+
+
+_DIGITS = 8
+"""Of a hash, as the names of columns have them."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Totals:
     """Aggregates of many images, by column.
 
     Attributes:
+        images: how many there are.
         means: over the images that have a value; may be infinite, never NaN.
-        counts: how many images each mean is over.
+        counts: how many images have a value, those included that its metric's own rule leaves out of the mean.
         reasons: metric -> why it has no value -> the ids of the images it has none for.
         standard_errors: of values of a set, where the metric knows.
         left_out: how many values each mean leaves out by the metric's own rule.
         infinite: the ids of the images that make a mean infinite.
+        alignments: metric -> what faces were placed by -> the ids of the images, where that is known.
     """
 
+    images: int = 0
     means: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     standard_errors: dict[str, float] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     infinite: dict[str, list[str]] = field(default_factory=dict)
+    alignments: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+
+    def count(self, name: str) -> int:
+        """How many images a number is made of; 0 where there is none."""
+        return self.counts[name] - self.left_out.get(name, 0) if name in self.means else 0
+
+    def alignment_in_words(self, name: str) -> str:
+        """`dlib on HR (328 images), landmarks (2: a, b)`; without counts where all are alike, empty if not known."""
+        found = sorted(self.alignments.get(name, {}).items(), key=lambda item: (-len(item[1]), item[0]))
+        if len(found) < 2:
+            return "".join(words for words, _ in found)
+        first = f"{found[0][0]} ({len(found[0][1])} images)"
+        return ", ".join([first, *(f"{words} ({len(ids)}: {_named(ids)})" for words, ids in found[1:])])
 
     def infinite_in_words(self, name: str) -> str | None:
         """`infinite on 1 of 5 images (ID)`, which must stand beside an infinite mean; None for a finite one."""
         ids = self.infinite.get(name)
         if ids is None:
             return None
-        more = ", ..." if len(ids) > _NAMED else ""
-        return f"infinite on {len(ids)} of {self.counts[name]} images ({', '.join(ids[:_NAMED])}{more})"
+        return f"infinite on {len(ids)} of {self.counts[name]} images ({_named(ids)})"
 
     def qualifier(self, metric: MetricInfo) -> str:
-        """What must stand right behind the value of a set: its standard error, its count where that is too small."""
-        if metric.of != "set" or metric.name not in self.means:
+        """What must stand right behind a value: a set's standard error, and the count where it is not that of the row.
+
+        Nor is a set's number shown without its count where that is below what the metric needs.
+        """
+        if metric.name not in self.means:
             return ""
         error = self.standard_errors.get(metric.name)
         spread = "" if error is None else f" \N{PLUS-MINUS SIGN} {metric.format(error)}"
-        count = self.counts[metric.name]
-        return f"{spread} (n = {count})" if count < metric.minimum_count else spread
+        count = self.count(metric.name)
+        return f"{spread} (n = {count})" if count < max(metric.minimum_count, self.images) else spread
+
+
+def _named(ids: Sequence[str]) -> str:
+    return ", ".join([*ids[:_NAMED], *(["..."] if len(ids) > _NAMED else [])])
 
 
 _NAMED = 3
-"""Images that a note on infinite values names."""
+"""Images that a note names."""
 
 
 @dataclass(frozen=True)
@@ -237,7 +285,7 @@ def total(
         images: those that have an output.
         sets: the values of metrics of the whole set, as in sets.json.
     """
-    totals = Totals()
+    totals = Totals(images=len(images))
     for name, info in infos.items():
         if info.aggregate_of is not None:
             _add_aggregate(totals, info, images)
@@ -245,7 +293,21 @@ def total(
             _add_set(totals, info, images, sets.get(name, {}))
         else:
             _add_mean(totals, info, images)
+    for row in images:
+        for name, words in row.alignments.items():
+            if name in totals.means and name in infos and why_missing(row, name, infos[name]) is None:
+                totals.alignments.setdefault(name, {}).setdefault(words, []).append(row.id)
     return totals
+
+
+def aligned(infos: Mapping[str, MetricInfo], totals: Iterable[Totals]) -> dict[str, MetricInfo]:
+    """The columns, each with what faces were placed by according to the results that it is to show."""
+    found: dict[str, Counter[str]] = {}
+    for each in totals:
+        for name, by in each.alignments.items():
+            found.setdefault(name, Counter()).update({words: len(ids) for words, ids in by.items()})
+    told = {name: " or ".join(sorted(by, key=lambda words: (-by[words], words))) for name, by in found.items()}
+    return {name: replace(info, alignment=told.get(info.aggregate_of or name, "")) for name, info in infos.items()}
 
 
 def _add_mean(totals: Totals, info: MetricInfo, images: Sequence[ImageRecord]) -> None:

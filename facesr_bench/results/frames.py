@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from facesr_bench.results.columns import COSTS, STABLE_COLUMNS, MetricInfo, Totals, ordered_metrics, why_missing
 from facesr_bench.results.record import ImageRecord
-from facesr_bench.results.summary import ResultSummary, columns, metrics_of, records
+from facesr_bench.results.summary import ResultSummary, columns, count_column, metrics_of, records
 
 if TYPE_CHECKING:
     import pandas
@@ -30,19 +30,22 @@ def summary_frame(
         lost: what is known (`protocol`, `method`, `notes`) of results that were asked for and don't exist.
 
     Returns:
-        The columns of `summary.columns` less the metrics not asked for; behind them `notes`, what a reader of the
-        numbers must know: why a method did not run, why a cell is empty.
+        The columns of `summary.columns` less the metrics not asked for and their counts; behind them `notes`, what a
+        reader of the numbers must know: why a method did not run, why a cell is empty.
     """
     shown = ordered_metrics(info for row in rows for info in _shown(row, asked).values())
-    fixed = [name for name in columns([]) if name not in STABLE_COLUMNS]
+    metric_columns = {*STABLE_COLUMNS, *map(count_column, STABLE_COLUMNS)}
+    fixed = [name for name in columns([]) if name not in metric_columns]
     start = fixed.index("n") + 1
-    names = [*fixed[:start], *shown, *fixed[start:], "notes"]
+    counts = list(map(count_column, shown))
+    names = [*fixed[:start], *shown, *fixed[start:], *counts, "notes"]
     found = []
     for row, record in zip(rows, records(rows), strict=True):
         mine = _shown(row, asked)
-        cells = {name: value for name, value in record.items() if name in fixed or name in mine}
+        wanted = {*fixed, *mine, *counts}
+        cells = {name: value for name, value in record.items() if name in wanted}
         found.append({**cells, "notes": "; ".join(row.notes(mine))})
-    empty = {"n": 0, "failed": 0, "total": 0}
+    empty = dict.fromkeys(("n", "failed", "total", *counts), 0)
     return _frame([*found, *({**empty, **record} for record in lost)], names, shown)
 
 

@@ -1,7 +1,8 @@
 """What may be compared with what: numbers of one (protocol, profile), of the same images, of the same definition.
 
-Inside a group a row is ranked only if it was computed on the same images as the largest run; a metric of a row is
-ranked only if all of those images have a value for it.
+Inside a group a row is ranked only if it was computed on the same images as the largest run. A metric of a row is
+ranked only if it lacks a value on the same of those images as that with the fewest gaps: means over equal images
+compare well, and their count stands beside them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from facesr_bench.results import lr
-from facesr_bench.results.columns import COSTS, CostColumn, MetricInfo, ordered_metrics
+from facesr_bench.results.columns import COSTS, CostColumn, MetricInfo, aligned, ordered_metrics
 from facesr_bench.results.store import Result
 from facesr_bench.results.summary import ResultSummary, in_words
 
@@ -90,9 +91,16 @@ class Group:
         """
         labels: dict[str, list[str]] = {}
         for row in self.rows:
-            for note in row.notes(metrics):
+            for note in (*row.notes(metrics), *self._otherwise_placed(row, metrics)):
                 labels.setdefault(note, []).append(row.label)
         return [(", ".join(names), note) for note, names in labels.items()]
+
+    def _otherwise_placed(self, row: RankedResult, metrics: Collection[str] | None) -> Iterable[str]:
+        """Where rows placed faces in several ways, by which each did; a row that did so itself says that already."""
+        for info in self.metrics:
+            own = row.alignments.get(info.name, {})
+            if len(own) == 1 and info.alignment not in own and (metrics is None or info.name in metrics):
+                yield f"{info.title}: faces placed by {row.alignment_in_words(info.name)}"
 
 
 def groups(rows: Iterable[ResultSummary]) -> list[Group]:
@@ -104,7 +112,7 @@ def groups(rows: Iterable[ResultSummary]) -> list[Group]:
 
 
 def _group(protocol: str, profile: str, rows: Sequence[ResultSummary]) -> Group:
-    infos = {name: info for row in rows for name, info in row.metrics.items()}
+    infos = aligned({name: info for row in rows for name, info in row.metrics.items()}, rows)
     metrics = tuple(infos[name] for name in ordered_metrics(infos.values()))
     ranked = _with_places([_explained(row, metrics) for row in _compared(rows)], metrics)
     largest = max(ranked, key=lambda row: (row.comparable, row.n))
@@ -226,12 +234,14 @@ def _places(rows: Sequence[RankedResult], name: str) -> tuple[frozenset[int], fr
     """The places in `rows` of the best and the second best mean of one metric."""
     contenders = {place: row for place, row in enumerate(rows) if row.comparable and name in row.means}
     newest = max((row.metrics[name].version for row in contenders.values()), default=0)
+    current = {place: row for place, row in contenders.items() if row.metrics[name].version == newest}
+    # Of several gaps the smallest, then that which more rows share, then always the same one.
+    gaps = Counter(row.missing(name) for row in current.values())
+    gap = min(gaps, key=lambda ids: (len(ids), -gaps[ids], sorted(ids)), default=frozenset())
     ranked = {
         place: row.means[name]
-        for place, row in contenders.items()
-        if row.counts[name] == row.n
-        and row.metrics[name].version == newest
-        and row.metrics[name].higher_is_better is not None
+        for place, row in current.items()
+        if row.missing(name) == gap and row.metrics[name].higher_is_better is not None
     }
     return places(ranked, rows[min(ranked)].metrics[name].higher_is_better if ranked else None)
 

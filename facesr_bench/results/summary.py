@@ -14,6 +14,7 @@ from facesr_bench.results.columns import (
     CostColumn,
     MetricInfo,
     Totals,
+    aligned,
     is_left_out,
     metric_infos,
     ordered_metrics,
@@ -110,6 +111,21 @@ class ResultSummary(Totals):
     def failed(self) -> int:
         return len(self.failures)
 
+    @property
+    def alignment(self) -> str:
+        """What faces were placed by, by the columns of metrics that look at faces; empty where that is not known."""
+        return "; ".join(f"{name}: {self.alignment_in_words(name)}" for name in self.metrics if name in self.alignments)
+
+    @property
+    def networks(self) -> str:
+        """The networks that its columns were made with, each with the first digits of its file's hash."""
+        made = [info for info in self.metrics.values() if info.network and info.name in self.means]
+        return "; ".join(f"{info.name}: {info.network}" for info in made if info.aggregate_of is None)
+
+    def missing(self, name: str) -> frozenset[str]:
+        """The ids of the images that a mean lacks a value of."""
+        return frozenset(image for ids in self.reasons.get(name, {}).values() for image in ids)
+
     def cost_text(self, cost: CostColumn) -> str | None:
         """A cost in the column's unit with what must stand behind it, `12.5 (reported)`; None where it is not known."""
         if cost.name not in self.costs:
@@ -154,6 +170,9 @@ class ResultSummary(Totals):
             yield f"{info.title}: {count} of {self.counts[name]} values below {below} left out of the mean"
         for name in ordered_metrics(self.metrics[name] for name in self.infinite if name in shown):
             yield f"{self.metrics[name].title}: {self.infinite_in_words(name)}"
+        for name in ordered_metrics(self.metrics[name] for name in self.alignments if name in shown):
+            if len(self.alignments[name]) > 1:
+                yield f"{self.metrics[name].title}: faces placed by {self.alignment_in_words(name)}"
         for name in ordered_metrics(self.metrics[name] for name in self.reasons if name in shown):
             base = self.metrics[name].aggregate_of
             if base in self.reasons and base in shown:
@@ -179,6 +198,7 @@ def _summarise_one(result: Result) -> ResultSummary:
     expected = manifest.protocol.expected_count or manifest.data.count
     infos = metric_infos(manifest.metrics, images.values())
     sets = result.sets() if any(info.of == "set" for info in infos.values()) else {}
+    totals = total(infos, good, sets)
     return ResultSummary(
         result=result,
         ids=frozenset(row.id for row in good),
@@ -186,10 +206,9 @@ def _summarise_one(result: Result) -> ResultSummary:
         whole=manifest.data.count == expected,
         failures=tuple((row.id, row.error) for row in images.values() if row.error is not None),
         error=manifest.error,
-        metrics=infos,
-        **_costs(result, good),
+        metrics=aligned(infos, [totals]),
         people={row.id: row.identity for row in good if row.identity is not None},
-        **vars(total(infos, good, sets)),
+        **{**_costs(result, good), **vars(totals)},
     )
 
 
@@ -242,20 +261,28 @@ def columns(rows: Sequence[ResultSummary]) -> list[str]:
     tail = ["failed", "total", TIME, "precision", "device", "fingerprint", *costs]
     tail += ["bundle", "verified"] if any(row.badge for row in rows) else []
     tail += [TIME_NOTE] if any(TIME in row.cost_marks for row in rows) else []
+    tail += ["alignment", "networks", *map(count_column, metrics)]
     return ["protocol", "method", "weights", "profile", "n", *metrics, *tail]
+
+
+def count_column(metric: str) -> str:
+    """The csv's column that says how many images a number of that metric is made of: 0 where there is none."""
+    return f"{metric}_n"
 
 
 def records(rows: Sequence[ResultSummary]) -> list[dict[str, Any]]:
     """One dict per row with the keys of `columns`; None where there is no value."""
     names = columns(rows)
-    return [{name: _value(row, name) for name in names} for row in rows]
+    counted = [*STABLE_COLUMNS, *metrics_of(rows)]
+    counts = [{count_column(name): row.count(name) for name in counted} for row in rows]
+    return [{name: _value(row, name) for name in names} | count for row, count in zip(rows, counts, strict=True)]
 
 
 TIME_NOTE = "ms_note"
 """A csv's last column, where a time must not be read alone: `reported`, `with start-up`."""
 
 _FIELDS = frozenset({"protocol", "method", "weights", "profile", "n", "failed", "total"})
-_FIELDS |= {"precision", "device", "fingerprint"}
+_FIELDS |= {"precision", "device", "fingerprint", "alignment", "networks"}
 
 
 def _value(row: ResultSummary, name: str) -> Any:

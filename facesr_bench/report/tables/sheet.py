@@ -16,7 +16,7 @@ from facesr_bench.results.columns import COSTS, STABLE_COLUMNS, CostColumn, Metr
 from facesr_bench.results.comparison import Comparison, Comparisons, compare
 from facesr_bench.results.leaderboard import Group, RankedResult, groups
 from facesr_bench.results.statistics import ALPHA, FEW, RESAMPLES
-from facesr_bench.results.summary import ResultSummary, columns, metrics_of, records
+from facesr_bench.results.summary import ResultSummary, columns, count_column, metrics_of, records
 
 DASH = "\N{EN DASH}"
 """What a cell without a value shows."""
@@ -84,6 +84,7 @@ def table_records(rows: Sequence[ResultSummary], options: Options) -> tuple[list
     if options.metrics:
         metrics = chosen_metrics(options.metrics, metrics)
         kept = {*STABLE_COLUMNS, *metrics_of(rows)}
+        kept |= {count_column(name) for name in kept - set(metrics)}
         first = names.index("n") + 1
         names = [*names[:first], *metrics, *(name for name in names[first:] if name not in kept)]
     added: list[str] = []
@@ -218,7 +219,12 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
         costs=tuple(cost.header for cost in costs),
         lines=lines,
         published=read,
-        notes=(*group.notes(shown), *_statistical_notes(group, metrics, cells), *_published_notes(published)),
+        notes=(
+            *group.notes(shown),
+            *_networks(metrics),
+            *_statistical_notes(group, metrics, cells),
+            *_published_notes(published),
+        ),
     )
 
 
@@ -268,6 +274,13 @@ def _legend(group: Group, lines: Sequence[Line], options: Options) -> Iterable[s
             f"Holm-corrected over the methods, p \N{GREATER-THAN OR EQUAL TO} {ALPHA:g}). r: matched-pairs "
             f"rank-biserial correlation with the best (\N{MINUS SIGN}1: the best one is better on every {each})."
         )
+
+
+def _networks(metrics: Sequence[MetricInfo]) -> Iterable[tuple[str, str]]:
+    """Which network made a column: its title names only one that is not the metric's default."""
+    made = [f"{metric.title}: {metric.network}" for metric in metrics if metric.network]
+    if made:
+        yield "Networks of the metrics, with the first digits of each file's sha256", "; ".join(made)
 
 
 def _statistical_notes(group: Group, metrics: Sequence[MetricInfo], cells: Comparisons) -> Iterable[tuple[str, str]]:

@@ -265,7 +265,8 @@ def test_frame_columns_are_stable(tmp_path: Path) -> None:
     assert list(frame.columns) == [
         *("protocol", "method", "weights", "profile", "n", "psnr", "ssim", "lpips", "zeta"),
         *("failed", "total", "ms_per_image", "precision", "device", "fingerprint"),
-        *("parameters", "flops", "peak_memory"),
+        *("parameters", "flops", "peak_memory", "alignment", "networks"),
+        *("psnr_n", "ssim_n", "lpips_n", "zeta_n"),
     ]
     bare = frame[frame.method == "bare"].iloc[0]
     assert math.isnan(bare.psnr) and math.isnan(bare.ms_per_image) and bare.n == 1
