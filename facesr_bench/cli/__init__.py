@@ -23,6 +23,8 @@ COMMANDS = {
     "check": "hold results against a committed baseline: regressed, no worse, or not sure; for CI",
     "compare": "two results image by image: what differs, how surely, and where",
     "report": "rebuild the HTML page of a results folder",
+    "degrade": "make low-quality pictures of sharp faces, with a record of what was drawn",
+    "doctor": "say whether a protocol's data and metrics give the numbers that papers print",
     "train": "train a method on your own faces",
     "weights": "fetch, import and verify the networks that methods and metrics need",
     "list": "list methods, protocols, datasets, metrics, degradations, profiles",

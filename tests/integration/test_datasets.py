@@ -86,9 +86,23 @@ class TestCards:
         assert all(len(text) > 5 for text in (card.licence, card.obtain, card.layout, card.summary))
         assert all(name.startswith(card.name) for name in card.protocols)
 
+    @pytest.mark.parametrize("name", ["demo-aligned", "hq512", "celeba-test"])
+    def test_one_that_another_reads_says_so_too(self, name: str) -> None:
+        plugin = registry.datasets().get(name)
+        card = plugin.require_card()
+        assert all(len(text) > 5 for text in (card.licence, card.obtain, card.layout, card.summary))
+        assert card.implementation == plugin.code_folder.name != plugin.folder.name
+        assert all(protocol.aligned == "ffhq" and protocol.scale == 1 for protocol in card.protocols.values())
+
     def test_full_sizes(self) -> None:
         expected = {
             "demo-x8": 7,
+            "demo-blind": 6,
+            "celeba-test-gfpgan": 3000,
+            "celeba-test-daefr": 3000,
+            "celeba-test-difface": 4000,
+            "celeba-test-resshift": 2000,
+            "fos-syn": 3150,
             "helen-x8": 330,
             "helen-dic-x8": 50,
             "celeba-x8": 19962,
@@ -99,6 +113,12 @@ class TestCards:
             "realworld-wider-test": 970,
             "realworld-celebchild-test": 180,
             "realworld-celeba-testn": 1117,
+            "realworld-fos": 4253,
+            "realworld-ntire-celeba": 100,
+            "realworld-ntire-lfw": 100,
+            "realworld-ntire-celebchild": 50,
+            "realworld-ntire-webphoto": 100,
+            "realworld-ntire-wider": 100,
         }
         sized = {name: protocols.find_protocol(name)[1].expected_count for name in protocols.protocol_names()}
         assert {name: count for name, count in sized.items() if count is not None} == expected

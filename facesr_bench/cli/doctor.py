@@ -1,0 +1,124 @@
+"""`facesr-bench doctor`"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from facesr_bench.cli import FAILED, OK
+from facesr_bench.cli.options import add_option, typed
+from facesr_bench.cli.streams import make_console
+from facesr_bench.evaluation.request import RunRequest
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from facesr_bench.report.reproduction import Reproduction
+
+EXAMPLES = """examples:
+  facesr-bench doctor celeba-test-gfpgan --data celeba-test-gfpgan=~/data/celeba-test
+  facesr-bench doctor demo-blind
+
+Looks at every picture of a protocol: their number and sizes, whether each LR picture shows the face of its HR, which
+side is sharp, whether any is there twice. Then computes the row that needs no network (the input itself; where LR is
+smaller, the bicubic enlargement) and compares it with the same row in papers. Exit status: 0 nothing is wrong, 1
+something is, 2 the protocol can't be opened."""
+
+_OPTIONS = ("data", "out", "device", "metrics", "profile", "fid_reference", "workers")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    from facesr_bench.base.options import options_of
+
+    parser.epilog = EXAMPLES
+    parser.add_argument("protocol", help="a name (see `facesr-bench list protocols`), or a dataset's folder")
+    for name in _OPTIONS:
+        add_option(parser, options_of(RunRequest)[name])
+    parser.set_defaults(handler=doctor)
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    from rich.markup import escape
+    from rich.progress import track
+
+    from facesr_bench.base.options import options_of
+    from facesr_bench.data.protocols import catalogue, expand_protocols, find_protocol
+    from facesr_bench.evaluation import doctor as examining
+    from facesr_bench.evaluation.inputs import open_source
+
+    console, notes = make_console(soft_wrap=True), make_console(stderr=True, soft_wrap=True)
+    options = {name: typed(arguments, options_of(RunRequest)[name]) for name in _OPTIONS}
+    datasets = catalogue([arguments.protocol])
+    wrong = False
+    for name in expand_protocols([arguments.protocol], datasets):
+        _, card = find_protocol(name, datasets)
+        source = open_source(card, options["data"], datasets)
+        console.print(f"[bold]{escape(name)}[/]", highlight=False)
+        for finding in examining.examine(
+            source, lambda ids: track(ids, "looking at pictures", console=notes, transient=True)
+        ):
+            wrong |= bool(finding.problem)
+            mark = "[bold red]wrong[/]" if finding.problem else "[green]ok[/]   "
+            why = f": {escape(finding.problem)}" if finding.problem else ""
+            console.print(f"  {mark}  {escape(finding.what)}{why}", highlight=False)
+        method = "input" if card.scale == 1 else "bicubic"
+        request = RunRequest(methods=(method,), protocols=(arguments.protocol,), **options)
+        wrong |= _row(replace(request, protocols=(_as_asked(arguments.protocol, name),)), console, notes)
+    return FAILED if wrong else OK
+
+
+def _as_asked(asked: str, name: str) -> str:
+    """One protocol of what was asked for: a dataset's folder stands for all of its own."""
+    from facesr_bench.base.suggest import is_path
+
+    return f"{asked.partition(':')[0]}:{name}" if is_path(asked) else name
+
+
+def _row(request: RunRequest, console: Console, notes: Console) -> bool:
+    """Compute the row that needs no network, and say whether papers have the same; True if something is wrong."""
+    from rich.markup import escape
+
+    from facesr_bench.cli.run import bar
+    from facesr_bench.evaluation import run as runner
+    from facesr_bench.report.published import read_anchors
+    from facesr_bench.report.reproduction import compare
+    from facesr_bench.report.tables.terminal import print_tables
+    from facesr_bench.results.summary import summarise
+
+    with bar(notes) as progress:
+        outcome = runner.run(request, progress)
+    for problem in outcome.problems[:20]:
+        console.print(f"  [bold red]wrong[/]  {escape(problem)}", highlight=False)
+    rows = summarise(outcome.results)
+    print_tables(rows, console)
+    wrong = bool(outcome.problems)
+    for row in rows:
+        found = compare(read_anchors(), row)
+        if not found:
+            console.print(
+                f"No paper's {escape(row.label)} row of {escape(row.protocol)} is known here.", highlight=False
+            )
+        for each in found:
+            wrong |= _say(each, row.n, console)
+    return wrong
+
+
+def _say(found: Reproduction, n: int, console: Console) -> bool:
+    from rich.markup import escape
+
+    console.print(f"{escape(found.source.title)} ({found.anchor.n} images)", highlight=False)
+    for number in found.numbers:
+        if number.measured is None:
+            console.print(
+                f"  ?      {escape(number.metric)}: {number.published} there; {escape(number.reason)}", highlight=False
+            )
+            continue
+        mark = "[green]ok[/]   " if number.reproduced else "[bold red]wrong[/]"
+        shown = f"{number.published} there, {number.measured:.6g} here"
+        console.print(f"  {mark}  {escape(number.metric)}: {shown}", highlight=False)
+    verdict = found.verdict
+    if n != found.anchor.n:
+        verdict = f"{n} images here and {found.anchor.n} there: these means are not about the same set"
+    console.print(escape(verdict) if verdict else "Data and metrics reproduce it.", style="bold")
+    return bool(verdict)

@@ -1,0 +1,140 @@
+"""Is a protocol's data what papers were measured on? A run of hours on the wrong set is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, describe
+from facesr_bench.evaluation.inputs import Source
+from facesr_bench.images.files import Image8, pixel_sha256
+from facesr_bench.images.resize import resize
+from facesr_bench.plugins.sample import Sample
+
+THUMBNAIL = 16
+"""Side of the small gray pictures that tell faces apart, px: what the strongest degradation leaves of them."""
+CLEARLY = 0.02
+"""By how much another picture must be more alike, of a correlation, to count as the true partner."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        what: in words, without a verdict.
+        problem: what is wrong with it; empty where nothing is.
+    """
+
+    what: str
+    problem: str = ""
+
+
+@dataclass
+class _Seen:
+    """What is kept of every picture."""
+
+    ids: list[str] = field(default_factory=list)
+    lr: list[NDArray[np.float64]] = field(default_factory=list)
+    hr: list[NDArray[np.float64]] = field(default_factory=list)
+    sharpness: list[float] = field(default_factory=list)
+    """Of each LR picture, over that of its HR."""
+    same: list[str] = field(default_factory=list)
+    hashes: dict[str, list[str]] = field(default_factory=dict)
+    unlike: list[str] = field(default_factory=list)
+
+
+def examine(source: Source, each: Callable[[Sequence[str]], Iterable[str]] = iter) -> list[Finding]:
+    """What can be said of a protocol's pictures without any number that was published.
+
+    Args:
+        each: what the ids are taken from; to show progress.
+    """
+    ids = list(source.items)
+    findings = [_count(len(ids), source.protocol.expected_count)]
+    seen, failed = _Seen(), dict[str, str]()
+    for image_id in each(ids):
+        try:
+            sample = source.read(image_id)
+        except FaceSRBenchError as error:
+            failed[image_id] = str(error)
+        except PLUGIN_ERRORS as error:
+            failed[image_id] = describe(error)
+        else:
+            _look(sample, seen, source)
+    what = "every picture can be read and has the protocol's size"
+    first = next(iter(failed.values()), "")
+    findings.append(Finding(what, f"{len(failed)} of {len(ids)} can't be used; the first: {first}" if failed else ""))
+    twice = [names for names in seen.hashes.values() if len(names) > 1]
+    shown = f"{', '.join(twice[0])} are one picture" if twice else ""
+    findings.append(Finding("no LR picture is there twice", f"{len(twice)} are; {shown}" if twice else ""))
+    if source.lr_hashes:
+        problem = f"{_some(seen.unlike)} are others: the libraries here give other bits" if seen.unlike else ""
+        findings.append(Finding("LR pictures have the sha256 that the protocol commits", problem))
+    return [*findings, *(_pairs(seen) if seen.hr else [])]
+
+
+def _count(found: int, expected: int | None) -> Finding:
+    if expected is None:
+        return Finding(f"{found} pictures (the protocol expects no number)")
+    problem = f"there are {found}: papers that report the whole set are not comparable" if found != expected else ""
+    return Finding(f"{expected} pictures", problem)
+
+
+def _look(sample: Sample, seen: _Seen, source: Source) -> None:
+    lr_hash = pixel_sha256(sample.lr)
+    seen.hashes.setdefault(lr_hash, []).append(sample.id)
+    if source.lr_hashes.get(sample.id, lr_hash) != lr_hash:
+        seen.unlike.append(sample.id)
+    if sample.hr is None:
+        return
+    seen.ids.append(sample.id)
+    seen.lr.append(_thumbnail(sample.lr))
+    seen.hr.append(_thumbnail(sample.hr))
+    if sample.hr.shape == sample.lr.shape:
+        seen.sharpness.append(_sharpness(sample.lr) / max(_sharpness(sample.hr), 1e-9))
+        if pixel_sha256(sample.hr) == lr_hash:
+            seen.same.append(sample.id)
+
+
+def _pairs(seen: _Seen) -> list[Finding]:
+    """Whether each LR picture shows the face of its HR, and which of the two is the degraded one."""
+    alike = np.stack(seen.lr) @ np.stack(seen.hr).T
+    own, best = np.diag(alike), alike.argmax(axis=1)
+    wrong = [place for place in range(len(own)) if alike[place, best[place]] - own[place] > CLEARLY]
+    problem = ""
+    if wrong:
+        first = wrong[0]
+        problem = (
+            f"{len(wrong)} of {len(own)} LR pictures look like another's HR: {seen.ids[first]} like "
+            f"{seen.ids[best[first]]}. Pairs are by name without suffix: were files renamed or left out?"
+        )
+    findings = [Finding("each LR picture shows the face of its HR", problem)]
+    if seen.sharpness:
+        # Noise makes single LR pictures sharper than their HR; of no degradation here most of them.
+        swapped = float(np.median(seen.sharpness)) > 1
+        problem = "most LR pictures are sharper than their HR: the two folders are exchanged" if swapped else ""
+        findings.append(Finding("HR is the sharp side", problem))
+        problem = f"{_some(seen.same)} are pixel for pixel their HR" if seen.same else ""
+        findings.append(Finding("LR pictures are degraded", problem))
+    return findings
+
+
+def _some(ids: Sequence[str]) -> str:
+    return f"{len(ids)} pictures ({', '.join(ids[:3])}{' ...' if len(ids) > 3 else ''})"
+
+
+def _thumbnail(image: Image8) -> NDArray[np.float64]:
+    """THUMBNAIL squared values of mean 0 and length 1."""
+    gray = resize(image, (THUMBNAIL, THUMBNAIL)).mean(axis=2).ravel()
+    gray = gray - gray.mean()
+    length = float(np.linalg.norm(gray))
+    return np.asarray(gray / length) if length else gray
+
+
+def _sharpness(image: Image8) -> float:
+    """Mean size of the steps between neighbours along a line, levels."""
+    return float(np.abs(np.diff(image[..., 1].astype(np.int16), axis=1)).mean())
