@@ -150,15 +150,22 @@ def _sent(archive: Archive, entry: Entry) -> Sent:
     return sent
 
 
-def _manifest(data: bytes) -> Manifest:
+def _finite(data: bytes) -> Any:
+    """JSON without NaN and infinity, which Python reads and JSON does not have."""
     found = json.loads(data)
+    json.dumps(found, allow_nan=False)
+    return found
+
+
+def _manifest(data: bytes) -> Manifest:
+    found = _finite(data)
     if not isinstance(found, dict) or not known(found.get("schema_version")):
         raise ValueError("not a manifest that this release reads; a newer one may")
     return Manifest.from_json(migrated(found))
 
 
 def _sets(data: bytes) -> dict[str, dict[str, Any]]:
-    found = json.loads(data)
+    found = _finite(data)
     if not isinstance(found, dict) or not all(isinstance(each, dict) for each in found.values()):
         raise ValueError("not the values of metrics of sets")
     return found
@@ -206,6 +213,9 @@ def _check_entry(sent: Sent) -> None:
         _HASH.fullmatch(name) for name in (data.hash, *([data.inputs] if data.inputs else []), entry.fingerprint)
     ):
         raise refused(f"a hash in the manifest of {sent.name} is none")
+    for row in sent.images.values():
+        if any(map(math.isnan, row.metrics.values())) or not math.isfinite(row.ms or 0):
+            raise refused(f"{row.id} of {sent.name} has a value that is no number")
     names = Counter(picture_name(image_id) for image_id in sent.images)
     if twice := [name for name, count in names.items() if count > 1]:
         raise refused(f"two images of {sent.name} would be called {twice[0]}")
