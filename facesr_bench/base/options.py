@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
+import math
 import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -206,6 +207,23 @@ class Share(Option[Any, Any]):
 
     def as_data(self, value: Any) -> str | None:
         return None if value is None else f"{value[0]}/{value[1]}"
+
+
+class Seconds(Option[Any, Any]):
+    """A time, more than nothing."""
+
+    metavar = "SECONDS"
+
+    def convert(self, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+            raise self.refuse(value, "a number of seconds, more than 0")
+        return float(value)
+
+    def read(self, text: str) -> float:
+        try:
+            return float(text)
+        except ValueError:
+            raise self.refuse(text, "a number of seconds, more than 0") from None
 
 
 class Folder(Option[Any, Any]):

@@ -10,6 +10,7 @@ and so are made of the first images only (`--attention`), which the mean says of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,23 +32,34 @@ def offers_maps(method: MethodBase | None) -> bool:
     return isinstance(method, AttentionMaps)
 
 
-def keep(method: MethodBase, loaded: Loaded, folder: Path) -> None:
-    """Keep the maps of one image in `folder`, made if it isn't there.
+def maps_of(method: MethodBase, loaded: Loaded) -> list[NDArray[np.uint8]]:
+    """The maps of one image as 8-bit levels, hxw each.
 
     Raises:
         MethodError: the method returned something else than maps in [0, 1].
-        ResultsError: they can't be written.
     """
     assert isinstance(method, AttentionMaps)  # the caller has seen to it
     name = method.card.name
     batch = method.batch([method.given(loaded.sample.lr)])
+    found = []
     for number, unit in enumerate(method.attention_maps(batch), 1):
         if unit.ndim != 4 or unit.shape[0] != 1:
             raise MethodError(f"{name}: attention map {number} has shape {tuple(unit.shape)}; expected 1xCxhxw")
         values = unit[0].float().mean(dim=0).cpu().numpy()
         if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
             raise MethodError(f"{name}: attention map {number} has values outside [0, 1]")
-        _save(folder / f"{number}.png", np.rint(values * 255).astype(np.uint8))
+        found.append(np.rint(values * 255).astype(np.uint8))
+    return found
+
+
+def keep(maps: Sequence[NDArray[np.uint8]], folder: Path) -> None:
+    """Keep the maps of one image in `folder`, made if it isn't there.
+
+    Raises:
+        ResultsError: they can't be written.
+    """
+    for number, levels in enumerate(maps, 1):
+        _save(folder / f"{number}.png", levels)
 
 
 def write_mean(folder: Path) -> None:

@@ -22,6 +22,7 @@ from facesr_bench.base.options import (
     Names,
     Option,
     Places,
+    Seconds,
     Share,
     Text,
     changed,
@@ -100,6 +101,12 @@ class RunRequest:
     fid_reference: Option[tuple[str, str | Path] | None, tuple[str, Path] | None] = NamedFile(
         None, "name and file of the statistics that FID compares with instead of HR"
     )
+    isolate: Option[bool, bool] = Flag(
+        "run each method in a process of its own: one that crashes, leaks or ends its process costs itself alone"
+    )
+    timeout: Option[float | None, float | None] = Seconds(
+        None, "seconds that one image may take, else it has failed and the method is loaded again; implies --isolate"
+    )
     suffix: Option[str | None, str | None] = Text(
         None, "what stands behind the id in the names of finished pictures, as in ID_00.png: _00", check=check_suffix
     )
@@ -117,6 +124,11 @@ class RunRequest:
         part, parts = self.shard or (1, 1)
         # Every N-th: neighbours in a dataset are often alike in size, and so in time.
         return list(ids)[: self.limit][part - 1 :: parts]
+
+    @property
+    def isolated(self) -> bool:
+        """Whether methods run in processes of their own."""
+        return self.isolate or self.timeout is not None
 
     def check(self) -> None:
         """Refuse what this machine can't do, before any work is done.

@@ -20,15 +20,15 @@ from facesr_bench.base.memo import Memo
 from facesr_bench.base.process_state import baseline
 from facesr_bench.evaluation import attention
 from facesr_bench.evaluation.inputs import Inputs, Loaded
+from facesr_bench.evaluation.isolation import Isolated
 from facesr_bench.evaluation.job import Facts, Job, Sink
 from facesr_bench.evaluation.metrics import opened
 from facesr_bench.evaluation.plan import Setting, open_setting
-from facesr_bench.evaluation.predict import load_method, upscale
+from facesr_bench.evaluation.predictor import Here, Predictor, Task
 from facesr_bench.evaluation.score import saved_output, score_image, score_output
 from facesr_bench.evaluation.scorer import Scorer
 from facesr_bench.plugins.method import MethodBase
 from facesr_bench.plugins.metric import Unavailable
-from facesr_bench.plugins.pictures import PictureMethod
 from facesr_bench.plugins.spec import parse_method
 from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.samples import SampleRecord
@@ -94,8 +94,8 @@ class Worker:
             gc.collect()
         computation = _Computation(job, self._open(job), sink, self._readers, self._scorers)
         computation.run()
-        if computation.method is not None:
-            self._last = weakref.ref(computation.method)
+        if computation.predictor is not None and computation.predictor.method is not None:
+            self._last = weakref.ref(computation.predictor.method)
 
     def _open(self, job: Job) -> _Bench:
         if self._bench is None or self._bench.setting.card.name != job.protocol:
@@ -136,14 +136,21 @@ class _Computation:
         self._readers, self._scorers = readers, scorers
         self._result = open_result(job.result)
         self._todo = dict(job.todo)
-        self.method: MethodBase | None = None
+        self.predictor: Predictor | None = None
 
     def run(self) -> None:
+        try:
+            self._run()
+        finally:
+            if self.predictor is not None:
+                self.predictor.close()
+
+    def _run(self) -> None:
         if "run" not in self._todo.values():
             self._sink.facts(self._job, self._bench.facts())
         else:
             try:
-                self._require_method()
+                self._require_predictor()
             except FaceSRBenchError as error:
                 self._sink.failed(self._job, str(error), getattr(error, "details", "") or None)
                 return
@@ -151,8 +158,8 @@ class _Computation:
         # three take turns, so that a method's milliseconds are its own.
         overlap = self._setting.device.startswith("cuda")
         size = self._setting.options.batch_size or (16 if overlap else 8)
-        if isinstance(self.method, PictureMethod):
-            size = self.method.block or size
+        if self.predictor is not None:
+            size = self.predictor.block or size
         ahead = 2 if overlap else 0
         pending: list[tuple[Loaded, Future[ImageRecord]]] = []
         scale, get = self._setting.card.scale, self._bench.inputs.get
@@ -165,19 +172,20 @@ class _Computation:
             pending = started
         self._finish(pending)
 
-    def _require_method(self) -> MethodBase:
+    def _require_predictor(self) -> Predictor:
         """The method, loaded when first asked for.
 
         Raises:
             FaceSRBenchError: it can't be loaded.
         """
-        if self.method is None:
-            setting, spec = self._setting, parse_method(self._job.method)
-            precision = setting.options.precision
+        if self.predictor is None:
+            job, setting, options = self._job, self._setting, self._setting.options
             log = self._result.folder / LOG
-            self.method, cost = load_method(spec, self._job.weights, setting.card, setting.device, precision, log=log)
-            self._sink.facts(self._job, self._bench.facts(cost))
-        return self.method
+            task = Task(job.method, setting.card, setting.device, options.precision, job.weights, options.timeout, log)
+            apart = options.isolated and not parse_method(job.method).plugin.require_card().own_process
+            self.predictor = Isolated(task) if apart else Here(task)
+            self._sink.facts(job, self._bench.facts(self.predictor.cost))
+        return self.predictor
 
     def _submit(self, batch: Sequence[Loaded]) -> Iterator[tuple[Loaded, Future[ImageRecord]]]:
         """Upscale what the method still lacks of a batch; saving and scoring go to the other threads."""
@@ -193,23 +201,22 @@ class _Computation:
         if not to_run:
             return
         try:
-            method = self._require_method()  # not loaded yet if a saved image can't be read
+            predictor = self._require_predictor()  # not loaded yet if a saved image can't be read
         except FaceSRBenchError as error:
             failed = [ImageRecord(loaded.id, error=str(error), identity=loaded.sample.identity) for loaded in to_run]
             yield from zip(to_run, map(_done, failed), strict=True)
             return
-        outputs = upscale(method, to_run, self._job.protocol)
-        self._keep_attention(method, [loaded for loaded in to_run if loaded.id in self._job.attended])
+        outputs = predictor.upscale(to_run)
+        self._keep_attention(predictor, [loaded for loaded in to_run if loaded.id in self._job.attended])
         for output, loaded in zip(outputs, to_run, strict=True):
             yield loaded, self._scorers.submit(score_output, output, loaded, scorer, self._result, mode)
 
-    def _keep_attention(self, method: MethodBase, batch: Sequence[Loaded]) -> None:
+    def _keep_attention(self, predictor: Predictor, batch: Sequence[Loaded]) -> None:
         """Where the method looked, for the first images; a failure here costs no number."""
         folder = self._result.folder / FOLDER
-        for loaded in batch if attention.offers_maps(method) else ():
+        for loaded in batch if predictor.offers_maps else ():
             try:
-                with method.world:
-                    attention.keep(method, loaded, folder / file_name(loaded.id))
+                attention.keep(predictor.attention(loaded), folder / file_name(loaded.id))
             except ResultsError:
                 raise
             except PLUGIN_ERRORS as error:

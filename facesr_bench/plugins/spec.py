@@ -17,6 +17,7 @@ from facesr_bench.base.errors import (
     describe,
 )
 from facesr_bench.base.grammar import Column, Spec, split_list
+from facesr_bench.base.process_state import World
 from facesr_bench.base.suggest import unknown
 from facesr_bench.plugins.argument import Argument
 from facesr_bench.plugins.cards import MethodCard, MetricCard
@@ -66,7 +67,8 @@ class MethodSpec:
             return None
         card, cls = self.plugin.require_card(), self.plugin.load_class()
         try:
-            return cls.open_argument(card, self.argument)  # type: ignore[no-any-return]
+            with World():
+                return cls.open_argument(card, self.argument)  # type: ignore[no-any-return]
         except FaceSRBenchError:
             raise
         except PLUGIN_ERRORS as error:

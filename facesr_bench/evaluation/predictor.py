@@ -1,0 +1,96 @@
+"""Who lets a method predict: this process, or one that the method has to itself (`evaluation.isolation`)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesr_bench.evaluation import attention
+from facesr_bench.evaluation.inputs import Loaded
+from facesr_bench.evaluation.predict import Output, load_method, upscale
+from facesr_bench.plugins.cards import ProtocolCard
+from facesr_bench.plugins.method import MethodBase
+from facesr_bench.plugins.pictures import PictureMethod
+from facesr_bench.plugins.spec import parse_method
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that decides what a method predicts, as names, paths and numbers.
+
+    Attributes:
+        method: as the user wrote it.
+        weights: its checkpoint, already verified.
+        timeout: seconds that one image may take; None: as long as it takes.
+        log: what other processes write is kept there.
+    """
+
+    method: str
+    protocol: ProtocolCard
+    device: str
+    precision: str
+    weights: Path | None = None
+    timeout: float | None = None
+    log: Path | None = None
+
+
+class Predictor(ABC):
+    """One method, loaded.
+
+    Attributes:
+        cost: see `evaluation.cost`.
+        block: how many images it is best asked for at once; None: as many as any other.
+        offers_maps: whether it can show where it looked.
+        method: the method itself, where it is in this process.
+    """
+
+    cost: dict[str, Any]
+    block: int | None = None
+    offers_maps: bool = False
+    method: MethodBase | None = None
+
+    @abstractmethod
+    def upscale(self, batch: Sequence[Loaded]) -> list[Output]:
+        """What it makes of samples, in their order; a failure costs only the images that cause it."""
+
+    @abstractmethod
+    def attention(self, loaded: Loaded) -> list[NDArray[np.uint8]]:
+        """Where it looked: see `attention.maps_of`.
+
+        Raises:
+            Exception: whatever the method raises.
+        """
+
+    def close(self) -> None:  # noqa: B027 - most hold nothing
+        """Let go of what it holds."""
+
+
+class Here(Predictor):
+    """A method in this process.
+
+    Raises:
+        FaceSRBenchError: it can't be loaded.
+    """
+
+    method: MethodBase
+
+    def __init__(self, task: Task) -> None:
+        spec, self._protocol = parse_method(task.method), task.protocol
+        self.method, self.cost = load_method(
+            spec, task.weights, task.protocol, task.device, task.precision, task.timeout, task.log
+        )
+        self.block = self.method.block if isinstance(self.method, PictureMethod) else None
+        self.offers_maps = attention.offers_maps(self.method)
+
+    def upscale(self, batch: Sequence[Loaded]) -> list[Output]:
+        return upscale(self.method, batch, self._protocol.name)
+
+    def attention(self, loaded: Loaded) -> list[NDArray[np.uint8]]:
+        with self.method.world:
+            return attention.maps_of(self.method, loaded)
