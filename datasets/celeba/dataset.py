@@ -146,7 +146,7 @@ class Dataset(DatasetBase):
 
 def _rows(path: Path, columns: int) -> Iterator[tuple[str, list[str]]]:
     try:
-        lines = path.read_text(encoding="ascii").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()  # editors of Windows begin files with a BOM
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: can't be read: {error}") from error
     # The list of landmarks starts with a count and the names of its columns.

@@ -26,7 +26,7 @@ class Dataset(DatasetBase):
             return folders.pair_items(self.root)
         folder = self.root / "testset" if (self.root / "testset").is_dir() else self.root
         pictures = by_stem(list_images(folder))
-        points = {path.stem: path for path in folder.glob("*.pts")}
+        points = by_stem([path for path in folder.iterdir() if path.suffix.lower() == ".pts" and path.name[0] != "."])
         alone = [pictures[stem] for stem in sorted(pictures.keys() - points.keys())]
         alone += [points[stem] for stem in sorted(points.keys() - pictures.keys())]
         if alone:
@@ -51,7 +51,7 @@ def read_pts(path: Path) -> NDArray[np.float64]:
         DataError: not a .pts file of 68 points.
     """
     try:
-        text = path.read_text(encoding="ascii")
+        text = path.read_text(encoding="utf-8-sig")  # editors of Windows begin files with a BOM
     except OSError as error:
         raise DataError(f"{path}: can't be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -61,6 +61,8 @@ def read_pts(path: Path) -> NDArray[np.float64]:
         points = np.array([[float(number) for number in line.split()] for line in inside.split("\n") if line.strip()])
     except ValueError as error:
         raise DataError(f"{path}: a line between {{ and }} is not two numbers: {error}") from error
-    if points.shape != (POINTS, 2) or not np.isfinite(points).all():
+    if points.shape != (POINTS, 2):
         raise DataError(f"{path}: expected {POINTS} points x y between {{ and }}, found shape {points.shape}")
+    if len(bad := np.flatnonzero(~np.isfinite(points).all(axis=1))):
+        raise DataError(f"{path}: NaN or infinity in {len(bad)} of its points, the first: point {bad[0] + 1}")
     return points - 1

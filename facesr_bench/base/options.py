@@ -17,6 +17,7 @@ import inspect
 import math
 import textwrap
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -255,7 +256,10 @@ class Names(Option[Any, Any]):
         return names
 
     def read(self, text: list[str]) -> list[str]:
-        return split_list(text)
+        names = split_list(text)
+        for one, following in pairwise(names):
+            _refuse_torn(self.flag, one, following)
+        return names
 
     def as_data(self, value: Any) -> list[str] | None:
         return None if value is None else list(value)
@@ -304,6 +308,27 @@ class NamedFile(Option[Any, Any]):
 
     def as_data(self, value: Any) -> dict[str, str] | None:
         return None if value is None else {value[0]: str(value[1])}
+
+
+def _refuse_torn(flag: str, one: str, following: str) -> None:
+    """Refuse a path that a comma in it has torn in two.
+
+    Raises:
+        FaceSRBenchError: the two halves are a file's or folder's name together, and the first is none alone.
+    """
+    start = max(one.rfind(sign) for sign in "@:=") + 1
+    if start and not _is_there(one[start:]) and _is_there(path := f"{one[start:]},{following}"):
+        raise FaceSRBenchError(
+            f"{flag}: a comma ends a name, also the one in {path}; quote it for facesr-bench and for the shell: "
+            f"{flag} '{one[:start]}\"{path}\"'"
+        )
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return expanded(path).exists()
+    except OSError:  # no name that a file can have
+        return False
 
 
 def _named_path(option: Option[Any, Any], text: str, example: str) -> tuple[str, str]:

@@ -95,7 +95,11 @@ def take_over() -> None:
     standard error, and `sys.stdout` writes where it led before. Of warnings, ours are notes, those of a user's own code
     are shown, and those of libraries only where Python was asked for warnings (`-W`, PYTHONWARNINGS).
     """
+    import logging
+
     warnings.showwarning = _show_warning
+    if logging.lastResort is not None:  # what loggers that nobody has set up print
+        logging.lastResort.setLevel(logging.ERROR)
     stream = sys.stdout
     if not isinstance(stream, io.TextIOWrapper) or isinstance(stream, _Closed):
         return

@@ -19,7 +19,6 @@ from PIL import (  # the plug-ins of the formats that are read: Pillow looks for
     PngImagePlugin,  # noqa: F401
     PpmImagePlugin,  # noqa: F401
     TiffImagePlugin,  # noqa: F401
-    UnidentifiedImageError,
     WebPImagePlugin,  # noqa: F401
     features,
 )
@@ -73,10 +72,6 @@ def read_image(source: Path | bytes, name: str | None = None) -> Image8:
         upright = _decode(data, label)
     except DataError:
         raise
-    except UnidentifiedImageError as error:
-        raise DataError(f"{label}: damaged: its first bytes are a picture's, but it can't be opened") from error
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise DataError(f"{label}: too large: {error}") from error
     except Exception as error:  # decoders raise whatever they stumble over, TypeError and KeyError among it
         raise DataError(f"{label}: damaged or truncated: {error}") from error
     return _to_rgb8(upright, label)
@@ -89,8 +84,7 @@ def _bytes_of(path: Path) -> bytes:
 
 def _decode(data: bytes, label: str) -> Image.Image:
     """The picture, all of it decoded, upright."""
-    picture: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
-    # Pillow only warns here. Turning the warning into an error is not an option: warning filters are not thread-safe.
+    picture = _opened(data, label)
     if picture.width * picture.height > MAX_PIXELS:
         raise DataError(f"{label}: too large: {picture.width}x{picture.height}, the limit is {MAX_PIXELS} pixels")
     frames = getattr(picture, "n_frames", 1)
@@ -105,6 +99,19 @@ def _decode(data: bytes, label: str) -> Image.Image:
         picture = Image.fromarray(_read_deep_colour(data, label))
         picture.getexif()[ExifTags.Base.Orientation] = orientation
     return ImageOps.exif_transpose(picture)
+
+
+def _opened(data: bytes, label: str) -> Image.Image:
+    """By the format's own reader: `Image.open` would warn of a large picture, or refuse it, by a limit of its own.
+
+    Raises:
+        DataError: it can't be opened.
+    """
+    reader = Image.OPEN[str(sniff(data))][0]
+    try:
+        return reader(io.BytesIO(data), "")
+    except Exception as error:  # as `Image.open` takes any of them for another format's file
+        raise DataError(f"{label}: damaged: its first bytes are a picture's, but it can't be opened") from error
 
 
 _ORDINARY_DEPTHS = frozenset({1, 2, 4, 8, 16})

@@ -214,6 +214,19 @@ class TestHelen:
         (nested / "testset" / "a_1.pts").write_text((tree / "a_1.pts").read_text().replace("version: 1", "version:  1"))
         assert content_hash("helen-x8", nested) != plain
 
+    def test_annotations_as_other_systems_write_them(self, tree: Path) -> None:
+        """`.PTS`, a byte order mark, and a name in the other Unicode form."""
+        plain = samples("helen-x8", tree)[0]
+        (tree / "a_1.pts").rename(tree / "a_1.PTS")
+        (tree / "a_1.PTS").write_bytes(b"\xef\xbb\xbf" + (tree / "a_1.PTS").read_bytes())
+        (tree / "b_1.png").rename(tree / "Jos\u00e9.png")
+        (tree / "b_1.pts").rename(tree / "Jose\u0301.pts")
+        found = samples("helen-x8", tree)
+        assert ids(found) == ["Jos\u00e9", "a_1"] or ids(found) == ["a_1", "Jos\u00e9"]
+        again = next(sample for sample in found if sample.id == "a_1")
+        assert again.landmarks is not None and plain.landmarks is not None
+        np.testing.assert_array_equal(again.landmarks, plain.landmarks)
+
     def test_without_partner(self, tree: Path) -> None:
         (tree / "a_1.pts").rename(tree / "c_1.pts")
         message = problem("helen-x8", tree)
@@ -228,7 +241,7 @@ class TestHelen:
             ("version: 1\n{\n1 2\n3 4\n}\n", "expected 68 points"),
             ("{\n1 two\n}\n", "not two numbers"),
             ("{\n1 2\n3\n}\n", "not two numbers"),
-            ("{\n" + "1 nan\n" * 68 + "}\n", "expected 68 points"),
+            ("{\n" + "1 1\n" * 2 + "1 nan\n" * 66 + "}\n", "NaN or infinity in 66 of its points, the first: point 3"),
         ],
     )
     def test_wrong_pts(self, tree: Path, text: str, message: str) -> None:

@@ -259,3 +259,12 @@ def test_pairs(tmp_path: Path, face: Image8) -> None:
     (tmp_path / "LR" / "only-lr.png").unlink()
     pairs = folders.pair_by_stem(tmp_path / "HR", tmp_path / "LR")
     assert [(stem, hr.name, lr.name) for stem, hr, lr in pairs] == [("a", "a.png", "a.jpg"), ("b", "b.jpg", "b.png")]
+
+
+def test_a_large_picture_is_refused_by_our_limit_and_no_library_warns(recwarn: pytest.WarningsRecorder) -> None:
+    for side in (10_000, 20_000):  # Pillow warns of the first and refuses the second
+        header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+        bomb = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", b"") + png_chunk(b"IEND", b"")
+        with pytest.raises(DataError, match=rf"bomb: too large: {side}x{side}, the limit is 89478485 pixels"):
+            read_image(bomb, "bomb")
+    assert [str(warning.message) for warning in recwarn] == []

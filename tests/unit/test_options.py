@@ -23,6 +23,7 @@ from facesr_bench.cli import run as command
 from facesr_bench.cli import score as command_score
 from facesr_bench.cli.options import add_options, given
 from facesr_bench.evaluation.request import FolderRequest, RunRequest
+from facesr_bench.plugins.spec import parse_method
 
 EVERYTHING: dict[str, Any] = {
     "methods": ["bicubic", "./a net"],
@@ -41,6 +42,8 @@ EVERYTHING: dict[str, Any] = {
     "workers": 1,
     "fid_reference": {"ours": "/data/ours.npz"},
     "assume_aligned": True,
+    "suffix": "_00",
+    "tag": "friday",
 }
 
 
@@ -84,7 +87,7 @@ def test_everything_typed_is_what_python_asks_for() -> None:
     line = (
         "--methods|bicubic,./a net|--protocols|helen-x8|--data|helen=/data/helen|--limit|3|--shard|2/8|--out|elsewhere|"
         "--device|cpu|--batch-size|4|--resume|never|--precision|bf16|--profile|dic|--metrics|psnr|--attention|0|"
-        "--workers|1|--fid-reference|ours=/data/ours.npz|--assume-aligned"
+        "--workers|1|--fid-reference|ours=/data/ours.npz|--assume-aligned|--suffix|_00|--tag|friday"
     )
     request = RunRequest(**given(parser_of_run().parse_args(line.split("|")), RunRequest))
     assert request == RunRequest(**EVERYTHING)
@@ -174,3 +177,16 @@ def test_help_imports_nothing_heavy(name: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == "[]" and "usage: facesr-bench" in done.stdout
+
+
+def test_a_comma_in_a_files_name_is_told_with_a_way_that_works(tmp_path: Path) -> None:
+    torn = tmp_path / "epoch,7.pth"
+    torn.touch()
+    option = options_of(RunRequest)["methods"]
+    with pytest.raises(FaceSRBenchError, match="a comma ends a name, also the one in") as told:
+        option.read([f"bicubic,sparnet@{torn}"])
+    advised = str(told.value).rsplit("--methods ", 1)[1].strip("'")
+    assert option.read([f"bicubic,{advised}"]) == ["bicubic", f'sparnet@"{torn}"']
+    assert parse_method(f'sparnet@"{torn}"').weights == str(torn)
+    (tmp_path / "epoch").touch()  # now the first half is a file of its own
+    assert option.read([f"sparnet@{torn}"]) == [f"sparnet@{tmp_path}/epoch", "7.pth"]

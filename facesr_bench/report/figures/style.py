@@ -8,13 +8,15 @@ Figures are matplotlib's, shown in no window; `save` writes them. Only rows that
 from __future__ import annotations
 
 import io
+import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.errors import FaceSRBenchWarning, ResultsError
 from facesr_bench.base.files import replacing
 from facesr_bench.base.grammar import Column
 from facesr_bench.base.text import one_line
@@ -96,8 +98,26 @@ def to_bytes(figure: Figure, format: str) -> bytes:  # noqa: A002
     stream = io.BytesIO()
     with style():
         dpi = getattr(figure, "exact_dpi", PNG_DPI)
-        figure.savefig(stream, format=format, dpi=dpi, metadata=metadata)
+        with _in_our_words():
+            figure.savefig(stream, format=format, dpi=dpi, metadata=metadata)
     return stream.getvalue()
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    """Say which characters the font lacks; what else matplotlib warns of is about its own ways of laying out.
+
+    Warns:
+        FaceSRBenchWarning: a character was drawn as a box.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    codes = {int(found[1]) for each in caught if (found := re.match(r"Glyph (\d+) .*missing", str(each.message)))}
+    if codes:
+        lacking = ", ".join(repr(chr(code)) for code in sorted(codes))
+        said = f"the font of figures has no {lacking}: drawn as boxes"
+        warnings.warn(said, FaceSRBenchWarning, stacklevel=4)
 
 
 def plain(text: str) -> str:
@@ -172,7 +192,8 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> 
 
 def finished(figure: Figure) -> Figure:
     """Settle the layout now, so that the bytes don't depend on what else the figure was written as before."""
-    figure.draw_without_rendering()
+    with _in_our_words():
+        figure.draw_without_rendering()
     figure.set_layout_engine("none")
     return figure
 

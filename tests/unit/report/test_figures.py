@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.errors import FaceSRBenchWarning, ResultsError
 from facesr_bench.images.files import read_image, write_png
 from facesr_bench.report.figures import style
 from facesr_bench.report.figures.curves import curve, curve_table
@@ -418,3 +418,13 @@ def test_heatmaps_share_one_scale(group: Group) -> None:
     assert len({image.get_clim() for image in images[:3]}) == 1 and images[0].get_clim()[0] == 0
     top = max(mean_error(row).max() for row in style.ranked(group))
     assert images[0].get_clim()[1] == top
+
+
+def test_characters_that_the_font_lacks_are_named_and_nothing_else_of_matplotlib_is_heard(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    figure, axes = style.new_figure(1, 1)
+    axes[0].set_title(style.plain("\u4e2d and \u6587"))
+    to_bytes(style.finished(figure), "pdf")
+    said = {(each.category, str(each.message)) for each in recwarn}
+    assert said == {(FaceSRBenchWarning, "the font of figures has no '\u4e2d', '\u6587': drawn as boxes")}

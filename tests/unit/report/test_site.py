@@ -461,3 +461,13 @@ def test_mean_landmarks_of_a_torn_file_are_an_error_that_names_it(tmp_path: Path
     site.build(tmp_path)
     page = Page(tmp_path / "site/methods/bicubic.html")
     assert [(c["cx"], c["cy"]) for c in page.all("circle")][:2] == [("25.0", "50.0"), ("75.0", "50.0")]
+
+
+def test_no_script_of_the_page_takes_text_for_markup() -> None:
+    """A label with markup in it stays text: scripts move the cells that the autoescaping template wrote."""
+    scripts = sorted(bundled_folder("reports").glob("site/*.js"))
+    parsing = re.compile(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|eval\("
+    )
+    assert len(scripts) >= 5
+    assert [path.name for path in scripts if parsing.search(path.read_text(encoding="utf-8"))] == []
