@@ -20,7 +20,7 @@
     const isText = headers.map((header) => header.dataset.kind === "text");
     const nobody = make("tr", {}, make("td", { class: "quiet", colspan: headers.length }, "No method is called so"));
     const searched = new Map(rows.map((row) => [row, textOf(row, isText)]));
-    const state = { words: [], column: null, descending: false };
+    const state = { words: [], column: null, descending: false, pinned: null };
 
     function draw() {
       const found = rows.filter((row) => state.words.every((word) => searched.get(row).includes(word)));
@@ -45,6 +45,25 @@
       draw();
     }
 
+    // Every number's difference from that of the pinned row, in the unit of its column.
+    function pin(row) {
+      state.pinned = row === state.pinned ? null : row;
+      for (const other of rows) {
+        other.classList.toggle("pinned", other === state.pinned);
+        other.querySelector(".pin")?.setAttribute("aria-pressed", String(other === state.pinned));
+        for (const old of other.querySelectorAll(".delta")) old.remove();
+        if (state.pinned !== null && other !== state.pinned) showDifferences(other, state.pinned, headers);
+      }
+    }
+
+    for (const row of rows) {
+      const label = row.cells[0].querySelector(".label").textContent;
+      const words = make("span", { class: "vh" }, ` ${label}: show every row's difference from it`);
+      const button = make("button", { type: "button", class: "pin", "aria-pressed": "false" }, "pin", words);
+      button.addEventListener("click", () => pin(row));
+      row.cells[0].append(button);
+    }
+
     function show(index, shown) {
       for (const row of [table.tHead.rows[0], ...rows]) row.cells[index].hidden = !shown;
     }
@@ -64,10 +83,22 @@
     if (table.dataset.sorted !== "") sortBy(Number(table.dataset.sorted));
   }
 
+  function showDifferences(row, pinned, headers) {
+    headers.forEach((header, index) => {
+      const values = [row, pinned].map((each) => each.cells[index].dataset.order);
+      if (header.dataset.digits === undefined || values.includes("")) return;
+      const difference = number(values[0]) - number(values[1]);
+      if (!Number.isFinite(difference)) return;
+      const text = facesr.text(Math.abs(difference), Number(header.dataset.digits));
+      const sign = Number(text) === 0 ? "±" : difference > 0 ? "+" : "−";
+      row.cells[index].append(make("span", { class: "delta" }, `${sign}${text}`));
+    });
+  }
+
   // A header's words without its mark and what only screen readers are told.
   function titleOf(header) {
     const title = header.cloneNode(true);
-    for (const extra of title.querySelectorAll(".vh, [aria-hidden]")) extra.remove();
+    for (const extra of title.querySelectorAll(".vh, [aria-hidden], .family")) extra.remove();
     return title.textContent.trim();
   }
 
@@ -78,7 +109,12 @@
 
   function toolsFor(titles, begins, search, show) {
     const field = make("input", { type: "search" });
-    field.addEventListener("input", () => search(field.value));
+    // What is searched holds across the leaderboards of the page.
+    field.addEventListener("input", () => document.dispatchEvent(new CustomEvent("searched", { detail: field.value })));
+    document.addEventListener("searched", ({ detail }) => {
+      if (field.value !== detail) field.value = detail;
+      search(detail);
+    });
     const summary = make("summary", {}, "Columns");
     const boxes = titles.map((title, index) => {
       const box = make("input", { type: "checkbox" });
@@ -99,4 +135,10 @@
   }
 
   for (const table of document.querySelectorAll("table.leaderboard")) makeBoard(table);
+
+  for (const point of document.querySelectorAll(".point")) {
+    point.addEventListener("click", () => {
+      point.setAttribute("aria-pressed", String(point.getAttribute("aria-pressed") !== "true"));
+    });
+  }
 })();

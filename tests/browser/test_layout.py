@@ -39,7 +39,7 @@ def test_a_pair_of_pictures_is_shown_whole_and_square(browser: Any, board: Path,
 
 
 def test_the_method_stays_in_sight_when_a_leaderboard_is_scrolled(browser: Any, index: Path) -> None:
-    visit = Visit(browser, viewport={"width": 700, "height": 740})
+    visit = Visit(browser, viewport={"width": 400, "height": 740})
     visit.page.goto(index.as_uri())
     region = visit.page.locator(".scroll", has=visit.page.locator("table.leaderboard"))
     label = visit.page.locator("table.leaderboard tbody th").first

@@ -53,6 +53,11 @@ def shown(section: Section, row: RankedResult, page: Path) -> list[Shown]:
     return found
 
 
+def units(row: RankedResult, image_id: str) -> list[Path]:
+    """The maps of one image, in forward order; empty where none are kept."""
+    return _units(row.result.folder / FOLDER / file_name(image_id))
+
+
 def tops(row: RankedResult) -> list[float]:
     """The largest attention of each unit in any image kept: the upper end of its colours."""
     found: dict[int, int] = {}

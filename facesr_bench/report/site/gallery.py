@@ -11,6 +11,7 @@ from typing import Any
 
 from facesr_bench.base.files import file_name
 from facesr_bench.images.maps import DIVERGING_MAP, hex_colours
+from facesr_bench.report.site import attention
 from facesr_bench.report.site.pages import Pages, link, script_data, short_name
 from facesr_bench.report.site.section import PER_PAGE, Section
 from facesr_bench.report.site.views import View
@@ -37,13 +38,18 @@ class Number:
 
 @dataclass(frozen=True)
 class Tile:
-    """One method's answer to one image."""
+    """One method's answer to one image.
+
+    Attributes:
+        attention: where its maps of attention are, one for each unit.
+    """
 
     label: str
     picture: str | None
     map: str | None
     numbers: list[Number]
     trouble: str
+    attention: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,10 +72,15 @@ class Plate:
 
 
 class Gallery:
-    """Hands out the images of a section one by one, for one page."""
+    """Hands out the images of a section one by one, for one page.
 
-    def __init__(self, section: Section, page: Path) -> None:
+    Args:
+        with_attention: say where the maps of attention are.
+    """
+
+    def __init__(self, section: Section, page: Path, *, with_attention: bool = False) -> None:
         self._section, self._page = section, page
+        self._with_attention = with_attention
         self._folders: dict[Path, str] = {}
         self.has_truth = section.has_truth
 
@@ -136,6 +147,7 @@ class Gallery:
             map=self._link(error_map) if self.has_truth and error_map.is_file() else None,
             numbers=numbers,
             trouble="",
+            attention=tuple(map(self._link, attention.units(row, image_id) if self._with_attention else ())),
         )
 
     def _link(self, path: Path) -> str:

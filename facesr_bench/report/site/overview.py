@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from facesr_bench.report.published import AnchorFile, read_anchors
+from facesr_bench.report.site import attention
 from facesr_bench.report.site.gallery import Gallery
 from facesr_bench.report.site.pages import Pages, format_value, link
+from facesr_bench.report.site.scatter import scatter
 from facesr_bench.report.site.section import Section
 from facesr_bench.report.site.views import View
 from facesr_bench.results import statistics
@@ -35,6 +38,8 @@ class Cell:
         tied: the difference from the best is not significant.
         words: all that is known of it, in a sentence or two.
         against: how it stands against the best; empty for the best itself.
+        bounds: of the interval; None where there is none.
+        whisker: where the interval begins, its mean lies and it ends, in percent of its column's span.
     """
 
     text: str | None
@@ -45,6 +50,8 @@ class Cell:
     tied: bool = False
     words: str = ""
     against: str = ""
+    bounds: tuple[float, float] | None = None
+    whisker: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,12 +71,13 @@ class Board:
     def __init__(self, pages: Pages, view: View, method_pages: Mapping[str, Path], anchors: AnchorFile) -> None:
         self.view, self.section = view, view.section
         section = view.section
-        self.gallery = Gallery(section, pages.index)
+        self.gallery = Gallery(section, pages.index, with_attention=True)
         self._pages, self._method_pages = pages, method_pages
         self.comparisons = section.comparisons
         self.anchors = anchors.of(section.group)
         self.costs = section.group.costs("board")
-        self.lines = [self._line(row) for row in section.group.rows]
+        self.lines = _with_whiskers([self._line(row) for row in section.group.rows])
+        self.scatter = scatter(section.group)
         self.tied = any(cell.tied for line in self.lines for cell in line.cells)
 
     def link(self, page: Path | None) -> str | None:
@@ -79,6 +87,26 @@ class Board:
     def plates(self) -> Any:
         """The first images."""
         return self.gallery.first(ON_INDEX)
+
+    def attention_tops(self) -> dict[str, list[float]]:
+        """The upper end of the colours of each attention unit, by label."""
+        found = {row.label: attention.tops(row) for row in self.section.shown}
+        return {label: tops for label, tops in found.items() if tops}
+
+    @property
+    def uneven(self) -> bool:
+        """Rows are means over different numbers of images, or over a part."""
+        return any(not row.whole or row.n != self.section.group.n for row in self.section.group.rows)
+
+    @property
+    def families(self) -> dict[str, str]:
+        """The family of columns that begins with a metric, by the metric's name; of columns that have a value."""
+        found: dict[str, str] = {}
+        for info in self.section.group.metrics:
+            shown = info.aggregate_of is None and any(info.name in row.means for row in self.section.group.rows)
+            if shown and info.family not in found.values():
+                found[info.name] = info.family
+        return found
 
     def _line(self, row: RankedResult) -> Line:
         cells = [cell_of(self.section, row, info) for info in self.section.group.metrics]
@@ -104,7 +132,33 @@ def cell_of(section: Section, row: RankedResult, info: MetricInfo) -> Cell:
         tied=found is not None and found.best is not None and not found.significant,
         words="; ".join(part for part in (interval_words(found, info.digits), against) if part),
         against=against,
+        bounds=found.interval if found is not None else None,
     )
+
+
+def _with_whiskers(lines: list[Line]) -> list[Line]:
+    """Each column's intervals on one scale, from the least bound to the greatest."""
+    columns = [[line.cells[i] for line in lines] for i in range(len(lines[0].cells))] if lines else []
+    drawn = [_drawn(column) for column in columns]
+    return [replace(line, cells=[column[i] for column in drawn]) for i, line in enumerate(lines)]
+
+
+def _drawn(column: list[Cell]) -> list[Cell]:
+    ends = [end for cell in column if cell.bounds for end in cell.bounds if math.isfinite(end)]
+    low, span = min(ends, default=0.0), max(ends, default=0.0) - min(ends, default=0.0)
+    if span <= 0:
+        return column
+    return [replace(cell, whisker=_whisker(cell, low, span)) for cell in column]
+
+
+def _whisker(cell: Cell, low: float, span: float) -> tuple[float, float, float] | None:
+    if cell.bounds is None:
+        return None
+    values = (cell.bounds[0], float(cell.order), cell.bounds[1])
+    if not all(math.isfinite(value) for value in values):
+        return None
+    begins, mean, ends = (round(100 * min(1.0, max(0.0, (value - low) / span)), 2) for value in values)
+    return begins, mean, ends
 
 
 def interval_text(found: Comparison | None, digits: int) -> str:

@@ -1,0 +1,95 @@
+"""Distortion against perception beside a leaderboard: a drawing that needs no script and names every point."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from facesr_bench.results.columns import MetricInfo
+from facesr_bench.results.leaderboard import Group, RankedResult
+
+MARGIN = 0.08
+"""Free on each side, as a share of the span of the values."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One method; the top right is best in both.
+
+    Attributes:
+        x: place from the left, percent.
+        y: place from the top, percent.
+        words: its two numbers.
+    """
+
+    label: str
+    x: float
+    y: float
+    words: str
+
+    @property
+    def to_the_left(self) -> bool:
+        """Its name stands to the left of it, so that it ends inside of the drawing."""
+        return self.x > 70
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Two metrics and the methods that have a finite mean of both."""
+
+    across: MetricInfo
+    upwards: MetricInfo
+    points: list[Point]
+
+
+def scatter(group: Group) -> Scatter | None:
+    """The leads of fidelity and perception, of identity where nothing of perception was computed.
+
+    Returns:
+        None where fewer than two methods can be drawn.
+    """
+    rows = [row for row in group.rows if row.comparable]
+    across = _lead(group, "fidelity", ())
+    upwards = next(
+        (found for family in ("perception", "identity", "fidelity") if (found := _lead(group, family, (across,)))), None
+    )
+    if across is None or upwards is None:
+        return None
+    shown = [row for row in rows if all(math.isfinite(row.means.get(m.name, math.nan)) for m in (across, upwards))]
+    if len(shown) < 2:
+        return None
+    xs = _places([row.means[across.name] for row in shown], across)
+    ys = _places([row.means[upwards.name] for row in shown], upwards)
+    points = [
+        Point(row.label, x, 100 - y, f"{_words(across, row)}, {_words(upwards, row)}")
+        for row, x, y in zip(shown, xs, ys, strict=True)
+    ]
+    return Scatter(across, upwards, points)
+
+
+def _words(metric: MetricInfo, row: RankedResult) -> str:
+    return f"{metric.title} {metric.format(row.means[metric.name])} {metric.unit}".strip()
+
+
+def _lead(group: Group, family: str, but: Sequence[MetricInfo | None]) -> MetricInfo | None:
+    found = [
+        metric
+        for metric in group.metrics
+        if metric.family == family
+        and metric.aggregate_of is None
+        and metric.higher_is_better is not None
+        and metric not in but
+        and any(metric.name in row.means for row in group.rows)
+    ]
+    return min(found, key=lambda metric: not metric.lead, default=None)
+
+
+def _places(values: Sequence[float], metric: MetricInfo) -> list[float]:
+    """Percent from the worse end to the better one."""
+    low, high = min(values), max(values)
+    span = (high - low) or 1.0
+    shares = [(value - low) / span if high > low else 0.5 for value in values]
+    if metric.higher_is_better is False:
+        shares = [1 - share for share in shares]
+    return [round(100 * (MARGIN + share * (1 - 2 * MARGIN)), 2) for share in shares]
