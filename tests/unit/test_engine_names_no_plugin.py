@@ -26,6 +26,7 @@ METRICS_MAY = {
     "results/samples.py": {"identity"},  # likewise
     "report/maps.py": {"psnr", "ssim"},  # error maps are those of functional.psnr and .ssim: their tables of a profile
     "plugins/cards.py": {"identity"},  # a family of metrics
+    "report/site/scatter.py": {"identity"},  # likewise
     "weights/download.py": {"identity"},  # HTTP's word for an encoding
     "training/trainer.py": {"psnr"},  # the training's own validation
     "training/export.py": {"psnr"},  # likewise
