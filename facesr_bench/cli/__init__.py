@@ -26,6 +26,7 @@ COMMANDS = {
     "degrade": "make low-quality pictures of sharp faces, with a record of what was drawn",
     "doctor": "say whether a protocol's data and metrics give the numbers that papers print",
     "train": "train a method on your own faces",
+    "export": "write a method's network as an ONNX file, in 8-bit integers too, and say what that costs",
     "weights": "fetch, import and verify the networks that methods and metrics need",
     "list": "list methods, protocols, datasets, metrics, degradations, profiles",
     "new": "write a working plug-in folder to start from",
