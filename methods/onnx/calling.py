@@ -84,8 +84,9 @@ def calling(file: OnnxFile, stated: StatedOnnx) -> Calling:
         CardError: something is still missing, or contradicts the file; says what to write, and where.
     """
     image, others = _image(file, stated)
-    layout = stated.layout or _layout(image)
-    if layout is not None and image.shape[3 if layout == "nhwc" else 1] not in (3, None):
+    seen = _layout(image)
+    layout = stated.layout or seen
+    if seen not in (None, layout):
         raise CardError(f"{beside(file.path)}: layout {layout!r}, but the input {image.name} is {_shown(image)}")
     _ask(file, {name: getattr(stated, name) for name in ("input", "range", "colours")} | {"layout": layout})
     assert layout is not None
