@@ -119,7 +119,7 @@ def test_a_plug_in_without_a_word_for_it_is_exported_too(tmp_path: Path) -> None
 
 def test_what_can_t_be_traced_says_why_and_leaves_no_file(tmp_path: Path) -> None:
     path = tmp_path / "bicubic.onnx"
-    with pytest.raises(PluginError, match="bicubic can't be exported.*nothing done by Pillow"):
+    with pytest.raises(PluginError, match=r"bicubic can't be exported.*nothing done by Pillow"):
         to_onnx(opened("bicubic", 8), path)
     assert list(tmp_path.iterdir()) == []
 

@@ -56,7 +56,7 @@ def row_of(path: Path) -> str:
     opener = next((card.name for card in cards if suffix in card.opens), None)
     if opener is None:
         raise MethodError(f"{path}: no method here opens {suffix} files")
-    return str(Spec(opener, argument=str(path), label=path.stem))
+    return str(Spec(opener, argument=str(path)))
 
 
 def compare(
