@@ -160,6 +160,10 @@ def table(arguments: argparse.Namespace) -> int:
         cite=references.cite if references else {},
     )
     text = render(rows, arguments.format, options)
+    if arguments.with_published:
+        anchors = read_anchors()
+        for reason in dict.fromkeys(filter(None, (anchors.elsewhere(group) for group in groups(rows)))):
+            say(f"note: {reason}")
     if references and arguments.bibtex == "-":
         entries = "".join(f"% {line}\n" for line in references.text().splitlines())
         text += f"\n% The bibliography, to be put into a .bib file without the leading %:\n{entries}"

@@ -67,7 +67,7 @@ class Reproduction:
 
 def compare(anchors: AnchorFile, row: ResultSummary) -> list[Reproduction]:
     """The published rows of a row's method under its protocol and profile, beside what was measured."""
-    asked = row.protocol, row.profile, row.method.casefold()
+    asked = row.protocol, row.profile
     return [
         Reproduction(
             anchor,
@@ -75,7 +75,7 @@ def compare(anchors: AnchorFile, row: ResultSummary) -> list[Reproduction]:
             tuple(_number(name, value, row) for name, value in anchor.values.items()),
         )
         for anchor in anchors.anchors
-        if (anchor.protocol, anchor.profile, anchor.method.casefold()) == asked
+        if (anchor.protocol, anchor.profile) == asked and row.method in {anchor.method.casefold(), anchor.same_as}
     ]
 
 

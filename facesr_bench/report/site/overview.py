@@ -75,6 +75,7 @@ class Board:
         self._pages, self._method_pages = pages, method_pages
         self.comparisons = section.comparisons
         self.anchors = anchors.of(section.group)
+        self.anchor_checks = anchors.checks(section.group)
         self.costs = section.group.costs("board")
         self.lines = _with_whiskers([self._line(row) for row in section.group.rows])
         self.scatter = scatter(section.group)

@@ -77,7 +77,8 @@ def table_records(rows: Sequence[ResultSummary], options: Options) -> tuple[list
 
     `--intervals`: METRIC_low, METRIC_high. `--significance`: METRIC_best (label of the row compared with),
     METRIC_difference, METRIC_p, METRIC_p_holm, METRIC_effect, METRIC_significant. `--with-published`: `published`, the
-    address that a row was read at; empty for what was measured.
+    address that a row was read at, empty for what was measured; `published_check`, of a row that needs no weights: how
+    far from ours it is.
     """
     names, found = columns(rows), records(rows)
     metrics = metrics_of(rows)
@@ -99,10 +100,13 @@ def table_records(rows: Sequence[ResultSummary], options: Options) -> tuple[list
                 for name in metrics:
                     found[place[id(row.result)]] |= _statistics(name, cells.get((row.label, name)))
     if options.published:
-        added.append("published")
+        added += ["published", "published_check"]
         anchors = read_anchors()
         for group in groups(rows):
-            found += [_published_record(anchor, source) for anchor, source in anchors.of(group)]
+            said = {id(anchor): text for anchor, text in anchors.checks(group)}
+            found += [
+                _published_record(anchor, source, said.get(id(anchor), "")) for anchor, source in anchors.of(group)
+            ]
     names += added
     return names, [{name: record.get(name) for name in names} for record in found]
 
@@ -118,9 +122,9 @@ def _statistics(name: str, cell: Comparison | None) -> dict[str, Any]:
     return {f"{name}_low": low, f"{name}_high": high, **compared}
 
 
-def _published_record(anchor: Anchor, source: Source) -> dict[str, Any]:
+def _published_record(anchor: Anchor, source: Source, check: str) -> dict[str, Any]:
     fields = anchor.model_dump(include={"protocol", "profile", "method", "weights", "n"})
-    return {**fields, **anchor.values, **anchor.costs, "published": source.url}
+    return {**fields, **anchor.values, **anchor.costs, "published": source.url, "published_check": check or None}
 
 
 @dataclass(frozen=True)
@@ -224,6 +228,7 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
             *_networks(metrics),
             *_statistical_notes(group, metrics, cells),
             *_published_notes(published),
+            *_published_checks(group, anchors),
         ),
     )
 
@@ -307,3 +312,9 @@ def _published_notes(published: Sequence[tuple[Anchor, Source]]) -> Iterable[tup
         note = f"{source.title}, {source.url}{trained}. {source.note}".rstrip()
         said.setdefault((anchor.source, note), []).append(anchor.label)
     return [("Published: " + ", ".join(labels), note) for (_, note), labels in said.items()]
+
+
+def _published_checks(group: Group, anchors: AnchorFile | None) -> Iterable[tuple[str, str]]:
+    if anchors is not None:
+        for anchor, text in anchors.checks(group):
+            yield f"Published: {anchor.label} of {anchors.sources[anchor.source].title}", text
