@@ -48,7 +48,7 @@ def manifest(
     """A manifest as JSON, with every key that the runner writes."""
     label = label or (f"{method}@{weights}" if weights else method)
     return {
-        "schema_version": 2,
+        "schema_version": 3,
         "fingerprint": f"{sum(map(ord, label + protocol + profile)):064x}",
         "definition": "f" * 16,
         "created": "2026-11-22T09:40:00+00:00",

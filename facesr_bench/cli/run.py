@@ -54,6 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
         notes.print(f"computed {report.computed} image(s); results in {escape(str(options.out))}")
     elif report.results and not report.problems:
         notes.print("nothing to compute: every result asked for is already there (--resume never computes anew)")
+    for text in report.mended[:20]:
+        notes.print(f"[bold yellow]mended[/] {escape(text)}", highlight=False)
     for problem in report.problems[:20]:
         notes.print(f"[bold red]failed[/] {escape(problem)}", highlight=False)
     if len(report.problems) > 20:

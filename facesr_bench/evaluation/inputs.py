@@ -188,6 +188,12 @@ class Inputs:
         self._stored = read_samples(folder)
         self._memory = _Memory(coming)
 
+    def take_damaged(self) -> list[Path]:
+        """The files that were not as written and were made anew, since this was last asked."""
+        found = list(self._references.damaged)
+        del self._references.damaged[: len(found)]
+        return found
+
     def get(self, image_id: str) -> Loaded:
         """One sample; a bad image becomes `error` instead of an exception, and is not tried again.
 
@@ -232,12 +238,17 @@ class Inputs:
         known = self._stored.get(image_id)
         if known is None:
             return None
-        try:
-            lr = read_image(self._path("lr", image_id))
-            hr = None if self._protocol.source == "lr" else read_image(self._path("hr", image_id))
-        except DataError:
-            return None
+        pictures = {}
+        for part in ("lr",) if self._protocol.source == "lr" else ("lr", "hr"):
+            path = self._path(part, image_id)
+            try:
+                pictures[part] = read_image(path)
+            except DataError:
+                self._references.damaged.append(path)
+                return None
+        lr, hr = pictures["lr"], pictures.get("hr")
         if known.lr_sha256 not in {None, pixel_sha256(lr)}:  # another picture lies there
+            self._references.damaged.append(self._path("lr", image_id))
             return None
         landmarks = None if known.landmarks is None else np.array(known.landmarks, np.float64).reshape(-1, 2)
         return Sample(image_id, lr, hr, landmarks, known.identity, self._protocol.aligned, known.degradation)

@@ -72,5 +72,8 @@ class Sink(Protocol):
     def problem(self, job: Job, message: str) -> None:
         """Something failed that costs no number."""
 
+    def mended(self, job: Job, message: str) -> None:
+        """A file was not as it had been written, and what it held was computed anew."""
+
     def failed(self, job: Job, message: str, details: str | None) -> None:
         """The method can't be loaded; no image was computed."""

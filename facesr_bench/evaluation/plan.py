@@ -26,24 +26,25 @@ from facesr_bench.evaluation import adoption, set_metrics
 from facesr_bench.evaluation.inputs import Source, open_source
 from facesr_bench.evaluation.job import Facts, Job
 from facesr_bench.evaluation.metrics import Setup, find_metrics, profile_for
+from facesr_bench.evaluation.missing import missing
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.argument import Argument
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.degradation import find_degradation
 from facesr_bench.plugins.degradation import identity as degradation_identity
-from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
+from facesr_bench.plugins.metric import AnyMetric
 from facesr_bench.plugins.profile import Profile
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.sidecar import Stated
 from facesr_bench.plugins.spec import MethodSpec
 from facesr_bench.results import training
 from facesr_bench.results.arrays import References
+from facesr_bench.results.checks import DamagedError
 from facesr_bench.results.record import (
     CostRecord,
     DataRecord,
     DatasetRecord,
     EnvironmentRecord,
-    ImageRecord,
     Manifest,
     MethodRecord,
     MetricRecord,
@@ -133,12 +134,14 @@ class Entry:
         spec: the method, as the user wrote it.
         todo: image id -> `run` (the method is needed) or `score` (its image is on disk).
         weights_path: its checkpoint, verified.
+        mended: what was damaged in the result and is computed anew, one text for each file.
     """
 
     spec: MethodSpec
     result: Result
     todo: dict[str, str]
     weights_path: Path | None
+    mended: Sequence[str] = ()
 
     def job(self, setting: Setting, attended: Collection[str]) -> Job:
         """What is to be done of it."""
@@ -211,8 +214,9 @@ def open_entry(setting: Setting, spec: MethodSpec, chosen: Sequence[str]) -> Ent
         label = _label(spec, found.name if found else None, precision)
         argument = spec.opened()
         _refuse_unaligned(setting, argument.card if argument else spec.plugin.require_card())
-        result = _open_result(setting, spec, argument, found, label)
-        todo = _todo(setting, result, chosen)
+        result, mended = _open_result(setting, spec, argument, found, label)
+        again = setting.options.resume != "always"
+        todo = missing(result, setting.metrics, chosen, references_of(result), failures_too=again)
         if todo:
             _check_checkpoints(spec.plugin, found)
     except ResultsError:
@@ -220,7 +224,7 @@ def open_entry(setting: Setting, spec: MethodSpec, chosen: Sequence[str]) -> Ent
     except FaceSRBenchError as error:
         failed = failed_result(setting, spec, label, str(error), getattr(error, "details", "") or None)
         return Failure(label, error, failed)
-    return Entry(spec, result, todo, found.path if found else None)
+    return Entry(spec, result, todo, found.path if found else None, mended)
 
 
 def _unaligned(setting: Setting, card: MethodCard) -> bool:
@@ -238,8 +242,8 @@ def _refuse_unaligned(setting: Setting, card: MethodCard) -> None:
 
 def _open_result(
     setting: Setting, spec: MethodSpec, argument: Argument | None, found: weights.Weights | None, label: str
-) -> Result:
-    """Open or create the result folder of this exact configuration."""
+) -> tuple[Result, list[str]]:
+    """Open or create the result folder of this exact configuration; and what was damaged in it."""
     code, weights_hash = spec.plugin.code_hash(), found.sha256 if found else _loose_weights(spec.plugin)
     argument_hash = argument.sha256 if argument else None
     key = result_fingerprint(setting, spec.plugin.name, code, weights_hash, argument_hash)
@@ -247,17 +251,31 @@ def _open_result(
     manifest = _manifest(setting, spec, argument, found, label, key, code)
     if spec.argument is None and not folder.exists():  # schema 1 knew no arguments
         adoption.adopt(setting, spec.plugin, weights_hash, folder)
-    if (folder / MANIFEST).exists():
-        manifest = manifest.continuing(open_result(folder).manifest)
+    result, mended = _continued(folder, manifest)
     order = next_order(setting.options.out, folder)
-    result = Result(folder, manifest.asked_for(order, setting.options.tag))
+    result.manifest = result.manifest.asked_for(order, setting.options.tag)
     make_folders(folder / "sr", folder / "maps", result.inputs_folder / "lr", result.inputs_folder / "hr")
     if setting.options.resume == "never":
         result.clear()
     result.save_manifest()
     if found is not None and found.logs:
         training.of_logs(found.logs).save(result.folder)
-    return result
+    return result, mended
+
+
+def _continued(folder: Path, manifest: Manifest) -> tuple[Result, list[str]]:
+    """The result that is there already, with what was damaged in it; or a new one."""
+    if not (folder / MANIFEST).exists():
+        return Result(folder, manifest), []
+    try:
+        result = open_result(folder)
+    except DamagedError:  # what computed its numbers is not known any more
+        result = Result(folder, manifest)
+        result.clear()
+        return result, [f"{MANIFEST} was damaged; all is computed anew, the old lines are kept beside the new"]
+    mended = result.mend()
+    result.manifest = manifest.continuing(result.manifest)
+    return result, mended
 
 
 def failed_result(setting: Setting, spec: MethodSpec, label: str, message: str, details: str | None) -> Result | None:
@@ -411,33 +429,6 @@ def _code_hash(spec: MethodSpec) -> str | None:
         return spec.plugin.code_hash()
     except FaceSRBenchError:
         return None
-
-
-def _todo(setting: Setting, result: Result, chosen: Sequence[str]) -> dict[str, str]:
-    rows = result.rows()
-    todo: dict[str, str] = {}
-    for image_id in chosen:
-        row = rows.get(image_id)
-        if row is None:
-            todo[image_id] = "run"
-        elif row.error is not None:
-            if setting.options.resume != "always":
-                todo[image_id] = "run"
-        elif any(_is_missing(result, row, metric) for metric in setting.metrics):
-            todo[image_id] = "score" if result.sr_path(image_id).is_file() else "run"
-    return todo
-
-
-def _is_missing(result: Result, row: ImageRecord, metric: AnyMetric) -> bool:
-    known = metric.key in row.metrics or metric.key in row.reasons
-    if isinstance(metric, Unavailable):  # a set's reason is kept with the set
-        return metric.card.of == "image" and not known
-    if isinstance(metric, SetMetric):
-        known = known or result.features_path(metric.extractor, row.id).is_file()
-    version = row.versions.get(metric.key)
-    if known and version is None and metric.troubled():
-        return False
-    return not known or version != metric.card.version
 
 
 def _label(spec: MethodSpec, weights_name: str | None, precision: str) -> str:

@@ -198,6 +198,7 @@ class RunOutcome:
         results: one per (protocol, method) that could be started, in the order asked for.
         computed: images upscaled or scored in this run.
         problems: one line per protocol, method or image that failed.
+        mended: one line per damaged file of results that was computed anew.
         metrics: the columns that were asked for, by protocol; none where the protocol could not be run.
         not_run: why a protocol could not be run at all, by its name.
     """
@@ -206,6 +207,7 @@ class RunOutcome:
     results: list[Result] = field(default_factory=list)
     computed: int = 0
     problems: list[str] = field(default_factory=list)
+    mended: list[str] = field(default_factory=list)
     metrics: dict[str, tuple[str, ...]] = field(default_factory=dict)
     not_run: dict[str, str] = field(default_factory=dict)
 

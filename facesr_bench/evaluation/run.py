@@ -138,6 +138,7 @@ def _open_all(setting: Setting, chosen: Sequence[str], outcome: RunOutcome) -> l
         else:
             seen.add(opened.result.folder)
             entries.append(opened)
+            outcome.mended += (f"{setting.card.name}, {opened.result.label}: {text}" for text in opened.mended)
         if opened.result is not None:
             outcome.results.append(opened.result)
     return entries
@@ -192,6 +193,9 @@ class _Writer:
 
     def problem(self, job: Job, message: str) -> None:
         self._outcome.problems.append(f"{job.protocol}, {self._entries[job.result].result.label}, {message}")
+
+    def mended(self, job: Job, message: str) -> None:
+        self._outcome.mended.append(f"{job.protocol}, {self._entries[job.result].result.label}: {message}")
 
     def failed(self, job: Job, message: str, details: str | None) -> None:
         """The record of the failure takes the place of the result."""

@@ -43,6 +43,8 @@ class ResultPlace:
         """
         path = self.result.features_path(extractor, self.image_id)
         if read_array(path) is None:
+            if path.exists():
+                self.result.damaged.append(path)
             write_array(path, compute())
 
 
@@ -82,4 +84,5 @@ def saved_output(result: Result, image_id: str) -> Image8 | None:
     try:
         return read_image(path)
     except FaceSRBenchError:
+        result.damaged.append(path)
         return None

@@ -56,7 +56,7 @@ def update(result: Result, metrics: Sequence[AnyMetric], references: References)
     if not metrics:
         return
     known = result.sets()
-    rows = {row.id: row for row in result.rows().values() if row.error is None}
+    rows = {row.id: row for row in result.images.values() if row.error is None}
     found = {metric.key: _entry(result, metric, rows, references, known.get(metric.key)) for metric in metrics}
     if any(known.get(key) != entry for key, entry in found.items()):
         result.save_sets({**known, **found})
@@ -75,8 +75,7 @@ def _entry(
     assert isinstance(metric, SetMetric)  # metrics whose card says of = "set" are
     ids = sorted(rows)
     other = metric.reference_set
-    made_of = [metric.extractor, metric.card.version, other.sha256 if other else GROUND_TRUTH, *ids]
-    inputs = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
+    inputs = _inputs(metric, ids)
     if known is not None and known.get("inputs") == inputs:
         return known
     found = value_of_set(metric, list(rows.values()), lambda: _features(result, metric, ids, references))
@@ -90,6 +89,30 @@ def _entry(
         "inputs": inputs,
         "version": metric.card.version,
     }
+
+
+def _inputs(metric: SetMetric, ids: Sequence[str]) -> str:
+    """A hash of what a value is made of."""
+    other = metric.reference_set
+    made_of = [metric.extractor, metric.card.version, other.sha256 if other else GROUND_TRUTH, *ids]
+    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
+
+
+def is_current(result: Result, metric: SetMetric, rows: Mapping[str, ImageRecord]) -> bool:
+    """Whether the value that stands is that of these images, so that their features are not needed.
+
+    Raises:
+        ResultsError: sets.json can't be read.
+    """
+    known = result.sets().get(metric.key)
+    return known is not None and known.get("inputs") == _inputs(metric, sorted(rows))
+
+
+def has_features(result: Result, metric: SetMetric, image_id: str, references: References) -> bool:
+    """Whether all that a value is made of can be read for one image."""
+    if read_array(result.features_path(metric.extractor, image_id)) is None:
+        return False
+    return metric.reference_set is not None or read_array(references.path(metric.extractor, image_id)) is not None
 
 
 def value_of_set(

@@ -171,6 +171,14 @@ class _Computation:
             self._finish(pending)  # scored while this batch was upscaled
             pending = started
         self._finish(pending)
+        self._tell_of_damage()
+
+    def _tell_of_damage(self) -> None:
+        """Say which files beside images.jsonl were not as written; they are made anew by now."""
+        found = [*self._bench.inputs.take_damaged(), *self._result.damaged]
+        if found:
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+            self._sink.mended(self._job, f"{found[0]}{more} was damaged; what it held is computed anew")
 
     def _require_predictor(self) -> Predictor:
         """The method, loaded when first asked for.
@@ -287,6 +295,9 @@ class _Events:
 
     def problem(self, job: Job, message: str) -> None:
         self.heard.append(("problem", (message,)))
+
+    def mended(self, job: Job, message: str) -> None:
+        self.heard.append(("mended", (message,)))
 
     def failed(self, job: Job, message: str, details: str | None) -> None:
         self.heard.append(("failed", (message, details)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.files import file_name, replacing
+from facesr_bench.results.checks import opened_array, sealed_array
 
 
 class References:
@@ -21,6 +23,8 @@ class References:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.damaged: list[Path] = []
+        """Files that were not as written, and were computed again."""
         self._lock = threading.Lock()
         self._sizes: dict[str, int] = {}
 
@@ -35,6 +39,8 @@ class References:
         path = self.path(name, image_id)
         kept = read_array(path)
         if kept is None:
+            if path.exists():
+                self.damaged.append(path)
             kept = compute()
             if limit is None or self._fits(path.parent, kept.nbytes, limit):
                 write_array(path, kept)
@@ -55,19 +61,24 @@ class References:
 
 
 def read_array(path: Path) -> NDArray[Any] | None:
-    """The array in an .npy file; None if there is no file, or a damaged one."""
+    """The array in an .npy file; None if there is no file, or one that is not as it was written."""
     try:
-        found: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        content, checked = opened_array(path.read_bytes())
+        stream = io.BytesIO(content)
+        found: NDArray[Any] = np.load(stream, allow_pickle=False)
+    except Exception:  # a damaged header is parsed as Python's literals, with whatever that may raise
         return None
-    return found
+    # Without a checksum (earlier releases), the length at least must be what the header says.
+    return found if checked or stream.tell() == len(content) else None
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
-    """Write an .npy file so that a reader never sees half of it.
+    """Write an .npy file with its checksum, so that a reader never sees half of it.
 
     Raises:
         ResultsError: it can't be written.
     """
-    with replacing(path) as partial, partial.open("wb") as stream:
-        np.save(stream, array, allow_pickle=False)
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    with replacing(path) as partial:
+        partial.write_bytes(sealed_array(stream.getvalue()))

@@ -179,7 +179,9 @@ def _write(place: Path, parts: Sequence[Result], out: Path, order: int) -> Merge
     """One result, of all its parts."""
     # What is newest comes last, so that it is what remains.
     ordered = sorted(parts, key=lambda part: part.manifest.updated)
-    result = Result(own(out, place.as_posix()), _joined(ordered).model_copy(update={"order": order}))
+    tags = tuple(dict.fromkeys(tag for part in ordered for tag in part.manifest.tags))
+    manifest = _joined(ordered).model_copy(update={"order": order, "tags": tags})
+    result = Result(own(out, place.as_posix()), manifest)
     rows = _rows(ordered)
     for part in ordered:
         copy_files(part.folder, result.folder, out)

@@ -13,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from facesr_bench.base.errors import ResultsError
+from facesr_bench.results.checks import check, sealed
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the files on disk. Raised with a step in `migrations.py` and a stored result in tests/fixtures/results."""
 
 
@@ -46,7 +47,10 @@ class ImageRecord:
     alignments: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """One line of images.jsonl. Infinity is written as the string "inf": JSON has no such number."""
+        """One line of images.jsonl, with its checksum.
+
+        Infinity is written as the string "inf": JSON has no such number.
+        """
         data: dict[str, Any] = {"id": self.id}
         if self.identity is not None:
             data["identity"] = self.identity
@@ -64,15 +68,19 @@ class ImageRecord:
             data["alignments"] = self.alignments
         if self.ms is not None:
             data["ms"] = round(self.ms, 4)
-        return json.dumps(data, allow_nan=False, ensure_ascii=False)
+        return sealed(json.dumps(data, allow_nan=False, ensure_ascii=False))
 
     @classmethod
-    def from_json(cls, line: bytes | str) -> ImageRecord:
+    def from_json(cls, line: bytes | str, *, required: bool = True) -> ImageRecord:
         """The record that a line holds.
+
+        Args:
+            required: refuse a line without a checksum.
 
         Raises:
             ValueError: what is wrong with it, in one line.
         """
+        check(line.encode() if isinstance(line, str) else line, required=required)
         try:
             return _LINES.validate_json(line)
         except ValidationError as error:

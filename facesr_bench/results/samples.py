@@ -1,6 +1,6 @@
 """What is known of a protocol's images beside their pixels, kept with these: one line per image that is prepared.
 
-    {"id": "face 1", "identity": "Ada", "landmarks": [[38.25, 51.5], ...], "lr_sha256": "9f86d0..."}
+    {"id": "face 1", "landmarks": [[38.25, 51.5], ...], "lr_sha256": "9f86d0...", "check": "8a1f03c2"}
 
 A line says that the image's LR and HR lie in the folder, so that nothing of it is read from the dataset again.
 """
@@ -15,10 +15,12 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.files import write_text
+from facesr_bench.results.checks import check, sealed
 
 SAMPLES = "samples.jsonl"
 LANDMARKS = "landmarks.json"
@@ -51,7 +53,7 @@ class SampleRecord:
     def to_json(self) -> str:
         """One line; a float is written so that the same float is read."""
         data = {field.name: getattr(self, field.name) for field in fields(self)}
-        return json.dumps({key: value for key, value in data.items() if value is not None}, ensure_ascii=False)
+        return sealed(json.dumps({key: value for key, value in data.items() if value is not None}, ensure_ascii=False))
 
 
 _LINES: TypeAdapter[SampleRecord] = TypeAdapter(SampleRecord)
@@ -59,18 +61,25 @@ _LINES: TypeAdapter[SampleRecord] = TypeAdapter(SampleRecord)
 
 def read_samples(folder: Path) -> dict[str, SampleRecord]:
     """Every prepared image of a folder of inputs, by id; a damaged line counts as missing."""
+    return _read(folder)[0]
+
+
+def _read(folder: Path) -> tuple[dict[str, SampleRecord], bool]:
+    """Every prepared image, and whether the lines are those of a release that wrote no checksums."""
     try:
-        lines = (folder / SAMPLES).read_bytes().split(b"\n")
+        data = (folder / SAMPLES).read_bytes()
     except OSError:
-        return {}
+        return {}, False
+    old = b'"check"' not in data
     found: dict[str, SampleRecord] = {}
-    for line in lines:
+    for line in data.split(b"\n"):
         try:
+            check(line, required=not old)
             sample = _LINES.validate_json(line)
-        except ValidationError:  # torn, where a run was killed: the image is read from its dataset again
+        except ValueError:  # torn, where a run was killed, or damaged: the image is read from its dataset again
             continue
         found[sample.id] = sample
-    return found
+    return found, old and bool(found)
 
 
 def read_landmarks(folder: Path, ids: Sequence[str]) -> list[list[tuple[float, float]]]:
@@ -103,7 +112,8 @@ class Samples:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / SAMPLES
-        self._known = set(read_samples(folder))
+        known, self._old = _read(folder)
+        self._known = dict(known)
         self._stream: FileIO | None = None
 
     def add(self, sample: SampleRecord) -> None:
@@ -116,11 +126,17 @@ class Samples:
             return
         try:
             if self._stream is None:
+                self._seal()
                 self._stream = _appending(self._path)
             self._stream.write(sample.to_json().encode() + b"\n")
         except OSError as error:
             raise ResultsError(f"{self._path}: can't be written: {error.strerror or error}") from error
-        self._known.add(sample.id)
+        self._known[sample.id] = sample
+
+    def _seal(self) -> None:
+        """Give the lines of an earlier release their checksums: beside lines that have one, none may lack it."""
+        if self._old:
+            write_text(self._path, "".join(f"{known.to_json()}\n" for known in self._known.values()))
 
     def close(self) -> None:
         if self._stream is not None:

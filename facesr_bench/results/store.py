@@ -20,14 +20,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
 
 from facesr_bench.base.errors import ResultsError
-from facesr_bench.base.files import check_links, file_name, inside, write_json
+from facesr_bench.base.files import check_links, file_name, inside, write_text
+from facesr_bench.results.checks import DamagedError, read_document, write_document
 from facesr_bench.results.migrations import known, migrated
 from facesr_bench.results.record import LAST_ORDER, SCHEMA, ImageRecord, Manifest, _merge
 
@@ -35,14 +36,23 @@ MANIFEST = "manifest.json"
 LOG = "programs.log"
 IMAGES = "images.jsonl"
 SETS = "sets.json"
+CHECKED = 3
+"""The first version of the format whose every file bears a checksum."""
 
 
 class Result:
-    """One result folder. Reading is tolerant of a torn last line; writing appends whole lines."""
+    """One result folder. Reading is tolerant of a torn last line; writing appends whole lines.
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    Args:
+        checked: whether each of its files must bear a checksum; those of earlier releases bear none.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, *, checked: bool = True) -> None:
         self.folder = folder
         self.manifest = manifest
+        self.damaged: list[Path] = []
+        """Files that were not as written, and were computed again."""
+        self._checked = checked
         self._stream: TextIO | None = None
 
     @property
@@ -112,40 +122,90 @@ class Result:
         """What the metrics of the whole set came to, by metric: see `facesr_bench.evaluation.set_metrics`.
 
         Raises:
-            ResultsError: the file is damaged.
+            DamagedError: the file is not as it was written.
+            ResultsError: it can't be read.
         """
         path = self.folder / SETS
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found: dict[str, dict[str, Any]] = read_document(path, lambda _: self._checked)
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
-            raise ResultsError(f"{path}: can't be read ({error}); remove it and run again") from error
-        if not isinstance(found, dict):
-            raise ResultsError(f"{path}: damaged; remove it and run again")
+        except OSError as error:
+            raise ResultsError(f"{path}: can't be read: {error.strerror or error}") from error
+        except (ValueError, RecursionError) as error:
+            raise DamagedError(f"{path}: damaged ({error}); the same run again computes it anew") from error
         return found
 
     def save_sets(self, sets: Mapping[str, Mapping[str, Any]]) -> None:
-        write_json(self.folder / SETS, sets)
+        write_document(self.folder / SETS, sets)
 
     def rows(self) -> dict[str, ImageRecord]:
-        """Every image, by id, in the order first written; later lines of an image complete or replace earlier ones."""
+        """Every image, by id, in the order first written; later lines of an image complete or replace earlier ones.
+
+        Raises:
+            DamagedError: a line is not as it was written.
+            ResultsError: the file can't be read.
+        """
         rows: dict[str, ImageRecord] = {}
-        path = self.folder / IMAGES
-        if not path.exists():
-            return rows
-        # What stands after the last newline is torn: the run was killed while writing it, and the image is computed
-        # again. It may lack the newline alone; but `append` cuts it off, so it must not count here.
-        *lines, _ = path.read_bytes().split(b"\n")
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                row = ImageRecord.from_json(line)
-            except ValueError as error:
-                raise ResultsError(f"{path}, line {number}: damaged ({error}); remove the line to go on") from error
+        for number, row in self._lines():
+            if isinstance(row, str):
+                raise DamagedError(
+                    f"{self.folder / IMAGES}, line {number}: damaged ({row}); the same run again computes it anew"
+                )
             rows[row.id] = _merge(rows[row.id], row) if row.id in rows else row
         return rows
+
+    def _lines(self) -> Iterator[tuple[int, ImageRecord | str]]:
+        """The record that each line holds, or what is wrong with it."""
+        path = self.folder / IMAGES
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise ResultsError(f"{path}: can't be read: {error.strerror or error}") from error
+        # What stands after the last newline is torn: the run was killed while writing it, and the image is computed
+        # again. It may lack the newline alone; but `append` cuts it off, so it must not count here.
+        *lines, _ = data.split(b"\n")
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                try:
+                    yield number, ImageRecord.from_json(line, required=self._checked)
+                except ValueError as error:
+                    yield number, str(error)
+
+    def mend(self) -> list[str]:
+        """Leave out what is damaged, so that a run computes it anew, and give every line and file its checksum.
+
+        Returns:
+            What was damaged, one text for each file.
+
+        Raises:
+            ResultsError: a file can't be read or written.
+        """
+        said = []
+        try:
+            self.images  # noqa: B018 - read once, here and by whoever asks next
+        except DamagedError:
+            found = list(self._lines())
+            bad = sum(isinstance(row, str) for _, row in found)
+            said.append(f"{bad} of {len(found)} lines of {IMAGES} were damaged; their images are computed anew")
+            self._rewrite([row for _, row in found if not isinstance(row, str)])
+        else:
+            if not self._checked and self.images:
+                self._rewrite(list(self.images.values()))
+        try:
+            if (sets := self.sets()) and not self._checked:
+                self.save_sets(sets)
+        except DamagedError:
+            said.append(f"{SETS} was damaged; what it held is computed anew")
+            self.save_sets({})
+        self._checked = True
+        return said
+
+    def _rewrite(self, rows: Sequence[ImageRecord]) -> None:
+        self.__dict__.pop("images", None)
+        write_text(self.folder / IMAGES, "".join(f"{row.to_json()}\n" for row in rows))
 
     @cached_property
     def images(self) -> dict[str, ImageRecord]:
@@ -170,7 +230,7 @@ class Result:
             raise ResultsError(f"{self.folder / IMAGES}: can't be written: {error.strerror or error}") from error
 
     def save_manifest(self) -> None:
-        write_json(self.folder / MANIFEST, self.manifest.to_json())
+        write_document(self.folder / MANIFEST, self.manifest.to_json())
 
     def clear(self) -> None:
         """Forget every image: the old lines are kept beside, as images.jsonl.previous.
@@ -208,8 +268,9 @@ def open_result(folder: Path) -> Result:
     """Read one result folder.
 
     Raises:
-        ResultsError: no manifest, a damaged one, or one of a version this release doesn't know; or it or its inputs
-            are, or hold, links out of the results folder.
+        DamagedError: its manifest is not as it was written.
+        ResultsError: no manifest, or one of a version this release doesn't know; or it or its inputs are, or hold,
+            links out of the results folder.
     """
     root = folder.parent.parent.parent
     check_links(root, folder)
@@ -222,25 +283,30 @@ def _opened(folder: Path) -> Result:
     path = folder / MANIFEST
     anew = f"remove the folder {folder} and run again"
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_document(path, _is_checked)
     except OSError as error:
         raise ResultsError(f"{path}: can't be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise ResultsError(f"{path}: damaged ({error}); {anew}") from error
-    if not isinstance(manifest, dict) or "schema_version" not in manifest:
-        raise ResultsError(f"{path}: not the manifest of a result; {anew}")
-    version = manifest["schema_version"]
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"{path}: damaged ({error}); {anew}") from error
+    version = manifest.get("schema_version")
+    if version is None:
+        raise DamagedError(f"{path}: not the manifest of a result; {anew}")
     if not known(version):
         raise ResultsError(
             f"{path}: results of format {version!r}, but this release reads format {SCHEMA}; "
             "read them with the release that wrote them, or run again"
         )
     try:
-        return Result(folder, Manifest.from_json(migrated(manifest)))
+        return Result(folder, Manifest.from_json(migrated(manifest)), checked=_is_checked(manifest))
     except KeyError as error:
-        raise ResultsError(f"{path}: damaged, without {error}; {anew}") from error
+        raise DamagedError(f"{path}: damaged, without {error}; {anew}") from error
     except (ValueError, TypeError, AttributeError) as error:
-        raise ResultsError(f"{path}: damaged ({error}); {anew}") from error
+        raise DamagedError(f"{path}: damaged ({error}); {anew}") from error
+
+
+def _is_checked(manifest: Mapping[str, Any]) -> bool:
+    version = manifest.get("schema_version")
+    return isinstance(version, int) and CHECKED <= version <= SCHEMA
 
 
 def all_results(root: Path) -> Iterator[Result]:
@@ -272,7 +338,7 @@ class Stored:
 
 
 def read_results(root: Path) -> Stored:
-    """The newest results of a folder; one that can't be read costs none of the others.
+    """The newest results of a folder, images and all; one that can't be read costs none of the others.
 
     A record that the method could not be loaded gives way to any result that has images.
 
@@ -281,7 +347,16 @@ def read_results(root: Path) -> Stored:
     """
 
     every = read_every_result(root)
-    return Stored(newest_of_rows(every.results), every.unreadable)
+    found, unreadable = [], list(every.unreadable)
+    for result in newest_of_rows(every.results):
+        try:
+            result.images  # noqa: B018 - reads them; an older result must not take the place of a damaged one
+            result.sets()
+        except ResultsError as error:
+            unreadable.append(str(error))
+        else:
+            found.append(result)
+    return Stored(found, unreadable)
 
 
 def newest_of_rows(results: Iterable[Result]) -> list[Result]:

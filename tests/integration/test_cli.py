@@ -269,7 +269,7 @@ def test_validate_tells_of_bad_card_and_failed_import(
 def test_manifest_says_where_the_numbers_come_from() -> None:
     assert main(["run", "--methods", "bicubic", "--limit", "1", "--no-report"]) == 0
     manifest = json.loads(next(Path("results").glob("*/*/*/manifest.json")).read_text())
-    assert manifest["schema_version"] == 2 and manifest["profile"]["name"] == "sparnet"
+    assert manifest["schema_version"] == 3 and manifest["profile"]["name"] == "sparnet"
     assert manifest["environment"]["packages"]["torch"] and manifest["environment"]["device"] == "cpu"
     assert manifest["data"]["count"] == 7 and len(manifest["data"]["hash"]) == 64
     assert manifest["metrics"]["psnr"]["version"] >= 1 and manifest["command"]

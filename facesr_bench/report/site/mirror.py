@@ -15,6 +15,7 @@ from facesr_bench.report.site.ownership import is_own
 from facesr_bench.report.site.pages import Pages
 from facesr_bench.report.site.places import without_places
 from facesr_bench.report.site.section import Section
+from facesr_bench.results.checks import sealed
 from facesr_bench.results.store import IMAGES, MANIFEST, SETS
 
 
@@ -72,9 +73,9 @@ def _published(source: Path) -> str:
     try:
         text = source.read_text(encoding="utf-8")
         if source.name != IMAGES:
-            return json.dumps(without_places(json.loads(text)), indent=2, ensure_ascii=False) + "\n"
+            return sealed(json.dumps(without_places(json.loads(text)), indent=2, ensure_ascii=False) + "\n")
         lines = (json.loads(line) for line in text.split("\n")[:-1] if line.strip())
-        return "".join(f"{json.dumps(_row(line), ensure_ascii=False)}\n" for line in lines)
+        return "".join(f"{sealed(json.dumps(_row(line), ensure_ascii=False))}\n" for line in lines)
     except (OSError, ValueError) as error:
         raise ResultsError(f"{source}: can't be read ({error})") from error
 

@@ -396,9 +396,7 @@ def test_values_of_a_whole_set_have_no_interval_and_no_value_per_image(tmp_path:
     values = {"a": {"psnr": 20.0}, "b": {"psnr": 21.0}}
     card = manifest(metrics={"psnr": PSNR, "fid": {**fid, "minimum_count": 100}}, total=2)
     result = write_result(tmp_path, card, scored(values))
-    (result.folder / "sets.json").write_text(
-        json.dumps({"fid": {"value": 12.5, "n": 2, "standard_error": 0.75, "version": 1}})
-    )
+    result.save_sets({"fid": {"value": 12.5, "n": 2, "standard_error": 0.75, "version": 1}})
     site.build(tmp_path)
     index, gallery = pages(tmp_path)
     assert "12.50 ± 0.75 (n = 2)" in index.text

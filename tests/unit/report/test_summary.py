@@ -209,7 +209,7 @@ def test_a_value_of_the_set_of_an_older_metric_version_is_not_shown(tmp_path: Pa
     fid = {**LPIPS, "title": "FID", "of": "set", "version": 2}
     result = write_result(tmp_path, manifest(metrics={"fid": fid}), scored({"a": {}, "b": {}}))
     for version, shown in ((1, {}), (2, {"fid": 30.0})):
-        write_json(result.folder / "sets.json", {"fid": {"value": 30.0, "n": 2, "version": version}})
+        result.save_sets({"fid": {"value": 30.0, "n": 2, "version": version}})
         [row] = summarise([result])
         assert row.means == shown
         assert list(row.reasons) == ([] if shown else ["fid"])

@@ -19,7 +19,6 @@ import pytest
 from rich.console import Console
 
 from facesr_bench.base.errors import ResultsError
-from facesr_bench.base.files import write_json
 from facesr_bench.report.citations import bibliography
 from facesr_bench.report.published import Source, read_anchors
 from facesr_bench.report.site import build
@@ -338,7 +337,7 @@ def test_columns_made_of_all_values_come_when_asked_for(tmp_path: Path) -> None:
     values = {i: {"psnr": 20.0 + n, key: 3.0 + n / 10} for n, i in enumerate(IDS)}
     card = manifest("m", metrics={"psnr": PSNR, key: nme, "fid": fid}, total=30)
     result = write_result(tmp_path, card, scored(values))
-    write_json(result.folder / "sets.json", {"fid": {"value": 31.25, "n": 30, "standard_error": 0.5, "version": 1}})
+    result.save_sets({"fid": {"value": 31.25, "n": 30, "standard_error": 0.5, "version": 1}})
     rows = summarise([result])
     assert rows[0].means["fid"] == 31.25
     plain, chosen = render(rows, "markdown"), render(rows, "markdown", Options(metrics=("nme:auc-10", "fid")))

@@ -1,0 +1,74 @@
+"""What a result still lacks: images without a number that was asked for, and what sets of images are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from facesr_bench.evaluation import set_metrics
+from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
+from facesr_bench.results.arrays import References
+from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.store import Result
+
+
+def missing(
+    result: Result,
+    metrics: Sequence[AnyMetric],
+    chosen: Sequence[str],
+    references: References,
+    *,
+    failures_too: bool,
+) -> dict[str, str]:
+    """Image id -> `run` (the method is needed) or `score` (its image is on disk), in the order of `chosen`.
+
+    Args:
+        chosen: ids of the images that the run is about.
+        references: what the metrics keep of the ground truth.
+        failures_too: whether images that the method has failed on are tried again.
+    """
+    rows = result.images
+    todo: dict[str, str] = {}
+    for image_id in chosen:
+        row = rows.get(image_id)
+        if row is None:
+            todo[image_id] = "run"
+        elif row.error is not None:
+            if failures_too:
+                todo[image_id] = "run"
+        elif any(_is_missing(result, row, metric) for metric in metrics):
+            todo[image_id] = _how(result, image_id)
+    for image_id in _without_features(result, metrics, references, complete=not todo):
+        todo.setdefault(image_id, _how(result, image_id))
+    return todo
+
+
+def _how(result: Result, image_id: str) -> str:
+    return "score" if result.sr_path(image_id).is_file() else "run"
+
+
+def _is_missing(result: Result, row: ImageRecord, metric: AnyMetric) -> bool:
+    known = metric.key in row.metrics or metric.key in row.reasons
+    if isinstance(metric, Unavailable):  # a set's reason is kept with the set
+        return metric.card.of == "image" and not known
+    if isinstance(metric, SetMetric):
+        known = known or result.features_path(metric.extractor, row.id).is_file()
+    version = row.versions.get(metric.key)
+    if known and version is None and metric.troubled():
+        return False
+    return not known or version != metric.card.version
+
+
+def _without_features(
+    result: Result, metrics: Sequence[AnyMetric], references: References, *, complete: bool
+) -> Iterator[str]:
+    """Images whose features a metric of the set is about to read, and can't: they are damaged, or gone.
+
+    A value that stands already is not made again, so that nothing is read for it.
+    """
+    rows = {row.id: row for row in result.images.values() if row.error is None}
+    for metric in metrics:
+        if not isinstance(metric, SetMetric) or (complete and set_metrics.is_current(result, metric, rows)):
+            continue
+        for image_id, row in rows.items():
+            if metric.key not in row.reasons and not set_metrics.has_features(result, metric, image_id, references):
+                yield image_id
