@@ -16,6 +16,7 @@ from facesr_bench.base.hashing import pixels_sha256
 from facesr_bench.images.files import Image8
 from facesr_bench.results.bundle.archive import MAX_TEXT, SUMS, Archive, write
 from facesr_bench.results.bundle.contents import PIXELS, claims, data_hash, sums_of, totals_of
+from facesr_bench.results.checks import CHECK, sealed
 from facesr_bench.results.record import ImageRecord, Manifest
 
 Contents = dict[str, bytes]
@@ -53,7 +54,9 @@ def pixels(data: bytes) -> Image8:
 def with_lines(files: Contents, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]], name: str) -> None:
     """Change the lines of a .jsonl."""
     lines = [json.loads(line) for line in files[name].splitlines()]
-    files[name] = "".join(f"{json.dumps(line)}\n" for line in change(lines)).encode()
+    kept = [(CHECK in line, {key: value for key, value in line.items() if key != CHECK}) for line in change(lines)]
+    text = [sealed(json.dumps(line)) if bears else json.dumps(line) for bears, line in kept]
+    files[name] = "".join(f"{line}\n" for line in text).encode()
 
 
 def claimed_anew(files: Contents, folder: str = "1") -> None:

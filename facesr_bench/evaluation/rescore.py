@@ -184,6 +184,9 @@ class Heard:
     def problem(self, job: Job, message: str) -> None:
         """What costs no number is no matter here."""
 
+    def mended(self, job: Job, message: str) -> None:
+        """Nothing lies here that was not written just now."""
+
     def failed(self, job: Job, message: str, details: str | None) -> None:
         """The method can't be loaded."""
         self.failure = message

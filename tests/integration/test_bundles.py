@@ -20,6 +20,7 @@ import facesr_bench
 from facesr_bench.cli import main
 from facesr_bench.images.files import read_image
 from facesr_bench.results.bundle.archive import Archive
+from facesr_bench.results.checks import sealed
 from facesr_bench.results.store import read_results
 from tests.bundle_tools import Contents, changed, claimed_anew, contents, pixels, put_picture, with_lines
 
@@ -81,14 +82,14 @@ class TestABundle:
         manifest = json.loads(path.read_text())
         manifest["command"] = f"facesr-bench run --methods {Path.home()}/mynet --out {root}"
         manifest["request"]["methods"] = ["/opt/somebody/mynet"]
-        path.write_text(json.dumps(manifest))
+        path.write_text(sealed(json.dumps(manifest)))
         lines = path.with_name("images.jsonl")
         failed = {
             "id": "t1-1",
             "error": f"{root}/demo-x8/x.png: can't be read; /srv/lab/a.png neither, ~/b, C:\\\\me\\\\c",
         }
         with lines.open("a") as stream:
-            stream.write(json.dumps(failed) + "\n")
+            stream.write(sealed(json.dumps(failed)) + "\n")
         assert main(["bundle", str(root / "demo-x8/bicubic"), "--out", str(tmp_path / "x.tar")]) == 0
         files = contents(tmp_path / "x.tar")
         assert b"demo-x8/x.png: can't be read; a.png neither, b, c" in files["1/images.jsonl"]

@@ -30,6 +30,7 @@ from facesr_bench.results.bundle.contents import (
     totals_of,
 )
 from facesr_bench.results.bundle.make import Decode
+from facesr_bench.results.checks import opened_array
 from facesr_bench.results.migrations import known, migrated
 from facesr_bench.results.record import LEVELS, ImageRecord, Manifest, problems
 
@@ -265,9 +266,9 @@ def feature_of(sent: Sent, extractor: str, image_id: str) -> NDArray[np.float32]
     Raises:
         ResultsError: it is no such file.
     """
-    data = sent.features(extractor, image_id)
     where = f"the features of {image_id} ({sent.name}, {extractor})"
     try:
+        data, _ = opened_array(sent.features(extractor, image_id))
         stream = io.BytesIO(data)
         version = np.lib.format.read_magic(stream)
         header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
