@@ -7,6 +7,7 @@ have no influence (Pillow's own `box` argument would let the kernel reach beyond
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +22,27 @@ Square = tuple[int, int, int]
 """left, top, side; px."""
 
 
+class Cut(NamedTuple):
+    """A face, cut out and at the protocol's HR size.
+
+    Attributes:
+        hr: HxWx3 uint8.
+        landmarks: Nx2 in px of `hr`, or None.
+        enlarged: by which factor its side was enlarged, as the card allows; None where it was not.
+    """
+
+    hr: Image8
+    landmarks: NDArray[np.float64] | None
+    enlarged: float | None = None
+
+
 def apply(
     sample_id: str,
     hr: Image8,
     landmarks: NDArray[np.float64] | None,
     box: Square | None,
     protocol: ProtocolCard,
-) -> tuple[Image8, NDArray[np.float64] | None]:
+) -> Cut:
     """Crop and resize one HR picture.
 
     Args:
@@ -41,33 +56,35 @@ def apply(
         The picture (hr_size x hr_size, or as cropped where the protocol has no hr_size), and the landmarks in it.
 
     Raises:
-        DataError: the picture is too small (nothing is enlarged to be ground truth) or not square, or what the rule
-            needs is missing.
+        DataError: the picture is too small (nothing is enlarged to be ground truth, beyond what the card allows) or not
+            square, or what the rule needs is missing.
     """
     if protocol.crop.rule == "ffhq":
         assert protocol.hr_size is not None  # the card's validator has seen to it
-        return ffhq.aligned(sample_id, hr, _required(sample_id, landmarks, protocol), protocol.hr_size)
+        return Cut(*ffhq.aligned(sample_id, hr, _required(sample_id, landmarks, protocol), protocol.hr_size))
     square = _square(sample_id, hr, landmarks, box, protocol)
     if square is not None:
         left, top, side = square
         hr = np.ascontiguousarray(hr[top : top + side, left : left + side])
         landmarks = None if landmarks is None else landmarks - (left, top)
     if protocol.hr_size is None:
-        return hr, landmarks
+        return Cut(hr, landmarks)
     height, width = hr.shape[:2]
     if height != width:
         raise DataError(
             f"{sample_id}: the picture is {width}x{height}, and protocol {protocol.name} takes square ones to "
             f"{protocol.hr_size}x{protocol.hr_size}; crop it to a square, or choose a protocol that does"
         )
-    if height < protocol.hr_size:
+    factor, allowed = protocol.hr_size / height, protocol.crop.enlarge_up_to
+    if factor > (allowed or 1):
+        limit = "" if allowed is None else f" by more than the {allowed:g} times that its card allows"
         raise DataError(
             f"{sample_id}: its face is {width}x{height} px, smaller than the {protocol.hr_size}x{protocol.hr_size} of "
-            f"protocol {protocol.name}; enlarged, it would be no ground truth (is this an LR picture?)"
+            f"protocol {protocol.name}{limit}; enlarged, it would be no ground truth (is this an LR picture?)"
         )
     if landmarks is not None:
-        landmarks = (landmarks + 0.5) * (protocol.hr_size / height) - 0.5
-    return resize(hr, (protocol.hr_size, protocol.hr_size)), landmarks
+        landmarks = (landmarks + 0.5) * factor - 0.5
+    return Cut(resize(hr, (protocol.hr_size, protocol.hr_size)), landmarks, factor if factor > 1 else None)
 
 
 def _square(

@@ -30,13 +30,13 @@ def prepare(sample_id: str, picture: Picture, protocol: ProtocolCard, degrade: D
     _check_pixels(sample_id, "LR", picture.lr)
     if picture.identity is not None and not isinstance(picture.identity, str):
         raise DataError(f"{sample_id}: its identity is {picture.identity!r}; a text or None is expected")
-    hr, landmarks = picture.hr, picture.landmarks
+    hr, landmarks, enlarged = picture.hr, picture.landmarks, None
     if protocol.source == "lr":
         hr = landmarks = None
     elif hr is None:
         raise DataError(f"{sample_id}: protocol {protocol.name} needs an HR image")
     else:
-        hr, landmarks = crops.apply(sample_id, hr, landmarks, picture.box, protocol)
+        hr, landmarks, enlarged = crops.apply(sample_id, hr, landmarks, picture.box, protocol)
     drawn = None
     if protocol.source == "hr":
         assert hr is not None and degrade is not None  # the card's validator, and the caller, have seen to it
@@ -53,7 +53,7 @@ def prepare(sample_id: str, picture: Picture, protocol: ProtocolCard, degrade: D
     else:
         lr = picture.lr
     _check_sizes(sample_id, lr, hr, protocol)
-    return Sample(sample_id, lr, hr, landmarks, picture.identity, protocol.aligned, drawn)
+    return Sample(sample_id, lr, hr, landmarks, picture.identity, protocol.aligned, drawn, enlarged=enlarged)
 
 
 def _check_drawn(sample_id: str, drawn: Any) -> None:

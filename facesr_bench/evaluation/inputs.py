@@ -95,6 +95,7 @@ class Source:
             lr_sha256=found,
             lr_expected=expected if expected != found else None,
             made_by=None if self.degradation is None else picture_libraries(),
+            enlarged=sample.enlarged,
         )
 
     def content_hash(self) -> str:
@@ -251,7 +252,10 @@ class Inputs:
             self._references.damaged.append(self._path("lr", image_id))
             return None
         landmarks = None if known.landmarks is None else np.array(known.landmarks, np.float64).reshape(-1, 2)
-        return Sample(image_id, lr, hr, landmarks, known.identity, self._protocol.aligned, known.degradation)
+        return Sample(
+            *(image_id, lr, hr, landmarks, known.identity, self._protocol.aligned, known.degradation),
+            enlarged=known.enlarged,
+        )
 
     def _path(self, part: str, image_id: str) -> Path:
         return self._folder / part / f"{file_name(image_id)}.png"

@@ -165,7 +165,8 @@ class Scorer:
             ResultsError: they can't be written.
         """
         sr, place = read_only(sr), place or Nowhere()
-        record = ImageRecord(prepared.sample.id, identity=prepared.sample.identity)
+        sample = prepared.sample
+        record = ImageRecord(sample.id, identity=sample.identity, enlarged=sample.enlarged)
         for metric in self.metrics:
             if isinstance(metric, Unavailable):
                 if metric.card.of == "image":  # a set's reason is kept with the set

@@ -190,11 +190,19 @@ class CropCard(_Card):
     size: int | None = Field(default=None, gt=0, description="side in px, for `centre`; not given: the shorter side")
     enlarge: float | None = Field(default=None, gt=0, description="side over the longer side of the landmark box")
     shift_up: float | None = Field(default=None, description="upward shift of the centre, in landmark box heights")
+    enlarge_up_to: float | None = Field(
+        default=None,
+        gt=1,
+        le=2,
+        description="how many times a face smaller than `hr_size` may be enlarged, counted and shown; not given: never",
+    )
 
     @model_validator(mode="after")
     def _has_its_numbers(self) -> CropCard:
         if self.rule == "landmarks" and (self.enlarge is None or self.shift_up is None):
             raise ValueError("rule `landmarks` needs `enlarge` and `shift_up`")
+        if self.rule == "ffhq" and self.enlarge_up_to is not None:
+            raise ValueError("rule `ffhq` turns and scales each face; `enlarge_up_to` is for the others")
         return self
 
 

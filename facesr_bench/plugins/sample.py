@@ -34,6 +34,7 @@ class Sample:
         identity: the person it shows, or None.
         degradation: what was drawn to make `lr` of `hr`, in types that JSON has; None where it was not made here.
         aligned: `ffhq` where the face lies as in FFHQ (the protocol says so).
+        enlarged: by which factor its face was enlarged to be HR, where the protocol's card allows it; or None.
         keep: where arrays that depend on this sample alone are kept between runs, or None.
     """
 
@@ -45,6 +46,7 @@ class Sample:
     aligned: Literal["none", "ffhq"] = "none"
     degradation: dict[str, Any] | None = None
     keep: Keep | None = None
+    enlarged: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("lr", "hr", "landmarks"):

@@ -34,6 +34,7 @@ class ImageRecord:
         identity: the person it shows, or None where the dataset does not say.
         alignments: what the face was placed by (`landmarks`, `dlib on HR`), by the names of metrics that look at
             faces; results of earlier releases don't say.
+        enlarged: by which factor the face was enlarged to be HR, where the protocol's card allows it; or None.
     """
 
     id: str
@@ -45,6 +46,7 @@ class ImageRecord:
     error: str | None = None
     identity: str | None = None
     alignments: dict[str, str] = field(default_factory=dict)
+    enlarged: float | None = None
 
     def to_json(self) -> str:
         """One line of images.jsonl, with its checksum.
@@ -66,6 +68,8 @@ class ImageRecord:
             data["undetected"] = self.undetected
         if self.alignments:
             data["alignments"] = self.alignments
+        if self.enlarged is not None:
+            data["enlarged"] = self.enlarged
         if self.ms is not None:
             data["ms"] = round(self.ms, 4)
         return sealed(json.dumps(data, allow_nan=False, ensure_ascii=False))

@@ -40,6 +40,7 @@ class SampleRecord:
         lr_expected: what the protocol says that hash is, where it is another: the picture was made by libraries that
             give other bits.
         made_by: those libraries, where LR was made of HR.
+        enlarged: by which factor its face was enlarged to be HR, or None.
     """
 
     id: str
@@ -49,6 +50,7 @@ class SampleRecord:
     lr_sha256: str | None = None
     lr_expected: str | None = None
     made_by: str | None = None
+    enlarged: float | None = None
 
     def to_json(self) -> str:
         """One line; a float is written so that the same float is read."""

@@ -40,6 +40,7 @@ class ResultSummary(Totals):
         costs: by the name of the column (`COSTS`); only what was measured, or reported.
         cost_marks: what must stand behind a cost, by the name of the column: `reported` where it was not measured here.
         people: image id -> the person it shows, of the images whose dataset says so.
+        enlarged: image id -> by which factor its face was enlarged to be HR, of those that were.
     """
 
     result: Result
@@ -52,6 +53,7 @@ class ResultSummary(Totals):
     costs: dict[str, float]
     cost_marks: dict[str, str]
     people: dict[str, str]
+    enlarged: dict[str, float]
 
     @property
     def n(self) -> int:
@@ -155,6 +157,9 @@ class ResultSummary(Totals):
             yield f"{held} of the {self.total} images of {self.protocol}"
         elif held > self.total:
             yield f"the data has {held} images, and {self.protocol} has {self.total}: another set"
+        if self.enlarged:
+            most = max(self.enlarged.values())
+            yield f"{len(self.enlarged)} of {self.n} faces were enlarged to be HR, by {most:.3g} times at most"
         if self.failures:
             first_id, first_error = self.failures[0]
             yield f"failed on {self.failed} of {self.n + self.failed} images; first {first_id}: {first_error}"
@@ -208,6 +213,7 @@ def _summarise_one(result: Result) -> ResultSummary:
         error=manifest.error,
         metrics=aligned(infos, [totals]),
         people={row.id: row.identity for row in good if row.identity is not None},
+        enlarged={row.id: row.enlarged for row in good if row.enlarged is not None},
         **{**_costs(result, good), **vars(totals)},
     )
 

@@ -76,3 +76,21 @@ def test_the_blind_one_is_used_by_a_protocol(dataset: Path) -> None:
     facesr_bench.run(methods=["bicubic"], protocols=[str(dataset)], out="again")
     for path in Path("again").glob("drawn-x4/**/lr/*.png"):
         np.testing.assert_array_equal(read_image(path), first[path.stem])
+
+
+def test_faces_that_a_card_lets_be_enlarged_are_counted_below_the_table(
+    dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = (dataset / "card.toml").read_text()
+    allowing = card.replace('rule = "none"', 'rule = "none", enlarge_up_to = 1.2')
+    allowing = allowing.replace("scale =", "hr_size = 36\nscale =")
+    (dataset / "card.toml").write_text(allowing)
+    command = ["run", "--methods", "nearest", "--protocols", str(dataset), "--no-report"]
+    assert main(command) == 0
+    assert main(["table"]) == 0
+    assert "2 of 2 faces were enlarged to be HR, by 1.12 times at most" in capsys.readouterr().out
+    assert main([*command[:2], "bicubic", *command[3:]]) == 0  # from the samples that are kept
+    assert "2 of 2 faces were enlarged" in capsys.readouterr().out
+    (dataset / "card.toml").write_text(allowing.replace("1.2", "1.1"))
+    assert main(command) == 1
+    assert "smaller than the 36x36" in capsys.readouterr().err
