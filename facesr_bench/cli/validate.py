@@ -5,20 +5,41 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from facesr_bench.base.options import options_of
 from facesr_bench.cli import FAILED, OK
+from facesr_bench.cli.options import add_option, typed
 from facesr_bench.cli.streams import make_console
+from facesr_bench.evaluation.request import RunRequest
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
-        "examples:\n  facesr-bench validate ./mynet\n  facesr-bench validate sparnet\n  facesr-bench validate lpips"
+        "examples:\n  facesr-bench validate ./mynet\n  facesr-bench validate sparnet\n  facesr-bench validate lpips\n"
+        "  facesr-bench validate images:restored/gfpgan --protocol helen-x8\n"
+        "  facesr-bench validate command:gfpgan.toml"
     )
     parser.add_argument("plugin", help="a plug-in's folder or name, with `:ARGUMENT` if it takes one")
     parser.add_argument(
         "--weights",
         help="the weights to check with: name or file, of a metric NAME=FILE (default: its own, or random ones)",
     )
+    parser.add_argument(
+        "--protocol", metavar="P", help="for finished pictures: whether there is one of each image of a protocol"
+    )
+    add_option(parser, options_of(RunRequest)["data"])
     parser.set_defaults(handler=validate)
+
+
+def _ids(arguments: argparse.Namespace) -> list[str] | None:
+    """The images of the protocol that was named, or None."""
+    from facesr_bench.data.protocols import catalogue, find_protocol
+    from facesr_bench.evaluation.inputs import open_source
+
+    if arguments.protocol is None:
+        return None
+    datasets = catalogue((arguments.protocol,))
+    _, card = find_protocol(arguments.protocol, datasets)
+    return list(open_source(card, typed(arguments, options_of(RunRequest)["data"]), datasets).items)
 
 
 def validate(arguments: argparse.Namespace) -> int:
@@ -28,19 +49,23 @@ def validate(arguments: argparse.Namespace) -> int:
     from facesr_bench.base.suggest import expanded
     from facesr_bench.evaluation import conformance
     from facesr_bench.plugins import registry
+    from facesr_bench.plugins.loading import CARD_FILE
 
     console = make_console(soft_wrap=True)
     spec = Spec.parse(arguments.plugin)
     folder = expanded(spec.name)
     plugin: registry.Plugin[Any]
+    if folder.is_dir() and not (folder / CARD_FILE).is_file():
+        registry.methods().find(arguments.plugin)  # which says how a folder of pictures is written
     if folder.is_dir():
         plugin = registry.read_plugin(conformance.kind_of(folder), folder.resolve(), "path")
     else:
         kinds = (registry.methods(), registry.metrics(), registry.datasets(), registry.degradations())
-        plugin = next((kind for kind in kinds if spec.name in kind.names()), kinds[0]).get(spec.name)
+        plugin = next((kind for kind in kinds if spec.name in kind.names()), kinds[0]).find(spec.name)
+    ids = _ids(arguments)
     console.print(f"{plugin.kind} [bold]{escape(plugin.name)}[/] in {escape(str(plugin.folder))}", highlight=False)
     failed = 0
-    for check in conformance.validate(plugin, arguments.weights, spec.argument):
+    for check in conformance.validate(plugin, arguments.weights, spec.argument, ids):
         if check.problem is None:
             console.print(f"  [green]ok[/]      {check.name}", highlight=False)
             if check.note:

@@ -99,7 +99,7 @@ def upscale(method: MethodBase, batch: Sequence[Loaded], protocol: str) -> list[
             outputs[i] = Output(None, error=f"output_size: {describe(error)}")
             continue
         seed = image_seed(method.card, protocol, loaded.id)
-        groups.setdefault(_group(method, image, i), []).append(_Given(i, Asked(loaded.id, image, size, seed)))
+        groups.setdefault(_group(method, image, i), []).append(_Given(i, Asked(loaded.id, image, size, seed), size))
     for group in groups.values():
         work = _ask if isinstance(method, PictureMethod) else _upscale_images
         outputs.update(zip((given.place for given in group), work(method, group), strict=True))  # type: ignore[arg-type]
@@ -108,10 +108,11 @@ def upscale(method: MethodBase, batch: Sequence[Loaded], protocol: str) -> list[
 
 @dataclass(frozen=True)
 class _Given:
-    """An image as the method gets it, and its place in the batch."""
+    """An image as the method gets it, its place in the batch, and the size to come."""
 
     place: int
     asked: Asked
+    size: tuple[int, int]
 
 
 def _group(method: MethodBase, image: Image8, place: int) -> tuple[int, ...]:
@@ -133,7 +134,7 @@ def _ask(method: PictureMethod, group: Sequence[_Given]) -> list[Output]:
         return [Output(None, error=describe(error)) for _ in group]
     if not isinstance(found, list) or len(found) != len(group):
         return [Output(None, error=f"{name} returned no list of {len(group)} pictures") for _ in group]
-    return [_checked_picture(name, given.asked.size, each) for given, each in zip(group, found, strict=True)]
+    return [_checked_picture(name, given.size, each) for given, each in zip(group, found, strict=True)]
 
 
 def _checked_picture(name: str, size: tuple[int, int], found: Finished) -> Output:
@@ -165,7 +166,7 @@ def _upscale_images(method: MethodBase, group: Sequence[_Given]) -> list[Output]
     except MethodError as error:
         return [Output(None, error=str(error)) for _ in group]
     arrays = sr.detach().permute(0, 2, 3, 1).cpu().numpy()
-    return [_checked(method, array, given.asked.size, ms) for array, given in zip(arrays, group, strict=True)]
+    return [_checked(method, array, given.size, ms) for array, given in zip(arrays, group, strict=True)]
 
 
 def _check_batch(method: MethodBase, sr: Tensor, count: int) -> None:

@@ -31,13 +31,13 @@ class Asked:
 
     Attributes:
         lr: what the card's `input` says, HxWx3 uint8.
-        size: height and width that its picture must have.
+        size: height and width that its picture must have; None: any.
         seed: what random numbers are to begin at; a card that says `deterministic = false` gets one image at a time.
     """
 
     id: str
     lr: Image8
-    size: tuple[int, int]
+    size: tuple[int, int] | None
     seed: int = 0
 
 
@@ -66,6 +66,10 @@ class PictureMethod(MethodBase):
         Raises:
             FaceSRBenchError: none of them can be had.
         """
+
+    def known_ids(self) -> list[str] | None:
+        """The images that it has pictures of, as far as their names say; None: it makes one of any image."""
+        return None
 
     def upscale(self, lr: Tensor) -> Tensor:
         """Never called by the engine.
@@ -160,18 +164,18 @@ class PictureFolder:
         except ResultsError as error:
             raise DataError(str(error)) from error
 
-    def read(self, image_id: str, size: tuple[int, int]) -> Image8:
+    def read(self, image_id: str, size: tuple[int, int] | None) -> Image8:
         """The picture of one image.
 
         Args:
-            size: height and width that it must have.
+            size: height and width that it must have; None: any.
 
         Raises:
             DataError: missing, ambiguous, unreadable, or of another size.
         """
         path = self.path(image_id)
         picture = read_image(path)
-        if picture.shape[:2] != size:
+        if size is not None and picture.shape[:2] != size:
             found, expected = (f"{width}x{height}" for height, width in (picture.shape[:2], size))
             raise DataError(f"{path} is {found} px; expected {expected}")
         return picture

@@ -93,6 +93,11 @@ class Method(PictureMethod):
         self._folder = opened.folder
         _ = self._folder.files
 
+    def known_ids(self) -> list[str]:
+        """As the files are called."""
+        assert self._folder is not None  # load comes first
+        return sorted(self._folder.files)
+
     def finished(self, asked: Sequence[Asked]) -> list[Finished]:
         """The pictures as they lie there."""
         return [self._read(each) for each in asked]

@@ -240,7 +240,7 @@ def test_builtin_methods_validate(capsys: pytest.CaptureFixture[str], method: st
         ("dtype", NEAREST + ".double()", "dtype"),
         ("random", NEAREST + " * torch.rand(1)", "determinism"),
         ("batchnorm", "lr = lr - lr.mean() + 0.5\n" + NEAREST + ".clamp(0, 1)", "batch invariance"),
-        ("inplace", "lr.mul_(0.5)\n" + NEAREST, "upscale: upscale changed its input"),
+        ("inplace", "lr.mul_(0.5)\n" + NEAREST, "input kept: upscale changed its input"),
         ("grad", NEAREST + ".requires_grad_()", "no gradient"),
         ("even", "assert lr.shape[-1] % 2 == 0\n" + NEAREST, "odd sizes"),
         ("raises", "raise RuntimeError('boom')", "upscale: RuntimeError: boom"),

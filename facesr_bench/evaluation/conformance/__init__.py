@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,16 @@ def kind_of(folder: Path) -> Kind:
     raise PluginError(f"{folder}: none of method.py, dataset.py, metric.py and degradation.py is in it")
 
 
-def validate(plugin: Plugin[Any], weights: str | None = None, argument: str | None = None) -> Iterator[Check]:
+def validate(
+    plugin: Plugin[Any], weights: str | None = None, argument: str | None = None, ids: Sequence[str] | None = None
+) -> Iterator[Check]:
     """Run every check of a plug-in, in an order where a failure explains the ones after it.
 
     Args:
         weights: which to use, by name or file (of a metric `NAME=FILE`); None: the default, or random ones where it
             is not on this machine.
         argument: what follows the colon, for plug-ins that take one.
+        ids: of images that a method of finished pictures is to have some of.
     """
     if plugin.card is None:
         yield Check("card", str(plugin.error))
@@ -55,7 +58,7 @@ def validate(plugin: Plugin[Any], weights: str | None = None, argument: str | No
     problem = None if issubclass(cls, base) else f"class {cls.__name__} must derive from facesr_bench.{base.__name__}"
     yield Check("class", problem)
     if problem is None:
-        yield from _checks_of_kind(plugin, cls, weights, argument)
+        yield from _checks_of_kind(plugin, cls, weights, argument, ids)
 
 
 def _base(plugin: Plugin[Any]) -> type[Any]:
@@ -70,11 +73,13 @@ def _base(plugin: Plugin[Any]) -> type[Any]:
     return bases[plugin.kind]
 
 
-def _checks_of_kind(plugin: Plugin[Any], cls: type[Any], weights: str | None, argument: str | None) -> Iterator[Check]:
+def _checks_of_kind(
+    plugin: Plugin[Any], cls: type[Any], weights: str | None, argument: str | None, ids: Sequence[str] | None
+) -> Iterator[Check]:
     if plugin.kind == "method":
         from facesr_bench.evaluation.conformance.methods import check_method
 
-        yield from check_method(plugin, cls, weights, argument)
+        yield from check_method(plugin, cls, weights, argument, ids)
     elif plugin.kind == "metric":
         from facesr_bench.evaluation.conformance.metrics import check_metric
 

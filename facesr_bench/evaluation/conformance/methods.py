@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base.errors import FaceSRBenchError, WeightsError
 from facesr_bench.evaluation.conformance.checks import Check, all_of, faces, made
+from facesr_bench.evaluation.conformance.pictures import check_pictures
+from facesr_bench.evaluation.seeding import seeded
 from facesr_bench.plugins.cards import MethodCard
 from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
+from facesr_bench.plugins.pictures import PictureMethod
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import MethodSpec
 from facesr_bench.weights import resolve_method
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 BATCH_TOLERANCE = 1e-5
 _TRY_SCALES = (8, 4, 2, 1)
+_SEEDS = (11, 1_000_003)
+"""Where random numbers begin: of another seed nothing may depend that its card doesn't say."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class _Ready:
     Attributes:
         inputs: three pictures; size: height and width expected of what is made of them.
         sr: what was made of them; carries_gradient: whether it could be trained through.
+        changed: it wrote into its input.
     """
 
     method: MethodBase
@@ -37,12 +43,21 @@ class _Ready:
     size: tuple[int, int]
     sr: Tensor
     carries_gradient: bool
+    changed: bool
 
 
 def check_method(
-    plugin: Plugin[MethodCard], cls: type[Any], weights: str | None, argument: str | None
+    plugin: Plugin[MethodCard],
+    cls: type[Any],
+    weights: str | None,
+    argument: str | None,
+    ids: Sequence[str] | None = None,
 ) -> Iterator[Check]:
-    """Load it, let it upscale three pictures, and look at what comes out."""
+    """Load it, let it upscale three pictures, and look at what comes out.
+
+    Args:
+        ids: of images that a method of finished pictures is to have some of.
+    """
     with TemporaryDirectory(prefix="facesr-bench-") as folder:
         note, path = "", None
         try:
@@ -56,6 +71,9 @@ def check_method(
         check, method = made("load", lambda: _loaded(cls, context))
     yield Check(check.name, check.problem, check.details, note if check.problem is None else "")
     if method is None:
+        return
+    if isinstance(method, PictureMethod):
+        yield from check_pictures(method, opened, ids)
         return
     check, ready = made("upscale", lambda: _upscaled(method))
     yield check
@@ -101,12 +119,33 @@ def _upscaled(method: MethodBase) -> _Ready | str:
     side = _side(method)
     inputs = method.batch([method.given(picture) for picture in faces(side, 3)])
     kept = inputs.clone()
-    sr: Any = method.upscale(inputs)
+    with method.world, seeded(_SEEDS[0], method.device):
+        sr: Any = method.upscale(inputs)
     if not torch.is_tensor(sr):
         return f"upscale returned a {type(sr).__name__}; expected a torch.Tensor"
-    if not torch.equal(kept, inputs):
-        return "upscale changed its input in place; clone it first"
-    return _Ready(method, inputs, method.output_size(side, side), sr.detach(), sr.requires_grad)
+    changed = not torch.equal(kept, inputs)
+    return _Ready(method, kept, method.output_size(side, side), sr.detach(), sr.requires_grad, changed)
+
+
+def _again(ready: _Ready, seed: int) -> Tensor:
+    """What it makes of the same pictures where random numbers begin at a seed; one by one where its card says it draws.
+
+    Each picture's seed is its own, as in a run.
+    """
+    import torch
+
+    if ready.method.card.deterministic:
+        return _once(ready, ready.inputs, seed)
+    return torch.cat([_once(ready, ready.inputs[i : i + 1], seed + i) for i in range(len(ready.inputs))])
+
+
+def _once(ready: _Ready, inputs: Tensor, seed: int) -> Tensor:
+    with ready.method.world, seeded(seed, ready.method.device):
+        return ready.method.upscale(inputs.clone()).detach()
+
+
+def _input_kept(ready: _Ready) -> str | None:
+    return "upscale changed its input in place; clone it first" if ready.changed else None
 
 
 def _shape(ready: _Ready) -> str | None:
@@ -131,18 +170,23 @@ def _range(ready: _Ready) -> str | None:
 
 
 def _determinism(ready: _Ready) -> str | None:
-    difference = float((ready.method.upscale(ready.inputs).detach() - ready.sr).abs().max())
-    if difference == 0:
+    first, second = _again(ready, _SEEDS[0]), _again(ready, _SEEDS[0])
+    if difference := float((first - second).abs().max()):
+        return f"the same input and seed gave another output (difference {difference:.2g}); what does it depend on?"
+    if not ready.method.card.deterministic:
         return None
-    what = f"the same input gave another output (difference {difference:.2g})"
-    return f"{what}; seed it, and call .eval() on the network"
+    if difference := float((_again(ready, _SEEDS[1]) - first).abs().max()):
+        what = f"the same input gave another output with another seed (difference {difference:.2g})"
+        return f"{what}: call .eval() on the network, or say deterministic = false and seed = 0 in the card"
+    return None
 
 
 def _batch_invariance(ready: _Ready) -> str | None:
     import torch
 
-    singles = [ready.method.upscale(ready.inputs[i : i + 1]).detach() for i in range(len(ready.inputs))]
-    difference = float((torch.cat(singles) - ready.sr).abs().max())
+    last = len(ready.inputs) - 1  # in another order, which must not matter
+    singles = [_once(ready, ready.inputs[i : i + 1], _SEEDS[0] + i) for i in range(last, -1, -1)]
+    difference = float((torch.cat(singles[::-1]) - _again(ready, _SEEDS[0])).abs().max())
     if difference <= BATCH_TOLERANCE:
         return None
     what = f"one by one, images differ by {difference:.2g} from the same in a batch (at most {BATCH_TOLERANCE:g})"
@@ -158,7 +202,8 @@ def _odd_sizes(ready: _Ready) -> str | None:
     method = ready.method
     try:
         expected = method.output_size(height, width)
-        output = method.upscale(method.batch([method.given(faces(32, 1)[0][:height, :width])]))
+        with method.world, seeded(_SEEDS[0], method.device):
+            output = method.upscale(method.batch([method.given(faces(32, 1)[0][:height, :width])]))
     except (FaceSRBenchError, ValueError):
         return None  # refused clearly
     except Exception as error:
@@ -172,6 +217,7 @@ _CHECKS = {
     "shape": _shape,
     "dtype": _dtype,
     "range": _range,
+    "input kept": _input_kept,
     "determinism": _determinism,
     "batch invariance": _batch_invariance,
     "no gradient": _no_gradient,
