@@ -25,6 +25,7 @@ NAMES = {
     "tradeoff": "distortion against perception, a point per method, its area by parameters",
     "curve": "cumulative error curves of landmarks, with the area under them",
     "parallel": "all metrics at once, up is better",
+    "attention": "where a method with attention looked: its units side by side, over the faces",
     "training": "validation PSNR and losses of a training, from its log.jsonl",
     "heatmap": "where on the face each method is wrong, averaged over the set",
 }
@@ -36,6 +37,7 @@ examples:
   facesr-bench figure comparison --images 2988554491_2 --methods bicubic,sparnet --zoom 30,40,64,32
   facesr-bench figure tradeoff --protocols helen-x8 --y lpips --format pdf
   facesr-bench figure curve --metrics nme-dlib --format csv
+  facesr-bench figure attention --images astronaut --units 1,4,8,12,16 --out attention.png
   facesr-bench figure training --log runs/mynet/log.jsonl --out mynet.svg
   facesr-bench figure distribution --metrics psnr,lpips --kind ecdf --out spread.svg"""
 
@@ -49,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: NAME.pdf here")
     parser.add_argument(
-        "--images", action="append", metavar="A,B", help="comparison: ids (default: three at quartiles)"
+        "--images", action="append", metavar="A,B", help="comparison, attention: ids (default: three at quartiles; two)"
     )
     parser.add_argument(
         "--zoom",
@@ -62,6 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", choices=("violin", "ecdf"), default="violin", help="distribution (default: violin)")
     parser.add_argument("--x", metavar="METRIC", help="tradeoff (default: the lead of fidelity, psnr)")
     parser.add_argument("--y", metavar="METRIC", help="tradeoff (default: the lead of perception, lpips)")
+    parser.add_argument("--units", metavar="1,8,16", help="attention: its units (default: six, evenly spaced)")
     parser.add_argument(
         "--log",
         action="append",
@@ -118,21 +121,18 @@ def _group(stored: Stored) -> Group:
 
 
 def _draw(arguments: argparse.Namespace, group: Group) -> Figure:
-    from facesr_bench.base.grammar import split_list
-    from facesr_bench.report.figures import curves, grid, plots
+    from facesr_bench.report.figures import curves, plots
 
-    wanted = selection(arguments)
-    metrics, methods = wanted.metrics, wanted.methods
-    name = arguments.name
-    if metrics and name in {"tradeoff", "heatmap"}:
-        instead = "choose with --x and --y" if name == "tradeoff" else "it is of the error of luma"
-        raise FaceSRBenchError(f"a {name} has no --metrics: {instead}")
-    if name == "comparison":
-        images = split_list(arguments.images or [])
-        zoom = _zoom(arguments.zoom)
-        return grid.comparison(group, images, methods, zoom=zoom, metrics=metrics)
-    if name == "heatmap":
-        return grid.heatmap(group, methods)
+    metrics, name = selection(arguments).metrics, arguments.name
+    instead = {
+        "tradeoff": "choose with --x and --y",
+        "heatmap": "it is of the error of luma",
+        "attention": "it is of no metric",
+    }.get(name)
+    if metrics and instead:
+        raise FaceSRBenchError(f"figure {name} has no --metrics: {instead}")
+    if name in {"comparison", "heatmap", "attention"}:
+        return _of_pictures(arguments, group)
     if name == "distribution":
         return plots.distribution(group, metrics, kind=arguments.kind)
     if name == "tradeoff":
@@ -140,6 +140,25 @@ def _draw(arguments: argparse.Namespace, group: Group) -> Figure:
     if name == "curve":
         return curves.curve(group, _one_metric(arguments), limit=arguments.limit)
     return plots.parallel(group, metrics)
+
+
+def _of_pictures(arguments: argparse.Namespace, group: Group) -> Figure:
+    from facesr_bench.base.grammar import split_list
+    from facesr_bench.report.figures import attention, grid
+
+    wanted, images = selection(arguments), split_list(arguments.images or [])
+    if arguments.name == "attention":
+        return attention.attention(group, images, _units(arguments.units), wanted.methods)
+    if arguments.name == "heatmap":
+        return grid.heatmap(group, wanted.methods)
+    return grid.comparison(group, images, wanted.methods, zoom=_zoom(arguments.zoom), metrics=wanted.metrics)
+
+
+def _units(text: str | None) -> list[int]:
+    try:
+        return [int(part) for part in (text or "").split(",") if part.strip()]
+    except ValueError:
+        raise FaceSRBenchError(f"--units {text}: give numbers from 1, such as 1,8,16") from None
 
 
 def _one_metric(arguments: argparse.Namespace) -> str | None:

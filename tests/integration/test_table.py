@@ -102,7 +102,7 @@ def test_figure_takes_its_format_from_the_file(results: Path, tmp_path: Path) ->
         (["tradeoff"], "known: psnr, ssim"),
         (["curve"], "an error curve needs a metric with lower values better"),
         (["heatmap", "--profile", "sfmnet"], "known: sparnet"),
-        (["heatmap", "--metrics", "psnr"], "a heatmap has no --metrics"),
+        (["heatmap", "--metrics", "psnr"], "figure heatmap has no --metrics"),
         (["tradeoff", "--metrics", "psnr"], "choose with --x and --y"),
         (["curve", "--metrics", "psnr,ssim"], "a curve is of one metric"),
         (["parallel", "--out", "a.gif"], "known: pdf, png, svg"),
