@@ -72,7 +72,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="training: log.jsonl, once for each stage in order",
     )
-    parser.add_argument("--limit", type=float, help="curve: the largest error drawn (default: that of the metric)")
+    parser.add_argument(
+        "--largest", type=float, metavar="X", help="curve: the largest error drawn (default: that of the metric)"
+    )
     parser.set_defaults(handler=figure)
 
 
@@ -84,7 +86,7 @@ def figure(arguments: argparse.Namespace) -> int:
     if arguments.name == "training":
         return _training(arguments, out, form)
     stored = select(selection(arguments))
-    group = _group(stored)
+    group = _group(stored, selection(arguments).results)
     if form == "csv":
         _write_curve(arguments, group, out)
     else:
@@ -109,11 +111,13 @@ def _training(arguments: argparse.Namespace, out: Path, form: str) -> int:
     return 0
 
 
-def _group(stored: Stored) -> Group:
+def _group(stored: Stored, folder: Path) -> Group:
+    """The one group chosen; methods look as they do in any other figure of the folder."""
     from facesr_bench.results.leaderboard import groups
+    from facesr_bench.results.store import read_results
     from facesr_bench.results.summary import summarise
 
-    found = groups(summarise(stored.results))
+    found = groups(summarise(stored.results), (result.label for result in read_results(folder).results))
     if len(found) > 1:
         lines = "\n".join(f"  --protocols {group.protocol} --profile {group.profile}" for group in found)
         raise ResultsError(f"a figure shows one protocol and profile; choose:\n{lines}")
@@ -138,7 +142,7 @@ def _draw(arguments: argparse.Namespace, group: Group) -> Figure:
     if name == "tradeoff":
         return plots.tradeoff(group, arguments.x, arguments.y)
     if name == "curve":
-        return curves.curve(group, _one_metric(arguments), limit=arguments.limit)
+        return curves.curve(group, _one_metric(arguments), limit=arguments.largest)
     return plots.parallel(group, metrics)
 
 
@@ -173,7 +177,7 @@ def _write_curve(arguments: argparse.Namespace, group: Group, out: Path) -> None
 
     if arguments.name != "curve":
         raise FaceSRBenchError("only `figure curve` has csv; the numbers behind the others are in `table --format csv`")
-    text = curve_table(group, _one_metric(arguments), limit=arguments.limit)
+    text = curve_table(group, _one_metric(arguments), limit=arguments.largest)
     write_text(out, text)
 
 

@@ -24,8 +24,8 @@ EXAMPLES = """examples:
   facesr-bench run --methods sparnet@official,./mynet --protocols helen-dic-x8 --data helen-dic-x8=~/data/Helen_DIC
       the authors' weights against your own plug-in folder
 
-The same command again computes only what is missing. Exit status: 0 all well, 1 something failed (finished work is
-kept), 2 nothing could be run."""
+The same command again computes only what is missing. Exit status: 0 all well, 1 something failed or a
+metric of --metrics has no number (finished work is kept), 2 nothing could be run."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         notes.print("nothing to compute: every result asked for is already there (--resume never computes anew)")
     for text in report.mended[:20]:
         notes.print(f"[bold yellow]mended[/] {escape(text)}", highlight=False)
+    for line in report.without_number:
+        notes.print(f"[bold red]no number[/] {escape(line)}", highlight=False)
     for problem in report.problems[:20]:
         notes.print(f"[bold red]failed[/] {escape(problem)}", highlight=False)
     if len(report.problems) > 20:
@@ -67,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         stored = read_results(options.out)
         notes.print(f"page: {escape(str(build(options.out, stored=stored)))}")
         unreadable = say_unreadable(stored)
-    return FAILED if report.problems or unreadable else OK
+    return FAILED if report.problems or report.without_number or unreadable else OK
 
 
 class _Bar:

@@ -82,6 +82,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="BibTeX of the methods and data, into FILE or behind the table; LaTeX rows then \\cite it",
     )
+    parser.add_argument(
+        "--costs",
+        action="append",
+        metavar="A,B",
+        help="only these columns of cost (parameters, flops, peak_memory, ms_per_image), or none; not of a csv",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table here (default: print it)")
     parser.set_defaults(handler=table)
 
@@ -135,9 +141,11 @@ def _check(kind: str, wanted: Sequence[str], known: Iterable[str], folder: Path)
 
 
 def table(arguments: argparse.Namespace) -> int:
+    from facesr_bench.base.grammar import split_list
     from facesr_bench.report.citations import bibliography
     from facesr_bench.report.published import read_anchors
     from facesr_bench.report.tables.render import Options, render
+    from facesr_bench.report.tables.sheet import chosen_costs
     from facesr_bench.results.leaderboard import groups
     from facesr_bench.results.summary import summarise
 
@@ -157,6 +165,7 @@ def table(arguments: argparse.Namespace) -> int:
         intervals=arguments.intervals,
         significance=arguments.significance,
         published=arguments.with_published,
+        costs=None if arguments.costs is None else chosen_costs(split_list(arguments.costs)),
         cite=references.cite if references else {},
     )
     text = render(rows, arguments.format, options)

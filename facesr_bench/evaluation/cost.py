@@ -18,13 +18,14 @@ def load_measured(method: MethodBase, protocol: ProtocolCard) -> dict[str, Any]:
       as `torch.utils.flop_counter` sees them; None for a method that has none of them in torch (interpolation, ONNX).
     - `peak_memory`: bytes that torch held on the GPU at most, weights included, beyond what it held before; None on a
       CPU, where torch can't say.
-    - `image`: the output's side in px, or None where the protocol's images have no common size; then nothing else is
-      measured.
+    - `parameters`: of the networks in torch that the method holds; None for one that holds none.
+    - `image`: the output's side in px, or None where the protocol's images have no common size; then neither operations
+      nor memory are measured.
 
     Errors on that image are ignored here; they surface on the first real image.
 
     Returns:
-        For the `method.cost` of a manifest: `image`, `flops`, `peak_memory`; each may be None.
+        For the `method.cost` of a manifest: `image`, `flops`, `peak_memory`, `parameters`; each may be None.
 
     Raises:
         Exception: whatever `method.load` raises.
@@ -39,7 +40,8 @@ def load_measured(method: MethodBase, protocol: ProtocolCard) -> dict[str, Any]:
         before = torch.cuda.memory_allocated(device)
     with method.world:
         method.load()
-    cost: dict[str, Any] = {"image": _output_side(method, protocol), "flops": None, "peak_memory": None}
+    side, count = _output_side(method, protocol), parameters_of(method)
+    cost: dict[str, Any] = {"image": side, "flops": None, "peak_memory": None, "parameters": count}
     if cost["image"] is None:
         return cost
     try:
@@ -51,6 +53,15 @@ def load_measured(method: MethodBase, protocol: ProtocolCard) -> dict[str, Any]:
         torch.cuda.synchronize(device)
         cost["peak_memory"] = torch.cuda.max_memory_allocated(device) - before
     return cost
+
+
+def parameters_of(method: MethodBase) -> int | None:
+    """The parameters of the networks that are attributes of a method, each tensor counted once; None without any."""
+    import torch
+
+    networks = [value for value in vars(method).values() if isinstance(value, torch.nn.Module)]
+    tensors = {id(tensor): tensor.numel() for network in networks for tensor in network.parameters()}
+    return sum(tensors.values()) or None
 
 
 def _output_side(method: MethodBase, protocol: ProtocolCard) -> int | None:

@@ -201,6 +201,7 @@ class RunOutcome:
         mended: one line per damaged file of results that was computed anew.
         metrics: the columns that were asked for, by protocol; none where the protocol could not be run.
         not_run: why a protocol could not be run at all, by its name.
+        without_number: one line per metric that was asked for by name and has no number of some method at all.
     """
 
     methods: tuple[str, ...] = ()
@@ -210,6 +211,7 @@ class RunOutcome:
     mended: list[str] = field(default_factory=list)
     metrics: dict[str, tuple[str, ...]] = field(default_factory=dict)
     not_run: dict[str, str] = field(default_factory=dict)
+    without_number: list[str] = field(default_factory=list)
 
 
 class Progress:

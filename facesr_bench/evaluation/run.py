@@ -40,6 +40,7 @@ from facesr_bench.plugins.spec import check_labels, parse_method
 from facesr_bench.results import lr
 from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.samples import SampleRecord, Samples
+from facesr_bench.results.summary import summarise
 
 
 def run(
@@ -70,7 +71,23 @@ def run(
             except FaceSRBenchError as error:
                 outcome.problems.append(f"{protocol}: {error}")
                 outcome.not_run[protocol] = str(error)
+    if options.metrics:
+        outcome.without_number = _without_number(outcome)
     return outcome
+
+
+def _without_number(outcome: RunOutcome) -> list[str]:
+    """What of the columns asked for came out empty: a line for each protocol, column and reason."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for row in summarise(outcome.results):
+        empty = [name for name in outcome.metrics.get(row.protocol, ()) if name not in row.means]
+        for name in empty if row.error is None and row.n else ():
+            reason = next(iter(row.reasons.get(name, {})), "not computed in this run")
+            found.setdefault((row.protocol, name, reason), []).append(row.label)
+    return [
+        f"{protocol}: {name} has no number ({', '.join(labels)}): {reason}"
+        for (protocol, name, reason), labels in found.items()
+    ]
 
 
 def _anchored(options: RunRequest) -> RunRequest:

@@ -326,4 +326,13 @@ def open_detector(name: str) -> FaceDetector:
     files = {"scrfd": ScrfdDetector, "yunet": YunetDetector}
     if name not in files:
         raise MetricError(unknown("face detector", name, [*files, "dlib"]))
-    return files[name](require(name))
+    try:
+        path = require(name)
+    except WeightsError as error:
+        raise WeightsError(f"{error}\n{OFFLINE}") from error
+    return files[name](path)
+
+
+OFFLINE = """  or find faces without any download, by dlib's detector (pip install 'facesr-bench[dlib]'): a profile of
+  yours, --profile ./FILE.toml, with a table [faces] in it that says detector = "dlib" (docs/metrics.md)"""
+"""What else there is where a detector's file is missing."""

@@ -53,6 +53,7 @@ class Group:
     Attributes:
         n: images that the ranked rows share.
         total: images of the full set.
+        among: labels of all results that are known beside these: what looks of methods are dealt out to.
     """
 
     protocol: str
@@ -61,6 +62,7 @@ class Group:
     metrics: tuple[MetricInfo, ...]
     n: int
     total: int
+    among: frozenset[str] = frozenset()
 
     @property
     def size(self) -> str:
@@ -103,21 +105,27 @@ class Group:
                 yield f"{info.title}: faces placed by {row.alignment_in_words(info.name)}"
 
 
-def groups(rows: Iterable[ResultSummary]) -> list[Group]:
-    """The results by (protocol, profile), in the order first seen, ranked: best first by their first metric."""
+def groups(rows: Iterable[ResultSummary], among: Iterable[str] = ()) -> list[Group]:
+    """The results by (protocol, profile), in the order first seen, ranked: best first by their first metric.
+
+    Args:
+        among: labels of results that are known beside these, such as others of the folder.
+    """
     members: dict[tuple[str, str], list[ResultSummary]] = {}
+    labels = set(among)
     for row in rows:
         members.setdefault((row.protocol, row.profile), []).append(row)
-    return [_group(protocol, profile, found) for (protocol, profile), found in members.items()]
+        labels.add(row.label)
+    return [_group(protocol, profile, found, frozenset(labels)) for (protocol, profile), found in members.items()]
 
 
-def _group(protocol: str, profile: str, rows: Sequence[ResultSummary]) -> Group:
+def _group(protocol: str, profile: str, rows: Sequence[ResultSummary], among: frozenset[str]) -> Group:
     infos = aligned({name: info for row in rows for name, info in row.metrics.items()}, rows)
     metrics = tuple(infos[name] for name in ordered_metrics(infos.values()))
     ranked = _with_places([_explained(row, metrics) for row in _compared(rows)], metrics)
     largest = max(ranked, key=lambda row: (row.comparable, row.n))
     ordered = tuple(sorted(ranked, key=lambda row: _order(row, metrics)))
-    return Group(protocol, profile, ordered, metrics, largest.n, largest.total)
+    return Group(protocol, profile, ordered, metrics, largest.n, largest.total, among)
 
 
 _K = TypeVar("_K")

@@ -190,11 +190,16 @@ class PaperRecord(Part):
 
 
 class CostRecord(Part):
-    """What one image costs: its side in px, floating-point operations, bytes on the GPU; None where not measured."""
+    """What one image costs: its side in px, floating-point operations, bytes on the GPU; None where not measured.
+
+    Attributes:
+        parameters: of the networks that were loaded; a card's own word goes before it.
+    """
 
     image: int | None = None
     flops: int | None = None
     peak_memory: int | None = None
+    parameters: int | None = None
 
 
 class MethodRecord(Part):

@@ -94,6 +94,15 @@ class ResultSummary(Totals):
         return self.result.manifest.environment.device
 
     @property
+    def machine(self) -> str:
+        """Where it ran last, in words: `cpu with 2 threads, Linux`."""
+        environment = self.result.manifest.environment
+        threads = environment.threads
+        with_threads = f" with {threads} thread{'' if threads == 1 else 's'}" if threads else ""
+        system = environment.platform.partition("-")[0]
+        return f"{environment.device or 'unknown device'}{with_threads}, {system}".rstrip(", ")
+
+    @property
     def fingerprint(self) -> str:
         return self.result.manifest.fingerprint
 
@@ -222,7 +231,9 @@ def _costs(result: Result, images: Sequence[ImageRecord]) -> dict[str, dict[str,
     """`costs` and `cost_marks`: the time was measured with each image, the rest when the method was loaded."""
     method = result.manifest.method
     times = [row.ms for row in images if row.ms is not None]
-    measured = {"parameters": method.parameters, **method.cost.model_dump()}
+    measured = method.cost.model_dump()
+    if method.parameters is not None:
+        measured["parameters"] = method.parameters
     measured[TIME] = statistics.median(times) if times else method.reported_ms
     mark = f"with {method.time_includes}" if method.time_includes else ""
     if not times:

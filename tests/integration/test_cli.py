@@ -9,7 +9,9 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 import facesr_bench
@@ -139,6 +141,22 @@ def test_result_that_cannot_be_read_hides_no_failure(
     captured = capsys.readouterr()
     assert "not today" in captured.err and "format 99" in captured.err and "nearest" in captured.out
     assert "1 result can't be read and is left out:" in captured.err and "page: " in captured.err
+
+
+def test_a_metric_asked_for_by_name_without_any_number_is_exit_1_in_run_as_in_score(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, astronaut: NDArray[np.uint8]
+) -> None:
+    monkeypatch.setenv("FACESR_BENCH_CACHE", str(tmp_path / "none"))
+    command = ["run", "--methods", "bicubic,nearest", "--limit", "1", "--no-report"]
+    for _ in ("computed", "nothing to compute"):
+        assert main([*command, "--metrics", "psnr,lpips"]) == 1
+        error = capsys.readouterr().err
+        assert "no number demo-x8: lpips has no number (bicubic, nearest): " in error and "lpips-alex" in error
+    assert main([*command, "--metrics", "psnr"]) == 0
+    assert main(command) == 0, "the protocol's own metrics were not asked for by name: their reasons are notes"
+    assert "no number" not in capsys.readouterr().err
+    Image.fromarray(astronaut).save(tmp_path / "a.png")
+    assert main(["score", "--sr", str(tmp_path), "--hr", str(tmp_path), "--metrics", "lpips"]) == 1
 
 
 def test_a_damaged_manifest_costs_no_other_result(capsys: pytest.CaptureFixture[str]) -> None:

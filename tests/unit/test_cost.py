@@ -12,7 +12,7 @@ from facesr_bench.base.errors import WeightsError
 from facesr_bench.data.protocols import find_protocol
 from facesr_bench.evaluation.cost import load_measured
 from facesr_bench.plugins.cards import CropCard, MethodCard, ProtocolCard
-from facesr_bench.plugins.method import MethodBase, MethodContext
+from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
 
 
 def card(**more: Any) -> MethodCard:
@@ -50,14 +50,33 @@ class Random(OneConvolution):
 
 
 def measure(cls: type[OneConvolution], protocol: str = "demo-x8", **more: Any) -> tuple[dict[str, Any], OneConvolution]:
-    method = cls(MethodContext(card(**more), scale=8))
+    method = make_method(cls, MethodContext(card(**more), scale=8))
+    assert isinstance(method, OneConvolution)
     return load_measured(method, find_protocol(protocol)[1]), method
+
+
+NOTHING = {"image": None, "flops": None, "peak_memory": None, "parameters": 81}
+"""What is known of the one convolution where nothing was measured."""
+
+
+def test_parameters_of_ones_own_network_are_counted_once() -> None:
+    class Shared(OneConvolution):
+        def load(self) -> None:
+            super().load()
+            self.same, self.wrapped = self.layer, torch.nn.Sequential(self.layer, torch.nn.PReLU(3))
+
+    class Nothing(OneConvolution):
+        def load(self) -> None:
+            self.sizes = []
+
+    assert measure(Shared)[0]["parameters"] == 81 + 3
+    assert measure(Nothing)[0]["parameters"] is None
 
 
 def test_a_convolution_by_hand() -> None:
     cost, method = measure(OneConvolution)
     # 3x3 window, 3 channels in, 3 out, 128x128 places, two operations each.
-    assert cost == {"image": 128, "flops": 2 * 9 * 3 * 3 * 128 * 128, "peak_memory": None}
+    assert cost == {"image": 128, "flops": 2 * 9 * 3 * 3 * 128 * 128, "peak_memory": None, "parameters": 81}
     assert method.sizes == [(1, 3, 128, 128)]
 
 
@@ -68,12 +87,12 @@ def test_the_input_is_what_the_card_says() -> None:
 
 
 def test_interpolation_has_no_count_rather_than_none_to_do() -> None:
-    assert measure(Interpolation, input="lr")[0] == {"image": 128, "flops": None, "peak_memory": None}
+    assert measure(Interpolation, input="lr")[0] == {**NOTHING, "image": 128}
 
 
 def test_no_common_size_no_measurement() -> None:
     cost, method = measure(OneConvolution, "folder-x8")
-    assert cost == {"image": None, "flops": None, "peak_memory": None} and not method.sizes
+    assert cost == NOTHING and not method.sizes
     assert measure(OneConvolution, "folder-x8", output_size=64)[0]["image"] == 64
 
 
@@ -90,16 +109,16 @@ def test_loading_errors_pass() -> None:
         name="p", summary="", crop=CropCard(rule="none"), scale=8, source="lr", profile="sparnet", metrics=()
     )
     with pytest.raises(WeightsError):
-        load_measured(Unreadable(MethodContext(card(), scale=8)), protocol)
+        load_measured(make_method(Unreadable, MethodContext(card(), scale=8)), protocol)
 
 
 def test_random_numbers_are_not_used_up() -> None:
-    torch.manual_seed(5)
-    _, method = measure(Random)
-    drawn = torch.rand(3)
-    torch.manual_seed(5)
-    method.load()
-    assert torch.equal(torch.rand(3), drawn)
+    _, measured = measure(Random)
+    fresh = make_method(Random, MethodContext(card(), scale=8))
+    with measured.world:
+        drawn = torch.rand(3)
+    with fresh.world:
+        assert torch.equal(torch.rand(3), drawn)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
@@ -110,7 +129,7 @@ def test_memory_on_a_gpu() -> None:
             self.layer.to("cuda")
 
     held = torch.zeros(1 << 20, device="cuda")
-    method = OnGpu(MethodContext(card(), scale=8, device="cuda"))
+    method = make_method(OnGpu, MethodContext(card(), scale=8, device="cuda"))
     protocol = find_protocol("demo-x8")[1]
     cost = load_measured(method, protocol)
     # Input and output are 3 x 128 x 128 float32 each; what lay there before doesn't count.

@@ -1,8 +1,9 @@
 """What every figure shares: its style, how a method is drawn, which rows and metrics it shows, and writing it.
 
 Figures are matplotlib's, shown in no window; `save` writes them. Only rows that ran on the same images
-(`RankedResult.comparable`) are drawn. Methods keep their colour, marker and dashes in all plots of a group: seaborn's
-`colorblind` palette, and shapes besides, so that no plot depends on colour alone.
+(`RankedResult.comparable`) are drawn. Methods keep their colour, marker and dashes in all plots of a results folder,
+whichever of them a plot shows: seaborn's `colorblind` palette, and shapes besides, so that no plot depends on colour
+alone.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from facesr_bench.base.errors import FaceSRBenchWarning, ResultsError
 from facesr_bench.base.files import replacing
@@ -127,19 +129,35 @@ def plain(text: str) -> str:
 
 
 def looks(group: Group) -> dict[str, Look]:
-    """How each row of a group is drawn, by label; independent of their order in the table."""
+    """How each row of a group is drawn, by label: the same in every plot of one results folder."""
     import seaborn
 
     colours = seaborn.color_palette("colorblind")
-    labels = sorted(row.label for row in group.rows)
+    dealt = _dealt({*group.among, *(row.label for row in group.rows)}, len(colours))
     return {
-        label: Look(
-            colours[i % len(colours)],
-            _MARKERS[(i + i // len(colours)) % len(_MARKERS)],
-            _DASHES[(i + i // len(colours)) % len(_DASHES)],
+        row.label: Look(
+            colours[place % len(colours)],
+            _MARKERS[(place + place // len(colours)) % len(_MARKERS)],
+            _DASHES[(place + place // len(colours)) % len(_DASHES)],
         )
-        for i, label in enumerate(labels)
+        for row in group.rows
+        for place in [dealt[row.label]]
     }
+
+
+def _dealt(labels: Iterable[str], count: int) -> dict[str, int]:
+    """A place for each label, no two alike; the first `count` places are used up before the next `count`.
+
+    Where a label goes is its own hash's affair, or the next free place: so one more label seldom moves another.
+    """
+    found: dict[str, int] = {}
+    taken: set[int] = set()
+    for number, label in enumerate(sorted(labels)):
+        wanted, round_of = crc32(label.encode()) % count, number // count * count
+        place = next(p for step in range(count) if (p := round_of + (wanted + step) % count) not in taken)
+        found[label] = place
+        taken.add(place)
+    return found
 
 
 def ranked(group: Group) -> list[RankedResult]:

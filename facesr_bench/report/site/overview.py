@@ -217,12 +217,7 @@ def where(section: Section) -> list[Place]:
     for row in section.group.rows:
         if row.error is not None:
             continue
-        environment = row.result.manifest.environment
-        threads = environment.threads
-        with_threads = f" with {threads} thread{'' if threads == 1 else 's'}" if threads else ""
-        system = environment.platform.partition("-")[0]
-        words = f"{environment.device or 'unknown device'}{with_threads}, {system}"
-        found.setdefault(words.rstrip(", "), []).append(row.label)
+        found.setdefault(row.machine, []).append(row.label)
     return [Place(words, labels) for words, labels in found.items()]
 
 

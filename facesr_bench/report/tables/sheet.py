@@ -12,7 +12,7 @@ from facesr_bench.base.suggest import unknown
 from facesr_bench.base.text import one_line
 from facesr_bench.plugins.spec import parse_metric
 from facesr_bench.report.published import Anchor, AnchorFile, Source, read_anchors
-from facesr_bench.results.columns import COSTS, STABLE_COLUMNS, CostColumn, MetricInfo
+from facesr_bench.results.columns import COSTS, STABLE_COLUMNS, TIME, CostColumn, MetricInfo
 from facesr_bench.results.comparison import Comparison, Comparisons, compare
 from facesr_bench.results.leaderboard import Group, RankedResult, groups
 from facesr_bench.results.statistics import ALPHA, FEW, RESAMPLES
@@ -37,6 +37,7 @@ class Options:
         intervals: 95 % bootstrap interval below each mean.
         significance: a mark where the difference from the best is not significant, and the effect size.
         published: the anchors of the same protocol and profile, as a group of their own.
+        costs: which columns of cost, by their names in the csv; None: all that are known.
         cite: LaTeX's `\\cite` keys by row label.
     """
 
@@ -44,7 +45,21 @@ class Options:
     intervals: bool = False
     significance: bool = False
     published: bool = False
+    costs: tuple[str, ...] | None = None
     cite: Mapping[str, str] = field(default_factory=dict)
+
+
+def chosen_costs(wanted: Iterable[str]) -> tuple[str, ...]:
+    """The columns of cost that a user's words mean; `none` means none of them.
+
+    Raises:
+        ResultsError: a word means none; suggests one.
+    """
+    words, known = list(wanted), [cost.name for cost in COSTS]
+    for word in words:
+        if word not in known and words != ["none"]:
+            raise ResultsError(unknown("column of cost", word, [*known, "none"]))
+    return () if words == ["none"] else tuple(words)
 
 
 def chosen_metrics(wanted: Iterable[str], known: Iterable[str]) -> list[str]:
@@ -194,6 +209,7 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
     published = anchors.of(group) if anchors else ()
     known = {name for anchor, _ in published for name in anchor.costs}
     costs = [cost for cost in COSTS if cost in group.costs("table") or cost.name in known]
+    costs = [cost for cost in costs if options.costs is None or cost.name in options.costs]
     lines = tuple(
         Line(
             f"{row.label} · {row.badge}" if row.badge else row.label,
@@ -218,7 +234,7 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
     dataset = one_line(group.rows[0].result.manifest.dataset.title)
     return Sheet(
         head=f"{group.protocol}, profile {group.profile}, n = {group.size}" + (f" images of {dataset}" * bool(dataset)),
-        legend=tuple(_legend(group, lines, options)),
+        legend=(*_legend(group, lines, options), *_machines(group, costs)),
         metrics=metrics,
         costs=tuple(cost.header for cost in costs),
         lines=lines,
@@ -279,6 +295,19 @@ def _legend(group: Group, lines: Sequence[Line], options: Options) -> Iterable[s
             f"Holm-corrected over the methods, p \N{GREATER-THAN OR EQUAL TO} {ALPHA:g}). r: matched-pairs "
             f"rank-biserial correlation with the best (\N{MINUS SIGN}1: the best one is better on every {each})."
         )
+
+
+def _machines(group: Group, costs: Iterable[CostColumn]) -> Iterable[str]:
+    """On what the times were measured, without which they say nothing."""
+    found: dict[str, list[str]] = {}
+    for row in group.rows:
+        # A mark says where a time is from that was not measured here.
+        if TIME in row.costs and (TIME not in row.cost_marks or row.result.manifest.method.time_includes):
+            found.setdefault(row.machine, []).append(row.label)
+    if found and any(cost.name == TIME for cost in costs):
+        title = next(cost.header for cost in costs if cost.name == TIME)
+        words = [machine if len(found) == 1 else f"{machine} ({', '.join(who)})" for machine, who in found.items()]
+        yield f"{title}: on {'; '.join(words)}."
 
 
 def _networks(metrics: Sequence[MetricInfo]) -> Iterable[tuple[str, str]]:

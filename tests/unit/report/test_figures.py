@@ -428,3 +428,32 @@ def test_characters_that_the_font_lacks_are_named_and_nothing_else_of_matplotlib
     to_bytes(style.finished(figure), "pdf")
     said = {(each.category, str(each.message)) for each in recwarn}
     assert said == {(FaceSRBenchWarning, "the font of figures has no '\u4e2d', '\u6587': drawn as boxes")}
+
+
+def test_a_method_looks_alike_in_every_figure_of_a_folder(tmp_path: Path) -> None:
+    """Whichever of the folder's methods a figure shows, and on whichever protocol."""
+    names = [f"method-{i}" for i in range(14)]
+    values = {i: {"psnr": 20.0 + n} for n, i in enumerate(("a", "b", "c"))}
+    for protocol in ("toy-x8", "other-x8"):
+        for name in names[: 14 if protocol == "toy-x8" else 5]:
+            write_result(tmp_path, manifest(name, protocol=protocol, metrics={"psnr": PSNR}), scored(values))
+    rows = summarise(newest_results(tmp_path))
+    first, second = groups(rows)
+    all_looks = style.looks(first if len(first.rows) == 14 else second)
+    few = style.looks(second if len(first.rows) == 14 else first)
+    assert len(few) == 5 and all(all_looks[label] == look for label, look in few.items())
+    (chosen,) = groups([row for row in rows if row.protocol == "toy-x8" and row.label in names[3:6]], names)
+    assert all(all_looks[label] == look for label, look in style.looks(chosen).items())
+    assert len(set(map(str, all_looks.values()))) == 14, "no two look alike"
+    wide = max(groups([row for row in rows if row.label in names[:10]]), key=lambda group: len(group.rows))
+    ten = {look.colour for look in style.looks(wide).values()}
+    assert len(ten) == 10, "no colour twice while there are others"
+
+
+def test_one_more_method_seldom_changes_the_looks_of_others() -> None:
+    labels = {f"method {i}" for i in range(6)}
+    before = style._dealt(labels, 10)
+    moved = [
+        name for i in range(50) for name, at in before.items() if style._dealt({*labels, f"new {i}"}, 10)[name] != at
+    ]
+    assert len(moved) < 0.15 * 50 * len(labels)

@@ -23,6 +23,7 @@ from facesr_bench.report.citations import bibliography
 from facesr_bench.report.published import Source, read_anchors
 from facesr_bench.report.site import build
 from facesr_bench.report.tables.render import DASH, Options, render, tex
+from facesr_bench.report.tables.sheet import chosen_costs
 from facesr_bench.report.tables.terminal import print_tables
 from facesr_bench.results.comparison import compare
 from facesr_bench.results.frames import to_frame
@@ -317,6 +318,26 @@ def test_costs_have_columns_only_where_they_are_known(sure: list[ResultSummary],
     assert "GFLOPs" not in render(rows, "markdown") and "Memory" not in render(rows, "markdown")
     frame = to_frame(sure).set_index("method")
     assert frame.flops["near"] == 14_260_469_760 and math.isnan(frame.flops["poor"])
+
+
+def test_times_stand_with_their_machine_and_can_be_left_out(sure: list[ResultSummary]) -> None:
+    for form in ("markdown", "latex", "html"):
+        text = render(sure, form)
+        assert "ms/image: on cpu with 2 threads, Linux" in text
+        without = render(sure, form, Options(costs=("parameters",)))
+        assert "ms/image" not in without and "cpu with" not in without and "Params" in without
+        assert "Params" not in render(sure, form, Options(costs=()))
+    other = sure[-1].result.manifest
+    environment = other.environment.model_copy(update={"device": "cuda (A GPU)"})
+    sure[-1].result.manifest = other.model_copy(update={"environment": environment})
+    machines = re.search(r"ms/image: on (.*)\.", render(sure, "markdown"))
+    assert machines and "A GPU" in machines[1] and sure[-1].label in machines[1] and sure[0].label in machines[1]
+
+
+def test_columns_of_cost_are_chosen_by_name() -> None:
+    assert chosen_costs(["none"]) == () and chosen_costs(["flops"]) == ("flops",)
+    with pytest.raises(ResultsError, match="did you mean 'flops'"):
+        chosen_costs(["flop"])
 
 
 def test_metrics_are_chosen_and_ordered(sure: list[ResultSummary]) -> None:
