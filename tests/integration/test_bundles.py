@@ -346,6 +346,18 @@ def _renamed(files: Contents, old: str, new: str) -> None:
         files[name] = files[name].replace(f'"{old}"'.encode(), f'"{new}"'.encode())
 
 
+def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(__file__).parents[2] / "docs/bundles.md").read_text(encoding="utf-8")
+    blocks = [block for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL) if "SBATCH" not in block]
+    monkeypatch.chdir(tmp_path)
+    for line in "".join(blocks).splitlines():
+        program, *arguments = line.split()
+        assert (program, main(arguments)) == ("facesr-bench", 0), line
+    for folder, labels in (("elsewhere", 2), ("whole", 1)):
+        stored = read_results(tmp_path / folder).results
+        assert [len(result.images) for result in stored] == [7] * labels
+
+
 class TestARow:
     def test_stands_in_table_csv_and_page_with_its_badge(
         self, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
