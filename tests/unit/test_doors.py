@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from facesr_bench.base.errors import FaceSRBenchError, PluginError
+from facesr_bench.base.toml import read_toml
 from facesr_bench.cli import main
 from facesr_bench.plugins import registry
 from facesr_bench.plugins.spec import parse_method
@@ -79,6 +81,29 @@ def test_a_plug_in_with_pictures_in_it_is_a_plug_in(here: Path) -> None:
     assert parse_method("./restored").plugin.name == "mine"
     with pytest.raises(PluginError, match=r"for the folder of that name write \./restored"):
         parse_method("restored")
+
+
+def test_the_files_of_the_documentation_are_what_the_doors_take(here: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "methods.md").read_text(encoding="utf-8")
+    card, program, random = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (here / "restored" / "card.toml").write_text(card)
+    pictures = parse_method("images:restored").opened()
+    assert pictures is not None and pictures.card.title == "GFPGAN v1.4" and pictures.stated.milliseconds == 41.2
+    (here / "gfpgan.toml").write_text(program)
+    (here / "weights").mkdir()
+    for name in ("inference_gfpgan.py", "weights/GFPGANv1.4.pth"):
+        (here / name).write_bytes(b"x")
+    opened = parse_method("command:gfpgan.toml").opened()
+    assert opened is not None and opened.card.input == "bicubic" and len(opened.sha256) == 64
+    assert "covers its TOML file and inference_gfpgan.py, GFPGANv1.4.pth" in opened.remarks([])[0]
+    assert registry.methods().get("bicubic").require_card().model_copy(update=fields_of(random)).seed == 0
+
+
+def fields_of(text: str) -> dict[str, object]:
+    """The fields of a piece of TOML."""
+    path = Path("piece.toml")
+    path.write_text(text)
+    return read_toml(path)
 
 
 def test_the_command_line_says_it_and_runs_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
