@@ -195,7 +195,7 @@ def picture_libraries() -> str:
 
 def pixel_sha256(image: Image8) -> str:
     """sha256 of a picture's pixels, row by row, hexadecimal: the same however a file holds them."""
-    return hashlib.sha256(np.ascontiguousarray(image)).hexdigest()
+    return hashlib.sha256(image.tobytes()).hexdigest()
 
 
 def read_only(array: NDArray[_Number]) -> NDArray[_Number]:
