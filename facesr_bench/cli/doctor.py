@@ -25,6 +25,7 @@ side is sharp, whether any is there twice. Then computes the row that needs no n
 smaller, the bicubic enlargement) and compares it with the same row in papers. Exit status: 0 nothing is wrong, 1
 something is, 2 the protocol can't be opened."""
 
+_RIGHT = "Data and metrics reproduce it."
 _OPTIONS = ("data", "out", "device", "metrics", "profile", "fid_reference", "workers")
 
 
@@ -120,5 +121,7 @@ def _say(found: Reproduction, n: int, console: Console) -> bool:
     verdict = found.verdict
     if n != found.anchor.n:
         verdict = f"{n} images here and {found.anchor.n} there: these means are not about the same set"
-    console.print(escape(verdict) if verdict else "Data and metrics reproduce it.", style="bold")
+    missing = ", ".join(number.metric for number in found.numbers if number.measured is None)
+    right = f"Data and metrics reproduce it, as far as they could be computed: not {missing}." if missing else _RIGHT
+    console.print(escape(verdict or right), style="bold", highlight=False)
     return bool(verdict)
