@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,12 @@ def committed() -> dict[str, str]:
 
 def results(*roots: str) -> list[Result]:
     return [result for root in roots for result in read_results(Path(root)).results]
+
+
+def write_samples(inputs: Path, changes: dict[str, dict[str, str]]) -> None:
+    """The lines of a folder of inputs, with some fields of some images otherwise."""
+    changed = [replace(sample, **changes.get(name, {})) for name, sample in read_samples(inputs).items()]  # type: ignore[arg-type]
+    (inputs / "samples.jsonl").write_text("".join(sample.to_json() + "\n" for sample in changed), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -113,11 +120,7 @@ def test_results_of_other_lr_pictures_are_not_ranked_together(ran: Path) -> None
     del ran
     shutil.copytree("results", "other")
     (inputs,) = {result.inputs_folder for result in results("other")}
-    lines = [json.loads(line) for line in (inputs / "samples.jsonl").read_text().splitlines()]
-    changed = [
-        {**line, "lr_sha256": "1" * 64, "made_by": "Pillow 1.0"} if line["id"] == "t1-3" else line for line in lines
-    ]
-    (inputs / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in changed))
+    write_samples(inputs, {"t1-3": {"lr_sha256": "1" * 64, "made_by": "Pillow 1.0"}})
     (group,) = groups(summarise(each for each in results("results", "other") if each.method == "input"))
     (unranked,) = (row.unranked for row in group.rows if not row.comparable)
     assert unranked.startswith("its LR pictures are others for 1 of 6 images, such as t1-3, made with Pillow ")
@@ -133,8 +136,7 @@ def test_a_damaged_lr_picture_is_made_again_with_the_same_bits_or_not_at_all(
     write_png(path, 255 - whole)  # readable, and another picture
     assert main([*RUN, "--methods", "input,nearest", "--protocols", "demo-blind", "--no-report"]) == 0
     np.testing.assert_array_equal(read_image(path), whole)
-    text = (inputs / "samples.jsonl").read_text()
-    (inputs / "samples.jsonl").write_text(text.replace(pixel_sha256(whole), "2" * 64))
+    write_samples(inputs, {"t1-4": {"lr_sha256": "2" * 64}})
     capsys.readouterr()
     assert main([*RUN, "--methods", "bilinear", "--protocols", "demo-blind", "--no-report"]) == 1
     assert "its LR picture is damaged, and can't be made again with the same bits (Pillow " in capsys.readouterr().err
