@@ -14,7 +14,7 @@ from facesr_bench.base.errors import FaceSRBenchError
 from facesr_bench.base.files import check_file_writable, write_text
 from facesr_bench.base.options import options_of
 from facesr_bench.base.suggest import expanded, unknown
-from facesr_bench.cli import OK
+from facesr_bench.cli import FAILED, OK
 from facesr_bench.cli.options import add_option, given
 from facesr_bench.cli.streams import make_console, say
 from facesr_bench.evaluation.gate.request import HIDDEN, CheckRequest
@@ -80,7 +80,9 @@ def check(arguments: argparse.Namespace) -> int:
     if request.accept:
         for path, changed in outcome.accepted:
             say(f"{'accepted' if changed else 'unchanged'}: {path}")
-        return OK
+        for why in outcome.not_accepted:
+            say(f"failed: {why}")
+        return FAILED if outcome.not_accepted else OK
     report = Report(outcome.answers, outcome.status, command_line())
     print_closing(outcome.answers, report.verdict, report.status, outputs.console)
     outputs.write(report)

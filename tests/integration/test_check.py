@@ -106,6 +106,10 @@ def test_a_method_that_breaks_is_a_regression_and_one_that_is_missing_is_not_com
     edit("torch.full_like(_old(self, lr), float('nan'))")
     assert bench("check", "--methods", f"{MINE},bicubic") == 1
     assert "NaN" in capsys.readouterr().out
+    assert bench("check", "--methods", f"{MINE},bicubic", "--accept") == 1
+    said = capsys.readouterr().err
+    assert "not accepted: 5 of 5 images failed" in said
+    assert "unchanged: reports/baselines/folder-x8/bicubic.jsonl" in said
     shutil.rmtree("results/folder-x8/mine")
     assert bench("check") == 3
     assert "no result of it in results" in capsys.readouterr().out

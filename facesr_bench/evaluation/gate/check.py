@@ -32,12 +32,14 @@ class CheckOutcome:
         answers: one for each pair, in the order of baselines.
         problems: what failed in the run before; the answers say what that means for them.
         accepted: (path, whether it was changed) of the baselines that were written.
+        not_accepted: why a result can't be a baseline.
     """
 
     policy: Policy
     answers: list[Answer | Unanswered] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     accepted: list[tuple[Path, bool]] = field(default_factory=list)
+    not_accepted: list[str] = field(default_factory=list)
 
     @property
     def status(self) -> int:
@@ -68,7 +70,7 @@ def accept(request: CheckRequest, progress: Progress | None = None) -> CheckOutc
     """Make what is there now the baseline, and say how it differs from the one before.
 
     Raises:
-        FaceSRBenchError: wrong usage, or a result that can't be a baseline; those before it are written.
+        FaceSRBenchError: wrong usage, or there is nothing to accept.
     """
     request.check()
     outcome = CheckOutcome(request.decides())
@@ -86,7 +88,10 @@ def accept(request: CheckRequest, progress: Progress | None = None) -> CheckOutc
         before = known.get(_key(side)) if not one else next(iter(known.values()), None)
         if before is not None:
             outcome.answers.append(judge(before, side, outcome.policy))
-        outcome.accepted.append((path, baselines.write(path, side)))
+        try:
+            outcome.accepted.append((path, baselines.write(path, side)))
+        except ResultsError as error:  # costs the others nothing
+            outcome.not_accepted.append(str(error))
     return outcome
 
 
