@@ -1,0 +1,89 @@
+"""Metrics of the whole set between two results: a paired bootstrap over the features that runs have stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facesr_bench.evaluation import run as runner
+from facesr_bench.evaluation.gate.looks import side_of_result
+from facesr_bench.evaluation.gate.sets import compare_sets
+from facesr_bench.evaluation.request import RunRequest
+from facesr_bench.results.gate.judge import SetDifference, judge
+from facesr_bench.results.gate.policy import Policy
+from facesr_bench.results.gate.sides import Side
+from facesr_bench.results.store import Result
+
+CARD = """
+schema_version = 1
+kind = "metric"
+name = "colours"
+title = "Colours"
+summary = "How far the mean colours are from those of the ground truth, as a number of the set."
+version = 1
+of = "set"
+higher_is_better = false
+range = [0.0, inf]
+margin = 1.0
+"""
+CODE = """
+import numpy as np
+from facesr_bench import SetMetric, SetValue
+
+class Metric(SetMetric):
+    extractor = "means-v1"
+
+    def features(self, image):
+        return image.mean(axis=(0, 1), dtype=np.float32)
+
+    def of_set(self, sr, reference):
+        return SetValue(float(np.abs(sr - reference).mean()))
+"""
+
+
+@pytest.fixture
+def results(faces: Path, tmp_path: Path) -> list[Result]:
+    folder = tmp_path / "colours"
+    folder.mkdir()
+    (folder / "card.toml").write_text(CARD)
+    (folder / "metric.py").write_text(CODE)
+    request = RunRequest(
+        ["bicubic", "nearest"],
+        ["folder-x8"],
+        {"folder-x8": faces},
+        out=tmp_path / "out",
+        metrics=["psnr", str(folder)],
+    )
+    return runner.run(request).results
+
+
+def features(result: Result, side: Side) -> np.ndarray:
+    return np.stack([np.load(result.features_path("means-v1", image_id)) for image_id in side.images])
+
+
+def test_two_results_are_resampled_with_the_same_images(results: list[Result]) -> None:
+    old, new = map(side_of_result, results)
+    found = compare_sets("colours", old, new)
+    assert isinstance(found, SetDifference)
+    truth = np.stack([np.load(results[0].inputs_folder / f"references/means-v1/{i}.npy") for i in old.images])
+    # Of this metric the value is a mean over images, so that its bootstrap is that of the paired differences.
+    losses = [np.abs(features(r, old) - truth).mean(axis=1) for r in results]
+    paired = losses[1] - losses[0]
+    assert found.candidate - found.baseline == pytest.approx(paired.mean(), abs=1e-5)
+    spread = paired.std() / np.sqrt(len(paired))
+    assert found.interval[1] - found.interval[0] == pytest.approx(2 * 1.645 * spread, rel=0.35)
+    assert found.interval[0] <= paired.mean() <= found.interval[1]
+
+
+def test_it_is_shown_and_not_gated_below_2049_images(results: list[Result]) -> None:
+    old, new = map(side_of_result, results)
+    one = next(one for one in judge(old, new, Policy(), compare_sets).metrics if one.name == "colours")
+    assert "5 images, and below 2049" in one.not_gated
+    assert one.interval is not None
+    same = next(one for one in judge(old, old, Policy(), compare_sets).metrics if one.name == "colours")
+    assert same.interval == (0, 0)
+    (results[1].features_path("means-v1", "face3")).unlink()
+    gone = next(one for one in judge(old, new, Policy(), compare_sets).metrics if one.name == "colours")
+    assert gone.not_gated == "not compared: no features of 1 of 5 images on disk"
