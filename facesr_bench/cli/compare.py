@@ -18,6 +18,8 @@ EXAMPLES = """examples:
       did the edit help? the tags of two runs
   facesr-bench compare 1f3a9c20 results/helen-x8/sparnet/77ab01c2e6d4f5a8
       fingerprints as `facesr-bench history` lists them, or folders
+  facesr-bench compare theirs.tar sparnet
+      a bundle that somebody sent
   facesr-bench compare reports/baselines/demo-x8/sparnet.jsonl sparnet
       a committed baseline
 
@@ -27,7 +29,9 @@ The table is that of `facesr-bench check`, without a gate. Exit status: 0 compar
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
-    parser.add_argument("old", metavar="OLD", help="a tag, label or fingerprint, a result's folder, or a baseline")
+    parser.add_argument(
+        "old", metavar="OLD", help="a tag, label, fingerprint, result folder, bundle or baseline"
+    )
     parser.add_argument("new", metavar="NEW", help="likewise")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     parser.add_argument("--protocol", metavar="NAME", help="only on this one")

@@ -169,6 +169,11 @@ def test_compare_finds_tags_labels_fingerprints_folders_and_baselines(
     assert bench("check", "--methods", "bicubic", "--accept") == 0
     assert bench("compare", "reports/baselines/folder-x8/bicubic.jsonl", "bicubic") == 0
     assert "IDENTICAL" in capsys.readouterr().out
+    assert bench("bundle", "bicubic", "--out", "sent.tar") == 0
+    capsys.readouterr()
+    assert bench("compare", "sent.tar", "bicubic") == 0
+    assert bench("compare", "reports/baselines/folder-x8/bicubic.jsonl", "sent.tar") == 0
+    assert capsys.readouterr().out.count("IDENTICAL") == 2
     assert bench("compare", "befor", "after") == 2
     assert "did you mean 'before'" in capsys.readouterr().err
     Path("gate.toml").write_text("[metrics.lpips]\n")

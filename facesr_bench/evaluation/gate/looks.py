@@ -7,9 +7,10 @@ from pathlib import Path
 
 from facesr_bench.base.errors import DataError
 from facesr_bench.base.files import file_name
+from facesr_bench.base.hashing import pixels_sha256
 from facesr_bench.images.files import Image8, read_image
-from facesr_bench.images.pixels import is_constant, pixel_sha256
-from facesr_bench.results.gate.sides import Look, Side, side_of
+from facesr_bench.results.bundle.opened import Sent
+from facesr_bench.results.gate.sides import Look, Side, side_of, side_of_record
 from facesr_bench.results.store import Result
 from facesr_bench.results.summary import ResultSummary, summarise
 
@@ -29,22 +30,34 @@ def side_of_row(row: ResultSummary) -> Side:
     return side_of(row, {image_id: _look(row.result, image_id) for image_id in row.result.images})
 
 
+def side_of_sent(sent: Sent) -> Side:
+    """A result of a bundle as one side; its hashes were checked when the bundle was opened."""
+    looks = {}
+    for image_id, pixels in sent.pixels.items():
+        constant = pixels.sr is not None and _is_constant(read_image(sent.picture(image_id), image_id))
+        looks[image_id] = Look(pixels.sr, constant, _named(pixels.lr, pixels.hr))
+    sets = {name: claim.value for name, claim in sent.entry.means.items()}
+    return side_of_record(f"{sent.archive.path}: {sent.name}", sent.manifest, sent.images, looks, sets=sets)
+
+
 def _look(result: Result, image_id: str) -> Look:
     sr = _picture(result.sr_path(image_id))
-    given = _given(result.inputs_folder, image_id)
-    if sr is None:
-        return Look(given=given)
-    return Look(pixel_sha256(sr), is_constant(sr), given)
-
-
-def _given(inputs: Path, image_id: str) -> str | None:
-    """A name for the LR picture and the ground truth of an image; None where the first is not on disk."""
     name = f"{file_name(image_id)}.png"
-    lr, hr = _picture(inputs / "lr" / name), _picture(inputs / "hr" / name)
-    if lr is None:
-        return None
-    both = [pixel_sha256(lr), "" if hr is None else pixel_sha256(hr)]
-    return hashlib.sha256("\n".join(both).encode()).hexdigest()[:16]
+    lr, hr = (_hash(_picture(result.inputs_folder / kind / name)) for kind in ("lr", "hr"))
+    return Look(_hash(sr), sr is not None and _is_constant(sr), _named(lr, hr))
+
+
+def _hash(picture: Image8 | None) -> str | None:
+    return None if picture is None else pixels_sha256(picture)
+
+
+def _is_constant(picture: Image8) -> bool:
+    return bool((picture == picture[0, 0]).all())
+
+
+def _named(lr: str | None, hr: str | None) -> str | None:
+    """A name for the LR picture and the ground truth of an image; None where the first is not known."""
+    return None if lr is None else hashlib.sha256(f"{lr} {hr}".encode()).hexdigest()[:16]
 
 
 def _picture(path: Path) -> Image8 | None:

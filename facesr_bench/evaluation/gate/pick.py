@@ -7,8 +7,9 @@ from pathlib import Path
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.suggest import expanded
-from facesr_bench.evaluation.gate.looks import side_of_result
+from facesr_bench.evaluation.gate.looks import side_of_result, side_of_sent
 from facesr_bench.evaluation.gate.sets import compare_sets
+from facesr_bench.evaluation.verify import open_bundle
 from facesr_bench.results import baseline as baselines
 from facesr_bench.results.gate.judge import Answer, judge
 from facesr_bench.results.gate.policy import Policy
@@ -18,7 +19,7 @@ from facesr_bench.results.store import MANIFEST, open_result
 
 
 def sides(root: Path, text: str, protocol: str | None) -> list[Side]:
-    """The sides that a user's text means: a result's folder, a baseline's file, or a tag, label or fingerprint.
+    """The sides that a user's text means: a result's folder, a baseline's file, a bundle, a tag, label or fingerprint.
 
     Args:
         root: the results folder in which names are looked up.
@@ -31,6 +32,11 @@ def sides(root: Path, text: str, protocol: str | None) -> list[Side]:
         return [side_of_result(open_result(path.resolve()))]
     if baselines.is_file(path):
         return [baselines.read(path)]
+    if path.suffix == ".tar" and path.is_file():
+        bundle = open_bundle(path)
+        with bundle.archive:
+            sent = [side_of_sent(one) for one in bundle.results]
+        return [side for side in sent if protocol is None or side.protocol == protocol]
     return [side_of_result(result) for result in find(root, text, protocol=protocol)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,15 @@ from pydantic import ConfigDict, Field, field_validator
 from pydantic.dataclasses import dataclass as validated
 
 from facesr_bench.results.columns import is_left_out, metric_infos, why_missing
-from facesr_bench.results.record import DataRecord, MetricRecord, Part, ProfileRecord, ProtocolRecord
+from facesr_bench.results.record import (
+    DataRecord,
+    ImageRecord,
+    Manifest,
+    MetricRecord,
+    Part,
+    ProfileRecord,
+    ProtocolRecord,
+)
 from facesr_bench.results.store import Result
 from facesr_bench.results.summary import ResultSummary
 
@@ -149,10 +157,30 @@ def side_of(row: ResultSummary, looks: Mapping[str, Look]) -> Side:
         ResultsError: the images of the result can't be read.
     """
     result = row.result
-    manifest = result.manifest
-    infos = {name: info for name, info in _infos(result).items() if info.has_values}
+    sets = {name: value for name, value in row.means.items() if math.isfinite(value)}
+    costs = {name: value for name, value in row.costs.items() if math.isfinite(value)}
+    side = side_of_record(str(result.folder), result.manifest, result.images, looks, sets=sets, costs=costs)
+    return replace(side, result=result)
+
+
+def side_of_record(
+    where: str,
+    manifest: Manifest,
+    records: Mapping[str, ImageRecord],
+    looks: Mapping[str, Look],
+    *,
+    sets: Mapping[str, float],
+    costs: Mapping[str, float] | None = None,
+) -> Side:
+    """What is on record of a result as one side.
+
+    Args:
+        where: what messages call it.
+        sets: the means of its columns, those of metrics of the whole set among them.
+    """
+    infos = {name: info for name, info in metric_infos(manifest.metrics, records.values()).items() if info.has_values}
     images = {}
-    for image_id, record in sorted(result.images.items()):
+    for image_id, record in sorted(records.items()):
         missing = {name: why_missing(record, name, info) for name, info in infos.items()} if not record.error else {}
         values = {name: record.metrics[name] for name, reason in missing.items() if reason is None}
         look = looks.get(image_id, Look())
@@ -189,16 +217,8 @@ def side_of(row: ResultSummary, looks: Mapping[str, Look]) -> Side:
         fingerprint=manifest.fingerprint,
         n=len(images),
         error=manifest.error,
-        costs={name: value for name, value in row.costs.items() if math.isfinite(value)},
-        sets={name: row.means[name] for name, metric in manifest.metrics.items() if _is_set(metric, name, row)},
+        costs=dict(costs or {}),
+        sets={name: sets[name] for name, metric in manifest.metrics.items() if metric.of == "set" and name in sets},
         environment={"facesr_bench": machine.facesr_bench, "device": machine.device},
     )
-    return Side(str(result.folder), header, images, result)
-
-
-def _infos(result: Result) -> Mapping[str, Any]:
-    return metric_infos(result.manifest.metrics, result.images.values())
-
-
-def _is_set(metric: MetricRecord, name: str, row: ResultSummary) -> bool:
-    return metric.of == "set" and name in row.means
+    return Side(where, header, images)
