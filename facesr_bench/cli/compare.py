@@ -29,9 +29,7 @@ The table is that of `facesr-bench check`, without a gate. Exit status: 0 compar
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
-    parser.add_argument(
-        "old", metavar="OLD", help="a tag, label, fingerprint, result folder, bundle or baseline"
-    )
+    parser.add_argument("old", metavar="OLD", help="a tag, label, fingerprint, result folder, bundle or baseline")
     parser.add_argument("new", metavar="NEW", help="likewise")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     parser.add_argument("--protocol", metavar="NAME", help="only on this one")
