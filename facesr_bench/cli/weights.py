@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     fetching = actions.add_parser("fetch", help="download what is not here yet; an interrupted download goes on")
     fetching.add_argument("names", nargs="+", metavar="NAME", help="of `list`, METHOD@WEIGHTS or FOLDER@WEIGHTS")
     fetching.add_argument("--timeout", type=_seconds, default=30.0, metavar="S", help="without a byte (default: 30)")
+    fetching.add_argument(
+        "--accept-licence", action="store_true", help="of weights that are not for commercial use: don't ask"
+    )
     fetching.set_defaults(handler=fetch)
 
     importing = actions.add_parser("import", help="take files that were brought here; recognised by their hash")
@@ -102,6 +106,9 @@ def fetch(arguments: argparse.Namespace) -> int:
     failed = False
     unreachable: set[str] = set()
     for entry in known:
+        if not (arguments.accept_licence or _accepted(entry)):
+            failed = True
+            continue
         with _Bar(entry.name) as bar:
             transfer = Transfer(timeout=arguments.timeout, progress=bar.update, unreachable=unreachable)
             try:
@@ -110,6 +117,27 @@ def fetch(arguments: argparse.Namespace) -> int:
                 failed = True
                 bar.error(error)
     return FAILED if failed else OK
+
+
+def _accepted(entry: Entry) -> bool:
+    """Show the licence of what is not for commercial use before it is fetched for the first time, and ask.
+
+    Returns:
+        False where it was refused, or nobody is there to be asked.
+    """
+    from facesr_bench.weights import store
+
+    if not entry.non_commercial or store.check(entry).usable:
+        return True
+    say(f"{entry.name}: licence: {entry.licence}")
+    if not sys.stdin.isatty():
+        _complain(f"{entry.name}: not fetched; if you accept this licence, say so: --accept-licence")
+        return False
+    say("Fetch it under this licence? [y/N]")
+    if sys.stdin.readline().strip().lower() in {"y", "yes"}:
+        return True
+    _complain(f"{entry.name}: not fetched: its licence was not accepted")
+    return False
 
 
 def import_files(arguments: argparse.Namespace) -> int:
@@ -241,6 +269,9 @@ def _state(entry: Entry, status: Status) -> str:
         return f"WRONG FILE: {status.problem}"
     if status.verdict == "verified":
         return "sha256 verified"
+    if entry.sha256_by:
+        pinned = "pinned on first use" if status.verdict == "pinned" else "to be pinned on first use"
+        return f"sha256 as {entry.sha256_by} state it, {pinned}"
     prefix = f"sha256 begins as published ({entry.sha256_prefix}), " if entry.sha256_prefix else "no hash published, "
     return prefix + ("pinned on first use" if status.verdict == "pinned" else "to be pinned on first use")
 

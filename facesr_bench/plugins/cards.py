@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -41,6 +42,9 @@ FileUrl = Annotated[
     str, StringConstraints(pattern=r"^https?://[^/\s?#]+/([^\s?#]*/)?[A-Za-z0-9][A-Za-z0-9._+~-]*(\?[^\s#]*)?$")
 ]
 """A URL that ends in a plain file name, since that becomes the name of a file here."""
+
+HubUrl = Annotated[str, StringConstraints(pattern=r"^hf:[\w-][\w.-]*(/[\w-][\w.-]*){2,}(@[\w.-]+)?$")]
+"""A file of the Hugging Face hub: `hf:owner/repo/file@COMMIT`."""
 
 
 class _Card(BaseModel):
@@ -88,10 +92,15 @@ class WeightsCard(_Card):
     """
 
     file: str | None = None
-    url: FileUrl | None = None
+    url: FileUrl | HubUrl | None = None
     sha256: Sha256 | None = None
+    sha256_by: str = Field(
+        default="",
+        description="who states the hash, where that is not the publisher; such a file is pinned on first use too",
+    )
     size: int | None = Field(default=None, gt=0, description="bytes")
     licence: str
+    non_commercial: bool = Field(default=False, description="the licence is shown, and asked about, before a download")
     training_data: str
     training: str = ""
     measured: tuple[MeasuredCard, ...] = ()
@@ -106,6 +115,9 @@ class WeightsCard(_Card):
         for field, paths in (("file", [self.file] if self.file else []), ("logs", self.logs)):
             if any(Path(path).is_absolute() or ".." in Path(path).parts for path in paths):
                 raise ValueError(f"`{field}` must be a path inside the plug-in's folder")
+        pinned = self.sha256 is not None or re.search("@[0-9a-f]{40}$", self.url or "")
+        if self.url is not None and self.url.startswith("hf:") and not pinned:
+            raise ValueError("`url` of the hub needs a commit behind it, as in hf:owner/repo/file@COMMIT, or `sha256`")
         return self
 
 

@@ -20,6 +20,7 @@ from facesr_bench.plugins import registry
 from facesr_bench.plugins.cards import FileUrl, MethodCard, Name, Sha256, validate
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import MethodSpec, parse_method
+from facesr_bench.weights import hub
 
 Sha256Prefix = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8,63}$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)]
@@ -65,6 +66,8 @@ class Entry:
         sha256: where the whole hash is known.
         sha256_prefix: its first digits, where only those are known.
         obtain: how a person gets it, where there is no URL.
+        sha256_by: who states the hash, where that is not the publisher.
+        non_commercial: the licence forbids commercial use.
     """
 
     name: str
@@ -78,6 +81,8 @@ class Entry:
     sha256_prefix: str | None = None
     obtain: str = ""
     command_name: str = field(default="", compare=False)
+    sha256_by: str = ""
+    non_commercial: bool = False
 
     @property
     def file(self) -> str:
@@ -96,6 +101,8 @@ class Entry:
 
 def url_file(url: str) -> str:
     """The file name at the end of a URL, without its query."""
+    if hub.is_hub(url):
+        return hub.HubFile.parse(url).name
     return PurePosixPath(urlsplit(url).path).name
 
 
@@ -121,6 +128,25 @@ def method_entry(plugin: Plugin[MethodCard], name: str) -> Entry:
         size=card.size,
         sha256=card.sha256,
         command_name=f"{plugin.folder}@{name}" if plugin.source == "path" else "",
+        sha256_by=card.sha256_by,
+        non_commercial=card.non_commercial,
+    )
+
+
+def hub_entry(text: str) -> Entry:
+    """The entry of a file that the user names on the hub: the first one fetched is pinned.
+
+    Raises:
+        WeightsError: not of the form `hf:owner/repo/file@revision`.
+    """
+    wanted = hub.HubFile.parse(text)
+    place = [*wanted.repo.split("/"), (wanted.revision or "now").replace("/", "_"), *wanted.file.split("/")]
+    return Entry(
+        name=text,
+        path=weights_folder().joinpath("_hub", *place),
+        purpose=f"a file of {wanted.repo} on the Hugging Face hub",
+        licence="not stated (a file named by the user)",
+        urls=(text,),
     )
 
 
@@ -158,6 +184,8 @@ def find(name: str, known: Iterable[Entry] | None = None) -> Entry:
         WeightsError: there is none; suggests one.
         PluginError, CardError: the folder is not a method's, or its card is wrong.
     """
+    if hub.is_hub(name):
+        return hub_entry(name)
     known = list(known) if known is not None else entries()
     for entry in known:
         if name == entry.name:

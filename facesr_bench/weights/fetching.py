@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from facesr_bench.base.errors import WeightsError
 from facesr_bench.base.hashing import digest, hash_file, remember
-from facesr_bench.weights import archives, store
+from facesr_bench.weights import archives, hub, store
 from facesr_bench.weights.catalogue import Entry, entries
 from facesr_bench.weights.download import Transfer, discard, download
 
@@ -73,6 +73,8 @@ def sources(entry: Entry) -> list[str]:
         raise WeightsError(f"FACESR_BENCH_MIRROR must be a URL such as https://mirror.example/weights, not {mirror!r}")
     mirrored = []
     for url in entry.urls:
+        if hub.is_hub(url):  # has a mirror of its own, HF_ENDPOINT
+            continue
         original = urlsplit(url)
         mirrored.append(mirror + original.path + (f"?{original.query}" if original.query else ""))
     return [*mirrored, *entry.urls]
@@ -189,6 +191,8 @@ def _fetch_from(url: str, entry: Entry, options: Options, known: Iterable[Entry]
     partial = entry.path.with_name((entry.archive or entry.file) + ".partial")
     size = entry.size if entry.archive is None else None
     # A zip is not hashed itself: its checksums find a mixture of two files, its members' hashes everything else.
+    if hub.is_hub(url):
+        return _from_hub(url, entry, partial, options)
     checked = entry.sha256 is not None or entry.sha256_prefix is not None
     for again in (False, True):
         if again:
@@ -205,6 +209,13 @@ def _fetch_from(url: str, entry: Entry, options: Options, known: Iterable[Entry]
             discard(partial)
             return status
     raise AssertionError("the second turn returns or raises")
+
+
+def _from_hub(url: str, entry: Entry, partial: Path, options: Options) -> store.Status:
+    """Fetch through huggingface_hub, which resumes and retries by itself; a file that is not the one goes aside."""
+    origin = hub.fetch(url, partial)
+    options.on_message(f"{entry.name}: is {origin}")
+    return _install(entry, partial, origin, keep_aside=True)
 
 
 def _take(
@@ -248,7 +259,7 @@ def _install(entry: Entry, staged: Path, origin: str, *, keep_aside: bool) -> st
         raise WeightsError(f"{origin}: refused, because {problem}; kept as {rejected}")
     if problem:
         raise WeightsError(f"{origin}: refused, because {problem}")
-    if entry.sha256 is None:
+    if entry.sha256 is None or entry.sha256_by:
         store.pin(entry, sha256, size, origin)
     if entry.path.is_file() and (old := digest(entry.path)) != sha256:
         _put_aside(entry.path, entry.path, old)

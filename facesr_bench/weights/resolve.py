@@ -14,7 +14,8 @@ from facesr_bench.plugins.cards import MethodCard, MetricCard, WeightsCard
 from facesr_bench.plugins.metric import MetricWeights
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import suffix
-from facesr_bench.weights.catalogue import method_entry, method_spec
+from facesr_bench.weights import hub
+from facesr_bench.weights.catalogue import hub_entry, method_entry, method_spec
 from facesr_bench.weights.store import require, trust
 
 _OF_TRAININGS = frozenset({"best.safetensors", "last.safetensors"})
@@ -83,6 +84,8 @@ def resolve_method(plugin: Plugin[MethodCard], given: str | None) -> Weights | N
     if name in method.weights:
         card = method.weights[name]
         return _published(plugin, name, card) if card.file is None else _shipped(plugin, name, card)
+    if hub.is_hub(name):
+        return _from_hub(plugin, name)
     path = expanded(name)
     if path.is_file():
         found = hash_file(path)
@@ -109,6 +112,16 @@ def _shipped(plugin: Plugin[MethodCard], name: str, card: WeightsCard) -> Weight
             "remove it and get it again"
         )
     return Weights(name, path, found, card, tuple(plugin.folder / log for log in card.logs))
+
+
+def _from_hub(plugin: Plugin[MethodCard], name: str) -> Weights:
+    """A file of the hub that the user named, fetched before."""
+    entry = hub_entry(name)
+    status = trust(entry)
+    if not status.usable:
+        said = status.problem or "it is not on this machine"
+        raise WeightsError(f"{plugin.name}@{name}: {said}; get it:  facesr-bench weights fetch {name}")
+    return Weights(f"{entry.file}:{status.sha256[:8]}", entry.path, status.sha256, None)
 
 
 def _published(plugin: Plugin[MethodCard], name: str, card: WeightsCard) -> Weights:

@@ -115,7 +115,8 @@ def pin(entry: Entry, sha256: str, size: int, source: str) -> None:
 def objection(entry: Entry, sha256: str, size: int) -> str:
     """Why a file of this hash and size (bytes) is not the one that `entry` means; empty if it may be."""
     if entry.sha256 is not None and sha256 != entry.sha256:
-        return f"its sha256 is {sha256}, expected {entry.sha256}"
+        by = f" (stated by {entry.sha256_by})" if entry.sha256_by else ""
+        return f"its sha256 is {sha256}, expected {entry.sha256}{by}"
     if entry.sha256_prefix is not None and not sha256.startswith(entry.sha256_prefix):
         return f"its sha256 is {sha256}, expected {entry.sha256_prefix}..."
     if entry.sha256 is None and (known := pins().get(entry.name)) is not None and known.sha256 != sha256:
@@ -143,7 +144,7 @@ def check(entry: Entry, *, fresh: bool = False) -> Status:
     found = digest(entry.path, fresh=fresh)
     if problem := objection(entry, found, entry.path.stat().st_size):
         return Status("wrong", found, problem)
-    if entry.sha256 is not None:
+    if entry.sha256 is not None and not entry.sha256_by:
         return Status("verified", found)
     return Status("pinned" if entry.name in pins() else "unpinned", found)
 
