@@ -113,5 +113,5 @@ def _words(found: Comparison, method: str, metrics: Any) -> str:
     largest = f", by {found.largest} at most" if found.differing else ""
     return (
         f"{found.file} against {method} on {found.n} images: {', '.join(costs)}; {pixels}{largest}; "
-        f"{found.faster:.2f} times as fast (processor time)"
+        f"{found.faster:.2f} times as fast (processor time, one thread)"
     )

@@ -33,7 +33,7 @@ class Comparison:
     Attributes:
         differences: by metric: the mean of (file less method) with the ends of its 95 % interval.
         differing: values of 8 bits that are not the same, of `values`; largest: by how many levels at most.
-        faster: the method's processor time for one image over the file's, with as many threads.
+        faster: the method's processor time for one image over the file's, each with one thread.
     """
 
     file: str
@@ -75,7 +75,7 @@ def compare(
     if len(outcome.results) != len(rows) + 1:
         return outcome, []
     base, *others = outcome.results
-    seconds = _seconds([source, *(opened(row, source.method.scale) for row in rows)])
+    seconds = _seconds([source.spec.text, *rows], source.method.scale)
     found = [
         _compared(base, other, path.name, seconds[0] / taken)
         for other, path, taken in zip(others, files, seconds[1:], strict=True)
@@ -104,11 +104,23 @@ def _levels(left: Path, right: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.
     return np.abs(read_image(left).astype(np.int64) - read_image(right).astype(np.int64))
 
 
-def _seconds(sources: Sequence[Opened]) -> list[float]:
+def _seconds(methods: Sequence[str], scale: int) -> list[float]:
     """Processor seconds of one image by each, the least of some rounds in turns.
 
-    Processor time, so that what else the machine does counts for little; every runtime has as many threads as torch.
+    With one thread each, and processor time: what else the machine does then counts for little, while a thread that
+    waits for others would burn time of its own.
     """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return _timed([opened(text, scale) for text in methods])
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _timed(sources: Sequence[Opened]) -> list[float]:
     method = sources[0].method
     side = method.card.output_size or 128
     lr = np.full((side // method.scale, side // method.scale, 3), 128, np.uint8)
