@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from facesr_bench.base.devices import EXACT, PRECISIONS, exact_numbers, set_torch, torch_device
 from facesr_bench.base.errors import FaceSRBenchError, FaceSRBenchWarning, MetricError, PluginError
 from facesr_bench.base.options import takes_options
-from facesr_bench.evaluation import folders, set_metrics
+from facesr_bench.data.protocols import find_protocol
+from facesr_bench.evaluation import finished, folders, set_metrics
 from facesr_bench.evaluation.metrics import Setup, find_metric, find_metrics, opened, profile_for
 from facesr_bench.evaluation.request import FolderRequest, RunRequest
 from facesr_bench.evaluation.run import run as _run
@@ -109,29 +110,39 @@ def score_folders(request: FolderRequest) -> Scores:
     """
     found = folder_scores(request)
     problems = tuple(f"{name}: {problem}" for name, problem in found.problems.items())
-    head = {"sr": str(request.sr), "hr": None if request.hr is None else str(request.hr), "profile": request.profile}
+    head = {"sr": str(request.sr), "hr": None if request.hr is None else str(request.hr), "profile": found.profile}
     return _scores(*folder_frames(head, found.infos, found.totals, found.rows, found.problems), problems)
 
 
-def folder_scores(
-    request: FolderRequest, watch: Callable[[list[folders.Pair]], Iterable[folders.Pair]] = iter
-) -> folders.FolderScores:
+def folder_scores(request: FolderRequest, watch: Callable[[list[Any]], Iterable[Any]] = iter) -> folders.FolderScores:
     """What `score_folders` and `facesr-bench score` show.
 
     Args:
-        watch: gives the pairs back one by one, as a progress bar does.
+        watch: gives the pictures back one by one, as a progress bar does.
 
     Raises:
         FaceSRBenchError: as `score_folders`, before anything is scored.
     """
     if not request.metrics:
         raise MetricError("give at least one metric; `facesr-bench list metrics` shows what there is")
+    if request.protocol is not None and (request.hr is not None or request.landmarks is not None):
+        raise FaceSRBenchError("--protocol brings ground truth and landmarks itself: leave out --hr and --landmarks")
+    card = None if request.protocol is None else find_protocol(request.protocol)[1]
     other = set_metrics.read_reference(*request.fid_reference) if request.fid_reference else None
-    setup = Setup(profile_for(request.profile, request.metrics), request.scale, torch_device(request.device), other)
-    metrics = find_metrics(request.metrics, setup)
-    pairs = folders.pairs_of(request.sr, request.hr, request.suffix)
+    profile = profile_for(request.profile or (card.profile if card else "sparnet"), request.metrics)
+    scale = card.scale if card else request.scale
+    metrics = find_metrics(request.metrics, Setup(profile, scale, torch_device(request.device), other))
     with exact_numbers():
-        return folders.score_folders(watch(pairs), metrics, has_truth=request.hr is not None)
+        if card is not None:
+            readings = finished.readings_of(card, request.data, request.sr, request.suffix)
+            found = folders.score_readings(watch(readings), metrics, finished.given_by(card))
+        else:
+            pairs = folders.pairs_of(request.sr, request.hr, request.suffix)
+            names = [name for name, *_ in pairs]
+            points = None if request.landmarks is None else finished.read_landmarks(request.landmarks, names)
+            found = folders.score_folders(watch(pairs), metrics, request.hr is not None, points)
+    found.profile = profile.name
+    return found
 
 
 def _scores(frame: pd.DataFrame, images: pd.DataFrame, problems: tuple[str, ...]) -> Scores:

@@ -22,6 +22,8 @@ EXAMPLES = """examples:
   facesr-bench score --sr my_results --hr ground_truth
   facesr-bench score --sr my_results --hr ground_truth --profile dic --metrics psnr,ssim,lpips,identity --out scores.csv
   facesr-bench score --sr my_results --hr ground_truth --metrics 'fid[clean],kid[clean]'
+  facesr-bench score --sr my_results --protocol helen-x8 --data helen=~/data/helen --metrics psnr,identity-dlib,nme-dlib
+      as a run would: the protocol's ground truth, landmarks, profile and scale
   facesr-bench score --sr restored --metrics pyiqa:niqe,'fid[pytorch-fid]' --fid-reference ffhq512=ffhq.pth
 
 Pictures are paired strictly by name without suffix; one without a partner is an error. A metric that can't be computed
@@ -47,8 +49,9 @@ def score(arguments: argparse.Namespace) -> int:
         check_file_writable(arguments.out)  # refused before any work is done, not after
     console, notes = make_console(), make_console(stderr=True, soft_wrap=True)
     found = folder_scores(request, lambda pairs: track(pairs, "scoring", console=notes, transient=True))
-    against = f" against {request.hr}" if request.hr is not None else ""
-    heading = f"{request.sr}{against} · profile {request.profile} · n = {len(found.rows)}"
+    truth = request.hr if request.protocol is None else request.protocol
+    against = f" against {truth}" if truth is not None else ""
+    heading = f"{request.sr}{against} · profile {found.profile} · n = {len(found.rows)}"
     print_totals(heading, request.sr.name, found.infos, found.totals, console)
     for name in found.totals.infinite:
         notes.print(f"[yellow]{escape(name)}[/]: {escape(str(found.totals.infinite_in_words(name)))}", highlight=False)
@@ -59,8 +62,14 @@ def score(arguments: argparse.Namespace) -> int:
         for reason, ids in found.totals.reasons[info.name].items():
             part = f" ({len(ids)} of {len(found.rows)} pictures)" if len(ids) < len(found.rows) else ""
             notes.print(f"[yellow]{escape(info.name)}[/]: {escape(reason)}{part}", highlight=False)
-    for name, problem in found.problems.items():
+    for name in found.totals.alignments:
+        if len(found.totals.alignments[name]) > 1:
+            told = f"faces placed by {found.totals.alignment_in_words(name)}"
+            notes.print(f"[yellow]{escape(name)}[/]: {escape(told)}", highlight=False)
+    for name, problem in list(found.problems.items())[:20]:
         notes.print(f"[bold red]failed[/] {escape(name)}: {escape(problem)}", highlight=False)
+    if len(found.problems) > 20:
+        notes.print(f"[bold red]failed[/] ... and {len(found.problems) - 20} more")
     if arguments.out is not None:
         write_text(arguments.out, _csv([name for name in found.asked if found.infos[name].has_values], found))
         say(f"wrote {arguments.out}")

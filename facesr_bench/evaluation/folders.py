@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.base.errors import FaceSRBenchError, MetricError
+from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, MetricError, describe
 from facesr_bench.evaluation.metrics import opened
 from facesr_bench.evaluation.scorer import Lacking, Scorer, why_not
 from facesr_bench.evaluation.set_metrics import value_of_set
@@ -31,6 +32,7 @@ class FolderScores:
         problems: why the other pairs could not, by name.
         infos, totals: every column, and its number or the reason why it has none.
         asked: the columns of the metrics, in the order they were asked for.
+        profile: the name of the convention they were computed by.
     """
 
     rows: list[ImageRecord] = field(default_factory=list)
@@ -38,6 +40,7 @@ class FolderScores:
     infos: dict[str, MetricInfo] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     asked: tuple[str, ...] = ()
+    profile: str = ""
 
 
 Pair = tuple[str, Path, Path | None]
@@ -57,26 +60,50 @@ def pairs_of(sr: Path, hr: Path | None, suffix: str | None = None) -> list[Pair]
     return [(stem, path, None) for stem, path in sorted(by_stem(list_images(sr), suffix).items())]
 
 
-def score_folders(pairs: Iterable[Pair], metrics: Sequence[AnyMetric], has_truth: bool) -> FolderScores:
+Reading = tuple[str, Callable[[], tuple[Image8, Sample]]]
+"""Name, and what reads the finished picture and the sample that it is of; it may raise a FaceSRBenchError."""
+
+
+def score_folders(
+    pairs: Iterable[Pair],
+    metrics: Sequence[AnyMetric],
+    has_truth: bool,
+    landmarks: Mapping[str, NDArray[np.float64]] | None = None,
+) -> FolderScores:
     """Score pictures against their partners; a broken picture or metric costs its own cells.
 
     Args:
         pairs: from `pairs_of`.
         metrics: from `find_metric`; those that are available get loaded here.
         has_truth: whether the pairs have HR files.
+        landmarks: of the faces, by name, px of HR; None: there are none.
+    """
+    given = {"reference"} if has_truth else set()
+    known = landmarks or {}
+    readings = ((name, partial(_read_pair, name, sr, hr, known.get(name))) for name, sr, hr in pairs)
+    return score_readings(readings, metrics, given | ({"landmarks"} if landmarks else set()))
+
+
+def score_readings(readings: Iterable[Reading], metrics: Sequence[AnyMetric], given: set[str]) -> FolderScores:
+    """Score finished pictures, each of a sample; what can't be read, and a broken metric, cost their own cells.
+
+    Args:
+        metrics: from `find_metric`; those that are available get loaded here.
+        given: what samples may have, of `reference`, `landmarks`, `input`.
     """
     found = FolderScores(asked=tuple(metric.key for metric in metrics))
-    given = {"reference"} if has_truth else set()
     metrics = opened([_refused(metric, given) for metric in metrics])
     scorer, features = Scorer(metrics, WORDS), _Features({m.extractor for m in metrics if isinstance(m, SetMetric)})
-    for name, sr_path, hr_path in pairs:
+    for name, read in readings:
         try:
-            sr, hr = _read(sr_path, hr_path)
+            sr, sample = read()
         except FaceSRBenchError as error:
             found.problems[name] = str(error)
             continue
-        # No metric that needs the input comes here, so what stands in for it is never looked at.
-        sample = Sample(name, lr=sr if hr is None else hr, hr=hr, keep=features.keep_reference)
+        except PLUGIN_ERRORS as error:  # of a dataset, for one
+            found.problems[name] = f"can't be read: {describe(error)}"
+            continue
+        sample = replace(sample, keep=features.keep_reference)
         found.rows.append(scorer.score(sr, scorer.prepare(sample), features.of(name)))
     sets = {metric.key: _of_set(metric, features, found.rows) for metric in metrics if metric.card.of == "set"}
     found.infos = metric_infos({m.key: MetricRecord.model_validate(m.describe()) for m in metrics}, [])
@@ -88,8 +115,8 @@ def score_folders(pairs: Iterable[Pair], metrics: Sequence[AnyMetric], has_truth
 WORDS = Lacking(
     reference="needs ground truth: give --hr",
     reference_set="needs ground truth: give --hr, or statistics to compare with: --fid-reference NAME=FILE",
-    landmarks="needs annotated landmarks, which folders of pictures don't have; use `facesr-bench run`",
-    input="needs the low-resolution input, which folders of pictures don't have; use `facesr-bench run`",
+    landmarks="needs annotated landmarks: give --landmarks, or --protocol for those of its dataset",
+    input="needs the low-resolution input: give --protocol, whose dataset has it",
 )
 
 
@@ -98,6 +125,14 @@ def _refused(metric: AnyMetric, given: set[str]) -> AnyMetric:
     if isinstance(metric, Unavailable) or (reason := why_not(metric, given, WORDS)) is None:
         return metric
     return Unavailable(metric.context, MetricError(reason), metric.describe())
+
+
+def _read_pair(
+    name: str, sr_path: Path, hr_path: Path | None, landmarks: NDArray[np.float64] | None
+) -> tuple[Image8, Sample]:
+    sr, hr = _read(sr_path, hr_path)
+    # No metric that needs the input comes here, so what stands in for it is never looked at.
+    return sr, Sample(name, lr=sr if hr is None else hr, hr=hr, landmarks=landmarks)
 
 
 def _read(sr_path: Path, hr_path: Path | None) -> tuple[Image8, Image8 | None]:

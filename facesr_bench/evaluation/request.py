@@ -177,10 +177,22 @@ class FolderRequest:
     metrics: Option[Sequence[str], tuple[str, ...]] = Names(
         ("psnr", "ssim"), "names (see `facesr-bench list metrics`) or folders", metavar="M,N"
     )
-    profile: Option[str, str] = Text(
-        "sparnet", "the convention: a name (see `facesr-bench list profiles`) or ./FILE.toml"
+    profile: Option[str | None, str | None] = Text(
+        None,
+        "the convention: a name (see `facesr-bench list profiles`) or ./FILE.toml; that of the protocol, or sparnet, "
+        "unless given",
     )
     _: KW_ONLY
+    protocol: Option[str | None, str | None] = Text(
+        None,
+        "score as a run on this protocol would: its ground truth in place of --hr, its landmarks, profile and scale; "
+        "pictures are found by the images' ids",
+        metavar="P",
+    )
+    data: Option[Mapping[str, str | Path] | None, Mapping[str, Path]] = _SHARED["data"]
+    landmarks: Option[str | Path | None, Path | None] = Folder(
+        None, "NAME.pts of each face in px of HR, or a run's inputs; without them a detector looks for the faces"
+    )
     scale: Option[int, int] = Count(8, "HR side over LR side; some profiles cut a border that wide", least=1)
     device: Option[str, str] = _SHARED["device"]
     fid_reference: Option[tuple[str, str | Path] | None, tuple[str, Path] | None] = _SHARED["fid_reference"]
