@@ -42,6 +42,8 @@ EVERYTHING: dict[str, Any] = {
     "workers": 1,
     "fid_reference": {"ours": "/data/ours.npz"},
     "assume_aligned": True,
+    "isolate": True,
+    "timeout": 2.5,
     "suffix": "_00",
     "tag": "friday",
 }
@@ -87,7 +89,8 @@ def test_everything_typed_is_what_python_asks_for() -> None:
     line = (
         "--methods|bicubic,./a net|--protocols|helen-x8|--data|helen=/data/helen|--limit|3|--shard|2/8|--out|elsewhere|"
         "--device|cpu|--batch-size|4|--resume|never|--precision|bf16|--profile|dic|--metrics|psnr|--attention|0|"
-        "--workers|1|--fid-reference|ours=/data/ours.npz|--assume-aligned|--suffix|_00|--tag|friday"
+        "--workers|1|--fid-reference|ours=/data/ours.npz|--assume-aligned|--isolate|"
+        "--timeout|2.5|--suffix|_00|--tag|friday"
     )
     request = RunRequest(**given(parser_of_run().parse_args(line.split("|")), RunRequest))
     assert request == RunRequest(**EVERYTHING)
