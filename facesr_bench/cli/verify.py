@@ -90,10 +90,9 @@ def say_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
 
     for verdict in verdicts:
         reached = f"{verdict.sent.name}: level {verdict.level}, {LEVELS[verdict.level]}"
-        checked = verdict.rescored.checked if verdict.rescored is not None and verdict.level > 1 else ()
-        console.print(
-            f"[bold]{_plain(reached)}[/]" + _plain(f" ({', '.join(checked)})") * bool(checked), soft_wrap=True
-        )
+        if verdict.rescored is not None and verdict.level > 1:
+            reached += f" ({', '.join(verdict.rescored.checked)})"
+        console.print(f"[bold]{_plain(reached)}[/]", highlight=False, soft_wrap=True)
         for style, word, found in (
             ("bold red", "contradiction", verdict.problems),
             ("yellow", "not tried", verdict.untried),

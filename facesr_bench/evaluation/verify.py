@@ -143,7 +143,9 @@ def _rescore(verdict: Verdict, request: VerifyRequest, options: RunRequest) -> N
     except ResultsError:
         raise
     except FaceSRBenchError as error:
-        verdict.untried.append(f"{sent.name}: level 2: {error}")
+        verdict.untried.append(
+            f"{sent.name}: level 2: {str(error).splitlines()[0]}"
+        )  # how to get data is `list`'s part
         return
     verdict.problems, verdict.rescored = rescored.problems, rescored
     verdict.notes += rescored.notes

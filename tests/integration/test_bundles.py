@@ -358,6 +358,11 @@ def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path, monkeypatch: p
         assert [len(result.images) for result in stored] == [7] * labels
 
 
+def test_a_bundle_is_compared_with_a_result(results: Path, bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(bundle), "bicubic", "--results", str(results)]) == 0
+    assert "identical" in capsys.readouterr().out.casefold()
+
+
 class TestARow:
     def test_stands_in_table_csv_and_page_with_its_badge(
         self, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

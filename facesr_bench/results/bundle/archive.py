@@ -22,7 +22,7 @@ SUMS = "SHA256SUMS"
 INDEX = "bundle.json"
 
 MAX_MEMBERS = 1_000_000
-MAX_TEXT = 1 << 30
+MAX_TEXT = 1 << 28
 """Bytes of one JSON file: a line of an image is a kilobyte or two."""
 MAX_PICTURE = 1 << 28
 """Bytes of one picture, or of one image's features."""
