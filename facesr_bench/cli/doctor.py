@@ -116,6 +116,7 @@ def _say(found: Reproduction, n: int, console: Console) -> bool:
             )
             continue
         mark = "[green]ok[/]   " if number.reproduced else "[bold red]wrong[/]"
+        mark = mark if n == found.anchor.n else "-    "  # of other images: neither right nor wrong
         shown = f"{number.published} there, {number.measured:.6g} here"
         console.print(f"  {mark}  {escape(number.metric)}: {shown}", highlight=False)
     verdict = found.verdict
