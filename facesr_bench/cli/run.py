@@ -96,6 +96,10 @@ class _Bar:
             def start(self, protocol: str, total: int) -> None:
                 self.task = bar.add_task(protocol, total=total)
 
+            def wait(self, protocol: str, method: str, holder: str) -> None:
+                what = f"{method} on {protocol}: another run is at it ({holder}); waiting until it is done"
+                bar.console.print(what, markup=False, highlight=False)
+
             def begin(self, protocol: str, method: str) -> None:
                 bar.update(self.task, description=f"{protocol}: {method}")
 

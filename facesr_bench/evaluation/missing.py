@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from facesr_bench.evaluation import set_metrics
 from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
@@ -18,6 +18,7 @@ def missing(
     references: References,
     *,
     failures_too: bool,
+    prepared: Collection[str] | None,
 ) -> dict[str, str]:
     """Image id -> `run` (the method is needed) or `score` (its image is on disk), in the order of `chosen`.
 
@@ -25,6 +26,8 @@ def missing(
         chosen: ids of the images that the run is about.
         references: what the metrics keep of the ground truth.
         failures_too: whether images that the method has failed on are tried again.
+        prepared: ids of the images of whose samples something is kept beside the pixels; what a killed run or a
+            damaged file has lost of them is read again with the image. None: an earlier release kept it.
     """
     rows = result.images
     todo: dict[str, str] = {}
@@ -35,7 +38,9 @@ def missing(
         elif row.error is not None:
             if failures_too:
                 todo[image_id] = "run"
-        elif any(_is_missing(result, row, metric) for metric in metrics):
+        elif any(_is_missing(result, row, metric) for metric in metrics) or (
+            prepared is not None and image_id not in prepared
+        ):
             todo[image_id] = _how(result, image_id)
     for image_id in _without_features(result, metrics, references, complete=not todo):
         todo.setdefault(image_id, _how(result, image_id))

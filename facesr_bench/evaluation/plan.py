@@ -5,7 +5,7 @@ Everything that can change a number is in the fingerprint, and the fingerprint i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
@@ -40,6 +40,7 @@ from facesr_bench.plugins.spec import MethodSpec
 from facesr_bench.results import training
 from facesr_bench.results.arrays import References
 from facesr_bench.results.checks import DamagedError
+from facesr_bench.results.locks import BusyError, ResultLock
 from facesr_bench.results.record import (
     CostRecord,
     DataRecord,
@@ -53,6 +54,7 @@ from facesr_bench.results.record import (
     ProtocolRecord,
     Request,
 )
+from facesr_bench.results.samples import SAMPLES, read_samples
 from facesr_bench.results.store import MANIFEST, Result, next_order, open_result
 
 
@@ -96,6 +98,12 @@ class Setting:
         return open_source(self.card, self.options.data, self.datasets)
 
     @cached_property
+    def prepared(self) -> frozenset[str] | None:
+        """The images whose samples are kept, as the run finds them; None where an earlier release kept them."""
+        folder = self.root / "inputs" / str(self.data.inputs)[:16]
+        return frozenset(read_samples(folder)) if (folder / SAMPLES).is_file() else None
+
+    @cached_property
     def data(self) -> DataRecord:
         """What the dataset holds."""
         content = self.source.content_hash()
@@ -135,6 +143,7 @@ class Entry:
         todo: image id -> `run` (the method is needed) or `score` (its image is on disk).
         weights_path: its checkpoint, verified.
         mended: what was damaged in the result and is computed anew, one text for each file.
+        lock: of the result, held until the run is done with it.
     """
 
     spec: MethodSpec
@@ -142,6 +151,7 @@ class Entry:
     todo: dict[str, str]
     weights_path: Path | None
     mended: Sequence[str] = ()
+    lock: ResultLock | None = None
 
     def job(self, setting: Setting, attended: Collection[str]) -> Job:
         """What is to be done of it."""
@@ -198,33 +208,57 @@ def references_of(result: Result) -> References:
     return References(result.inputs_folder / "references")
 
 
-def open_entry(setting: Setting, spec: MethodSpec, chosen: Sequence[str]) -> Entry | Failure:
-    """The result folder of one method, and what is missing in it.
+def open_entry(
+    setting: Setting, spec: MethodSpec, chosen: Sequence[str], *, busy: Callable[[str], bool] = lambda _: False
+) -> Entry | Failure:
+    """The result folder of one method, locked, and what is missing in it.
 
     Args:
         chosen: ids of the images that the run is about.
+        busy: told who works on it, where that is another run; whether to wait for it.
 
     Raises:
+        BusyError: another run works on it.
         ResultsError: the folder can't be read or written.
     """
     precision = setting.options.precision
     label = _label(spec, Path(spec.weights).name if spec.weights else None, precision)
+    lock: ResultLock | None = None
+    entry: Entry | None = None
     try:
         found = weights.resolve_method(spec.plugin, spec.weights)
         label = _label(spec, found.name if found else None, precision)
         argument = spec.opened()
         _refuse_unaligned(setting, argument.card if argument else spec.plugin.require_card())
-        result, mended = _open_result(setting, spec, argument, found, label)
+        folder = _folder_of(setting, spec, argument, found, label)
+        lock = _locked(setting, folder, busy)
+        result, mended = _open_result(setting, spec, argument, found, label, folder)
         again = setting.options.resume != "always"
-        todo = missing(result, setting.metrics, chosen, references_of(result), failures_too=again)
+        todo = missing(
+            result, setting.metrics, chosen, references_of(result), failures_too=again, prepared=setting.prepared
+        )
         if todo:
             _check_checkpoints(spec.plugin, found)
+        entry = Entry(spec, result, todo, found.path if found else None, mended, lock)
     except ResultsError:
         raise
     except FaceSRBenchError as error:
         failed = failed_result(setting, spec, label, str(error), getattr(error, "details", "") or None)
         return Failure(label, error, failed)
-    return Entry(spec, result, todo, found.path if found else None, mended)
+    finally:
+        if entry is None and lock is not None:
+            lock.release()
+    return entry
+
+
+def _locked(setting: Setting, folder: Path, busy: Callable[[str], bool]) -> ResultLock:
+    lock = ResultLock(setting.options.out, folder)
+    if not lock.take(wait=False):
+        holder = lock.holder()
+        if not busy(holder):
+            raise BusyError(folder, holder)
+        lock.take(wait=True)
+    return lock
 
 
 def _unaligned(setting: Setting, card: MethodCard) -> bool:
@@ -240,15 +274,27 @@ def _refuse_unaligned(setting: Setting, card: MethodCard) -> None:
         )
 
 
-def _open_result(
+def _folder_of(
     setting: Setting, spec: MethodSpec, argument: Argument | None, found: weights.Weights | None, label: str
+) -> Path:
+    """The result folder of this exact configuration, which need not exist."""
+    weights_hash = found.sha256 if found else _loose_weights(spec.plugin)
+    argument_hash = argument.sha256 if argument else None
+    key = result_fingerprint(setting, spec.plugin.name, spec.plugin.code_hash(), weights_hash, argument_hash)
+    return inside(setting.root.parent, f"{setting.root.name}/{file_name(label)}/{key}")
+
+
+def _open_result(
+    setting: Setting,
+    spec: MethodSpec,
+    argument: Argument | None,
+    found: weights.Weights | None,
+    label: str,
+    folder: Path,
 ) -> tuple[Result, list[str]]:
     """Open or create the result folder of this exact configuration; and what was damaged in it."""
-    code, weights_hash = spec.plugin.code_hash(), found.sha256 if found else _loose_weights(spec.plugin)
-    argument_hash = argument.sha256 if argument else None
-    key = result_fingerprint(setting, spec.plugin.name, code, weights_hash, argument_hash)
-    folder = inside(setting.root.parent, f"{setting.root.name}/{file_name(label)}/{key}")
-    manifest = _manifest(setting, spec, argument, found, label, key, code)
+    weights_hash = found.sha256 if found else _loose_weights(spec.plugin)
+    manifest = _manifest(setting, spec, argument, found, label, folder.name, spec.plugin.code_hash())
     if spec.argument is None and not folder.exists():  # schema 1 knew no arguments
         adoption.adopt(setting, spec.plugin, weights_hash, folder)
     result, mended = _continued(folder, manifest)
@@ -384,7 +430,7 @@ def _manifest(
             deterministic=method.deterministic,
             seed=method.seed,
         ),
-        environment=_environment(setting.options.device),
+        environment=_environment(setting.device),
         request=_request(setting, spec),
         command=environment.command_line(),
         metrics=_records(setting, {metric.key: metric.describe() for metric in setting.metrics}),

@@ -232,6 +232,9 @@ class Progress:
     def start(self, protocol: str, total: int) -> None:
         """A protocol begins; `total` images times methods are to be computed."""
 
+    def wait(self, protocol: str, method: str, holder: str) -> None:
+        """Another run works on a method's result; this one goes on when it is done."""
+
     def begin(self, protocol: str, method: str) -> None:
         """A method begins on a protocol."""
 

@@ -38,6 +38,7 @@ from facesr_bench.plugins import registry
 from facesr_bench.plugins.metric import AnyMetric, Unavailable
 from facesr_bench.plugins.spec import check_labels, parse_method
 from facesr_bench.results import lr
+from facesr_bench.results.locks import BusyError, remove_partials
 from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.samples import SampleRecord, Samples
 from facesr_bench.results.summary import summarise
@@ -121,12 +122,34 @@ def _check(options: RunRequest) -> list[str]:
 def _run_protocol(
     setting: Setting, executor: Callable[[Setting], Executor], outcome: RunOutcome, progress: Progress
 ) -> None:
-    """All methods on one protocol."""
+    """All methods on one protocol: those that another run is at come last, when it is done with them.
+
+    Only one of these is held while it is waited for, so that two runs never wait for each other.
+    """
     chosen = setting.options.chosen(setting.source.items)
     outcome.metrics[setting.card.name] = asked_columns(setting.options.metrics or setting.card.metrics, setting.metrics)
-    entries = _open_all(setting, chosen, outcome)
+    planned, before = _Planned(setting, chosen, outcome, progress), len(outcome.results)
+    _compute(planned, planned.open_all(setting.options.methods, wait=False), executor)
+    for asked in planned.busy:
+        _compute(planned, planned.open_all([asked], wait=True), executor)
+    outcome.results[before:] = sorted(outcome.results[before:], key=lambda result: planned.places[result.label])
+
+
+def _compute(planned: _Planned, entries: Sequence[Entry], executor: Callable[[Setting], Executor]) -> None:
+    """Do what is missing of some methods, and free their results."""
+    try:
+        _compute_held(planned, entries, executor)
+    finally:
+        for entry in entries:
+            if entry.lock is not None:
+                entry.lock.release()
+
+
+def _compute_held(planned: _Planned, entries: Sequence[Entry], executor: Callable[[Setting], Executor]) -> None:
+    setting, outcome, progress, chosen = planned.setting, planned.outcome, planned.progress, planned.chosen
     if not entries:
         return
+    remove_partials(setting.root, [entry.result.folder for entry in entries])
     progress.start(setting.card.name, sum(len(entry.todo) for entry in entries))
     attended = chosen[: setting.options.attention]
     jobs = [entry.job(setting, attended) for entry in entries if entry.todo]
@@ -139,26 +162,67 @@ def _run_protocol(
         set_metrics.update(entry.result, writer.metrics_of_sets(), references_of(entry.result))
 
 
-def _open_all(setting: Setting, chosen: Sequence[str], outcome: RunOutcome) -> list[Entry]:
-    """Every method whose result can be opened; the problems of the others are in the outcome.
+class _Planned:
+    """What a run is about on one protocol, and the methods on it that could be opened.
 
-    Two ways to write one method (`sparnet` and `sparnet@bundled`) are one row.
+    Attributes:
+        busy: methods whose results another run works on.
+        places: where each row's method was asked for.
     """
-    entries: list[Entry] = []
-    seen: set[Path] = set()
-    for asked in setting.options.methods:
-        opened = open_entry(setting, parse_method(asked), chosen)
+
+    def __init__(self, setting: Setting, chosen: Sequence[str], outcome: RunOutcome, progress: Progress) -> None:
+        self.setting, self.chosen, self.outcome, self.progress = setting, chosen, outcome, progress
+        self.busy: list[str] = []
+        self.places: dict[str, int] = {}
+        self._seen: set[Path] = set()
+
+    def open_all(self, methods: Sequence[str], *, wait: bool) -> list[Entry]:
+        """Every method whose result can be opened; the problems of the others are in the outcome.
+
+        Two ways to write one method (`sparnet` and `sparnet@bundled`) are one row.
+
+        Args:
+            wait: for another run that works on it; else such a method is put aside.
+        """
+        entries: list[Entry] = []
+        try:
+            for asked in methods:
+                self._open(asked, entries, wait)
+        except BaseException:
+            for entry in entries:
+                if entry.lock is not None:
+                    entry.lock.release()
+            raise
+        return entries
+
+    def _open(self, asked: str, entries: list[Entry], wait: bool) -> None:
+        setting, outcome = self.setting, self.outcome
+        spec = parse_method(asked)
+
+        def busy(holder: str) -> bool:
+            if wait:
+                self.progress.wait(setting.card.name, asked, holder)
+            return wait
+
+        try:
+            opened = open_entry(setting, spec, self.chosen, busy=busy)
+        except BusyError as error:
+            if error.folder not in {entry.result.folder for entry in entries}:  # else it is written twice
+                self.busy.append(asked)
+            return
         if isinstance(opened, Failure):
             outcome.problems.append(f"{setting.card.name}, {opened.label}: {opened.error}")
-        elif opened.result.folder in seen:
-            continue
+        elif opened.result.folder in self._seen:
+            if opened.lock is not None:
+                opened.lock.release()
+            return
         else:
-            seen.add(opened.result.folder)
+            self._seen.add(opened.result.folder)
             entries.append(opened)
             outcome.mended += (f"{setting.card.name}, {opened.result.label}: {text}" for text in opened.mended)
         if opened.result is not None:
             outcome.results.append(opened.result)
-    return entries
+            self.places.setdefault(opened.result.label, setting.options.methods.index(asked))
 
 
 class _Writer:
@@ -194,6 +258,8 @@ class _Writer:
         known = self._facts.get(job.result)
         cost = facts.cost if facts.cost is not None or known is None else known.cost
         self._facts[job.result] = replace(facts, cost=cost)
+        # At once: a run that is killed later has said what computed its numbers.
+        self._entries[job.result].learned(self._setting, self._facts[job.result])
         self._unavailable.update(facts.unavailable)
 
     def image(self, job: Job, record: ImageRecord, sample: SampleRecord | None) -> None:
