@@ -230,9 +230,10 @@ def open_entry(
         label = _label(spec, found.name if found else None, precision)
         argument = spec.opened()
         _refuse_unaligned(setting, argument.card if argument else spec.plugin.require_card())
-        folder = _folder_of(setting, spec, argument, found, label)
+        code = spec.plugin.code_hash()
+        folder = _folder_of(setting, spec, argument, found, label, code)
         lock = _locked(setting, folder, busy)
-        result, mended = _open_result(setting, spec, argument, found, label, folder)
+        result, mended = _open_result(setting, spec, argument, found, label, folder, code)
         again = setting.options.resume != "always"
         todo = missing(
             result, setting.metrics, chosen, references_of(result), failures_too=again, prepared=setting.prepared
@@ -275,12 +276,12 @@ def _refuse_unaligned(setting: Setting, card: MethodCard) -> None:
 
 
 def _folder_of(
-    setting: Setting, spec: MethodSpec, argument: Argument | None, found: weights.Weights | None, label: str
+    setting: Setting, spec: MethodSpec, argument: Argument | None, found: weights.Weights | None, label: str, code: str
 ) -> Path:
     """The result folder of this exact configuration, which need not exist."""
     weights_hash = found.sha256 if found else _loose_weights(spec.plugin)
     argument_hash = argument.sha256 if argument else None
-    key = result_fingerprint(setting, spec.plugin.name, spec.plugin.code_hash(), weights_hash, argument_hash)
+    key = result_fingerprint(setting, spec.plugin.name, code, weights_hash, argument_hash)
     return inside(setting.root.parent, f"{setting.root.name}/{file_name(label)}/{key}")
 
 
@@ -291,10 +292,11 @@ def _open_result(
     found: weights.Weights | None,
     label: str,
     folder: Path,
+    code: str,
 ) -> tuple[Result, list[str]]:
     """Open or create the result folder of this exact configuration; and what was damaged in it."""
     weights_hash = found.sha256 if found else _loose_weights(spec.plugin)
-    manifest = _manifest(setting, spec, argument, found, label, folder.name, spec.plugin.code_hash())
+    manifest = _manifest(setting, spec, argument, found, label, folder.name, code)
     if spec.argument is None and not folder.exists():  # schema 1 knew no arguments
         adoption.adopt(setting, spec.plugin, weights_hash, folder)
     result, mended = _continued(folder, manifest)
