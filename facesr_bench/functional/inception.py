@@ -151,7 +151,8 @@ def _interpolate_along(levels: Tensor, axis: int) -> Tensor:
 def _channels_first(image: Image8) -> Tensor:
     import torch
 
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float()
+    # A copy: pictures are read-only, and torch warns of arrays that it could write to and must not.
+    return torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C")).float()
 
 
 def architecture() -> nn.Module:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from facesr_bench.base.errors import DataError
 from facesr_bench.data import crops
+from facesr_bench.data.protocols import catalogue, find_protocol
+from facesr_bench.evaluation.inputs import open_source
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
 from facesr_bench.plugins.cards import CropCard, ProtocolCard
@@ -151,3 +156,31 @@ def test_a_card_may_allow_a_small_enlargement_which_is_told(wide: Image8) -> Non
     assert crops.apply("a", wide, None, (10, 0, 100), protocol(100, rule="box", enlarge_up_to=1.3)).enlarged is None
     with pytest.raises(DataError, match=r"90x90 px, smaller than .* by more than the 1\.3 times that its card allows"):
         crops.apply("a", wide, None, (10, 0, 90), spec)
+
+
+def rebuilt(picture: Path, points: Path) -> Image8:
+    """The crop of helen-x8 from what its card says alone."""
+    inside = points.read_text().split("{")[1].split("}")[0].split()
+    xs, ys = np.array(inside[0::2], float) - 1, np.array(inside[1::2], float) - 1
+    x0, x1, y0, y1 = xs.min(), xs.max(), ys.min(), ys.max()
+    with Image.open(picture) as opened:
+        image = opened.convert("RGB")
+    side = min(math.floor(1.6 * max(x1 - x0, y1 - y0) + 0.5), *image.size)
+    left = math.floor((x0 + x1) / 2 + 0.5 - side / 2 + 0.5)
+    top = math.floor((y0 + y1) / 2 + 0.5 - 0.1 * (y1 - y0) - side / 2 + 0.5)
+    left, top = min(max(0, left), image.width - side), min(max(0, top), image.height - side)
+    cut = image.crop((left, top, left + side, top + side))
+    return np.asarray(cut.resize((128, 128), Image.Resampling.BICUBIC))
+
+
+@pytest.mark.parametrize("count", [25, pytest.param(330, marks=pytest.mark.full)])
+def test_the_crops_of_helen_can_be_rebuilt_from_the_words_of_its_card(shared: Path, count: int) -> None:
+    folder = shared / "faces" / "helen_test"
+    _, card = find_protocol("helen-x8")
+    source = open_source(card, {"helen": folder}, catalogue(["helen-x8"]))
+    ids = list(source.items)[:count]
+    assert len(ids) == count
+    for image_id in ids:
+        hr = source.read(image_id).hr
+        again = rebuilt(folder / f"{image_id}.jpg", folder / f"{image_id}.pts")
+        assert hr is not None and np.array_equal(hr, again), image_id

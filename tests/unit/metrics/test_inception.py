@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, get_args
 
@@ -107,6 +108,16 @@ def test_every_resizer_at_every_size(height: int, width: int) -> None:
     where = np.meshgrid(rows.clip(0, height - 1), columns.clip(0, width - 1), indexing="ij")
     planes = [map_coordinates(image[:, :, c] / 255, where, order=1) for c in range(3)]
     np.testing.assert_allclose(preprocess(image, "pytorch-fid"), 2 * np.stack(planes) - 1, rtol=0, atol=2e-4)
+
+
+def test_a_read_only_picture_that_lies_in_memory_by_planes_brings_no_warning_of_torch() -> None:
+    planes = np.random.default_rng(0).integers(0, 256, (3, 40, 40), np.uint8)
+    image = planes.transpose(1, 2, 0)
+    image.setflags(write=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for resizer in get_args(Resizer):
+            assert preprocess(image, resizer).shape == (3, SIDE, SIDE)
 
 
 def test_at_299_px_nothing_is_resized() -> None:
