@@ -7,6 +7,7 @@ import os
 import random
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ def _state() -> dict[str, object]:
         "matmul": torch.get_float32_matmul_precision(),
         "denormals": [5e-324][0] * 1.0 == 0.0,
         "numpy": np.geterr(),
-        "random": (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()),
+        "random": (random.getstate(), cast(Any, np.random.get_state())[1].tolist(), torch.get_rng_state().tolist()),
         "opencv": cv2.getNumThreads(),
         "pillow": (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES),
         "recursion": sys.getrecursionlimit(),
@@ -188,10 +189,11 @@ def test_what_a_metric_or_dataset_changes_is_put_back_too(faces: Path, tmp_path:
 
 
 def test_a_precision_set_in_two_ways_which_torch_then_refuses_to_name_is_put_back() -> None:
+    mkldnn: Any = torch.backends.mkldnn
     with baseline():
         before = torch.backends.cuda.matmul.allow_tf32
         with World():
             torch.backends.cuda.matmul.fp32_precision = "tf32"
-            torch.backends.mkldnn.matmul.fp32_precision = "bf16"
+            mkldnn.matmul.fp32_precision = "bf16"
         assert torch.backends.cuda.matmul.allow_tf32 == before
-        assert torch.backends.mkldnn.matmul.fp32_precision != "bf16"
+        assert mkldnn.matmul.fp32_precision != "bf16"
