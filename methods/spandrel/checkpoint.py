@@ -48,7 +48,9 @@ def _registry() -> Any:
     except ImportError as error:
         raise MethodError("spandrel:FILE needs spandrel: pip install 'facesr-bench[spandrel]'") from error
     try:
-        from spandrel_extra_arches import EXTRA_REGISTRY
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            from spandrel_extra_arches import EXTRA_REGISTRY
     except ImportError:
         return MAIN_REGISTRY
     registry = MAIN_REGISTRY.copy()

@@ -175,7 +175,7 @@ def test_rcan_writes_into_its_input_and_we_hand_it_a_copy(tmp_path: Path) -> Non
     first = method.upscale(given)
     assert torch.equal(given, lr)
     assert torch.equal(method.upscale(given), first)
-    assert torch.equal(torch.cat([method.upscale(x) for x in lr.split(1)]), first)
+    assert torch.equal(torch.cat([method.upscale(lr[i : i + 1]) for i in range(len(lr))]), first)
 
 
 # -- networks of aligned faces ----------------------------------------------------------------------------------------
@@ -192,7 +192,8 @@ def authors_input(picture: NDArray[np.uint8]) -> Tensor:
     from torchvision.transforms.functional import normalize
 
     if picture.shape[0] != faces.SIDE:
-        picture = cv2.resize(picture, (faces.SIDE, faces.SIDE), interpolation=cv2.INTER_LINEAR)
+        large = cv2.resize(picture, (faces.SIDE, faces.SIDE), interpolation=cv2.INTER_LINEAR)
+        picture = np.asarray(large, np.uint8)
     x = torch.from_numpy(picture.transpose(2, 0, 1).copy()).float() / 255.0
     made: Tensor = normalize(x, [0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
     return made[None]
