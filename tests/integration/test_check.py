@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from facesr_bench.cli import main
+from facesr_bench.evaluation.gate import self_test
 
 from .conftest import MakeMethod
 
@@ -181,13 +182,17 @@ def test_compare_finds_tags_labels_fingerprints_folders_and_baselines(
 
 
 def test_a_self_test_is_identical_again_and_shows_the_noise_floor(
-    bench: Any, capsys: pytest.CaptureFixture[str]
+    bench: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert bench("check", "--self-test", "--methods", f"{MINE},bicubic") == 0
     said = capsys.readouterr().out
     assert "the same again" in said
     assert "batch size 3" in said
     assert "workers" in said
+    assert "other processes" in said
+    assert "not tried" not in said
+    every = self_test.ways
+    monkeypatch.setattr(self_test, "ways", lambda plain: list(every(plain))[:2])  # processes take long to begin
     edit("(_old(self, lr) + 0.2 * torch.rand(lr.shape[0], 1, 1, 1)).clamp(0, 1)")  # other draws in other batches
     assert bench("check", "--self-test", "--methods", MINE) == 4
     edit("(_old(self, lr) * (0.9 + __import__('time').time_ns() % 1000 / 1e4)).clamp(0, 1)")

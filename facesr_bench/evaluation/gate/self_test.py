@@ -7,17 +7,20 @@ below it would block what nobody changed.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from facesr_bench.base.errors import FaceSRBenchError
-from facesr_bench.base.options import options_of
 from facesr_bench.evaluation import run as runner
+from facesr_bench.evaluation.executors import Executor
+from facesr_bench.evaluation.executors.processes import Processes
+from facesr_bench.evaluation.executors.threads import Threads
 from facesr_bench.evaluation.gate.looks import side_of_result
 from facesr_bench.evaluation.gate.request import CheckRequest
+from facesr_bench.evaluation.plan import Setting
 from facesr_bench.evaluation.request import Progress, RunRequest
 from facesr_bench.results.gate.judge import Answer, judge
 from facesr_bench.results.gate.policy import Policy
@@ -69,39 +72,53 @@ def self_test(request: CheckRequest, progress: Progress | None = None) -> SelfTe
     skipped: list[tuple[str, str]] = []
     with tempfile.TemporaryDirectory(prefix="facesr-bench-") as folder:
         plain = request.of_run(request.methods, request.protocols or ("demo-x8",))
-        first = _results(plain, Path(folder) / "first", progress)
-        for number, (name, other, threads) in enumerate(_ways(plain)):
+        first = _results(Way("", {}), plain, Path(folder) / "first", progress)
+        for number, way in enumerate(ways(plain)):
             try:
-                with _torch_threads(threads):
-                    second = _results(replace(plain, **other), Path(folder) / str(number), progress)
+                second = _results(way, plain, Path(folder) / str(number), progress)
             except FaceSRBenchError as error:
-                skipped.append((name, str(error)))
+                skipped.append((way.name, str(error)))
                 continue
             for old, new in zip(first, second, strict=True):
-                trials.append(_trial(name, old, new, policy))
+                trials.append(_trial(way.name, old, new, policy))
     return SelfTest(trials, skipped, policy.inconclusive == "ok")
 
 
-def _results(request: RunRequest, folder: Path, progress: Progress | None) -> list[Result]:
-    outcome = runner.run(replace(request, out=folder, resume="never"), progress)
+@dataclass(frozen=True)
+class Way:
+    """A way of computing.
+
+    Attributes:
+        options: of the run, that are other than in the first.
+        threads: of torch; None: as they are.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    threads: int | None = None
+    executor: Callable[[Setting], Executor] = Threads
+
+
+def _results(way: Way, plain: RunRequest, folder: Path, progress: Progress | None) -> list[Result]:
+    request = replace(plain, **{**way.options, "out": folder, "resume": "never"})
+    with _torch_threads(way.threads):
+        outcome = runner.run(request, progress, way.executor)
     if outcome.problems or not outcome.results:
         raise FaceSRBenchError("\n".join(outcome.problems) or "nothing was run")
     return outcome.results
 
 
-def _ways(plain: RunRequest) -> Iterator[tuple[str, dict[str, Any], int | None]]:
-    """(name, other options, threads of torch; None: as they are)."""
+def ways(plain: RunRequest) -> Iterator[Way]:
+    """The ways that are tried against the first."""
     import torch
 
-    yield AGAIN, {}, None
+    yield Way(AGAIN, {})
     batch = 3 if plain.batch_size != 3 else 5
-    yield f"batch size {batch}", {"batch_size": batch}, None
+    yield Way(f"batch size {batch}", {"batch_size": batch})
     threads = 2 if torch.get_num_threads() == 1 else 1
-    yield f"{threads} thread(s) of torch, {plain.workers + 1} workers", {"workers": plain.workers + 1}, threads
-    option = options_of(RunRequest).get("executor")
-    for executor in option.choices if option is not None else ():
-        if executor != getattr(plain, "executor", None):
-            yield f"executor {executor}", {"executor": executor}, None
+    workers = plain.workers + 1
+    yield Way(f"{threads} thread(s) of torch, {workers} workers", {"workers": workers}, threads)
+    yield Way("other processes", {}, executor=Processes)
 
 
 @contextmanager

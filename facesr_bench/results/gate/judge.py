@@ -56,7 +56,6 @@ class Judged:
         needed: images that the margin needs.
         p: how well the values fit a loss within the margin; p_holm: corrected over the metrics of its tier.
         test: Wilcoxon's, as a description; its p corrected as `wilcoxon_holm`.
-        identical: every picture and value is equal.
         note: what else must be known.
         losses: by image, positive where the candidate is worse.
     """
