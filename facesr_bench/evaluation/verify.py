@@ -14,6 +14,7 @@ from pathlib import Path
 from facesr_bench.base.devices import exact_numbers
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.base.options import REQUIRED, Choice, Folder, Names, Option, Text, options_of
+from facesr_bench.base.process_state import baseline
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.evaluation.rerun import Rerun, rerun
 from facesr_bench.evaluation.rescore import Rescored, rescore
@@ -119,7 +120,7 @@ def verify(request: VerifyRequest, bundle: Bundle, folder: Path) -> list[Verdict
     Raises:
         ResultsError: it can't be written.
     """
-    with exact_numbers():
+    with exact_numbers(), baseline():
         return [_verify(request, sent, folder / sent.entry.folder) for sent in bundle.results]
 
 
