@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facesr_bench.base.errors import WeightsError
 from facesr_bench.data.protocols import catalogue, find_protocol
 from facesr_bench.evaluation.inputs import Source, open_source
 from facesr_bench.evaluation.metrics import Setup, find_metric
 from facesr_bench.evaluation.scorer import Scorer
-from facesr_bench.faces.detection import DlibDetector
+from facesr_bench.faces.detection import DlibDetector, open_detector
 from facesr_bench.faces.landmarks import overlap
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.profile import get_profile
@@ -112,3 +113,11 @@ def test_what_a_face_was_placed_by_is_told_with_each_number(astronaut: Image8) -
     assert rows[0].alignments == {"identity-dlib": "landmarks"}, "PSNR looks at no face"
     assert rows[1].alignments == {"identity-dlib": "dlib on HR"}
     assert rows[2].alignments == {"identity-dlib": "FFHQ's template"}
+
+
+def test_a_detector_whose_file_is_missing_names_the_one_that_needs_no_download(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACESR_BENCH_CACHE", str(tmp_path))
+    with pytest.raises(WeightsError, match=r"needs weights `yunet`[\s\S]*\[faces\] in it that says detector = .dlib."):
+        open_detector("yunet")
