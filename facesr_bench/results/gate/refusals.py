@@ -28,13 +28,17 @@ def _other_task(old: Header, new: Header) -> Iterator[str]:
         return
     if old.profile.name != new.profile.name:
         yield f"another profile: {new.profile.name}, and the baseline is of {old.profile.name}"
-    elif changed := _differing(old.profile.model_dump(mode="json"), new.profile.model_dump(mode="json"), _PROSE):
-        yield f"the profile {old.profile.name} says something else now: {changed}"
-    cards = (old.protocol.model_dump(mode="json"), new.protocol.model_dump(mode="json"))
-    if changed := _differing(*cards, _PROTOCOL_PROSE):
-        yield f"another protocol card: {changed}"
-    elif old.definition != new.definition and old.profile == new.profile:
-        yield "another definition of the protocol: its degradation, or its profile, is not what it was"
+    elif old.definition != new.definition:
+        # The hash leaves out what a card says by default: a field that a later release adds makes no other task.
+        cards = (old.protocol.model_dump(mode="json"), new.protocol.model_dump(mode="json"))
+        profiles = (old.profile.model_dump(mode="json"), new.profile.model_dump(mode="json"))
+        card, profile = _differing(*cards, _PROTOCOL_PROSE), _differing(*profiles, _PROSE)
+        if card:
+            yield f"another protocol card: {card}"
+        if profile:
+            yield f"the profile {old.profile.name} says something else now: {profile}"
+        if not card and not profile:
+            yield "another definition of the protocol: its degradation is not what it was"
     if old.data.hash != new.data.hash:
         counts = "" if old.data.count == new.data.count else f" ({old.data.count} images then, {new.data.count} now)"
         yield f"other data: what {old.dataset or 'the dataset'} holds is not what the baseline was made of{counts}"
@@ -48,7 +52,13 @@ _PROTOCOL_PROSE = frozenset({"name", "summary", "metrics", "expected_count", "pr
 def _differing(old: Mapping[str, Any], new: Mapping[str, Any], without: Iterable[str]) -> str:
     """`scale 8, now 4`: the fields that differ."""
     names = [name for name in dict.fromkeys([*old, *new]) if name not in without]
-    return ", ".join(f"{name} {old.get(name)}, now {new.get(name)}" for name in names if old.get(name) != new.get(name))
+    pairs = {name: (_said(old.get(name)), _said(new.get(name))) for name in names}
+    return ", ".join(f"{name} {a}, now {b}" for name, (a, b) in pairs.items() if a != b)
+
+
+def _said(value: Any) -> Any:
+    """A value without the fields of it that say nothing."""
+    return {k: v for k, v in value.items() if v is not None} if isinstance(value, Mapping) else value
 
 
 def _other_images(baseline: Side, candidate: Side, allowed: int) -> Iterator[str]:

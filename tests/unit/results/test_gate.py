@@ -213,7 +213,7 @@ def test_another_task_is_refused_in_words() -> None:
     assert "helen-x8, and the baseline is of toy-x8" in refusal(old, side(new, protocol=elsewhere))
     assert "another profile: dic" in refusal(old, side(new, profile=ProfileRecord(name="dic")))
     changed = ProfileRecord.model_validate({"name": "sparnet", "quantise": "round"})
-    assert "quantise None, now round" in refusal(old, side(new, profile=changed))
+    assert "quantise None, now round" in refusal(old, side(new, profile=changed, definition="e" * 16))
     assert "its degradation" in refusal(old, side(new, definition="e" * 16))
     assert "other data" in refusal(old, side(new, data=DataRecord(hash="e" * 64, count=40)))
 
@@ -290,6 +290,14 @@ def test_an_empty_gate_is_never_green() -> None:
 def test_a_profile_that_only_reads_better_now_is_no_other_task() -> None:
     wordy = ProfileRecord(name="sparnet", summary="RGB, rounded.", source=("a paper",))
     assert judge(side({"psnr": VALUES}), side({"psnr": VALUES}, profile=wordy), Policy()).verdict is Verdict.IDENTICAL
+
+
+def test_a_field_that_a_later_release_adds_to_cards_makes_no_other_task() -> None:
+    card = {"name": "toy-x8", "scale": 8, "profile": "sparnet"}
+    before = ProtocolRecord.model_validate({**card, "crop": {"rule": "box"}})
+    now = ProtocolRecord.model_validate({**card, "crop": {"rule": "box", "enlarge_up_to": None}, "novelty": 1})
+    old, new = side({"psnr": VALUES}, protocol=before), side({"psnr": VALUES}, protocol=now)
+    assert judge(old, new, Policy()).verdict is Verdict.IDENTICAL
 
 
 # Several metrics
