@@ -23,6 +23,7 @@ from facesr_bench.evaluation.run import run as _run
 from facesr_bench.evaluation.scorer import Scorer
 from facesr_bench.images.files import Image8, read_only
 from facesr_bench.images.quantise import quantise
+from facesr_bench.plugins.degradation import degradation_of
 from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
 from facesr_bench.plugins.metric import AnyMetric, Unavailable
 from facesr_bench.plugins.sample import Sample
@@ -127,11 +128,13 @@ def folder_scores(request: FolderRequest, watch: Callable[[list[Any]], Iterable[
         raise MetricError("give at least one metric; `facesr-bench list metrics` shows what there is")
     if request.protocol is not None and (request.hr is not None or request.landmarks is not None):
         raise FaceSRBenchError("--protocol brings ground truth and landmarks itself: leave out --hr and --landmarks")
-    card = None if request.protocol is None else find_protocol(request.protocol)[1]
+    dataset, card = (None, None) if request.protocol is None else find_protocol(request.protocol)
     other = set_metrics.read_reference(*request.fid_reference) if request.fid_reference else None
     profile = profile_for(request.profile or (card.profile if card else "sparnet"), request.metrics)
     scale = card.scale if card else request.scale
-    metrics = find_metrics(request.metrics, Setup(profile, scale, torch_device(request.device), other))
+    how = degradation_of(card, dataset) if card is not None and dataset is not None else None
+    setup = Setup(profile, scale, torch_device(request.device), other, degradation=how)
+    metrics = find_metrics(request.metrics, setup)
     with exact_numbers():
         if card is not None:
             readings = finished.readings_of(card, request.data, request.sr, request.suffix)

@@ -29,7 +29,7 @@ from facesr_bench.evaluation.scorer import Prepared
 from facesr_bench.images.files import picture_libraries, pixel_sha256, read_image, write_png
 from facesr_bench.plugins.cards import ProtocolCard
 from facesr_bench.plugins.dataset import DatasetBase, Item
-from facesr_bench.plugins.degradation import DegradationBase, find_degradation, make_degradation
+from facesr_bench.plugins.degradation import DegradationBase, degradation_of, make_degradation
 from facesr_bench.plugins.sample import Sample
 from facesr_bench.results.arrays import References
 from facesr_bench.results.samples import SampleRecord, read_samples
@@ -120,9 +120,8 @@ def open_source(protocol: ProtocolCard, data: Mapping[str, Path], datasets: Data
         dataset, _ = open_dataset(protocol.name, data, datasets)
         items = list(dataset.items(protocol))
         _check_items(plugin.name, items)
-    how = None
-    if protocol.degradation is not None:
-        how = make_degradation(find_degradation(protocol.degradation, plugin.folder), protocol.scale)
+    found = degradation_of(protocol, plugin)
+    how = None if found is None else make_degradation(found, protocol.scale)
     hashes = read_lr_hashes(plugin.folder, protocol)
     return Source(protocol, dataset, {item.id: item for item in items}, how, hashes)
 

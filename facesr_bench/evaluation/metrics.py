@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, MetricError, PluginError, WeightsError, describe
 from facesr_bench.base.memo import Memo
 from facesr_bench.base.process_state import World
+from facesr_bench.plugins.cards import DegradationCard
 from facesr_bench.plugins.metric import AnyMetric, MetricBase, MetricContext, ReferenceSet, SetMetric, Unavailable
 from facesr_bench.plugins.profile import Profile, get_profile
+from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import MetricChoice, parse_metric
 from facesr_bench.weights import check_metric_unchanged, resolve_metric
 
@@ -23,6 +25,7 @@ class Setup:
         device: where networks run.
         reference_set: what metrics of sets compare with in place of the ground truth.
         memo: keeps the networks that several of them use.
+        degradation: how the protocol makes LR of HR; None where LR is given, or there is no protocol.
     """
 
     profile: Profile
@@ -30,6 +33,7 @@ class Setup:
     device: str = "cpu"
     reference_set: ReferenceSet | None = None
     memo: Memo = field(default_factory=Memo, repr=False)
+    degradation: Plugin[DegradationCard] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         scale = self.scale
@@ -126,6 +130,7 @@ def context_of(choice: MetricChoice, setup: Setup) -> MetricContext:
         typed=choice.typed,
         label=choice.label,
         memo=setup.memo,
+        degradation=setup.degradation,
     )
 
 

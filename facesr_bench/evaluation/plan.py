@@ -30,7 +30,7 @@ from facesr_bench.evaluation.missing import missing
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.argument import Argument
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
-from facesr_bench.plugins.degradation import find_degradation
+from facesr_bench.plugins.degradation import degradation_of
 from facesr_bench.plugins.degradation import identity as degradation_identity
 from facesr_bench.plugins.metric import AnyMetric
 from facesr_bench.plugins.profile import Profile
@@ -129,7 +129,7 @@ def open_setting(options: RunRequest, protocol: str, memo: Memo) -> Setting:
     plugin, card = find_protocol(protocol, datasets)
     profile, device = profile_of(options, card), torch_device(options.device)
     reference = set_metrics.read_reference(*options.fid_reference) if options.fid_reference else None
-    setup = Setup(profile, card.scale, device, reference, memo)
+    setup = Setup(profile, card.scale, device, reference, memo, degradation_of(card, plugin))
     metrics = find_metrics(options.metrics or card.metrics, setup)
     return Setting(options, datasets, plugin, card, profile, device, metrics)
 
@@ -198,9 +198,8 @@ def inputs_of(plugin: Plugin[DatasetCard], card: ProtocolCard) -> dict[str, Any]
 
 def _degradation_identity(plugin: Plugin[DatasetCard], card: ProtocolCard) -> dict[str, Any]:
     """What tells the LR images of a degradation from those of another of its name; nothing where LR is given."""
-    if card.degradation is None:
-        return {}
-    return degradation_identity(find_degradation(card.degradation, plugin.folder))
+    how = degradation_of(card, plugin)
+    return {} if how is None else degradation_identity(how)
 
 
 def references_of(result: Result) -> References:

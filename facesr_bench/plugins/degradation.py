@@ -12,7 +12,7 @@ from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, PluginErro
 from facesr_bench.base.process_state import World
 from facesr_bench.base.suggest import expanded, is_path
 from facesr_bench.images.files import Image8
-from facesr_bench.plugins.cards import DegradationCard
+from facesr_bench.plugins.cards import DatasetCard, DegradationCard, ProtocolCard
 from facesr_bench.plugins.loading import CARD_FILE
 from facesr_bench.plugins.registry import Plugin, degradations, read_plugin
 
@@ -85,6 +85,11 @@ def find_degradation(name: str, beside: Path | None = None) -> Plugin[Degradatio
         plugin = read_plugin("degradation", folder, "path")
     plugin.require_card()
     return plugin
+
+
+def degradation_of(protocol: ProtocolCard, dataset: Plugin[DatasetCard]) -> Plugin[DegradationCard] | None:
+    """How a protocol of this dataset makes LR of HR; None where LR is given. Errors as `find_degradation`."""
+    return None if protocol.degradation is None else find_degradation(protocol.degradation, dataset.folder)
 
 
 def make_degradation(plugin: Plugin[DegradationCard], scale: int) -> DegradationBase:

@@ -17,8 +17,9 @@ from facesr_bench.base.grammar import Column
 from facesr_bench.base.memo import Memo
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins import convention as conventions
-from facesr_bench.plugins.cards import MetricCard
+from facesr_bench.plugins.cards import DegradationCard, MetricCard
 from facesr_bench.plugins.profile import Profile
+from facesr_bench.plugins.registry import Plugin
 
 if TYPE_CHECKING:
     from facesr_bench.plugins.sample import Sample
@@ -80,6 +81,7 @@ class MetricContext:
         typed: how a user asks for it, with the bare name of a file of theirs: `lpips@squeeze=squeeze.pth`.
         label: what the user wants its column to be called.
         memo: the networks that the metrics of one run share.
+        degradation: how the protocol makes LR of HR, for `make_degradation`; None where LR is given.
     """
 
     card: MetricCard
@@ -94,6 +96,7 @@ class MetricContext:
     typed: str = ""
     label: str | None = None
     memo: Memo = field(default_factory=Memo, repr=False, compare=False)
+    degradation: Plugin[DegradationCard] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", self.key or self.card.name)

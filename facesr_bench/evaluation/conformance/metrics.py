@@ -18,6 +18,7 @@ from facesr_bench.faces.mean_shape import MEAN_SHAPE
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
 from facesr_bench.plugins.cards import MetricCard
+from facesr_bench.plugins.degradation import find_degradation
 from facesr_bench.plugins.metric import MetricBase, MetricContext, SetMetric
 from facesr_bench.plugins.profile import get_profile
 from facesr_bench.plugins.registry import Plugin
@@ -26,6 +27,8 @@ from facesr_bench.plugins.spec import MetricChoice
 from facesr_bench.weights import resolve_metric
 
 SIDE, SCALE = 64, 8
+MADE_BY = "bicubic-pillow"
+"""The degradation that `_sample` makes LR by."""
 
 
 def check_metric(
@@ -42,7 +45,7 @@ def check_metric(
         return
     name, _, file = (weights or "").partition("=")
     choice = MetricChoice(plugin, card.default_variant, argument, name or None, file or None)
-    context = context_of(choice, Setup(get_profile("sparnet"), SCALE))
+    context = context_of(choice, Setup(get_profile("sparnet"), SCALE, degradation=find_degradation(MADE_BY)))
     with TemporaryDirectory(prefix="facesr-bench-") as folder:
         try:
             context, note = _with_weights(context, cls, choice, Path(folder))

@@ -16,6 +16,19 @@ pyiqa: Any = pytest.importorskip("pyiqa")
 torch: Any = pytest.importorskip("torch")
 
 
+def studio_pairs(astronaut: Image8) -> list[tuple[Image8, Image8]]:
+    """As `pairs`, with no studio-range luma that ends in .5."""
+    return [(without_studio_ties(sr), without_studio_ties(hr)) for sr, hr in pairs(astronaut)]
+
+
+def without_studio_ties(image: Image8) -> Image8:
+    """One more or less of red where 16 + (65.481 R + 128.553 G + 24.966 B) / 255 would lie halfway between levels."""
+    parts = image.astype(int) @ (65481, 128553, 24966)
+    changed = image.copy()
+    changed[..., 0] ^= (np.abs(parts % 255000 - 127500) < 10).astype(np.uint8)
+    return changed
+
+
 def pairs(astronaut: Image8) -> list[tuple[Image8, Image8]]:
     """SR and HR: random ones, a face with noise, and a face upsampled; no luma ends in .5.
 
@@ -51,6 +64,15 @@ def test_luma(astronaut: Image8) -> None:
         assert ours["psnr"] == pytest.approx(theirs("psnry", sr, hr), abs=1e-4)
         assert ours["psnr"] == pytest.approx(theirs("psnr", sr, hr, test_y_channel=True), abs=1e-4)
         assert ours["ssim"] == pytest.approx(theirs("ssim", sr, hr), abs=1e-6)
+
+
+def test_studio_range_luma(astronaut: Image8) -> None:
+    """As OSEDiff, SinSR and InvSR ask for it."""
+    asked = {"test_y_channel": True, "color_space": "ycbcr"}
+    for sr, hr in studio_pairs(astronaut):
+        ours = score(sr, hr, ["psnr", "ssim"], "pyiqa-ycbcr")
+        assert ours["psnr"] == pytest.approx(theirs("psnr", sr, hr, **asked), abs=1e-4)
+        assert ours["ssim"] == pytest.approx(theirs("ssim", sr, hr, **asked), abs=1e-6)
 
 
 def test_rgb(astronaut: Image8) -> None:

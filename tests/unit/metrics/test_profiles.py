@@ -50,7 +50,9 @@ NAMES = {
     "skimage",
     "vqfr",
     "pyiqa-y",
+    "pyiqa-ycbcr",
     "piq",
+    "pmrf",
 }
 
 
@@ -161,6 +163,17 @@ def of_pyiqa_y(hr: Image8, sr: Image8) -> Scores:
     return float(10 * np.log10(1 / (error + 1e-8))), ssim_filter2d(np.rint(y_full(hr)), np.rint(y_full(sr)), clip=True)
 
 
+def of_pyiqa_ycbcr(hr: Image8, sr: Image8) -> Scores:
+    error = np.mean(((y_limited(hr) - y_limited(sr)) / 255) ** 2)
+    rounded = np.rint(y_limited(hr)), np.rint(y_limited(sr))
+    return float(10 * np.log10(1 / (error + 1e-8))), ssim_filter2d(*rounded, clip=True)
+
+
+def of_pmrf(hr: Image8, sr: Image8) -> Scores:
+    error = np.mean((hr / 255 - sr / 255) ** 2)
+    return float(10 * np.log10(1 / (error + 1e-8))), ssim_filter2d(hr, sr)
+
+
 def of_piq(hr: Image8, sr: Image8) -> Scores:
     torch = pytest.importorskip("torch")
     factor = max(1, round(min(hr.shape[:2]) / 256))
@@ -181,6 +194,8 @@ INDEPENDENT: dict[str, Callable[[Image8, Image8], Scores]] = {
     "skimage": of_skimage,
     "vqfr": of_vqfr,
     "pyiqa-y": of_pyiqa_y,
+    "pyiqa-ycbcr": of_pyiqa_ycbcr,
+    "pmrf": of_pmrf,
     "piq": of_piq,
 }
 
