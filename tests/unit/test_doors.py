@@ -12,6 +12,7 @@ from facesr_bench.base.errors import FaceSRBenchError, PluginError
 from facesr_bench.base.toml import read_toml
 from facesr_bench.cli import main
 from facesr_bench.plugins import registry
+from facesr_bench.plugins.network_file import StatedOnnx, stated_of
 from facesr_bench.plugins.spec import parse_method
 
 HAS = {suffix for plugin in registry.methods().plugins if plugin.card for suffix in plugin.card.opens}
@@ -85,10 +86,13 @@ def test_a_plug_in_with_pictures_in_it_is_a_plug_in(here: Path) -> None:
 
 def test_the_files_of_the_documentation_are_what_the_doors_take(here: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "methods.md").read_text(encoding="utf-8")
-    card, program, random = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    card, network, program, random = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     (here / "restored" / "card.toml").write_text(card)
     pictures = parse_method("images:restored").opened()
     assert pictures is not None and pictures.card.title == "GFPGAN v1.4" and pictures.stated.milliseconds == 41.2
+    (here / "net.onnx.toml").write_text(network)
+    stated = stated_of(StatedOnnx, here / "net.onnx")
+    assert (stated.scale, stated.constants, stated.runtime, stated.title) == (4, {"w": 0.5}, "openvino", "Mine")
     (here / "gfpgan.toml").write_text(program)
     (here / "weights").mkdir()
     for name in ("inference_gfpgan.py", "weights/GFPGANv1.4.pth"):

@@ -17,7 +17,7 @@ from facesr_bench.evaluation.predict import upscale
 from facesr_bench.evaluation.scorer import Prepared
 from facesr_bench.evaluation.seeding import image_seed, seeded
 from facesr_bench.plugins.cards import MethodCard, validate
-from facesr_bench.plugins.method import MethodBase, MethodContext
+from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
 from facesr_bench.plugins.sample import Sample
 
 
@@ -39,7 +39,8 @@ def loaded(image_id: str) -> Loaded:
 
 
 def pictures(ids: Sequence[str], protocol: str = "p", **fields: Any) -> list[NDArray[np.float32]]:
-    outputs = upscale(Noisy(MethodContext(card(**fields), scale=1)), [loaded(i) for i in ids], protocol)
+    noisy = make_method(Noisy, MethodContext(card(**fields), scale=1))
+    outputs = upscale(noisy, [loaded(i) for i in ids], protocol)
     assert all(output.sr is not None for output in outputs)
     return [output.sr for output in outputs if output.sr is not None]
 
