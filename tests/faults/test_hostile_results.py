@@ -16,6 +16,7 @@ import pytest
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.report import site
 from facesr_bench.report.site.ownership import EARLIER, FOLDER, LIST
+from facesr_bench.results.checks import sealed
 from tests.report_fixtures import drawing, manifest, scored, write_result
 
 SECRET = "BEGIN-SECRET-KEY"
@@ -106,7 +107,7 @@ def inputs_that_climb(chance: random.Random, home: Path) -> None:
         data["data"][chance.choice(["inputs", "hash"])] = chance.choice(
             ["../../../victim", "../../victim", "..", ".", "/etc", str(home / "victim"), "../bicubic"]
         )
-        path.write_text(json.dumps(data))
+        path.write_text(sealed(json.dumps(data)))
 
 
 def names_that_climb(chance: random.Random, home: Path) -> None:
@@ -116,7 +117,7 @@ def names_that_climb(chance: random.Random, home: Path) -> None:
         data = json.loads(path.read_text())
         for part in ("protocol", "profile"):
             data[part]["name"] = chance.choice(["../../victim", str(home / "victim"), "..", "toy-x8"])
-        path.write_text(json.dumps(data))
+        path.write_text(sealed(json.dumps(data)))
 
 
 ATTACKS: list[Attack] = [
