@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,7 +68,7 @@ def aligned(sample_id: str, picture: Image8, landmarks: Points, side: int) -> tu
     if x.min() < 0 or y.min() < 0 or x.max() > width - 1 or y.max() > height - 1:
         raise DataError(f"{sample_id}: its aligned face reaches over the border of the {width}x{height} picture")
     moved = np.stack([landmarks @ (cosine, -sine), landmarks @ (sine, cosine)], axis=1) + shift
-    return _sampled(picture, x, y, step), moved
+    return sampled(picture, x, y, step), moved
 
 
 def _similarity(source: Points, target: Points) -> tuple[float, float, Points]:
@@ -79,8 +81,15 @@ def _similarity(source: Points, target: Points) -> tuple[float, float, Points]:
     return a, b, target_mean - np.array([a * centre_x - b * centre_y, b * centre_x + a * centre_y])
 
 
-def _sampled(picture: Image8, x: Points, y: Points, step: float) -> Image8:
-    """The picture at places (x, y) that are `step` px apart."""
+def sampled(picture: NDArray[Any], x: Points, y: Points, step: float) -> Image8:
+    """The picture at places (x, y), which are `step` >= 1 px apart: Keys' cubic (a = -0.5), as wide as the step asks.
+
+    Beyond the border, the pixel nearest to the place counts.
+
+    Args:
+        picture: HxWx3, 0 to 255.
+        x, y: two arrays of one shape, px.
+    """
     height, width = picture.shape[:2]
     reach = int(np.ceil(2 * step))
     left, top = np.floor(x).astype(np.intp), np.floor(y).astype(np.intp)

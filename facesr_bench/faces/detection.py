@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.base.errors import DetectionError, MetricError, WeightsError
+from facesr_bench.base.errors import DetectionError, FaceSRBenchError, MetricError, WeightsError
 from facesr_bench.base.suggest import unknown
 from facesr_bench.faces.dlib_models import LANDMARK_FILE, NOT_INSTALLED, model_file
 from facesr_bench.faces.landmarks import Box
@@ -54,6 +54,22 @@ class FaceDetector(Protocol):
         """
 
 
+class SceneDetector(FaceDetector, Protocol):
+    """Finds every face of a photograph too."""
+
+    def every_face(self, image: NDArray[np.uint8]) -> list[Face]:
+        """All faces of a photograph, from left to right, in px of `image`; an empty list where there is none.
+
+        Looked for at several sizes; of what overlaps by more than SAME, what the detector is surest of counts.
+
+        Args:
+            image: HxWx3 uint8 RGB.
+
+        Raises:
+            MetricError: not a uint8 picture.
+        """
+
+
 @dataclass(frozen=True, eq=False)
 class View:
     """A picture as a detector sees it.
@@ -75,10 +91,10 @@ class View:
         return moved
 
 
-def make_view(image: NDArray[np.uint8], side: int) -> View:
+def make_view(image: NDArray[np.uint8], side: int, margin: float = MARGIN) -> View:
     """The picture in the middle of a black square, resized to `side` px.
 
-    The square's side is 1 + 2 MARGIN times the longer side of the picture. Bilinear where it grows, by areas where it
+    The square's side is 1 + 2 `margin` times the longer side of the picture. Bilinear where it grows, by areas where it
     shrinks.
 
     Args:
@@ -95,7 +111,7 @@ def make_view(image: NDArray[np.uint8], side: int) -> View:
         raise MetricError(f"a picture to find a face in must be uint8 HxWx3, not {image.dtype} of shape {image.shape}")
     height, width = image.shape[:2]
     longer = max(height, width)
-    whole = longer + 2 * round(MARGIN * longer)
+    whole = longer + 2 * round(margin * longer)
     left, top = (whole - width) // 2, (whole - height) // 2
     square = np.zeros((whole, whole, 3), np.uint8)
     square[top : top + height, left : left + width] = image
@@ -105,15 +121,17 @@ def make_view(image: NDArray[np.uint8], side: int) -> View:
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """A face in a view.
+    """A face in a view, or in a photograph.
 
     Attributes:
         box: left, top, width, height; px.
         points: 5x2 or 68x2, px.
+        score: how sure the detector is; not comparable between detectors.
     """
 
     box: tuple[float, float, float, float]
     points: NDArray[Any]
+    score: float = 0.0
 
 
 def main_face(faces: list[Face], side: int) -> Face:
@@ -127,12 +145,39 @@ def main_face(faces: list[Face], side: int) -> Face:
     return max(faces, key=weight)
 
 
+SCENES = (256, MARGIN), (640, 0.1), (1280, 0.1)
+"""Side and margin of the views in which faces of a photograph are looked for: close-ups first, small faces last."""
+MOST_ENLARGED = 2.5
+"""How many times larger than the photograph a view may be; more shows nothing new."""
+SAME = 0.4
+"""Overlap, over the union, of two boxes around one face."""
+
+
+def overlap(first: tuple[float, ...], second: tuple[float, ...]) -> float:
+    """Area that two boxes (left, top, width, height) share, over the area of both together."""
+    width = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
+    height = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
+    shared = max(width, 0.0) * max(height, 0.0)
+    return shared / (first[2] * first[3] + second[2] * second[3] - shared) if shared else 0.0
+
+
+def _in_picture(face: Face, view: View) -> Face:
+    """A face of a view, in px of the picture; as five points."""
+    left, top, width, height = face.box
+    # A box counts from the picture's edge, points from the centre of its first pixel.
+    x, y = (view.to_picture(np.array([(left, top)]) - 0.5) + 0.5)[0].tolist()
+    box = x, y, width / view.scale, height / view.scale
+    return Face(box, view.to_picture(five_points(face.points)), face.score)
+
+
 class _Detector(ABC):
     """What all have in common: view, choice, and a lock, since none of the libraries promises to need none."""
 
     name: str
     sides: tuple[int, ...]
     """Of the views, px, tried in this order until there is a face in one."""
+    scene_score: float
+    """What a face of a photograph must reach: stricter than in a crop, which shows a face for certain."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -140,6 +185,23 @@ class _Detector(ABC):
     def five_points(self, image: NDArray[np.uint8]) -> Points:
         """See `FaceDetector`."""
         return five_points(self._points(image))
+
+    def every_face(self, image: NDArray[np.uint8]) -> list[Face]:
+        """See `SceneDetector`."""
+        found: list[Face] = []
+        for side, margin in SCENES:
+            if side > MOST_ENLARGED * max(image.shape[:2]) and side != SCENES[0][0]:
+                break
+            view = make_view(image, side, margin)
+            with self._lock:
+                faces = self._find(view.picture)
+            sure = [face for face in faces if face.score >= self.scene_score and np.isfinite(face.points).all()]
+            found += [_in_picture(face, view) for face in sure]
+        kept: list[Face] = []
+        for face in sorted(found, key=lambda face: -face.score):
+            if all(overlap(face.box, other.box) <= SAME for other in kept):
+                kept.append(face)
+        return sorted(kept, key=lambda face: face.box)
 
     def _points(self, image: NDArray[np.uint8]) -> Points:
         view, face = self._main(image)
@@ -173,6 +235,7 @@ class ScrfdDetector(_Detector):
 
     name = "scrfd"
     sides = (640,)
+    scene_score = 0.5
     score = 0.5
     overlap = 0.4
 
@@ -199,8 +262,8 @@ class ScrfdDetector(_Detector):
         bgr = np.ascontiguousarray(picture[:, :, ::-1])
         boxes, points = self._network.detect(bgr, input_size=picture.shape[1::-1])
         return [
-            Face((float(x0), float(y0), float(x1 - x0), float(y1 - y0)), five)
-            for (x0, y0, x1, y1, _), five in zip(boxes, points, strict=True)
+            Face((float(x0), float(y0), float(x1 - x0), float(y1 - y0)), five, float(score))
+            for (x0, y0, x1, y1, score), five in zip(boxes, points, strict=True)
         ]
 
 
@@ -220,6 +283,7 @@ class YunetDetector(_Detector):
 
     name = "yunet"
     sides = (256, 128)
+    scene_score = 0.8
     score = 0.3
     overlap = 0.3
 
@@ -248,7 +312,7 @@ class YunetDetector(_Detector):
         rows = self._network.detect(np.ascontiguousarray(picture[:, :, ::-1]))[1]
         # A row: box, five points in our order, score.
         found = np.zeros((0, 15)) if rows is None else np.asarray(rows, np.float64)
-        return [Face((row[0], row[1], row[2], row[3]), row[4:14].reshape(5, 2)) for row in found]
+        return [Face((row[0], row[1], row[2], row[3]), row[4:14].reshape(5, 2), float(row[14])) for row in found]
 
 
 class DlibDetector(_Detector):
@@ -263,6 +327,7 @@ class DlibDetector(_Detector):
 
     name = "dlib-hog"
     sides = (384, 256)
+    scene_score = 0.0
     threshold = -0.6
 
     def __init__(self) -> None:
@@ -307,14 +372,45 @@ class DlibDetector(_Detector):
 
     def _find(self, picture: NDArray[np.uint8]) -> list[Face]:
         faces = []
-        for box in self._detector.run(picture, 0, self.threshold)[0]:
+        boxes, scores, _ = self._detector.run(picture, 0, self.threshold)
+        for box, score in zip(boxes, scores, strict=True):
             shape = self._predictor(picture, box)
             points = np.array([(point.x, point.y) for point in shape.parts()], np.float64)
-            faces.append(Face((box.left(), box.top(), box.width(), box.height()), points))
+            faces.append(Face((box.left(), box.top(), box.width(), box.height()), points, float(score)))
         return faces
 
 
-def open_detector(name: str) -> FaceDetector:
+DETECTORS = "scrfd", "yunet", "dlib"
+"""All there are, the most accurate first."""
+AUTO = "auto"
+"""The first of DETECTORS that can be opened here."""
+
+
+def open_first(name: str) -> SceneDetector:
+    """A detector by its name, or the first of all that can be opened here.
+
+    Args:
+        name: of DETECTORS, or AUTO.
+
+    Raises:
+        FaceSRBenchError: it can't be opened, or none can; says how to get one.
+    """
+    if name != AUTO:
+        return open_detector(name)
+    for each in DETECTORS:
+        try:
+            return open_detector(each)
+        except FaceSRBenchError:
+            continue
+    raise WeightsError(
+        "no face detector can be used here; get one of these:\n"
+        "  scrfd:  facesr-bench weights fetch scrfd\n"
+        "  yunet:  facesr-bench weights import yunet_n_640_640.onnx  (the folder onnx of libfacedetection.train)\n"
+        "  dlib:   pip install 'facesr-bench[dlib]'"
+    )
+
+
+def open_detector(name: str) -> SceneDetector:
     """The detector that a profile calls `scrfd`, `yunet` (both from the weights store) or `dlib`.
 
     Raises:
