@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
 from facesr_bench.base.errors import FaceSRBenchError
 from facesr_bench.base.grammar import Spec
+from facesr_bench.data.protocols import expand_protocols, find_protocol
 from facesr_bench.plugins import registry
 from facesr_bench.plugins.cards import MethodCard
 from facesr_bench.plugins.registry import Plugin
@@ -17,15 +18,20 @@ ALL = "all"
 """Among the methods asked for: every one that is ready."""
 
 
-def expand(methods: Sequence[str]) -> tuple[str, ...]:
+def expand(methods: Sequence[str], protocols: Sequence[str] = ()) -> tuple[str, ...]:
     """`methods`, with `all` replaced by the name of every ready method that is not named beside it.
 
+    Args:
+        protocols: as they are asked for; a method that can't do the scale of each is not among all.
+
     Raises:
-        FaceSRBenchError: `all` was asked for, and none is ready.
+        FaceSRBenchError: `all` was asked for, and none is ready; or there is no such protocol.
     """
     if ALL not in methods:
         return tuple(methods)
-    found = [plugin.name for plugin in registry.methods().plugins if is_ready(plugin)]
+    datasets = registry.datasets()
+    scales = {find_protocol(name, datasets)[1].scale for name in expand_protocols(protocols, datasets)}
+    found = [plugin.name for plugin in registry.methods().plugins if is_ready(plugin, scales)]
     if not found:
         raise FaceSRBenchError("no method is ready to run; see `facesr-bench list methods`")
     named = [method for method in methods if method != ALL]
@@ -51,13 +57,18 @@ def with_suffix(methods: Sequence[str], suffix: str | None) -> tuple[str, ...]:
     )
 
 
-def is_ready(plugin: Plugin[MethodCard]) -> bool:
+def is_ready(plugin: Plugin[MethodCard], scales: Set[int] = frozenset()) -> bool:
     """True for a method without weights, or whose default weights are on this machine, verified.
 
     A method that needs something of its user is not: an argument, or faces aligned as in FFHQ.
+
+    Args:
+        scales: what it must be able to do.
     """
     card = plugin.card
     if card is None or card.takes_argument or card.needs_ffhq_alignment:
+        return False
+    if card.scales and not scales <= set(card.scales):
         return False
     try:
         resolve_method(plugin, None)

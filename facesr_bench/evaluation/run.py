@@ -58,7 +58,7 @@ def run(
         FaceSRBenchError: nothing can be run at all: unknown method, protocol, profile or metric, or the output folder
             can't be written.
     """
-    methods = ready.with_suffix(ready.expand(options.methods), options.suffix)
+    methods = ready.with_suffix(ready.expand(options.methods, options.protocols), options.suffix)
     options = replace(_anchored(options), methods=methods, suffix=None)
     protocols = _check(options)
     outcome, memo = RunOutcome(options.methods), Memo()

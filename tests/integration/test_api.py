@@ -164,4 +164,5 @@ def test_all_stands_for_every_method_that_is_ready(tmp_path: Path) -> None:
     methods = set(scores.frame["method"])
     assert {"nearest", "bicubic", "edsr", "sparnet", "sparnet-light-3d"} <= methods
     assert not methods & {"sparnethd", "sparnethd-3d"}, "their weights are not here"
+    assert "input" not in methods, "it does x1 alone"
     assert list(scores.frame["method"]).count("bicubic") == 1 and scores.problems == ()
