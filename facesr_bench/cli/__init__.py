@@ -25,6 +25,7 @@ COMMANDS = {
     "report": "rebuild the HTML page of a results folder",
     "degrade": "make low-quality pictures of sharp faces, with a record of what was drawn",
     "align": "cut the faces out of photographs, aligned as in FFHQ, with the transforms that lead back",
+    "restore": "restore the faces of photographs with a method, and paste them back",
     "doctor": "say whether a protocol's data and metrics give the numbers that papers print",
     "train": "train a method on your own faces",
     "export": "write a method's network as an ONNX file, in 8-bit integers too, and say what that costs",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ from facesr_bench.plugins.spec import MethodSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
+_Loaded = TypeVar("_Loaded")
+
 # Float noise of a network that clips itself; anything beyond is a broken contract.
 RANGE_TOLERANCE = 1e-4
 
@@ -53,12 +55,45 @@ def load_method(
     Raises:
         FaceSRBenchError: it can't be loaded.
     """
+    return _opened(
+        spec,
+        weights,
+        protocol,
+        (device, precision, timeout, log),
+        lambda method: (method, cost.load_measured(method, protocol)),
+    )
+
+
+def open_method(spec: MethodSpec, weights: Path | None, protocol: ProtocolCard, device: str) -> MethodBase:
+    """A method with its networks open, in fp32; its cost is not measured.
+
+    Args:
+        weights: its checkpoint, already verified.
+
+    Raises:
+        FaceSRBenchError: it can't be loaded.
+    """
+
+    def load(method: MethodBase) -> MethodBase:
+        with method.world:
+            method.load()
+        return method
+
+    return _opened(spec, weights, protocol, (device, "fp32", None, None), load)
+
+
+def _opened(
+    spec: MethodSpec,
+    weights: Path | None,
+    protocol: ProtocolCard,
+    how: tuple[str, str, float | None, Path | None],
+    load: Callable[[MethodBase], _Loaded],
+) -> _Loaded:
     argument = spec.opened()
     card = argument.card if argument else spec.plugin.require_card()
-    context = MethodContext(card, protocol.scale, weights, spec.argument, device, precision, timeout, log)
+    context = MethodContext(card, protocol.scale, weights, spec.argument, *how)
     try:
-        method = make_method(spec.plugin.load_class(), context, spec.plugin.world())
-        return method, cost.load_measured(method, protocol)
+        return load(make_method(spec.plugin.load_class(), context, spec.plugin.world()))
     except FaceSRBenchError:
         raise
     except PLUGIN_ERRORS as error:

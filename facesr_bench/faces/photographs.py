@@ -1,4 +1,4 @@
-"""Faces of a photograph: found, brought to where FFHQ's lie, cut out."""
+"""Faces of a photograph: found, brought to where FFHQ's lie, cut out. `facesr_bench.faces.paste` is the way back."""
 
 from __future__ import annotations
 
