@@ -46,18 +46,21 @@ class Scores:
         frame: a row per protocol and method (of `score_folders`: one row); `notes` says why a cell is empty.
         images: a row per image of each.
         problems: a line per protocol, method or image that failed.
+        left_out: a line per protocol that some of the methods that `all` stands for can't do.
     """
 
     frame: pd.DataFrame
     images: pd.DataFrame
     problems: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return "\n".join([repr(self.frame), *(f"failed: {problem}" for problem in self.problems)])
+        return "\n".join([repr(self.frame), *self.left_out, *(f"failed: {problem}" for problem in self.problems)])
 
     def _repr_html_(self) -> str:
         failed = "".join(f"<p><b>failed</b> {html.escape(problem)}</p>" for problem in self.problems)
-        return f"{self.frame.to_html()}{failed}"
+        left_out = "".join(f"<p>{html.escape(line)}</p>" for line in self.left_out)
+        return f"{self.frame.to_html()}{left_out}{failed}"
 
 
 @takes_options(RunRequest)
@@ -86,9 +89,8 @@ def run(request: RunRequest) -> Scores:
         for protocol, reason in outcome.not_run.items()
         for method in outcome.methods
     ]
-    return _scores(
-        summary_frame(rows, outcome.metrics, lost), image_frame(rows, outcome.metrics), tuple(outcome.problems)
-    )
+    summaries, images = summary_frame(rows, outcome.metrics, lost), image_frame(rows, outcome.metrics)
+    return _scores(summaries, images, tuple(outcome.problems), tuple(outcome.left_out))
 
 
 @takes_options(FolderRequest)
@@ -148,12 +150,14 @@ def folder_scores(request: FolderRequest, watch: Callable[[list[Any]], Iterable[
     return found
 
 
-def _scores(frame: pd.DataFrame, images: pd.DataFrame, problems: tuple[str, ...]) -> Scores:
+def _scores(
+    frame: pd.DataFrame, images: pd.DataFrame, problems: tuple[str, ...], left_out: tuple[str, ...] = ()
+) -> Scores:
     if problems:
         more = [f"... and {len(problems) - SHOWN} more: see `problems`"] if len(problems) > SHOWN else []
         said = "\n  ".join([f"{len(problems)} failure(s):", *problems[:SHOWN], *more])
         warnings.warn(said, FaceSRBenchWarning, stacklevel=4)  # where `run` or `score_folders` was called
-    return Scores(frame, images, problems)
+    return Scores(frame, images, problems, left_out)
 
 
 SHOWN = 20

@@ -93,6 +93,14 @@ class _Bar:
         bar = self._progress
 
         class Reporter(Progress):
+            def __init__(self) -> None:
+                self._said: set[str] = set()
+
+            def leave_out(self, text: str) -> None:
+                if text not in self._said:  # a check runs the same more than once
+                    bar.console.print(text, markup=False, highlight=False)
+                self._said.add(text)
+
             def start(self, protocol: str, total: int) -> None:
                 self.task = bar.add_task(protocol, total=total)
 

@@ -54,7 +54,7 @@ class RunRequest:
     """
 
     methods: Option[Sequence[str], tuple[str, ...]] = Names(
-        REQUIRED, "names, name@weights, or plug-in folders; all: every one that is ready"
+        REQUIRED, "names, name@weights, or plug-in folders; all: every one that is ready and does the protocol's scale"
     )
     protocols: Option[Sequence[str], tuple[str, ...]] = Names(
         ("demo-x8",), "names (see `facesr-bench list protocols`), or dataset folders", metavar="P,Q"
@@ -214,6 +214,7 @@ class RunOutcome:
         metrics: the columns that were asked for, by protocol; none where the protocol could not be run.
         not_run: why a protocol could not be run at all, by its name.
         without_number: one line per metric that was asked for by name and has no number of some method at all.
+        left_out: one line per protocol that can't be run with some of the methods that `all` stands for.
     """
 
     methods: tuple[str, ...] = ()
@@ -224,10 +225,14 @@ class RunOutcome:
     metrics: dict[str, tuple[str, ...]] = field(default_factory=dict)
     not_run: dict[str, str] = field(default_factory=dict)
     without_number: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
 class Progress:
     """Shows how far a run is; the command line draws a bar, Python shows nothing."""
+
+    def leave_out(self, text: str) -> None:
+        """A protocol can't be run with some of the methods that `all` stands for; `text` says which, and why."""
 
     def start(self, protocol: str, total: int) -> None:
         """A protocol begins; `total` images times methods are to be computed."""

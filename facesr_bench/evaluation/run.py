@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from facesr_bench.base.devices import exact_numbers
-from facesr_bench.base.errors import FaceSRBenchError, MetricError, ResultsError
+from facesr_bench.base.errors import FaceSRBenchError, MethodError, MetricError, ResultsError
 from facesr_bench.base.files import check_writable
 from facesr_bench.base.memo import Memo
 from facesr_bench.base.process_state import baseline
@@ -35,6 +35,7 @@ from facesr_bench.evaluation.plan import (
 )
 from facesr_bench.evaluation.request import Progress, RunOutcome, RunRequest
 from facesr_bench.plugins import registry
+from facesr_bench.plugins.cards import ProtocolCard
 from facesr_bench.plugins.metric import AnyMetric, Unavailable
 from facesr_bench.plugins.spec import check_labels, parse_method
 from facesr_bench.results import lr
@@ -58,20 +59,21 @@ def run(
         FaceSRBenchError: nothing can be run at all: unknown method, protocol, profile or metric, or the output folder
             can't be written.
     """
-    methods = ready.with_suffix(ready.expand(options.methods, options.protocols), options.suffix)
-    options = replace(_anchored(options), methods=methods, suffix=None)
+    expanded = ready.expand(options.methods)
+    by_all = frozenset(expanded).difference(options.methods)
+    options = replace(_anchored(options), methods=ready.with_suffix(expanded, options.suffix), suffix=None)
     protocols = _check(options)
-    outcome, memo = RunOutcome(options.methods), Memo()
+    outcome, memo, progress = RunOutcome(options.methods), Memo(), progress or Progress()
     with exact_numbers(), baseline():
-        for protocol in protocols:
+        for card in protocols:
             try:
-                setting = open_setting(options, protocol, memo)
-                _run_protocol(setting, executor, outcome, progress or Progress())
+                suited = replace(options, methods=_suited(options, by_all, card, outcome, progress))
+                _run_protocol(open_setting(suited, card.name, memo), executor, outcome, progress)
             except ResultsError:
                 raise  # a run that can't save is a failed run
             except FaceSRBenchError as error:
-                outcome.problems.append(f"{protocol}: {error}")
-                outcome.not_run[protocol] = str(error)
+                outcome.problems.append(f"{card.name}: {error}")
+                outcome.not_run[card.name] = str(error)
     if options.metrics:
         outcome.without_number = _without_number(outcome)
     return outcome
@@ -102,8 +104,26 @@ def _anchored(options: RunRequest) -> RunRequest:
     )
 
 
-def _check(options: RunRequest) -> list[str]:
-    """The protocols' names; whatever is wrong with a name is said before any work is done."""
+def _suited(
+    options: RunRequest, by_all: frozenset[str], card: ProtocolCard, outcome: RunOutcome, progress: Progress
+) -> tuple[str, ...]:
+    """The methods to run on a protocol; those that `all` stands for and it can't be run with are named.
+
+    Raises:
+        MethodError: there is none.
+    """
+    methods, left_out = ready.suited(options.methods, by_all, card, assume_aligned=options.assume_aligned)
+    if left_out:
+        line = f"{card.name}: `all` leaves out " + ", ".join(f"{name} ({why})" for name, why in left_out.items())
+        outcome.left_out.append(line)
+        progress.leave_out(line)
+    if not methods:
+        raise MethodError("no method that is ready can do what this protocol asks")
+    return methods
+
+
+def _check(options: RunRequest) -> list[ProtocolCard]:
+    """The protocols; whatever is wrong with a name is said before any work is done."""
     methods, datasets = registry.methods(), registry.datasets()
     check_labels([parse_method(method, methods) for method in options.methods])
     found = [find_protocol(name, datasets) for name in expand_protocols(options.protocols, datasets)]
@@ -116,7 +136,7 @@ def _check(options: RunRequest) -> list[str]:
     if options.fid_reference:
         set_metrics.read_reference(*options.fid_reference)
     check_writable(options.out)
-    return [card.name for _, card in found]
+    return [card for _, card in found]
 
 
 def _run_protocol(

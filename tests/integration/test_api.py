@@ -164,5 +164,6 @@ def test_all_stands_for_every_method_that_is_ready(tmp_path: Path) -> None:
     methods = set(scores.frame["method"])
     assert {"nearest", "bicubic", "edsr", "sparnet", "sparnet-light-3d"} <= methods
     assert not methods & {"sparnethd", "sparnethd-3d"}, "their weights are not here"
-    assert "input" not in methods, "it does x1 alone"
     assert list(scores.frame["method"]).count("bicubic") == 1 and scores.problems == ()
+    assert "input" not in methods and scores.left_out == ("demo-x8: `all` leaves out input (it does x1)",)
+    assert scores.left_out[0] in repr(scores) and "leaves out input" in scores._repr_html_()

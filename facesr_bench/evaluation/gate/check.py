@@ -142,7 +142,7 @@ def _asked(request: CheckRequest, known: Mapping[Row, Side]) -> dict[str, Sequen
     """The methods to run, by protocol."""
     protocols = request.protocols or tuple(dict.fromkeys(row[0] for row in known)) or ("demo-x8",)
     if request.methods:
-        names = {parse_method(method).plugin.name for method in ready.expand(request.methods, request.protocols)}
+        names = {parse_method(method).plugin.name for method in ready.expand(request.methods)}
         theirs = [p for p in protocols if _has(known, p, names)] if not request.protocols else []
         return dict.fromkeys(theirs or protocols, request.methods)
     found: dict[str, Sequence[str]] = {}
