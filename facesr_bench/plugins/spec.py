@@ -92,12 +92,24 @@ def parse_method(text: str, registry: Registry[MethodCard] | None = None) -> Met
     if spec.variant is not None:
         raise PluginError(f"{plugin.name} is a method, and methods have no variants: {text!r} means nothing")
     takes_argument = plugin.card is not None and plugin.card.takes_argument
+    if takes_argument and (spec.argument or "").startswith("hf:"):
+        raise PluginError(_fetch_first(plugin.name, spec))
     if spec.argument is not None and plugin.card is not None and not takes_argument:
         raise PluginError(f"{plugin.name} takes no argument, so {text!r} means nothing; write {plugin.name}")
     if takes_argument and spec.argument is None:
         raise PluginError(f"{plugin.name} needs an argument: write {plugin.name}:ARGUMENT")
     weights = spec.weights if spec.file is None else f"{spec.weights}={spec.file}"
     return MethodSpec(plugin, weights, spec.argument, spec.label, text)
+
+
+def _fetch_first(name: str, spec: Spec) -> str:
+    """What to do with a file of the hub that stands where a file of this machine belongs."""
+    file = f"{spec.argument}@{spec.weights}" if spec.weights is not None else f"{spec.argument}@COMMIT"
+    return (
+        f"{name}: takes a file of this machine; get that of the hub first, then name where it lies:\n"
+        f"  facesr-bench weights fetch {file}\n"
+        f'  facesr-bench run --methods {name}:"$(facesr-bench weights path {file})"'
+    )
 
 
 def _short(argument: str) -> str:

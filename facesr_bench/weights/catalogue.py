@@ -40,6 +40,7 @@ class EvaluatorCard(BaseModel):
     sha256: Sha256 | None = Field(default=None, description="of the file (the member)")
     sha256_prefix: Sha256Prefix | None = Field(default=None, description="its first digits, from the file's name")
     licence: str
+    non_commercial: bool = Field(default=False, description="the licence is shown, and asked about, before a download")
     source: str = Field(description="where URL, size and hash are written down")
 
     @model_validator(mode="after")
@@ -164,6 +165,7 @@ def evaluator_entry(name: str) -> Entry:
         sha256=card.sha256,
         sha256_prefix=card.sha256_prefix,
         obtain=card.obtain,
+        non_commercial=card.non_commercial,
     )
 
 
@@ -214,5 +216,7 @@ def method_spec(name: str) -> MethodSpec | None:
     Raises:
         PluginError, CardError: the folder is not a method's, or its card is wrong.
     """
+    if hub.is_hub(name):  # which holds slashes, as paths do
+        return None
     is_method = os.sep in name or name.startswith(".") or name.partition("@")[0] in registry.methods().names()
     return parse_method(name) if is_method else None

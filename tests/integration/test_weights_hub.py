@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from facesr_bench.base.errors import CardError, WeightsError
+from facesr_bench.base.errors import CardError, PluginError, WeightsError
 from facesr_bench.cli import main
 from facesr_bench.plugins.cards import WeightsCard, validate
 from facesr_bench.plugins.registry import methods
+from facesr_bench.plugins.spec import parse_method
 from facesr_bench.weights import resolve_method, store
-from facesr_bench.weights.catalogue import Entry, find
+from facesr_bench.weights.catalogue import Entry, entries, find
 from facesr_bench.weights.fetching import fetch
 from facesr_bench.weights.hub import HubFile
 
@@ -211,3 +213,50 @@ def test_the_named_baselines_have_a_paper_a_licence_and_a_source() -> None:
     assert (gfpgan.deterministic, gfpgan.seed, gfpgan.needs_ffhq_alignment) == (False, 0, True)
     assert "seed of each image's own" in gfpgan.summary
     assert all(weights.non_commercial for weights in gfpgan.weights.values())
+
+
+def test_every_licence_that_names_non_commercial_use_is_asked_about() -> None:
+    found = {entry.name: entry for entry in entries()}
+    words = re.compile(r"non-?commercial|\bNC\b|not for commercial", re.IGNORECASE)
+    silent = [name for name, entry in found.items() if words.search(entry.licence) and not entry.non_commercial]
+    assert silent == []
+    for name in (
+        "sparnet@official",
+        "sparnethd@official",
+        "arcface",
+        "arcface-mbf",
+        "scrfd",
+        "pyiqa-niqe",
+        "pyiqa-musiq",
+    ):
+        assert found[name].non_commercial, name
+    assert not found["lpips-alex"].non_commercial
+
+
+@pytest.mark.parametrize("name", ["arcface", "pyiqa-niqe", "sparnet@official"])
+def test_the_licence_of_an_evaluator_is_shown_before_a_first_fetch_too(
+    name: str, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["weights", "fetch", name]) == 1
+    said = capsys.readouterr().err
+    assert f"{name}: licence: {find(name).licence}" in said
+    assert f"{name}: not fetched; if you accept this licence, say so: --accept-licence" in said
+
+
+@pytest.mark.parametrize("method", ["onnx", "spandrel"])
+def test_a_file_of_the_hub_as_an_argument_is_told_the_way(method: str, hub: Hub, tmp_path: Path) -> None:
+    file = f"hf:owner/net/sub/net.pth@{COMMIT}"
+    with pytest.raises(PluginError) as error:
+        parse_method(f"{method}:{file}")
+    assert f"facesr-bench weights fetch {file}\n" in str(error.value)
+    assert f'--methods {method}:"$(facesr-bench weights path {file})"' in str(error.value)
+    with pytest.raises(PluginError, match=r"net\.pth@COMMIT"):
+        parse_method(f"{method}:hf:owner/net/sub/net.pth")
+
+
+def test_the_way_that_is_told_for_a_file_of_the_hub_leads_there(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    file = f"hf:owner/net/sub/net.pth@{COMMIT}"
+    assert main(["weights", "fetch", file]) == 0
+    capsys.readouterr()
+    assert main(["weights", "path", file]) == 0
+    assert Path(capsys.readouterr().out.strip()).read_bytes() == BODY
