@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -113,6 +113,34 @@ class ResultLock:
             with contextlib.suppress(OSError):
                 self._holder.unlink(missing_ok=True)
             self._lock.release()
+
+
+@contextlib.contextmanager
+def holding(root: Path, folders: Iterable[Path]) -> Iterator[None]:
+    """Hold several results of a results folder while they are written; nobody is waited for.
+
+    Raises:
+        BusyError: another run works on one; none is held then.
+        ResultsError: see `ResultLock`.
+    """
+    with contextlib.ExitStack() as stack:
+        for folder in folders:
+            lock = ResultLock(root, folder)
+            if not lock.take(wait=False):
+                raise BusyError(folder, lock.holder())
+            stack.callback(lock.release)
+        yield
+
+
+def refuse_busy(root: Path, folder: Path) -> None:
+    """Refuse a result that a run works on; nothing is written, so that `root` may be read-only.
+
+    Raises:
+        BusyError: says who.
+    """
+    path = folder.with_name(f".{folder.name}{LOCK}")
+    if path.is_file() and _is_held_by_others(path, ()):
+        raise BusyError(folder, ResultLock(root, folder).holder())
 
 
 def remove_partials(root: Path, held: Sequence[Path]) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import check_writable, own, replacing
+from facesr_bench.results.locks import holding, refuse_busy
 from facesr_bench.results.record import ImageRecord, Manifest, _merge
 from facesr_bench.results.samples import SAMPLES, Samples, read_samples
 from facesr_bench.results.store import IMAGES, MANIFEST, SETS, Result, all_results, read_results
@@ -49,14 +50,27 @@ def merge(sources: Sequence[Path], out: Path, same_picture: SamePicture, *, newe
         newest: where one label has several fingerprints, keep them all; tables then show that of the newest.
 
     Raises:
+        BusyError: a run works on one of the results.
         ResultsError: a folder is missing or given twice, or a result can't be read; one label has several fingerprints,
             or one image two values; or it can't be written.
     """
+    there = frozenset(path.parent for path in out.glob(f"*/*/*/{MANIFEST}"))
+    with holding(out, sorted(there)):
+        return _merge_held(sources, out, there, same_picture, newest)
+
+
+def _merge_held(
+    sources: Sequence[Path], out: Path, there: frozenset[Path], same_picture: SamePicture, newest: bool
+) -> list[Merged]:
+    """As `merge`, with the results held that are in `out` already."""
     roots = list(sources)
     if len({root.resolve() for root in roots}) < len(roots):
         raise ResultsError("a results folder is given twice; give each once")
     if out.is_dir() and out.resolve() not in {root.resolve() for root in roots}:
         roots.append(out)
+    for root in roots:
+        for path in sorted(root.glob(f"*/*/*/{MANIFEST}")) if root.resolve() != out.resolve() else ():
+            refuse_busy(root, path.parent)
     found = [result for root in roots for result in all_results(root)]
     if not found:
         raise ResultsError(f"{', '.join(map(str, roots))}: no results; make some with `facesr-bench run`")
@@ -70,7 +84,13 @@ def merge(sources: Sequence[Path], out: Path, same_picture: SamePicture, *, newe
         _refuse_differences(parts, same_picture)
     check_writable(out)
     orders = _orders(groups)
-    return [_write(place, parts, out, orders[place]) for place, parts in groups.items()]
+    # Held only now: a merge that is refused leaves nothing behind.
+    new = [own(out, place.as_posix()) for place in groups if out / place not in there]
+    with holding(out, sorted(new)):
+        for folder in new:
+            if (folder / MANIFEST).exists():
+                raise ResultsError(f"{folder}: a run has made it meanwhile; merge again")
+        return [_write(place, parts, out, orders[place]) for place, parts in groups.items()]
 
 
 def _orders(groups: Mapping[Path, Sequence[Result]]) -> dict[Path, int]:

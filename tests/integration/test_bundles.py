@@ -21,6 +21,7 @@ from facesr_bench.cli import main
 from facesr_bench.images.files import read_image
 from facesr_bench.results.bundle.archive import Archive
 from facesr_bench.results.checks import sealed
+from facesr_bench.results.locks import ResultLock
 from facesr_bench.results.store import read_results
 from tests.bundle_tools import Contents, changed, claimed_anew, contents, pixels, put_picture, with_lines
 
@@ -411,3 +412,21 @@ class TestARow:
         assert main(command) == 0
         (added,) = read_results(tmp_path).results
         assert {name for row in added.images.values() for name in row.metrics} == {"ssim"}
+
+
+def test_a_row_that_another_process_is_at_is_not_added_over(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["add", str(bundle), "--results", str(tmp_path / "there"), "--no-report"]
+    assert main(command) == 0
+    (row,) = read_results(tmp_path / "there").results
+    shutil.rmtree(row.folder)
+    lock = ResultLock(tmp_path / "there", row.folder)
+    assert lock.take(wait=False)
+    capsys.readouterr()
+    assert main(command) != 0
+    assert "another run works on it (process " in capsys.readouterr().err
+    assert not row.folder.exists(), "nothing is written"
+    lock.release()
+    assert main(command) == 0
+    assert read_results(tmp_path / "there").results[0].manifest.origin is not None

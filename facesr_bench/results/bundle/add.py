@@ -9,6 +9,7 @@ from typing import Any
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import check_writable, file_name, own, replacing
 from facesr_bench.results.bundle.opened import Sent
+from facesr_bench.results.locks import holding
 from facesr_bench.results.merge import copy_files, join_samples
 from facesr_bench.results.record import CONSISTENT, RESCORED, ImageRecord, Manifest, OriginRecord
 from facesr_bench.results.store import IMAGES, MANIFEST, SETS, Result, next_order, open_result
@@ -21,6 +22,7 @@ def add(sent: Sent, root: Path, origin: OriginRecord, rescored: Result | None) -
         rescored: its pictures and inputs as verified here, from level 2 on.
 
     Raises:
+        BusyError: another process is at it.
         ResultsError: it is below level 1, is there already at this level, or can't be written.
     """
     if origin.level < CONSISTENT:
@@ -29,7 +31,14 @@ def add(sent: Sent, root: Path, origin: OriginRecord, rescored: Result | None) -
     label = f"{sent.entry.label} (bundle {origin.bundle[:8]})"
     place = f"{file_name(sent.entry.protocol)}/{file_name(label)}/{sent.entry.fingerprint[:16]}"
     folder = own(root, place)
-    _refuse_known(folder, origin)
+    with holding(root, [folder]):
+        _refuse_known(folder, origin)
+        _write(sent, root, place, label, origin, rescored)
+    return open_result(folder)
+
+
+def _write(sent: Sent, root: Path, place: str, label: str, origin: OriginRecord, rescored: Result | None) -> None:
+    folder = own(root, place)
     result = Result(folder, _manifest(sent, root, folder, label, origin, rescored))
     result.folder.mkdir(parents=True, exist_ok=True)
     if rescored is not None and origin.verified:
@@ -49,7 +58,6 @@ def add(sent: Sent, root: Path, origin: OriginRecord, rescored: Result | None) -
     else:
         (folder / SETS).unlink(missing_ok=True)
     result.save_manifest()
-    return open_result(folder)
 
 
 def _refuse_known(folder: Path, origin: OriginRecord) -> None:

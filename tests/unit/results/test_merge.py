@@ -15,6 +15,7 @@ from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.cli import main
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.images.files import read_image, write_png
+from facesr_bench.results.locks import ResultLock
 from facesr_bench.results.merge import merge
 from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import Result, read_results
@@ -178,3 +179,48 @@ def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "empty")
     with pytest.raises(ResultsError, match="no such results folder"):
         merge([tmp_path / "empty"], tmp_path / "out", same)
+
+
+@pytest.mark.parametrize("busy", ["a", "out"])
+def test_a_result_that_a_run_works_on_is_not_merged(
+    busy: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b", "out"):
+        row(tmp_path / name, name, 20.0, total=3)
+    (result,) = read_results(tmp_path / busy).results
+    lock = ResultLock(tmp_path / busy, result.folder)
+    assert lock.take(wait=False)
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    command = ["merge", str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(tmp_path / "out")]
+    assert main(command) != 0
+    said = capsys.readouterr().err
+    assert str(result.folder) in said
+    assert "another run works on it (process " in said
+    after = {path: path.read_bytes() for path in before}
+    assert after == before, "nothing is written"
+    lock.release()
+    assert main(command) == 0
+    assert not list(tmp_path.rglob("*.lock.json")), "every lock is given back"
+
+
+def test_a_source_that_can_only_be_read_is_merged_and_no_lock_is_left_in_it(tmp_path: Path) -> None:
+    row(tmp_path / "a", "x", 20.0, total=1)
+    before = sorted((tmp_path / "a").rglob("*"))
+    merge([tmp_path / "a"], tmp_path / "out", same)
+    assert sorted((tmp_path / "a").rglob("*")) == before
+
+
+def test_what_a_merge_writes_is_held_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from facesr_bench.results import merge as module
+
+    row(tmp_path / "a", "x", 20.0, total=1)
+    write, held = module._write, []
+
+    def looked(place: Path, parts: Any, out: Path, order: int) -> Any:
+        held.append(ResultLock(out, out / place).take(wait=False))
+        return write(place, parts, out, order)
+
+    monkeypatch.setattr(module, "_write", looked)
+    merge([tmp_path / "a"], tmp_path / "out", same)
+    merge([tmp_path / "a"], tmp_path / "out", same)
+    assert held == [False, False], "new, and there already"
