@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -19,6 +20,9 @@ Float = NDArray[np.float64]
 
 C1 = (0.01 * 255) ** 2
 C2 = (0.03 * 255) ** 2
+
+STRIP = 2**21
+"""Values that are filtered at a time: a picture of 100 million pixels would else need a dozen arrays of its size."""
 
 
 class SsimConvention(PixelConvention):
@@ -98,8 +102,11 @@ class Ssim:
                 f"SSIM's window is {len(self._window)} px wide, "
                 f"but only {size} px of the {hr.shape[1]}x{hr.shape[0]} image are scored"
             )
-        mean, mean_square = self._filter(np.stack([planes, planes * planes]))
-        variance = self._unbias * (mean_square - mean * mean)
+        mean, variance = (np.empty(self._fitting(planes)) for _ in range(2))
+        for places, rows in self._strips(planes):
+            x = planes[:, rows]
+            mean[:, places], mean_square = self._filter(np.stack([x, x * x]))
+            variance[:, places] = self._unbias * (mean_square - mean[:, places] * mean[:, places])
         matched_to = statistics(hr) if self.convention.match_statistics else None
         return SsimReference(hr.shape, planes, mean, variance, matched_to)
 
@@ -118,17 +125,42 @@ class Ssim:
 
     def maps(self, sr: Image8, reference: SsimReference) -> Float:
         """Cxhxw: SSIM of each scored channel at every place where the window fits; same errors as `value`."""
-        x, y = self._planes(check_pair(sr, reference.shape), reference.statistics), reference.planes
+        planes = self._planes(check_pair(sr, reference.shape), reference.statistics)
+        maps = np.empty(self._fitting(planes))
+        for places, rows in self._strips(planes):
+            hr = reference.mean[:, places], reference.variance[:, places]
+            maps[:, places] = self._map_of(planes[:, rows], reference.planes[:, rows], *hr)
+        return maps
+
+    def _map_of(self, x: Float, y: Float, y_mean: Float, y_variance: Float) -> Float:
+        """SSIM at every place where the window fits, of planes of SR and HR; mean and variance of HR's are known."""
         mean, mean_square, mean_product = self._filter(np.stack([x, x * x, x * y]))
-        product = mean * reference.mean
-        squares = mean * mean + reference.mean * reference.mean
-        variances = self._unbias * (mean_square - mean * mean) + reference.variance
+        product = mean * y_mean
+        squares = mean * mean + y_mean * y_mean
+        variances = self._unbias * (mean_square - mean * mean) + y_variance
         covariance = self._unbias * (mean_product - product)
         structure = (2 * covariance + C2) / (variances + C2)
         if self.convention.clip_structure:
             structure = np.maximum(structure, 0)
         maps: Float = (2 * product + C1) / (squares + C1) * structure
         return maps
+
+    def _fitting(self, planes: Float) -> tuple[int, int, int]:
+        """Channels, height and width of the places where the window fits."""
+        channels, height, width = planes.shape
+        rim = len(self._window) - 1
+        return channels, height - rim, width - rim
+
+    def _strips(self, planes: Float) -> Iterator[tuple[slice, slice]]:
+        """Rows of places, and the rows of the planes that the window reaches from there.
+
+        No place's value depends on how they are cut, to the last bit.
+        """
+        channels, height, _ = self._fitting(planes)
+        rows = max(1, STRIP // (channels * planes.shape[2]))
+        for top in range(0, height, rows):
+            bottom = min(top + rows, height)
+            yield slice(top, bottom), slice(top, bottom + len(self._window) - 1)
 
     def _planes(self, image: Image8, matched_to: Statistics | None = None) -> Float:
         scored = scored_channels(image, self.convention, self.scale, matched_to=matched_to)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import skimage.metrics
 
 from facesr_bench.api import score
 from facesr_bench.base.errors import MetricError
+from facesr_bench.functional import ssim as ssim_module
 from facesr_bench.functional.ssim import Ssim, SsimConvention
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
@@ -134,3 +136,49 @@ def test_one_window_is_enough(profile: str, side: int) -> None:
     metric = load(profile)
     assert metric.map(image, metric.prepare(image)).shape == (1, 1)
     assert math.isfinite(ssim(255 - image, image, profile))
+
+
+def whole(metric: Ssim, sr: Image8, hr: Image8) -> Any:
+    """The map of every channel by the formula over whole planes, as it was computed before there were strips."""
+    matched = metric.prepare(hr).statistics
+    x, y = metric._planes(sr, matched), metric._planes(hr)
+    mean_x, mean_xx, mean_xy = metric._filter(np.stack([x, x * x, x * y]))
+    mean_y, mean_yy = metric._filter(np.stack([y, y * y]))
+    variances = metric._unbias * (mean_xx - mean_x * mean_x) + metric._unbias * (mean_yy - mean_y * mean_y)
+    c2 = (0.03 * 255) ** 2
+    structure = (2 * (metric._unbias * (mean_xy - mean_x * mean_y)) + c2) / (variances + c2)
+    if metric.convention.clip_structure:
+        structure = np.maximum(structure, 0)
+    return (2 * (mean_x * mean_y) + C1) / (mean_x * mean_x + mean_y * mean_y + C1) * structure
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 64, 10**6])
+@pytest.mark.parametrize("profile", sorted(profiles()))
+def test_cut_into_strips_it_is_the_same_to_the_last_bit(
+    astronaut: Image8, profile: str, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hr = np.ascontiguousarray(astronaut[:131, :117])
+    noise = np.random.default_rng(1).integers(-20, 21, hr.shape)
+    sr = np.clip(hr.astype(int) + noise, 0, 255).astype(np.uint8)
+    metric = load(profile, 4)
+    expected = whole(metric, sr, hr)
+    monkeypatch.setattr(ssim_module, "STRIP", rows * expected.shape[0] * metric._planes(hr).shape[2])
+    reference = metric.prepare(hr)
+    assert np.array_equal(metric.maps(sr, reference), expected)
+    assert metric.value(sr, reference) == float(expected.mean())
+
+
+def test_a_large_picture_needs_few_arrays_of_its_size() -> None:
+    side = 1800
+    hr = np.random.default_rng(2).integers(0, 256, (side, side, 3), np.uint8)
+    metric, plane = load("sparnet"), side * side * 8
+    reference = metric.prepare(hr)
+    channels = reference.planes.shape[0]
+    tracemalloc.start()
+    try:
+        metric.value(hr[::-1], reference)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    strips = 12 * ssim_module.STRIP * 8
+    assert peak < (3 * channels + 3) * plane + strips, f"{peak / plane:.1f} planes"
