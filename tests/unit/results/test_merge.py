@@ -214,7 +214,7 @@ def test_what_a_merge_writes_is_held_while_it_is_written(tmp_path: Path, monkeyp
     from facesr_bench.results import merge as module
 
     row(tmp_path / "a", "x", 20.0, total=1)
-    write, held = module._write, []
+    write, held = module._write, list[bool]()
 
     def looked(place: Path, parts: Any, out: Path, order: int) -> Any:
         held.append(ResultLock(out, out / place).take(wait=False))
