@@ -42,11 +42,27 @@ def dic(truth: Points) -> float:
     return float(abs(truth[46, 0] - truth[37, 0]))
 
 
+def dic_width(truth: Points) -> float:
+    """DICNet's "width": how far the 68 points reach from left to right (the same script)."""
+    return float(np.ptp(truth[:, 0]))
+
+
+def dic_eye_dist(truth: Points) -> float:
+    """DICNet's "eye_dist", a witness: between the means of x[37], x[40] and of x[43], x[46] (the same script).
+
+    Meant as the eyes' corners, with numbers off by one as in `dic`, and without y.
+    """
+    x = truth[:, 0]
+    return float(abs((x[43] + x[46]) / 2 - (x[37] + x[40]) / 2))
+
+
 NORMALISERS: dict[str, Callable[[Points], float]] = {
     "inter-ocular": inter_ocular,
     "inter-pupil": inter_pupil,
     "box-diagonal": box_diagonal,
     "dic": dic,
+    "dic-width": dic_width,
+    "dic-eye-dist": dic_eye_dist,
 }
 """What an error is divided by, from the truth's 68 points, px."""
 

@@ -1,4 +1,4 @@
-"""The files that each of pyiqa's no-reference metrics is made from.
+"""The files that each of pyiqa's metrics is made from.
 
 Most take a checkpoint as `pretrained_model_path`: those stand in the weights catalogue under `pyiqa-NAME`. Some
 constructors open further files by themselves, from folders of pyiqa, torch hub and CLIP, and download what is missing
@@ -161,3 +161,25 @@ RECIPES: dict[str, Recipe] = {
     "afine_nr": Recipe(stored=True, placed=_clip(_VIT_B_32, "clip")),
 }
 """Every metric that can be made here, by pyiqa's name for it."""
+
+COMPARING: dict[str, Recipe] = dict.fromkeys(
+    ("psnr", "psnry", "ssim", "ssimc", "ms_ssim", "cw_ssim", "fsim", "gmsd", "mad", "nlpd", "vif", "vsi"), Recipe()
+)
+"""Those that compare with a reference, and need no file."""
+
+TRAINED_ON = {
+    "clipiqa": "CLIP, untrained",
+    "clipiqa+": "KonIQ-10k",
+    "clipiqa+_rn50_512": "KonIQ-10k",
+    "clipiqa+_vitL14_512": "KonIQ-10k",
+    "maniqa": "KonIQ-10k",
+    "maniqa-kadid": "KADID-10k",
+    "maniqa-pipal": "PIPAL",
+}
+"""What networks were trained on that papers report under one name; untrained: CLIP's own, with fixed prompts."""
+
+CAUTIONS = dict.fromkeys(
+    ("niqe", "niqe_matlab", "brisque", "brisque_matlab"),
+    "caution: on restored faces it ranks against people (rank correlation about -.4 in FOS's user study)",
+)
+"""What is known against a metric, for the place where its column stands."""

@@ -1,4 +1,4 @@
-"""FID and KID: Inception features per image, one distance per set; the resizer is part of the name."""
+"""FID, KID, precision, recall: Inception features per image, one number per set; the resizer is part of the name."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from facesr_bench.base.errors import MetricError
 from facesr_bench.functional.frechet import Gaussian, frechet_distance
 from facesr_bench.functional.inception import Inception, Resizer, write_random_weights
 from facesr_bench.functional.kernel import kid
+from facesr_bench.functional.manifold import precision, recall
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.cards import MetricCard
 from facesr_bench.plugins.metric import SetMetric, SetValue
 
+SHARES = {"precision": precision, "recall": recall}
+
 
 class Metric(SetMetric):
-    """Option of the card: distance = "frechet" (FID), "kernel" (KID)."""
+    """Option of the card: distance = "frechet" (FID), "kernel" (KID), "precision", "recall" (k = 3)."""
 
     @classmethod
     def random_weights(cls, card: MetricCard, name: str, folder: Path) -> Path | None:
@@ -38,10 +41,14 @@ class Metric(SetMetric):
         return found
 
     def of_set(self, sr: NDArray[np.float32], reference: NDArray[np.float32] | Path) -> SetValue:
-        if self.card.options["distance"] == "frechet":
+        distance = self.card.options["distance"]
+        if distance == "frechet":
             known = Gaussian.from_file(reference) if isinstance(reference, Path) else reference
             return SetValue(frechet_distance(sr, known))
         if isinstance(reference, Path):
-            raise MetricError("KID needs features of the reference images; a statistics file has none")
+            title = self.card.title
+            raise MetricError(f"{title} needs features of the reference images; a statistics file has none")
+        if distance in SHARES:
+            return SetValue(SHARES[distance](sr, reference))
         found = kid(sr, reference)
         return SetValue(found.value, found.standard_error)

@@ -37,13 +37,15 @@ class NmeConvention(FaceConvention):
         Says(values={"mean": "mean of a face's 68 distances", "rms": "root mean square of a face's 68 distances"}),
     ] = Field(default="mean", description="of a face's 68 distances")
     normaliser: Annotated[
-        Literal["inter-ocular", "inter-pupil", "box-diagonal", "dic"],
+        Literal["inter-ocular", "inter-pupil", "box-diagonal", "dic", "dic-width", "dic-eye-dist"],
         Says(
             values={
                 "inter-ocular": "over the distance of the outer eye corners",
                 "inter-pupil": "over the distance of the eye centres",
                 "box-diagonal": "over the diagonal of the landmarks' box",
                 "dic": "over DIC's eye width, with point numbers off by one (a known bug, kept as a witness)",
+                "dic-width": "over how far the landmarks reach from left to right (DIC's width)",
+                "dic-eye-dist": "over DIC's distance of the eyes, with point numbers off by one (kept as a witness)",
             }
         ),
     ] = Field(default="inter-ocular", description="what landmark errors are divided by")

@@ -30,9 +30,13 @@ def worked() -> Points:
     return points
 
 
+DIC = [("dic-width", 120), ("dic-eye-dist", 70)]
+"""x[43], x[46], x[37], x[40] are 80, 90, 10 and 20 here, so the means 85 and 15 are 70 apart."""
+
+
 @pytest.mark.parametrize(
     ("normaliser", "size"),
-    [("inter-ocular", 100), ("inter-pupil", 70), ("box-diagonal", 150), ("dic", 80)],
+    [("inter-ocular", 100), ("inter-pupil", 70), ("box-diagonal", 150), ("dic", 80), *DIC],
 )
 def test_worked_by_hand(normaliser: str, size: float) -> None:
     """Every point is 5 px off, by (3, 4)."""

@@ -1,4 +1,4 @@
-"""Image quality without a reference: pyiqa's metrics (extra `pyiqa`), without its downloads.
+"""pyiqa's metrics of one picture, without a reference or with one (extra `pyiqa`), without its downloads.
 
 pyiqa fetches whatever a metric lacks while the metric is made. Here a metric is made only if all files that it needs
 are on this machine: its checkpoint from the weights store, and what its constructor opens by itself (`pyiqa_files`).
@@ -11,18 +11,21 @@ import contextlib
 import threading
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from facesr_bench.base.errors import MetricError, WeightsError, first_line
 from facesr_bench.base.hashing import digest
 from facesr_bench.base.suggest import unknown
-from facesr_bench.functional.channels import check_image
-from facesr_bench.functional.pyiqa_files import RECIPES, Placed, Recipe
+from facesr_bench.functional.channels import check_image, check_pair
+from facesr_bench.functional.pyiqa_files import COMPARING, RECIPES, Placed, Recipe
 from facesr_bench.images.files import Image8
 from facesr_bench.weights import require
 from facesr_bench.weights.checkpoints import load_plain
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NOT_OF_ONE_PICTURE = {
     "fid": "compares sets of pictures",
@@ -65,14 +68,14 @@ def licence() -> str:
 
 
 def check_name(name: str) -> None:
-    """Check that pyiqa has a no-reference metric called `name`, and that it can be made without a download.
+    """Check that pyiqa has a metric of pictures called `name`, and that it can be made without a download.
 
     Raises:
-        MetricError: it has none, or one that needs more than a picture, or files that nothing here provides; or pyiqa
-            is not installed.
+        MetricError: it has none, or one that needs more than a picture and its reference, or files that nothing here
+            provides; or pyiqa is not installed.
     """
     known = names()
-    if name in RECIPES and name in known:
+    if name in COMPARING or (name in RECIPES and name in known):
         return
     if name in known:
         raise MetricError(
@@ -83,14 +86,14 @@ def check_name(name: str) -> None:
         raise MetricError(f"pyiqa:{name} {NOT_OF_ONE_PICTURE[name]}, so it is no score of one picture")
     if name in _pyiqa().list_models():
         raise MetricError(
-            f"pyiqa:{name} compares with a reference; only pyiqa's no-reference metrics are used here, such as niqe "
-            "or musiq. With a reference there are psnr, ssim and lpips"
+            f"pyiqa:{name} compares with a reference, and needs files that facesr-bench can't provide; those that need "
+            f"none: {', '.join(COMPARING)}; and not through pyiqa: psnr, ssim, lpips, dists"
         )
-    raise MetricError(unknown("no-reference metric of pyiqa", name, known))
+    raise MetricError(unknown("metric of pyiqa", name, [*known, *COMPARING]))
 
 
-class NoReference:
-    """One of pyiqa's no-reference metrics, made once; never downloads.
+class PyiqaMetric:
+    """One of pyiqa's metrics, made once; never downloads.
 
     Args:
         name: as pyiqa has it: `niqe`, `musiq`, `clipiqa`.
@@ -100,43 +103,51 @@ class NoReference:
         higher_is_better: the direction, as pyiqa declares it.
         range: (lowest, highest), or None where pyiqa gives no bound or only a rough one.
         files: what it is made from.
+        compares: whether it needs a reference.
         version: of pyiqa.
 
     Raises:
-        MetricError: pyiqa or a package that the metric needs is not installed, or no such no-reference metric.
+        MetricError: pyiqa or a package that the metric needs is not installed, or no such metric.
         WeightsError: a file that it needs is not here, or can't be loaded; says how to get it.
     """
 
     def __init__(self, name: str, device: str = "cpu") -> None:
         check_name(name)
-        self.name = name
+        self.name, self.compares = name, name in COMPARING
         self._metric, self.files = _make(name, device)
         self.higher_is_better = not self._metric.lower_better
         self.range = bounds(self._metric.score_range)
         self.version = str(_pyiqa().__version__)
 
-    def score(self, image: Image8) -> float:
+    def score(self, image: Image8, reference: Image8 | None = None) -> float:
         """The picture's score.
 
         What a metric draws by chance (patches, crops) is drawn from a fixed seed, so equal pictures score equal.
 
         Args:
             image: HxWx3 uint8 RGB.
+            reference: HR of the same size, where the metric compares.
 
         Raises:
-            MetricError: not a uint8 picture, one that the metric can't take (often: too small), or a score of NaN.
+            MetricError: of another size than its reference, not a uint8 picture, one that the metric can't take
+                (often: too small), or a score of NaN.
         """
         import torch
 
         picture = np.ascontiguousarray(check_image(image, "SR"))
-        inputs = torch.from_numpy(picture.transpose(2, 0, 1).astype(np.float32) / 255.0)[None]
+        inputs = [_tensor(picture)]
+        if self.compares:
+            if reference is None:
+                raise MetricError(f"pyiqa:{self.name} compares with a reference, and there is none")
+            inputs.append(_tensor(check_image(reference, "HR")))
+            check_pair(picture, reference.shape)
         size = f"{picture.shape[1]}x{picture.shape[0]}"
         state = np.random.get_state()  # the global one, from which pyiqa draws
         try:
             with torch.random.fork_rng(), torch.inference_mode():
                 torch.manual_seed(SEED)
                 np.random.seed(SEED)
-                output = self._metric(inputs)
+                output = self._metric(*inputs)
         except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError, OSError) as error:
             raise MetricError(f"pyiqa:{self.name} can't score a {size} picture: {first_line(error)}") from error
         finally:
@@ -147,8 +158,15 @@ class NoReference:
         return float(numbers[0])
 
 
+def _tensor(picture: Image8) -> Tensor:
+    """1x3xHxW float32 in [0, 1]."""
+    import torch
+
+    return torch.from_numpy(picture.transpose(2, 0, 1).astype(np.float32) / 255.0)[None]
+
+
 def _make(name: str, device: str) -> tuple[Any, tuple[Path, ...]]:
-    recipe = RECIPES[name]
+    recipe = RECIPES.get(name) or COMPARING[name]
     stored = require(f"pyiqa-{name}") if recipe.stored else None
     files = (*([stored] if stored else []), *(_placed(name, file) for file in recipe.placed))
     options = {**recipe.options, **({"pretrained_model_path": str(stored)} if stored else {})}
