@@ -66,6 +66,6 @@ def test_errors_say_what_is_wrong() -> None:
 
 def test_both_are_columns_of_fids_features() -> None:
     for name in ("precision", "recall"):
-        card = registry.metrics().get(name).require_card()
+        card = registry.metrics().get(f"{name}-k3").require_card()
         assert (card.implementation, card.options) == ("fid", {"distance": name})
         assert {"clean", "torch-fidelity", "pytorch-fid"} == set(card.variants)
