@@ -26,7 +26,7 @@ EXAMPLES = """examples:
   facesr-bench verify theirs.tar --level 3 --method ./theirnet@their=theirs.safetensors
 
 It prints the level that each result reached: 0 intact, 1 consistent, 2 re-scored, 3 re-run. Exit status: 0 no
-contradiction was found, and a level that was asked for is reached; 1 otherwise; 2 the bundle is not one."""
+contradiction was found, and a level that was asked for is reached; 1 otherwise, or it is no bundle; 2 wrong usage."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -225,10 +225,13 @@ def open_entry(
     lock: ResultLock | None = None
     entry: Entry | None = None
     try:
+        if spec.argument is None:  # said before anybody is sent to fetch weights that would be refused then
+            _refuse_unaligned(setting, spec.plugin.require_card())
         found = weights.resolve_method(spec.plugin, spec.weights)
         label = _label(spec, found.name if found else None, precision)
         argument = spec.opened()
-        _refuse_unaligned(setting, argument.card if argument else spec.plugin.require_card())
+        if argument is not None:
+            _refuse_unaligned(setting, argument.card)
         code = spec.plugin.code_hash()
         folder = _folder_of(setting, spec, argument, found, label, code)
         lock = _locked(setting, folder, busy)

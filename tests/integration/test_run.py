@@ -324,6 +324,17 @@ def test_a_method_that_needs_ffhq_alignment_is_refused_on_other_faces(
     assert "--assume-aligned" in summarise([result])[0].notes()[0]
 
 
+def test_alignment_is_asked_about_before_weights_that_would_be_fetched_for_nothing(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACESR_BENCH_CACHE", str(tmp_path / "cache"))
+    refused = runner.run(options(faces, tmp_path / "out", "gfpgan"))
+    assert "gfpgan needs faces aligned as in FFHQ" in refused.problems[0]
+    assert "weights fetch" not in refused.problems[0]
+    assumed = runner.run(options(faces, tmp_path / "out", "gfpgan", assume_aligned=True))
+    assert "weights fetch gfpgan@v1.4" in assumed.problems[0]
+
+
 def test_failed_import_and_missing_weights_keep_a_row_with_the_reason(
     faces: Path, tmp_path: Path, make_method: MakeMethod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
