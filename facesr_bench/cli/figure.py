@@ -37,6 +37,7 @@ examples:
   facesr-bench figure comparison --images 2988554491_2 --methods bicubic,sparnet --zoom 30,40,64,32
   facesr-bench figure tradeoff --protocols helen-x8 --y lpips --format pdf
   facesr-bench figure curve --metrics nme-dlib --format csv
+  facesr-bench figure heatmap --kind ssim --methods bicubic,sparnet
   facesr-bench figure attention --images astronaut --units 1,4,8,12,16 --out attention.png
   facesr-bench figure training --log runs/mynet/log.jsonl --out mynet.svg
   facesr-bench figure distribution --metrics psnr,lpips --kind ecdf --out spread.svg"""
@@ -61,7 +62,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="X,Y,W,H",
         help="comparison: the part to enlarge, px of HR; `none`; `auto` (default): where the methods differ most",
     )
-    parser.add_argument("--kind", choices=("violin", "ecdf"), default="violin", help="distribution (default: violin)")
+    parser.add_argument(
+        "--kind",
+        metavar="KIND",
+        help="distribution: violin (default), ecdf; heatmap: psnr (default), ssim, or a metric that keeps maps (lpips)",
+    )
     parser.add_argument("--x", metavar="METRIC", help="tradeoff (default: the lead of fidelity, psnr)")
     parser.add_argument("--y", metavar="METRIC", help="tradeoff (default: the lead of perception, lpips)")
     parser.add_argument("--units", metavar="1,8,16", help="attention: its units (default: six, evenly spaced)")
@@ -130,7 +135,7 @@ def _draw(arguments: argparse.Namespace, group: Group) -> Figure:
     metrics, name = selection(arguments).metrics, arguments.name
     instead = {
         "tradeoff": "choose with --x and --y",
-        "heatmap": "it is of the error of luma",
+        "heatmap": "choose the map with --kind",
         "attention": "it is of no metric",
     }.get(name)
     if metrics and instead:
@@ -138,7 +143,7 @@ def _draw(arguments: argparse.Namespace, group: Group) -> Figure:
     if name in {"comparison", "heatmap", "attention"}:
         return _of_pictures(arguments, group)
     if name == "distribution":
-        return plots.distribution(group, metrics, kind=arguments.kind)
+        return plots.distribution(group, metrics, kind=_spread(arguments.kind))
     if name == "tradeoff":
         return plots.tradeoff(group, arguments.x, arguments.y)
     if name == "curve":
@@ -149,12 +154,13 @@ def _draw(arguments: argparse.Namespace, group: Group) -> Figure:
 def _of_pictures(arguments: argparse.Namespace, group: Group) -> Figure:
     from facesr_bench.base.grammar import split_list
     from facesr_bench.report.figures import attention, grid
+    from facesr_bench.report.figures.heatmap import heatmap
 
     wanted, images = selection(arguments), split_list(arguments.images or [])
     if arguments.name == "attention":
         return attention.attention(group, images, _units(arguments.units), wanted.methods)
     if arguments.name == "heatmap":
-        return grid.heatmap(group, wanted.methods)
+        return heatmap(group, wanted.methods, arguments.kind)
     return grid.comparison(group, images, wanted.methods, zoom=_zoom(arguments.zoom), metrics=wanted.metrics)
 
 
@@ -163,6 +169,14 @@ def _units(text: str | None) -> list[int]:
         return [int(part) for part in (text or "").split(",") if part.strip()]
     except ValueError:
         raise FaceSRBenchError(f"--units {text}: give numbers from 1, such as 1,8,16") from None
+
+
+def _spread(text: str | None) -> Literal["violin", "ecdf"]:
+    if text in {None, "violin"}:
+        return "violin"
+    if text == "ecdf":
+        return "ecdf"
+    raise FaceSRBenchError(f"--kind {text}: a distribution is drawn as `violin` or `ecdf`")
 
 
 def _one_metric(arguments: argparse.Namespace) -> str | None:

@@ -8,7 +8,8 @@ result's profile: what its border cuts off, or its SSIM window doesn't reach, ha
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from facesr_bench.base.errors import MetricError
 from facesr_bench.functional.psnr import Psnr, PsnrConvention, PsnrReference
 from facesr_bench.functional.ssim import Ssim, SsimConvention, SsimReference
 from facesr_bench.images.files import Image8
-from facesr_bench.images.maps import write_indexed
+from facesr_bench.images.maps import SCALE, write_indexed
 from facesr_bench.plugins.profile import Profile
 
 Values = NDArray[np.float64]
@@ -35,24 +36,88 @@ class Kind:
         name: in files and links.
         title: for people.
         top: values from here up share the last code.
+        end: of the colours of single pictures, the same for all; a mean's colours end at the largest of any method.
         words: what is drawn, in one sentence.
     """
 
     name: str
     title: str
     top: float
+    end: float
     words: str
 
+    @property
+    def metric(self) -> str | None:
+        """The metric whose kept maps these are; None of those that are made from the pictures."""
+        return metric_of(self.name)
 
-ERROR = Kind("error", "Squared error", 128.0, "Root of the squared error that PSNR averages, in levels of 255.")
+
+def metric_of(name: str) -> str | None:
+    """The metric that a kind of this name is of, where a run has kept its maps."""
+    return name.removeprefix(_OF_METRIC) if name.startswith(_OF_METRIC) else None
+
+
+_OF_METRIC = "map:"
+ERROR = Kind(
+    "error", "PSNR map", 128.0, SCALE, "The squared error that PSNR averages: its root in levels of 255, and in dB."
+)
 STRUCTURE = Kind(
-    "ssim", "1 \N{MINUS SIGN} SSIM", 1.0, "One less the SSIM around each pixel, as the profile computes it."
+    "ssim", "SSIM map", 1.0, 1.0, "The SSIM around each pixel, as the profile computes it; black where it is 1."
 )
 
 
 def metric_kind(key: str, title: str) -> Kind:
     """The kind of the maps that a run has kept of a metric, such as LPIPS."""
-    return Kind(f"map:{key}", title, 1.0, f"{title} at each pixel: what its value is the mean of.")
+    return Kind(
+        f"{_OF_METRIC}{key}", f"{title} map", 1.0, 1.0, f"{title} at each pixel: what its value is the mean of."
+    )
+
+
+def decibels(levels: float) -> str:
+    """A root mean squared error in levels of 255 with the PSNR that it is, as every scale of a PSNR map tells it."""
+    return f"{20 * math.log10(255 / levels):.1f} dB ({levels:.1f} levels)" if levels else "\N{INFINITY} dB"
+
+
+def in_words(kind: Kind, value: float) -> str:
+    """A value of a map as its metric is told: decibels, SSIM, LPIPS."""
+    if kind == ERROR:
+        return decibels(value)
+    return f"SSIM {1 - value:.2f}" if kind == STRUCTURE else f"{value:.3f}"
+
+
+KINDS = {"psnr": ERROR, "ssim": STRUCTURE}
+"""By what people ask for; those of metrics go by the metric's name."""
+
+
+@dataclass
+class Sums:
+    """The sums of one method's maps.
+
+    Attributes:
+        sums: by kind, HxW; counts: images in them; no sums where the images differ in size.
+    """
+
+    sums: dict[str, Values] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    sizes: set[tuple[int, ...]] = field(default_factory=set)
+
+    def add(self, values: Mapping[str, Values]) -> None:
+        for kind, found in values.items():
+            self.sizes.add(found.shape)
+            self.counts[kind] = self.counts.get(kind, 0) + 1
+            if len(self.sizes) > 1:
+                self.sums.clear()
+                continue
+            # Errors are averaged as squares: that is the mean whose logarithm PSNR is.
+            squared = np.square(found) if kind == ERROR.name else found
+            self.sums[kind] = self.sums[kind] + squared if kind in self.sums else squared
+
+    def mean(self, kind: str) -> Values | None:
+        """The mean map, in the unit of the kind's maps; None where there is none."""
+        if kind not in self.sums:
+            return None
+        mean: Values = self.sums[kind] / self.counts[kind]
+        return np.sqrt(mean) if kind == ERROR.name else mean
 
 
 NO_VALUE = 255

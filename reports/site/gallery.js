@@ -88,7 +88,7 @@
       const box = pattern("blank");
       box.firstElementChild.textContent = words;
       sized(box, size);
-      image.replaceWith(box);
+      image.closest("a.open").replaceWith(box);
       return;
     }
     for (const [name, value] of Object.entries({ src: source, alt, width: size[0], height: size[1] })) image.setAttribute(name, value);
@@ -105,7 +105,7 @@
     article.setAttribute("aria-labelledby", `i${i + 1}`);
     heading.id = `i${i + 1}`;
     heading.querySelector(".quiet").textContent = String(i + 1);
-    heading.querySelector("a").href = `image.html#${new URLSearchParams({ image: id })}`;
+    for (const anchor of article.querySelectorAll("a")) anchor.href = `image.html#${new URLSearchParams({ image: id })}`;
     heading.querySelector(".label").textContent = id;
     if (sorted !== null) heading.append(make("span", { class: "quiet" }, ` ${text(sorted, data.metrics[Number(by.value.slice(1))].digits)}`));
     article.querySelector(".scroll").setAttribute("aria-label", `Pictures of ${id}`);
@@ -117,7 +117,7 @@
     data.methods.forEach((method, m) => {
       const [picture, map] = figures[m].querySelectorAll("img");
       fill(picture, method.errors[i] || unsaved("sr", method), size, `${method.sr}/${file(i)}.png`, `${id}, by ${method.label}`);
-      if (map && i in method.errors) map.remove();
+      if (map && i in method.errors) map.closest("a.open").remove();
       else if (map) fill(map, unsaved("maps", method), size, `${method.sr}/../maps/${file(i)}.png`, `error of ${method.label} on ${id}`);
       const list = figures[m].querySelector("dl");
       if (list && i in method.errors) list.remove();

@@ -1,11 +1,11 @@
 "use strict";
 
-// One image, or the mean over the set: every method's error map on one scale, and one method against another.
+// One image, or the mean over the set: every method's map on one scale, and one method against another.
 (() => {
   const data = window.facesr && facesr.section;
   if (!data) return;
 
-  const { make, text, numbers } = facesr;
+  const { make, text, numbers, drawBar, sized } = facesr;
   const $ = (id) => document.getElementById(id);
   const isMean = document.body.classList.contains("mean");
   const LAST = 63;
@@ -44,59 +44,24 @@
 
   // -- maps, loaded when an image is looked at -----------------------------------------------------------------------
 
-  // A page opened from disk may load scripts but not read pictures: that is why maps come as scripts.
-  let pending = null;
-  window.facesr.map = (map) => {
-    if (pending) pending(map);
-  };
-  const loaded = new Map();
-  let queue = Promise.resolve();
-
-  function loadScript(source) {
-    return new Promise((resolve) => {
-      let map = null;
-      pending = (given) => {
-        map = given;
-      };
-      const script = make("script", { src: source });
-      script.onload = script.onerror = () => {
-        pending = null;
-        script.remove();
-        resolve(map);
-      };
-      document.head.append(script);
-    });
-  }
-
   // The codes of every kind, each width * height.
   async function decode(map) {
     if (!map || !map.png) return null;
-    const image = new Image();
-    image.src = `data:image/png;base64,${map.png}`;
-    await image.decode();
-    const canvas = make("canvas", { width: map.width, height: map.height * map.kinds.length });
-    const context = canvas.getContext("2d", { willReadFrequently: true });
-    context.drawImage(image, 0, 0);
-    const pixels = context.getImageData(0, 0, canvas.width, canvas.height).data;
+    const { levels } = await facesr.levels(map.png);
     const size = map.width * map.height;
     const codes = {};
     map.kinds.forEach((kind, k) => {
-      codes[kind] = Uint8Array.from({ length: size }, (_, p) => pixels[4 * (k * size + p)]);
+      codes[kind] = levels.subarray(k * size, (k + 1) * size);
     });
     return { width: map.width, height: map.height, codes, tops: map.tops };
   }
 
+  const load = facesr.loader("map", decode, 64);
+
   function mapOf(m) {
     const method = data.methods[m];
     const source = isMean ? method.mean : method.maps && `${method.maps}/${encodeURIComponent(data.files[state.i])}.js`;
-    if (!source || (!isMean && state.i in method.errors)) return Promise.resolve(null);
-    if (!loaded.has(source)) {
-      if (loaded.size > 64) loaded.clear();
-      // One at a time: a map does not say which file it came from.
-      queue = queue.then(() => loadScript(source)).then(decode, () => null);
-      loaded.set(source, queue);
-    }
-    return loaded.get(source);
+    return load(!isMean && state.i in method.errors ? null : source);
   }
 
   const valueOf = (map, kind, p) => {
@@ -106,57 +71,29 @@
 
   // -- colours -------------------------------------------------------------------------------------------------------
 
-  const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-  const heat = data.colours.map(rgb);
-  const versus = data.versus.map(rgb);
+  const { paint, at } = facesr;
+  const heat = facesr.table(data.colours);
+  const versus = facesr.table(data.versus);
 
-  function paint(canvas, map, colourOf) {
-    canvas.width = map.width;
-    canvas.height = map.height;
-    const context = canvas.getContext("2d");
-    const picture = context.createImageData(map.width, map.height);
-    for (let p = 0; p < map.width * map.height; p += 1) {
-      const colour = colourOf(p);
-      if (!colour) continue; // stays clear: no value here
-      picture.data.set(colour, 4 * p);
-      picture.data[4 * p + 3] = 255;
-    }
-    context.putImageData(picture, 0, 0);
-  }
-
-  const at = (table, share) => table[Math.round(Math.min(1, Math.max(0, share)) * (table.length - 1))];
-
-  // All but the largest half per cent of the values of all methods: a few wild pixels don't darken the rest.
+  // One rule on every page: a kind's colours have one end for all single pictures; means end at the largest of any method.
   function scaleOf(maps, kind) {
-    const counts = new Array(LAST + 1).fill(0);
-    let total = 0;
+    if (!isMean) return kinds.find((each) => each.name === kind).end;
     let top = 0;
+    let code = 1;
     for (const map of maps) {
       if (!map || !map.codes[kind]) continue;
       top = map.tops[kind];
-      for (const code of map.codes[kind]) {
-        if (code !== NONE) {
-          counts[code] += 1;
-          total += 1;
-        }
-      }
+      for (const each of map.codes[kind]) if (each !== NONE && each > code) code = each;
     }
-    let code = LAST;
-    for (let above = counts[code]; code > 1 && above <= total * (isMean ? 0 : 0.005); above += counts[code]) code -= 1;
     return top * (code / LAST) ** 2;
   }
 
-  function tick(kind, value) {
+  // A value as the metric itself is told: decibels, SSIM, LPIPS.
+  function inWords(kind, value) {
+    if (kind === "ssim") return `SSIM ${text(1 - value, 2)}`;
     if (kind !== "error") return text(value, 2);
     const levels = value < 9.95 ? value.toFixed(1) : value.toFixed(0);
-    return value ? `${levels} (${(20 * Math.log10(255 / value)).toFixed(0)} dB)` : "0 levels";
-  }
-
-  function drawBar(place, colours, ticks, words) {
-    place.hidden = false;
-    place.setAttribute("aria-label", words);
-    place.querySelector(".bar").style.background = `linear-gradient(to right, ${colours.join(", ")})`;
-    place.querySelector(".ticks").replaceChildren(...ticks.map((each) => make("span", {}, each)));
+    return value ? `${(20 * Math.log10(255 / value)).toFixed(0)} dB (${levels} levels)` : "∞ dB";
   }
 
   // -- all methods ---------------------------------------------------------------------------------------------------
@@ -164,12 +101,6 @@
   const sizeNow = () => (typeof data.sizes[0] === "number" ? data.sizes : data.sizes[state.i]);
   const fileOf = (part) => `${data.inputs}/${part}/${encodeURIComponent(data.files[state.i])}.png`;
   const sourceOf = (side) => (side.m === null ? fileOf(side.part) : `${data.methods[side.m].sr}/${encodeURIComponent(data.files[state.i])}.png`);
-
-  function sized(element, size) {
-    element.style.setProperty("--w", size[0]);
-    element.style.setProperty("--h", size[1]);
-    return element;
-  }
 
   function overlay() {
     if (!isMean || !data.landmarks.length) return [];
@@ -191,7 +122,7 @@
     const figures = [];
     for (const side of sides) {
       const caption = make("figcaption", {}, make("span", { class: "label" }, side.label));
-      const figure = make("figure", {});
+      const figure = make("figure", side.part === "hr" ? { class: "truth" } : {});
       const errors = side.m === null ? {} : data.methods[side.m].errors;
       if (!isMean && state.i in errors) {
         figure.append(sized(make("div", { class: "blank" }, make("span", {}, errors[state.i])), size));
@@ -209,6 +140,8 @@
       figure.append(caption);
       figures.push(figure);
     }
+    $("all").classList.toggle("lined", !isMean);
+    if (!isMean) figures.unshift(facesr.pattern("names"));
     $("all").replaceChildren(...figures);
     $("all-section").hidden = false;
   }
@@ -223,10 +156,12 @@
     if (state.i !== i || state.kind !== kind) return; // the reader has gone on
     const info = kinds.find((each) => each.name === kind);
     const scale = scaleOf(maps, kind);
-    for (const canvas of document.querySelectorAll("canvas[data-method]")) {
-      const map = maps[Number(canvas.dataset.method)];
-      const label = data.methods[Number(canvas.dataset.method)].label;
+    for (const canvas of document.querySelectorAll("canvas[data-method], canvas[data-of]")) {
+      const m = Number(canvas.dataset.method ?? canvas.dataset.of);
+      const map = maps[m];
+      const { label } = data.methods[m];
       canvas.setAttribute("aria-label", map && map.codes[kind] ? `${info.title} of ${label} at each pixel` : `${label}: no such map`);
+      facesr.values.delete(canvas);
       if (!map || !map.codes[kind]) {
         canvas.width = canvas.height = 1;
         continue;
@@ -235,10 +170,14 @@
         const value = valueOf(map, kind, p);
         return Number.isNaN(value) ? null : at(heat, value / scale);
       });
+      facesr.values.set(canvas, (x, y) => {
+        const value = valueOf(map, kind, y * map.width + x);
+        return Number.isNaN(value) ? `${info.title}: no value` : `${info.title} ${inWords(kind, value)}`;
+      });
     }
-    $("kind-words").textContent = `${info.words} One scale of colours for all methods${isMean ? "" : " of this image"}.`;
-    const ends = [0, scale / 2, scale].map((value) => tick(kind, value));
-    if (!isMean) ends[2] = `≥ ${ends[2]}`;
+    $("kind-words").textContent = `${info.words} ${isMean ? "One scale of colours for all methods." : "One scale of colours for all methods and images."}`;
+    const ends = [0, scale / 2, scale].map((value) => inWords(kind, value));
+    if (!isMean) ends[2] += " and worse";
     drawBar($("bar"), data.colours, ends, `Colours of the maps: from black for none to light yellow for ${ends[2]}`);
     drawVersus(maps, info);
     document.body.dataset.drawn = `${i} ${kind} ${state.a} ${state.b}`;
@@ -270,6 +209,12 @@
     const ordered = Float32Array.from(sizes).sort();
     const top = ordered[Math.floor(ordered.length * 0.995)] || ordered[ordered.length - 1] || 1;
     paint(canvas, one, (p) => (Number.isNaN(difference[p]) ? null : at(versus, 0.5 + difference[p] / top / 2)));
+    facesr.values.set(canvas, (x, y) => {
+      const value = difference[y * one.width + x];
+      if (Number.isNaN(value)) return `${info.title}: no value`;
+      const better = value ? `${(value > 0 ? a : b).label} better by ${text(Math.abs(value), digits)}${unit}` : "equal";
+      return `${info.title}: ${better}`;
+    });
     const unit = kind === "error" ? " levels" : "";
     const digits = kind === "error" ? 1 : 3;
     drawBar($("versus-bar"), data.versus, [`${b.label} better`, "equal", `${a.label} better`], `Colours: orange where ${b.label} is better, white where both are equal, purple where ${a.label} is better`);
@@ -326,10 +271,18 @@
     }
     drawAll();
     drawPair();
+    const picture = (m) => (isMean || m === null ? null : sourceOf({ m }));
+    document.dispatchEvent(new CustomEvent("image", { detail: { i: isMean ? null : state.i, size: sizeNow(), picture } }));
     drawMaps();
   }
 
   if (isMean) $("versus").after(...overlay());
+  if (isMean && data.landmarks.length) {
+    const box = make("input", { type: "checkbox", id: "landmarks" });
+    box.checked = true;
+    box.addEventListener("change", () => document.body.classList.toggle("without-landmarks", !box.checked));
+    $("controls").append(make("label", {}, box, " Mean landmarks"));
+  }
 
   function change(changes) {
     Object.assign(state, changes);
@@ -369,6 +322,20 @@
     $("slider").addEventListener("pointerdown", drag);
     $("slider").addEventListener("pointermove", drag);
   }
+  if (!isMean) {
+    addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (!step || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.defaultPrevented) return;
+      // What moves by these keys itself keeps them: fields, and a strip that can be scrolled sideways.
+      if (event.target.closest("input, select, textarea, [contenteditable]")) return;
+      const strip = event.target.closest(".scroll");
+      if (strip && strip.scrollWidth > strip.clientWidth) return;
+      const next = state.i + step;
+      if (next < 0 || next >= data.ids.length) return;
+      event.preventDefault();
+      change({ i: next });
+    });
+  }
   addEventListener("hashchange", () => {
     if (!location.hash.includes("=")) return; // a link within the page
     readAddress();
@@ -376,6 +343,7 @@
     draw();
   });
   document.addEventListener("zoomed", drawPair);
+  document.addEventListener("map-wanted", drawMaps);
   addEventListener("resize", drawPair);
   draw();
 })();

@@ -70,13 +70,13 @@ def test_maps_are_the_colours_of_the_errors(viewer: Any, board: Path) -> None:
 
 def test_switching_the_error_map(viewer: Any) -> None:
     before = viewer.evaluate("document.querySelector('canvas[data-method]').toDataURL()")
-    viewer.get_by_label("1 − SSIM").check()  # noqa: RUF001
+    viewer.get_by_label("SSIM map").check()
     wait(viewer, "ssim")
     canvas = canvases(viewer)[0]
     assert canvas.evaluate("canvas => canvas.toDataURL()") != before
     assert viewer.evaluate(PIXEL, [canvas, 0, 0])[3] == 0, "the window of SSIM doesn't reach the corner"
     assert viewer.evaluate(PIXEL, [canvas, 16, 16])[3] == 255
-    viewer.get_by_label("LPIPS").check()
+    viewer.get_by_label("LPIPS map").check()
     wait(viewer, "map:lpips")
     sizes = [handle.evaluate("canvas => canvas.width") for handle in canvases(viewer)]
     assert sorted(sizes) == [1, 1, 1, 32], "only one method's were kept"
@@ -153,7 +153,11 @@ def test_mean_maps_carry_the_mean_landmarks(visit: Visit, board: Path) -> None:
     wait(page, "error")
     assert page.locator("#all canvas").count() == 4
     assert page.locator("#all .stack:first-child circle").count() == 4 * 3
+    page.get_by_label("Mean landmarks").uncheck()
+    assert not page.locator("#all circle").first.is_visible()
+    page.get_by_label("Mean landmarks").check()
     dot = page.locator("#all circle").first
+    assert dot.is_visible()
     assert (dot.get_attribute("cx"), dot.get_attribute("cy")) == ("8", "10")
     page.get_by_label("B", exact=True).select_option(HOSTILE[0])
     sync_api.expect(page.locator("#versus-words")).to_contain_text(HOSTILE[0])

@@ -15,9 +15,10 @@ from facesr_bench.base.files import file_name
 from facesr_bench.base.suggest import unknown
 from facesr_bench.images.files import Image8, read_image
 from facesr_bench.images.maps import colours
+from facesr_bench.report import attention as attention_maps
 from facesr_bench.report.figures.style import WIDTH, plain, ranked, style
 from facesr_bench.results.leaderboard import Group, RankedResult
-from facesr_bench.results.store import FOLDER, MEAN
+from facesr_bench.results.store import FOLDER
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,7 +51,7 @@ def attention(
         ResultsError: no method has maps, an image or unit that has none, or a file that can't be read.
     """
     row = _row(group, methods)
-    kept = [image.id for image in row.result.images.values() if _folder(row, image.id).is_dir()]
+    kept = [image.id for image in row.result.images.values() if attention_maps.folder_of(row.result, image.id).is_dir()]
     for name in images:
         if name not in kept:
             raise ResultsError(
@@ -63,10 +64,10 @@ def attention(
         if not 1 <= number <= len(sizes):
             raise ResultsError(f"{row.label} has attention units 1 to {len(sizes)}; there is no unit {number}")
     shown = {name: _maps(row, name) for name in chosen}
-    if (row.result.folder / FOLDER / MEAN).is_dir():
+    if attention_maps.folder_of(row.result, None).is_dir():
         shown[MEAN_ROW] = _maps(row, None)
     tops = {n: max(int(maps[n - 1].max()) for maps in shown.values()) or 1 for n in numbers}
-    stages = _stages(sizes, row.result.manifest.protocol.hr_size)
+    stages = attention_maps.stages([size[0] for size in sizes], row.result.manifest.protocol.hr_size)
     titles = [_title(n, stages[n - 1], sizes[n - 1], tops[n]) for n in numbers]
     rows = [(name, _pictures(row, name, maps, numbers, tops)) for name, maps in shown.items()]
     return _drawn(group, row, titles, rows)
@@ -95,16 +96,11 @@ def _row(group: Group, methods: Sequence[str]) -> RankedResult:
     return meant[0]
 
 
-def _folder(row: RankedResult, image: str) -> Path:
-    return row.result.folder / FOLDER / file_name(image)
-
-
 def _maps(row: RankedResult, image: str | None) -> list[Levels]:
     """The units' maps in forward order, of one image or (None) their mean."""
-    folder = row.result.folder / FOLDER / MEAN if image is None else _folder(row, image)
-    paths = sorted((path for path in folder.glob("*.png") if path.stem.isdecimal()), key=lambda path: int(path.stem))
+    folder = attention_maps.folder_of(row.result, image)
     found = []
-    for path in paths:
+    for path in attention_maps.paths(folder):
         try:
             with Image.open(path, formats=("PNG",)) as picture:
                 found.append(np.asarray(picture.convert("L")))
@@ -113,15 +109,6 @@ def _maps(row: RankedResult, image: str | None) -> list[Levels]:
     if not found:
         raise ResultsError(f"{folder}: no attention maps; remove the folder and run again")
     return found
-
-
-def _stages(sizes: Sequence[tuple[int, ...]], side: int | None) -> list[str]:
-    """The part of the network that each unit is in, by how its size differs from that of the one before."""
-    before = [side or max(size[0] for size in sizes), *(size[0] for size in sizes[:-1])]
-    return [
-        "encoder" if size[0] < last else "decoder" if size[0] > last else "body"
-        for size, last in zip(sizes, before, strict=True)
-    ]
 
 
 def _pictures(

@@ -7,15 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.base.files import file_name
 from facesr_bench.base.suggest import unknown
 from facesr_bench.images.files import Image8, read_image
 from facesr_bench.images.luma import FULL_FLOAT32
-from facesr_bench.images.maps import COLOUR_MAP
-from facesr_bench.report.figures.style import WIDTH, pick, plain, ranked, style
+from facesr_bench.report.figures.style import WIDTH, pick, plain, rows_of, style
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.leaderboard import Group, RankedResult, places
 from facesr_bench.results.summary import per_image_values
@@ -72,7 +70,7 @@ def comparison(
     Raises:
         ResultsError: unknown image, method or metric, a picture that is not on disk, or a zoom outside of it.
     """
-    rows = _rows(group, methods)
+    rows = rows_of(group, methods)
     values = {row.label: per_image_values(row) for row in rows}
     names = [m.name for m in group.metrics if any(values[row.label].get(m.name) for row in rows)]
     shown = {m.name for m in group.metrics if m.family == "fidelity" and m.lead}
@@ -82,22 +80,6 @@ def comparison(
     columns = _columns(rows, ids, below, values)
     boxes = {i: _box(zoom, i, columns) for i in ids} if zoom is not None else {}
     return _grid(group, columns, ids, boxes)
-
-
-def _rows(group: Group, methods: Sequence[str]) -> list[RankedResult]:
-    rows = ranked(group)
-    if not methods:
-        return rows
-    chosen: list[RankedResult] = []
-    for name in methods:
-        meant = [row for row in rows if name in {row.label, row.method}]
-        if not meant:
-            why = [f"{row.label}: {row.unranked}" for row in group.rows if name in {row.label, row.method}]
-            if why:
-                raise ResultsError(f"{group.protocol}: can't be drawn with the others: {'; '.join(why)}")
-            raise ResultsError(unknown("method with results", name, [row.label for row in rows]))
-        chosen += [row for row in meant if row not in chosen]
-    return chosen
 
 
 def _images(
@@ -285,66 +267,3 @@ def _zoom_size(box: Box, cell: int) -> tuple[int, int]:
     """Width and height of the enlarged part, px of the PNG: its greatest whole multiple that fits below a picture."""
     times = max(1, min(cell // box[2], 2 * cell // box[3]))
     return box[2] * times, box[3] * times
-
-
-# -- mean error --------------------------------------------------------------------------------------------------------
-
-
-def mean_error(row: RankedResult) -> NDArray[np.float64]:
-    """|Y(sr) - Y(hr)| averaged over the images of a row, HxW, in levels of 255; one image in memory at a time.
-
-    Raises:
-        ResultsError: a picture is missing, there is no ground truth, or the pictures differ in size.
-    """
-    total: NDArray[np.float64] | None = None
-    count = 0
-    for image in row.result.images.values():
-        if image.error is not None:
-            continue
-        hr = _read(row.result.inputs_folder / "hr" / f"{file_name(image.id)}.png")
-        sr = _read(row.result.sr_path(image.id))
-        error = np.abs((sr.astype(np.float32) - hr) @ FULL_FLOAT32).astype(np.float64)
-        if total is not None and total.shape != error.shape:
-            raise ResultsError(f"{row.protocol}: pictures of several sizes have no mean error map")
-        total = error if total is None else total + error
-        count += 1
-    if total is None:
-        raise ResultsError(f"{row.label}: no image was scored")
-    mean: NDArray[np.float64] = total / count
-    return mean
-
-
-def heatmap(group: Group, methods: Sequence[str] = ()) -> Figure:
-    """Where on the face each method is wrong: its mean error map, all on one colour scale.
-
-    It says something only where faces stand in the same place in every picture: aligned or landmark crops.
-
-    Raises:
-        ResultsError: unknown method, no ground truth, or pictures of several sizes.
-    """
-    from matplotlib.figure import Figure
-
-    rows = _rows(group, methods)
-    if group.rows[0].result.manifest.protocol.source == "lr":
-        raise ResultsError(f"{group.protocol}: without ground truth there is no error to draw")
-    maps = {row.label: mean_error(row) for row in rows}
-    top = max(float(error.max()) for error in maps.values()) or 1.0
-    columns = min(len(maps), 5)
-    lines = -(-len(maps) // columns)
-    with style():
-        width = min(WIDTH, 1.5 * columns + 0.8)
-        figure = Figure(figsize=(width, lines * ((width - 1.1) / columns + 0.35) + 0.3), layout="constrained")
-        axes = figure.subplots(lines, columns, squeeze=False).ravel()
-        for axis, (label, error) in zip(axes, maps.items(), strict=False):
-            drawn = axis.imshow(error, cmap=COLOUR_MAP, vmin=0, vmax=top, interpolation="none")
-            axis.set_title(f"{plain(label)}\nmean {error.mean():.2f}", fontsize="small")
-            axis.set_axis_off()
-        for axis in axes[len(maps) :]:
-            axis.remove()
-        bar = figure.colorbar(drawn, ax=list(axes[: len(maps)]), shrink=0.8, pad=0.02)
-        bar.set_label("mean luma error\n(levels of 255)", fontsize="small")
-        bar.outline.set_visible(False)
-        figure.suptitle(plain(f"{group.protocol}, n = {group.size}"), fontsize="medium")
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
-    return figure

@@ -21,6 +21,7 @@ from zlib import crc32
 from facesr_bench.base.errors import FaceSRBenchWarning, ResultsError
 from facesr_bench.base.files import replacing
 from facesr_bench.base.grammar import Column
+from facesr_bench.base.suggest import unknown
 from facesr_bench.base.text import one_line
 from facesr_bench.report.tables.sheet import chosen_metrics
 from facesr_bench.results.columns import MetricInfo
@@ -232,3 +233,24 @@ def invert_if_lower_is_better(axis: Any, metric: MetricInfo) -> bool:
         axis.set_inverted(True)
         return True
     return False
+
+
+def rows_of(group: Group, methods: Sequence[str]) -> list[RankedResult]:
+    """These methods' rows in this order, or (none given) all that are ranked.
+
+    Raises:
+        ResultsError: a method that has no row, or none that can be drawn with the others.
+    """
+    rows = ranked(group)
+    if not methods:
+        return rows
+    chosen: list[RankedResult] = []
+    for name in methods:
+        meant = [row for row in rows if name in {row.label, row.method}]
+        if not meant:
+            why = [f"{row.label}: {row.unranked}" for row in group.rows if name in {row.label, row.method}]
+            if why:
+                raise ResultsError(f"{group.protocol}: can't be drawn with the others: {'; '.join(why)}")
+            raise ResultsError(unknown("method with results", name, [row.label for row in rows]))
+        chosen += [row for row in meant if row not in chosen]
+    return chosen

@@ -11,6 +11,7 @@ from typing import Any
 
 from facesr_bench.base.files import file_name
 from facesr_bench.images.maps import DIVERGING_MAP, hex_colours
+from facesr_bench.report.attention import folder_of, paths
 from facesr_bench.report.site import attention
 from facesr_bench.report.site.pages import Pages, link, script_data, short_name
 from facesr_bench.report.site.section import PER_PAGE, Section
@@ -147,8 +148,11 @@ class Gallery:
             map=self._link(error_map) if self.has_truth and error_map.is_file() else None,
             numbers=numbers,
             trouble="",
-            attention=tuple(map(self._link, attention.units(row, image_id) if self._with_attention else ())),
+            attention=self._attention(row, image_id) if self._with_attention else (),
         )
+
+    def _attention(self, row: RankedResult, image_id: str) -> tuple[str, ...]:
+        return tuple(map(self._link, paths(folder_of(row.result, image_id))))
 
     def _link(self, path: Path) -> str:
         folder = path.parent
@@ -208,8 +212,14 @@ def write_data(pages: Pages, view: View) -> None:
                 "unsaved": {part: _unsaved(section, section.lead.result.inputs_folder / part) for part in ("lr", "hr")},
                 "best": {info.name: _best(section, info) for info in section.shown_metrics},
                 "metrics": [_metric(info) for info in section.shown_metrics],
-                "methods": [_method(view, row, rows, page) for row, rows in section.images],
-                "kinds": [{"name": kind.name, "title": kind.title, "words": kind.words} for kind in view.maps.kinds],
+                "methods": [
+                    _method(view, row, rows, page) | {"attention": attention.write(pages, section, row)}
+                    for row, rows in section.images
+                ],
+                "kinds": [
+                    {"name": kind.name, "title": kind.title, "words": kind.words, "end": kind.end}
+                    for kind in view.maps.kinds
+                ],
                 "colours": hex_colours(COLOUR_STOPS),
                 "versus": hex_colours(COLOUR_STOPS - 1, DIVERGING_MAP),
                 "drawn": _drawn(section),

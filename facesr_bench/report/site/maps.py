@@ -19,7 +19,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,9 +38,11 @@ from facesr_bench.report.maps import (
     Codes,
     Kind,
     Mapper,
+    Sums,
     Values,
     encode,
     metric_kind,
+    metric_of,
     pooled,
     write_mean_map,
 )
@@ -56,37 +58,6 @@ LARGEST_SIDE = 256
 """Maps of larger pictures are averaged over blocks of pixels down to this side."""
 WORKERS = 4
 _AHEAD = 32
-
-
-@dataclass
-class Sums:
-    """The sums of one method's maps.
-
-    Attributes:
-        sums: by kind, HxW; counts: images in them; no sums where the images differ in size.
-    """
-
-    sums: dict[str, Values] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-    sizes: set[tuple[int, ...]] = field(default_factory=set)
-
-    def add(self, values: Mapping[str, Values]) -> None:
-        for kind, found in values.items():
-            self.sizes.add(found.shape)
-            self.counts[kind] = self.counts.get(kind, 0) + 1
-            if len(self.sizes) > 1:
-                self.sums.clear()
-                continue
-            # Errors are averaged as squares: that is the mean whose logarithm PSNR is.
-            squared = np.square(found) if kind == "error" else found
-            self.sums[kind] = self.sums[kind] + squared if kind in self.sums else squared
-
-    def mean(self, kind: str) -> Values | None:
-        """The mean map, in the unit of the kind's maps; None where there is none."""
-        if kind not in self.sums:
-            return None
-        mean: Values = self.sums[kind] / self.counts[kind]
-        return np.sqrt(mean) if kind == "error" else mean
 
 
 def build(pages: Pages, section: Section) -> SectionMaps:
@@ -211,7 +182,7 @@ class _Folder:
 
 def _reduced(kind: str, values: Values) -> Values:
     """At most about `LARGEST_SIDE` px wide; errors are averaged as squares."""
-    if kind == "error":
+    if kind == ERROR.name:
         return np.sqrt(pooled(np.square(values), LARGEST_SIDE))
     return pooled(values, LARGEST_SIDE)
 
@@ -223,7 +194,7 @@ def _sources(result: Result, image_id: str, kinds: Iterable[str]) -> dict[str, P
     if not all(path.is_file() for path in paths.values()):
         return None
     for kind in kinds:
-        if kind.startswith("map:") and (path := result.metric_map_path(kind[4:], image_id)).is_file():
+        if (metric := metric_of(kind)) and (path := result.metric_map_path(metric, image_id)).is_file():
             paths[kind] = path
     return paths
 

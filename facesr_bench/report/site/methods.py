@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facesr_bench.base.errors import ResultsError
+from facesr_bench.report.attention import Unit, units
+from facesr_bench.report.maps import in_words
 from facesr_bench.report.site import attention
 from facesr_bench.report.site.gallery import Gallery, Plate
 from facesr_bench.report.site.overview import Cell, anchor_of, cell_of, cost_cell
-from facesr_bench.report.site.pages import Pages, format_value, link, short_name
+from facesr_bench.report.site.pages import Pages, link, short_name
 from facesr_bench.report.site.section import Section
 from facesr_bench.report.site.views import Plot, View
 from facesr_bench.results import training
@@ -61,7 +63,7 @@ class Part:
     mean_page: str | None
     attention: list[attention.Shown]
     attention_count: int
-    attention_tops: list[float]
+    attention_units: list[Unit]
     plots: list[Plot]
 
 
@@ -153,7 +155,7 @@ def _part(pages: Pages, view: View, row: RankedResult, page: Path) -> Part:
         means=_means(view, row, page),
         mean_page=link(view.mean_page, page) if view.mean_page else None,
         attention=shown,
-        attention_tops=attention.tops(row) if shown else [],
+        attention_units=units(row.result) if shown else [],
         attention_count=sum(not each.is_mean for each in shown),
         plots=view.plots_of(row),
     )
@@ -199,11 +201,6 @@ def _means(view: View, row: RankedResult, page: Path) -> list[Mean]:
         if kind.name in means:
             picture, count = means[kind.name]
             top = maps.tops[kind.name]
-            text = _decibels(top) if kind.name == "error" else format_value(top, 3)
+            text = in_words(kind, top)
             found.append(Mean(kind.title, kind.words, link(picture, page), count, text, points))
     return found
-
-
-def _decibels(levels: float) -> str:
-    """A root mean squared error in levels, with the PSNR that it is."""
-    return f"{levels:.1f} levels ({20 * math.log10(255 / levels):.1f} dB)" if levels else "0 levels"

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from facesr_bench.report.attention import units
 from facesr_bench.report.published import AnchorFile, read_anchors
-from facesr_bench.report.site import attention
 from facesr_bench.report.site.gallery import Gallery
 from facesr_bench.report.site.pages import Pages, format_value, link
 from facesr_bench.report.site.scatter import scatter
@@ -91,7 +91,7 @@ class Board:
 
     def attention_tops(self) -> dict[str, list[float]]:
         """The upper end of the colours of each attention unit, by label."""
-        found = {row.label: attention.tops(row) for row in self.section.shown}
+        found = {row.label: [unit.top for unit in units(row.result)] for row in self.section.shown}
         return {label: tops for label, tops in found.items() if tops}
 
     @property

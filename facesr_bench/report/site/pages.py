@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import urllib.parse
@@ -59,7 +60,7 @@ class Pages:
             dash=DASH,
             unsure=UNSURE,
         )
-        self._environment.filters.update(number=format_value, count=thousands, moment=moment)
+        self._environment.filters.update(number=format_value, count=thousands, moment=moment, decibels=decibels)
 
     def render(self, path: Path, template: str, **context: Any) -> Path:
         """Render straight to disk, so that memory doesn't grow with the page; readers never see half of it.
@@ -126,6 +127,11 @@ def script_data(variable: str, data: Any) -> str:
 def format_value(value: float, digits: int) -> str:
     """A number as a page shows it: a true minus sign, `∞` for infinity."""
     return format_number(value, digits).replace("inf", "∞").replace("-", MINUS)
+
+
+def decibels(levels: float) -> str:
+    """The PSNR that an error of so many levels of 255 is, to whole dB."""
+    return f"{20 * math.log10(255 / levels):.0f}" if levels else "\N{INFINITY}"
 
 
 def thousands(value: int) -> str:

@@ -18,11 +18,14 @@ from PIL import Image
 
 from facesr_bench.base.errors import FaceSRBenchWarning, ResultsError
 from facesr_bench.images.files import read_image, write_png
+from facesr_bench.images.maps import write_map
 from facesr_bench.report.figures import style
 from facesr_bench.report.figures.curves import curve, curve_table
-from facesr_bench.report.figures.grid import auto_zoom, comparison, heatmap, mean_error
+from facesr_bench.report.figures.grid import auto_zoom, comparison
+from facesr_bench.report.figures.heatmap import heatmap, mean_map
 from facesr_bench.report.figures.plots import distribution, parallel, tradeoff
 from facesr_bench.report.figures.style import save, to_bytes
+from facesr_bench.report.maps import ERROR
 from facesr_bench.results.comparison import compare
 from facesr_bench.results.curves import auc, cumulative_curve
 from facesr_bench.results.leaderboard import Group, groups
@@ -394,7 +397,7 @@ def test_auto_zoom_finds_the_difference_and_starts_where_an_lr_pixel_does() -> N
     assert auto_zoom([one]), "one picture has a window too"
 
 
-def test_mean_error_by_hand(tmp_path: Path) -> None:
+def test_mean_psnr_map_by_hand(tmp_path: Path) -> None:
     result = write_result(tmp_path, manifest("m"), scored({i: {"psnr": 20.0} for i in "ab"}), pictures=True)
     grey = np.full((32, 32, 3), 100, np.uint8)
     for image, level in (("a", 110), ("b", 80)):
@@ -403,21 +406,42 @@ def test_mean_error_by_hand(tmp_path: Path) -> None:
         off[:16] = level
         write_png(result.sr_path(image), off)
     (found,) = groups(summarise([result]))
-    error = mean_error(found.rows[0])
-    assert error[:16] == pytest.approx(15) and (error[16:] == 0).all()
-    drawn = np.asarray(heatmap(found).axes[0].images[0].get_array())
-    assert np.array_equal(drawn, error)
+    mean = mean_map(found.rows[0], ERROR)
+    assert mean[:16] == pytest.approx(np.sqrt((10**2 + 20**2) / 2)) and (mean[16:] == 0).all()
+    figure = heatmap(found)
+    assert np.array_equal(np.asarray(figure.axes[0].images[0].get_array()), mean)
+    # The mean square over the pixels is 125: 10 log10(255^2 / 125) dB.
+    assert figure.axes[0].get_title() == "m\nmean 27.2 dB (11.2 levels)"
+    assert [tick.get_text() for tick in figure.axes[1].get_yticklabels()][-1] == "24.2 dB (15.8 levels)"
     write_png(result.inputs_folder / "hr" / "b.png", drawing(1, 24))
     write_png(result.sr_path("b"), drawing(2, 24))
     with pytest.raises(ResultsError, match="several sizes"):
-        mean_error(found.rows[0])
+        mean_map(found.rows[0], ERROR)
 
 
 def test_heatmaps_share_one_scale(group: Group) -> None:
     images = [axis.images[0] for axis in heatmap(group).axes if axis.images]
     assert len({image.get_clim() for image in images[:3]}) == 1 and images[0].get_clim()[0] == 0
-    top = max(mean_error(row).max() for row in style.ranked(group))
+    top = max(mean_map(row, ERROR).max() for row in style.ranked(group))
     assert images[0].get_clim()[1] == top
+
+
+def test_a_heatmap_takes_every_kind_of_map(tmp_path: Path) -> None:
+    values = {i: {"psnr": 20.0, "ssim": 0.5, "lpips": 0.25} for i in "ab"}
+    found = single(tmp_path, values)
+    result = found.rows[0].result
+    drawn = heatmap(found, kind="ssim")
+    assert "SSIM" in drawn.axes[0].get_title() and drawn.axes[1].get_yticklabels()[0].get_text() == "SSIM 1.00"
+    with pytest.raises(ResultsError, match="known: psnr, ssim"):
+        heatmap(found, kind="lpips")
+    for name, value in (("a", 0.25), ("b", 0.75)):
+        path = result.metric_map_path("lpips", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_map(path, np.full((32, 32), value, np.float32))
+    assert np.asarray(heatmap(found, kind="lpips").axes[0].images[0].get_array()) == pytest.approx(0.5, abs=1e-3)
+    result.metric_map_path("lpips", "b").unlink()
+    with pytest.raises(ResultsError, match=r"b.png.*(?s:.)*run again"):
+        heatmap(found, kind="lpips")
 
 
 def test_characters_that_the_font_lacks_are_named_and_nothing_else_of_matplotlib_is_heard(
