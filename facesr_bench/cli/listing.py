@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,9 +27,13 @@ WHAT = ("methods", "protocols", "datasets", "metrics", "degradations", "profiles
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "examples:\n  facesr-bench list methods\n  facesr-bench list protocols --data helen=~/data/helen"
+    parser.epilog = (
+        "examples:\n  facesr-bench list methods\n  facesr-bench list protocols --data helen=~/data/helen\n"
+        "  facesr-bench list metrics --json"
+    )
     parser.add_argument("what", choices=WHAT)
     add_option(parser, _DATA)
+    parser.add_argument("--json", action="store_true", help="all that the cards say, as a list of objects")
     parser.set_defaults(handler=show)
 
 
@@ -39,7 +44,9 @@ def show(arguments: argparse.Namespace) -> int:
 
     console, errors = make_console(), make_console(stderr=True, soft_wrap=True)
     registry: Registry[Any] | None = None
-    if arguments.what == "profiles":
+    if arguments.json:
+        registry = _write_json(arguments)
+    elif arguments.what == "profiles":
         console.print(_profiles())
     elif arguments.what == "protocols":
         registry = plugins.datasets()
@@ -54,6 +61,45 @@ def show(arguments: argparse.Namespace) -> int:
             f"[bold red]broken[/] {escape(plugin.name)} ({escape(plugin.source)}): {escape(str(plugin.error))}"
         )
     return FAILED if broken else OK
+
+
+def _write_json(arguments: argparse.Namespace) -> Registry[Any] | None:
+    """The list as JSON on standard output; the registry it is of, where there is one.
+
+    A plug-in that can't be read stands in it too, with its `error`.
+    """
+    from facesr_bench.plugins import registry as plugins
+    from facesr_bench.plugins.profile import profiles
+
+    registry: Registry[Any] | None = None
+    if arguments.what == "profiles":
+        found = [profile.model_dump(mode="json") for profile in profiles().values()]
+    elif arguments.what == "protocols":
+        registry = plugins.datasets()
+        found = _protocol_data(registry, typed(arguments, _DATA))
+    else:
+        registry = getattr(plugins, arguments.what)()
+        found = [_plugin_data(plugin) for plugin in registry.plugins]
+    sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    return registry
+
+
+def _plugin_data(plugin: Plugin[Any]) -> dict[str, Any]:
+    card = {} if plugin.card is None else plugin.card.model_dump(mode="json")
+    return card | {"name": plugin.name, "source": plugin.source, "error": str(plugin.error) if plugin.error else None}
+
+
+def _protocol_data(registry: Registry[Any], given: Mapping[str, Path]) -> list[dict[str, Any]]:
+    from facesr_bench.data.sources import check_names, why_not_ready
+
+    check_names(given)
+    found = []
+    for plugin in registry.plugins:
+        for protocol in plugin.card.protocols.values() if plugin.card is not None else ():
+            problem = why_not_ready(protocol.name, given)
+            card = protocol.model_dump(mode="json")
+            found.append(card | {"dataset": plugin.name, "ready": problem is None, "problem": problem})
+    return found
 
 
 def _table(*columns: str) -> Table:

@@ -170,7 +170,7 @@ def test_without_truth_there_is_no_map_and_no_truth(tmp_path: Path) -> None:
     site.build(tmp_path)
     index, page = pages(tmp_path)
     assert [picture["alt"] for picture in page.all("img")] == ["a, low resolution", "a, by bicubic"]
-    assert "Ground truth" not in page.text and "Error of luma" not in page.text
+    assert "Ground truth" not in page.text and "PSNR map" not in page.text
     assert "there is no ground truth" in index.text
 
 
