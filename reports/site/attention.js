@@ -15,7 +15,7 @@
   let image = null; // what the viewer shows: its place, size, and where a method's picture is
 
   const mapsOf = facesr.loader("attention", (found) => found && Promise.all(found.units.map((png) => png && facesr.levels(png))), 32);
-  const sourceOf = (method) => (image.i !== null && method.images.includes(image.i) ? `${method.folder}/${encodeURIComponent(data.files[image.i])}.js` : null);
+  const sourceOf = (method) => (image.i !== null && method.images.includes(image.i) ? `${method.files}/${encodeURIComponent(data.files[image.i])}.js` : null);
 
   // -- drawing -------------------------------------------------------------------------------------------------------
 

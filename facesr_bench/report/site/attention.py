@@ -87,7 +87,7 @@ def write(pages: Pages, section: Section, row: RankedResult) -> dict[str, Any] |
         pages.write(mean, _script(None, means))
     page = section.image_path
     return {
-        "folder": link(folder, page),
+        "files": link(folder, page),
         "mean": link(mean, page) if means else None,
         "images": kept,
         "units": [{"stage": unit.stage, "size": unit.size, "top": round(unit.top, 4)} for unit in known],
