@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from facesr_bench.evaluation import run as runner
     from facesr_bench.report.site import build
+    from facesr_bench.report.tables.stages import print_profile
     from facesr_bench.report.tables.terminal import print_tables
     from facesr_bench.results.store import read_results
     from facesr_bench.results.summary import summarise
@@ -54,6 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
         notes.print(f"computed {report.computed} image(s); results in {escape(str(options.out))}")
     elif report.results and not report.problems:
         notes.print("nothing to compute: every result asked for is already there (--resume never computes anew)")
+    if report.profile is not None:
+        print_profile(report.profile.wall, report.profile.stages, notes)
     for text in report.mended[:20]:
         notes.print(f"[bold yellow]mended[/] {escape(text)}", highlight=False)
     for line in report.without_number:

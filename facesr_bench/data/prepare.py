@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from facesr_bench.base.errors import DataError
+from facesr_bench.base.stages import stage
 from facesr_bench.data import crops, degradation
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.cards import ProtocolCard
@@ -36,7 +37,8 @@ def prepare(sample_id: str, picture: Picture, protocol: ProtocolCard, degrade: D
     elif hr is None:
         raise DataError(f"{sample_id}: protocol {protocol.name} needs an HR image")
     else:
-        hr, landmarks, enlarged = crops.apply(sample_id, hr, landmarks, picture.box, protocol)
+        with stage("crop"):
+            hr, landmarks, enlarged = crops.apply(sample_id, hr, landmarks, picture.box, protocol)
     drawn = None
     if protocol.source == "hr":
         assert hr is not None and degrade is not None  # the card's validator, and the caller, have seen to it
@@ -46,7 +48,8 @@ def prepare(sample_id: str, picture: Picture, protocol: ProtocolCard, degrade: D
                 f"{sample_id}: HR is {width}x{height}, not a multiple of scale {protocol.scale}; "
                 "crop it, or choose a protocol that does"
             )
-        lr, drawn = degradation.apply(degrade, hr, degradation.seed_of(protocol.name, sample_id))
+        with stage("degrade"):
+            lr, drawn = degradation.apply(degrade, hr, degradation.seed_of(protocol.name, sample_id))
         _check_drawn(sample_id, drawn)
     elif picture.lr is None:
         raise DataError(f"{sample_id}: protocol {protocol.name} needs an LR image")

@@ -21,6 +21,7 @@ from facesr_bench.base.errors import (
 )
 from facesr_bench.base.files import file_name
 from facesr_bench.base.process_state import World
+from facesr_bench.base.stages import stage
 from facesr_bench.data.degradation import read_lr_hashes
 from facesr_bench.data.prepare import prepare
 from facesr_bench.data.protocols import Datasets, find_protocol
@@ -79,7 +80,8 @@ class Source:
         Raises:
             Exception: whatever the dataset raises.
         """
-        picture = self.dataset.read(self.items[image_id], self.protocol)
+        with stage("decode"):
+            picture = self.dataset.read(self.items[image_id], self.protocol)
         return prepare(image_id, picture, self.protocol, self.degradation)
 
     def record(self, sample: Sample) -> SampleRecord:
@@ -226,7 +228,8 @@ class Inputs:
         for part, image in (("lr", sample.lr), ("hr", sample.hr)):
             path = self._path(part, image_id)
             if image is not None and (damaged or not path.exists()):
-                write_png(path, image)
+                with stage("PNG of LR and HR"):
+                    write_png(path, image)
         self._stored[image_id] = record
         return loaded
 
@@ -242,7 +245,8 @@ class Inputs:
         for part in ("lr",) if self._protocol.source == "lr" else ("lr", "hr"):
             path = self._path(part, image_id)
             try:
-                pictures[part] = read_image(path)
+                with stage("decode"):
+                    pictures[part] = read_image(path)
             except DataError:
                 self._references.damaged.append(path)
                 return None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from facesr_bench.base.errors import MethodError
 from facesr_bench.evaluation import set_metrics
 from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
 from facesr_bench.results.arrays import References
@@ -45,6 +46,23 @@ def missing(
     for image_id in _without_features(result, metrics, references, complete=not todo):
         todo.setdefault(image_id, _how(result, image_id))
     return todo
+
+
+def refuse_unkept(result: Result, todo: Mapping[str, str]) -> None:
+    """Refuse to make pictures a second time that were left out: it would cost as much as the first, unasked.
+
+    Raises:
+        MethodError: numbers are lacking of such images.
+    """
+    if not result.manifest.unkept:
+        return
+    rows = result.images
+    lacking = [i for i, how in todo.items() if how == "run" and i in rows and rows[i].error is None]
+    if lacking:
+        raise MethodError(
+            f"{len(lacking)} of its images lack a number that is asked for, and their pictures were not kept "
+            f"(--keep none), so it can't be computed from them; first {lacking[0]!r}. --resume never computes all anew"
+        )
 
 
 def _how(result: Result, image_id: str) -> str:

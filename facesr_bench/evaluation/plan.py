@@ -26,7 +26,7 @@ from facesr_bench.evaluation import adoption, set_metrics
 from facesr_bench.evaluation.inputs import Source, open_source
 from facesr_bench.evaluation.job import Facts, Job
 from facesr_bench.evaluation.metrics import Setup, find_metrics, profile_for
-from facesr_bench.evaluation.missing import missing
+from facesr_bench.evaluation.missing import missing, refuse_unkept
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.argument import Argument
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
@@ -241,6 +241,9 @@ def open_entry(
             result, setting.metrics, chosen, references_of(result), failures_too=again, prepared=setting.prepared
         )
         if todo:
+            refuse_unkept(result, todo)
+            if setting.options.keep == "none":
+                result.leave_out_pictures()
             _check_checkpoints(spec.plugin, found)
         entry = Entry(spec, result, todo, found.path if found else None, mended, lock)
     except ResultsError:

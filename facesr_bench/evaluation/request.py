@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from facesr_bench.results.store import Result
 
 RESUME = ("only-missing", "never", "always")
+KEEP = ("sr", "none")
+EXECUTORS = ("threads", "processes")
+"""Each is the class of that name, with a capital, in the module of `evaluation.executors` of that name."""
 
 
 def check_tag(text: str) -> None:
@@ -94,7 +97,14 @@ class RunRequest:
         "keep the attention maps of the first N images of each protocol, from methods that have them; 0: none",
         least=0,
     )
-    workers: Option[int, int] = Count(2, "threads that read, and as many that score; changes no number", least=1)
+    executor: Option[str, str] = Choice(
+        "threads",
+        "who does the work: threads of this process, or --workers processes of one thread each",
+        EXECUTORS,
+    )
+    workers: Option[int, int] = Count(
+        2, "threads that read, and as many that score; or the processes of --executor processes", least=1
+    )
     assume_aligned: Option[bool, bool] = Flag(
         "run methods that need FFHQ-aligned faces on protocols that don't promise them: your data is aligned"
     )
@@ -114,6 +124,14 @@ class RunRequest:
     tag: Option[str | None, str | None] = Text(
         None, "a name for the results of this run, by which `history` and `compare` find them again", check=check_tag
     )
+
+    keep: Option[str, str] = Choice(
+        "sr",
+        "which pictures stay: those made, with their maps, or none, where a million files are unwelcome; then bundles, "
+        "figures and metrics that are asked for later are refused",
+        KEEP,
+    )
+    profile_time: Option[bool, bool] = Flag("say where the time went: seconds by stage")
 
     def chosen(self, ids: Iterable[str]) -> list[str]:
         """Those of a protocol's images that the run is about.
@@ -157,7 +175,7 @@ class RunRequest:
         return found
 
 
-_NOT_RECORDED = frozenset({"methods", "protocols", "data", "out", "resume", "tag", "suffix"})
+_NOT_RECORDED = frozenset({"methods", "protocols", "data", "out", "resume", "tag", "suffix", "profile_time"})
 """The first three and the tag have fields of their own in a record; a suffix is written into the methods' arguments."""
 
 
@@ -201,6 +219,19 @@ class FolderRequest:
     )
 
 
+@dataclass(frozen=True)
+class Profile:
+    """Where the time of a run went.
+
+    Attributes:
+        wall: seconds from its begin to its end.
+        stages: seconds and calls by stage; of threads and processes that work side by side, the sum.
+    """
+
+    wall: float
+    stages: Mapping[str, tuple[float, int]]
+
+
 @dataclass
 class RunOutcome:
     """What a run did.
@@ -213,6 +244,7 @@ class RunOutcome:
         mended: one line per damaged file of results that was computed anew.
         metrics: the columns that were asked for, by protocol; none where the protocol could not be run.
         not_run: why a protocol could not be run at all, by its name.
+        profile: where its time went, if that was asked for.
         without_number: one line per metric that was asked for by name and has no number of some method at all.
         left_out: one line per protocol that can't be run with some of the methods that `all` stands for.
     """
@@ -226,6 +258,7 @@ class RunOutcome:
     not_run: dict[str, str] = field(default_factory=dict)
     without_number: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    profile: Profile | None = None
 
 
 class Progress:

@@ -7,8 +7,10 @@ A protocol's run is planned (what is missing of each result), done as jobs by an
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 from facesr_bench.base.devices import exact_numbers
@@ -16,11 +18,11 @@ from facesr_bench.base.errors import FaceSRBenchError, MethodError, MetricError,
 from facesr_bench.base.files import check_writable
 from facesr_bench.base.memo import Memo
 from facesr_bench.base.process_state import baseline
+from facesr_bench.base.stages import measured, stage
 from facesr_bench.data.protocols import expand_protocols, find_protocol
 from facesr_bench.data.sources import check_names
-from facesr_bench.evaluation import ready, set_metrics
+from facesr_bench.evaluation import executors, ready, set_metrics
 from facesr_bench.evaluation.executors import Executor
-from facesr_bench.evaluation.executors.threads import Threads
 from facesr_bench.evaluation.job import Facts, Job
 from facesr_bench.evaluation.metrics import asked_columns
 from facesr_bench.evaluation.plan import (
@@ -33,7 +35,7 @@ from facesr_bench.evaluation.plan import (
     profile_of,
     references_of,
 )
-from facesr_bench.evaluation.request import Progress, RunOutcome, RunRequest
+from facesr_bench.evaluation.request import Profile, Progress, RunOutcome, RunRequest
 from facesr_bench.plugins import registry
 from facesr_bench.plugins.cards import ProtocolCard
 from facesr_bench.plugins.metric import AnyMetric, Unavailable
@@ -46,14 +48,14 @@ from facesr_bench.results.summary import summarise
 
 
 def run(
-    options: RunRequest, progress: Progress | None = None, executor: Callable[[Setting], Executor] = Threads
+    options: RunRequest, progress: Progress | None = None, executor: Callable[[Setting], Executor] | None = None
 ) -> RunOutcome:
     """Run methods on protocols.
 
     Failures of one protocol, method or image are collected in the outcome and take nothing else down.
 
     Args:
-        executor: makes what does the jobs of a protocol.
+        executor: makes what does the jobs of a protocol; None: as the request says.
 
     Raises:
         FaceSRBenchError: nothing can be run at all: unknown method, protocol, profile or metric, or the output folder
@@ -62,21 +64,33 @@ def run(
     expanded = ready.expand(options.methods)
     by_all = frozenset(expanded).difference(options.methods)
     options = replace(_anchored(options), methods=ready.with_suffix(expanded, options.suffix), suffix=None)
-    protocols = _check(options)
+    protocols, executor = _check(options), executor or _executor(options.executor)
     outcome, memo, progress = RunOutcome(options.methods), Memo(), progress or Progress()
-    with exact_numbers(), baseline():
+    begun = time.perf_counter()
+    with exact_numbers(), baseline(), measured(options.profile_time) as stages:
         for card in protocols:
             try:
                 suited = replace(options, methods=_suited(options, by_all, card, outcome, progress))
-                _run_protocol(open_setting(suited, card.name, memo), executor, outcome, progress)
+                with stage("plan"):
+                    setting = open_setting(suited, card.name, memo)
+                _run_protocol(setting, executor, outcome, progress)
             except ResultsError:
                 raise  # a run that can't save is a failed run
             except FaceSRBenchError as error:
                 outcome.problems.append(f"{card.name}: {error}")
                 outcome.not_run[card.name] = str(error)
+    if options.profile_time:
+        outcome.profile = Profile(time.perf_counter() - begun, stages.take())
     if options.metrics:
         outcome.without_number = _without_number(outcome)
     return outcome
+
+
+def _executor(name: str) -> Callable[[Setting], Executor]:
+    """The class of `executors.<name>`; the others' libraries are not loaded."""
+    module = import_module(f"{executors.__name__}.{name}")
+    found: Callable[[Setting], Executor] = getattr(module, name.capitalize())
+    return found
 
 
 def _without_number(outcome: RunOutcome) -> list[str]:
@@ -179,7 +193,8 @@ def _compute_held(planned: _Planned, entries: Sequence[Entry], executor: Callabl
     finally:
         writer.close()
     for entry in writer.entries:
-        set_metrics.update(entry.result, writer.metrics_of_sets(), references_of(entry.result))
+        with stage("metrics of sets"):
+            set_metrics.update(entry.result, writer.metrics_of_sets(), references_of(entry.result))
 
 
 class _Planned:
@@ -225,7 +240,8 @@ class _Planned:
             return wait
 
         try:
-            opened = open_entry(setting, spec, self.chosen, busy=busy)
+            with stage("plan"):
+                opened = open_entry(setting, spec, self.chosen, busy=busy)
         except BusyError as error:
             if error.folder not in {entry.result.folder for entry in entries}:  # else it is written twice
                 self.busy.append(asked)
@@ -283,12 +299,13 @@ class _Writer:
         self._unavailable.update(facts.unavailable)
 
     def image(self, job: Job, record: ImageRecord, sample: SampleRecord | None) -> None:
-        if sample is not None:
-            self._samples.add(sample)
-            if sample.lr_expected is not None:
-                self._foreign[sample.id] = sample
         result = self._entries[job.result].result
-        result.append(record)
+        with stage("lines written"):
+            if sample is not None:
+                self._samples.add(sample)
+                if sample.lr_expected is not None:
+                    self._foreign[sample.id] = sample
+            result.append(record)
         self._outcome.computed += 1
         if record.error is not None:
             self.problem(job, f"image {record.id}: {record.error}")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import FaceSRBenchError
+from facesr_bench.base.stages import stage
 from facesr_bench.evaluation.inputs import Loaded
 from facesr_bench.evaluation.predict import Output
 from facesr_bench.evaluation.scorer import Prepared, Scorer
@@ -48,32 +49,38 @@ class ResultPlace:
             write_array(path, compute())
 
 
-def score_output(output: Output, loaded: Loaded, scorer: Scorer, result: Result, mode: Quantise) -> ImageRecord:
+def score_output(
+    output: Output, loaded: Loaded, scorer: Scorer, result: Result, mode: Quantise, keep: bool = True
+) -> ImageRecord:
     """Quantise, save and score one output.
 
     Args:
         mode: the profile's quantisation (`round` or `truncate`).
+        keep: whether the picture and its maps are saved.
 
     Returns:
         The record for images.jsonl.
     """
     sample = loaded.sample
-    sr = output.picture if output.sr is None else quantise(output.sr, mode)
-    if sr is None:
-        return ImageRecord(loaded.id, error=output.error, identity=sample.identity)
-    write_png(result.sr_path(loaded.id), sr)
-    if sample.hr is not None:
-        write_error_map(result.map_path(loaded.id), sr, sample.hr)
-    record = score_image(sr, loaded, scorer, result)
+    with stage("quantise and PNG of SR"):
+        sr = output.picture if output.sr is None else quantise(output.sr, mode)
+        if sr is None:
+            return ImageRecord(loaded.id, error=output.error, identity=sample.identity)
+        if keep:
+            write_png(result.sr_path(loaded.id), sr)
+    if keep and sample.hr is not None:
+        with stage("error map"):
+            write_error_map(result.map_path(loaded.id), sr, sample.hr)
+    record = score_image(sr, loaded, scorer, result, keep)
     record.ms = output.ms
     return record
 
 
-def score_image(sr: Image8, loaded: Loaded, scorer: Scorer, result: Result) -> ImageRecord:
-    """Every metric of one finished image; maps and features go into the result's folder."""
+def score_image(sr: Image8, loaded: Loaded, scorer: Scorer, result: Result, maps: bool = True) -> ImageRecord:
+    """Every metric of one finished image; maps, if they are wanted, and features go into the result's folder."""
     prepared = loaded.prepared
     assert isinstance(prepared, Prepared)  # images that could not be read never get here
-    return scorer.score(sr, prepared, ResultPlace(result, loaded.id))
+    return scorer.score(sr, prepared, ResultPlace(result, loaded.id, maps))
 
 
 def saved_output(result: Result, image_id: str) -> Image8 | None:
@@ -82,7 +89,8 @@ def saved_output(result: Result, image_id: str) -> Image8 | None:
     if not path.is_file():
         return None
     try:
-        return read_image(path)
+        with stage("decode"):
+            return read_image(path)
     except FaceSRBenchError:
         result.damaged.append(path)
         return None

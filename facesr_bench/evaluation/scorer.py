@@ -23,6 +23,7 @@ from facesr_bench.base.errors import (
     describe,
 )
 from facesr_bench.base.process_state import World
+from facesr_bench.base.stages import stage
 from facesr_bench.images.files import Image8, read_only
 from facesr_bench.plugins.metric import AnyMetric, MetricBase, SetMetric, Unavailable
 from facesr_bench.plugins.sample import Sample
@@ -134,13 +135,13 @@ class Scorer:
             if (reason := why_not(metric, _given(sample), self._words)) is not None:
                 prepared.reasons[key] = reason
             elif not isinstance(metric, SetMetric):
-                with World():
+                with stage(f"{key}, ground truth"), World():
                     prepared.references[key] = metric.prepare_sample(sample)
                     placed_by = metric.alignment(prepared.references[key])
                 if placed_by is not None:
                     prepared.alignments[key] = str(placed_by)
             elif metric.reference_set is None:
-                with World():
+                with stage(f"{key}, ground truth"), World():
                     keep_features(metric, sample)
         except MetricError as error:
             prepared.reasons[key] = str(error)
@@ -197,7 +198,7 @@ def _put_value(record: ImageRecord, metric: MetricBase, sr: Image8, prepared: Pr
     """Put a metric's value, or why there is none, into the record; a failure costs this cell only."""
     key = metric.key
     try:
-        with World():
+        with stage(key), World():
             value = _value(metric, sr, prepared, place)
     except ResultsError:
         raise

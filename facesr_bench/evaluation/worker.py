@@ -7,7 +7,7 @@ import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from types import TracebackType
 from typing import Any
@@ -18,6 +18,7 @@ from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, ResultsErr
 from facesr_bench.base.files import file_name
 from facesr_bench.base.memo import Memo
 from facesr_bench.base.process_state import baseline
+from facesr_bench.base.stages import stage
 from facesr_bench.evaluation import attention
 from facesr_bench.evaluation.inputs import Inputs, Loaded
 from facesr_bench.evaluation.isolation import Isolated
@@ -70,6 +71,7 @@ class Worker:
         self._bench: _Bench | None = None
         self._memo = Memo()
         self._last: Callable[[], MethodBase | None] = lambda: None
+        self._open_now: _Opened | None = None
 
     def __enter__(self) -> Worker:
         workers = self._coming[0].request.workers if self._coming else 1
@@ -81,36 +83,63 @@ class Worker:
     ) -> None:
         self._readers.shutdown()
         self._scorers.shutdown()
+        self._let_go()
 
     def do(self, job: Job, sink: Sink) -> None:
         """Do one job; a failure costs only the image it is about, or the job if the method can't be loaded.
+
+        A method stays open for the next job, where that is another block of the same result.
 
         Raises:
             ResultsError: a result can't be written.
             FaceSRBenchError: the job can't be begun.
         """
         sink.started(job)
+        if self._open_now is None or self._open_now.result.folder != job.result:
+            self._let_go()
+            self._open_now = _Opened(open_result(job.result))
+        computation = _Computation(job, self._open(job), self._open_now, sink, self._readers, self._scorers)
+        try:
+            computation.run()
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _let_go(self) -> None:
+        """Of the method that is open, so that one is in memory at a time."""
+        predictor = None if self._open_now is None else self._open_now.predictor
+        self._open_now = None
+        if predictor is not None:
+            predictor.close()
+            self._last = (lambda: None) if predictor.method is None else weakref.ref(predictor.method)
+            del predictor
         if self._last() is not None:  # something of that method refers to itself
             gc.collect()
-        computation = _Computation(job, self._open(job), sink, self._readers, self._scorers)
-        computation.run()
-        if computation.predictor is not None and computation.predictor.method is not None:
-            self._last = weakref.ref(computation.predictor.method)
 
     def _open(self, job: Job) -> _Bench:
         if self._bench is None or self._bench.setting.card.name != job.protocol:
             known = self._known if self._known is not None and self._known.card.name == job.protocol else None
             setting = known or open_setting(job.request, job.protocol, self._memo)
             jobs = [other for other in self._coming if other.protocol == job.protocol]
-            self._bench = _Bench(setting, open_result(job.result), jobs)
+            assert self._open_now is not None  # `do` has opened it
+            self._bench = _Bench(setting, self._open_now.result, jobs)
         return self._bench
+
+
+@dataclass
+class _Opened:
+    """The result that is worked on, and its method once it is needed."""
+
+    result: Result
+    predictor: Predictor | None = None
 
 
 class _Bench:
     """What the jobs of one protocol share in one process: metrics with open networks, and samples."""
 
     def __init__(self, setting: Setting, result: Result, jobs: Sequence[Job]) -> None:
-        self.setting = replace(setting, metrics=opened(setting.metrics))
+        with stage("metrics opened"):
+            self.setting = replace(setting, metrics=opened(setting.metrics))
         coming = Counter(image_id for job in jobs for image_id, _ in job.todo)
         self.scorer = Scorer(self.setting.metrics)
         self.inputs = Inputs(result.inputs_folder, setting.card, lambda: setting.source, self.scorer.prepare, coming)
@@ -129,23 +158,21 @@ class _Computation:
     """One job being done."""
 
     def __init__(
-        self, job: Job, bench: _Bench, sink: Sink, readers: ThreadPoolExecutor, scorers: ThreadPoolExecutor
+        self,
+        job: Job,
+        bench: _Bench,
+        opened: _Opened,
+        sink: Sink,
+        readers: ThreadPoolExecutor,
+        scorers: ThreadPoolExecutor,
     ) -> None:
         self._job, self._bench, self._sink = job, bench, sink
         self._setting = bench.setting
         self._readers, self._scorers = readers, scorers
-        self._result = open_result(job.result)
+        self._opened, self._result = opened, opened.result
         self._todo = dict(job.todo)
-        self.predictor: Predictor | None = None
 
     def run(self) -> None:
-        try:
-            self._run()
-        finally:
-            if self.predictor is not None:
-                self.predictor.close()
-
-    def _run(self) -> None:
         if "run" not in self._todo.values():
             self._sink.facts(self._job, self._bench.facts())
         else:
@@ -158,8 +185,8 @@ class _Computation:
         # three take turns, so that a method's milliseconds are its own.
         overlap = self._setting.device.startswith("cuda")
         size = self._setting.options.batch_size or (16 if overlap else 8)
-        if self.predictor is not None:
-            size = self.predictor.block or size
+        if self._opened.predictor is not None:
+            size = self._opened.predictor.block or size
         ahead = 2 if overlap else 0
         pending: list[tuple[Loaded, Future[ImageRecord]]] = []
         scale, get = self._setting.card.scale, self._bench.inputs.get
@@ -176,6 +203,7 @@ class _Computation:
     def _tell_of_damage(self) -> None:
         """Say which files beside images.jsonl were not as written; they are made anew by now."""
         found = [*self._bench.inputs.take_damaged(), *self._result.damaged]
+        self._result.damaged.clear()
         if found:
             more = f" and {len(found) - 1} more" if len(found) > 1 else ""
             self._sink.mended(self._job, f"{found[0]}{more} was damaged; what it held is computed anew")
@@ -186,24 +214,26 @@ class _Computation:
         Raises:
             FaceSRBenchError: it can't be loaded.
         """
-        if self.predictor is None:
+        if self._opened.predictor is None:
             job, setting, options = self._job, self._setting, self._setting.options
             log = self._result.folder / LOG
             task = Task(job.method, setting.card, setting.device, options.precision, job.weights, options.timeout, log)
             apart = options.isolated and not parse_method(job.method).plugin.require_card().own_process
-            self.predictor = Isolated(task) if apart else Here(task)
-            self._sink.facts(job, self._bench.facts(self.predictor.cost))
-        return self.predictor
+            with stage("method loaded"):
+                self._opened.predictor = Isolated(task) if apart else Here(task)
+            self._sink.facts(job, self._bench.facts(self._opened.predictor.cost))
+        return self._opened.predictor
 
     def _submit(self, batch: Sequence[Loaded]) -> Iterator[tuple[Loaded, Future[ImageRecord]]]:
         """Upscale what the method still lacks of a batch; saving and scoring go to the other threads."""
         scorer, mode = self._bench.scorer, self._setting.profile.quantise
+        keep = self._setting.options.keep == "sr"
         to_run: list[Loaded] = []
         for loaded in batch:
             if loaded.error is not None:
                 yield loaded, _done(ImageRecord(loaded.id, error=loaded.error))
             elif self._todo[loaded.id] == "score" and (sr := saved_output(self._result, loaded.id)) is not None:
-                yield loaded, self._scorers.submit(score_image, sr, loaded, scorer, self._result)
+                yield loaded, self._scorers.submit(score_image, sr, loaded, scorer, self._result, keep)
             else:
                 to_run.append(loaded)
         if not to_run:
@@ -214,10 +244,12 @@ class _Computation:
             failed = [ImageRecord(loaded.id, error=str(error), identity=loaded.sample.identity) for loaded in to_run]
             yield from zip(to_run, map(_done, failed), strict=True)
             return
-        outputs = predictor.upscale(to_run)
-        self._keep_attention(predictor, [loaded for loaded in to_run if loaded.id in self._job.attended])
+        with stage("forward"):
+            outputs = predictor.upscale(to_run)
+        with stage("attention maps"):
+            self._keep_attention(predictor, [loaded for loaded in to_run if loaded.id in self._job.attended])
         for output, loaded in zip(outputs, to_run, strict=True):
-            yield loaded, self._scorers.submit(score_output, output, loaded, scorer, self._result, mode)
+            yield loaded, self._scorers.submit(score_output, output, loaded, scorer, self._result, mode, keep)
 
     def _keep_attention(self, predictor: Predictor, batch: Sequence[Loaded]) -> None:
         """Where the method looked, for the first images; a failure here costs no number."""

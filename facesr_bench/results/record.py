@@ -370,7 +370,7 @@ def _spelled(name: str, value: Any) -> list[str]:
     return [flag, str(value)]
 
 
-_KEPT = ("created", "updated", "order", "tags", "environment", "request", "command", "metrics")
+_KEPT = ("created", "updated", "order", "tags", "environment", "request", "command", "metrics", "unkept")
 """What a manifest keeps of an earlier one of the same result."""
 
 LAST_ORDER = 2**53
@@ -393,6 +393,7 @@ class Manifest(Part):
         metrics: by the name of the column.
         error: why the method could not run at all, or None.
         origin: the bundle that it came in; None where it was computed here.
+        unkept: whether pictures of it were left out (`run --keep none`).
     """
 
     schema_version: int = SCHEMA
@@ -414,6 +415,7 @@ class Manifest(Part):
     error: str | None
     error_details: str | None = None
     origin: OriginRecord | None = None
+    unkept: bool = False
 
     @classmethod
     def from_json(cls, data: Any) -> Manifest:

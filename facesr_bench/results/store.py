@@ -108,6 +108,25 @@ class Result:
     def sr_path(self, image_id: str) -> Path:
         return self.folder / "sr" / f"{file_name(image_id)}.png"
 
+    def require_pictures(self, what: str) -> None:
+        """Refuse what needs the pictures of a result whose pictures were not kept.
+
+        Args:
+            what: needs them, as in `a bundle`.
+
+        Raises:
+            ResultsError: says how they can be had.
+        """
+        if not self.manifest.unkept:
+            return
+        good = [row for row in self.images.values() if row.error is None]
+        lacking = sum(not self.sr_path(row.id).is_file() for row in good)
+        if lacking:
+            raise ResultsError(
+                f"{self.folder}: {lacking} of its {len(good)} pictures were not kept (run --keep none), and {what} "
+                "needs them; the same run with --keep sr --resume never makes them anew"
+            )
+
     def map_path(self, image_id: str) -> Path:
         return self.folder / "maps" / f"{file_name(image_id)}.png"
 
@@ -229,17 +248,29 @@ class Result:
         except OSError as error:
             raise ResultsError(f"{self.folder / IMAGES}: can't be written: {error.strerror or error}") from error
 
+    def leave_out_pictures(self) -> None:
+        """Say in the manifest that pictures are not kept from now on.
+
+        Raises:
+            ResultsError: it can't be written.
+        """
+        if not self.manifest.unkept:
+            self.manifest = self.manifest.model_copy(update={"unkept": True})
+            self.save_manifest()
+
     def save_manifest(self) -> None:
         write_document(self.folder / MANIFEST, self.manifest.to_json())
 
     def clear(self) -> None:
-        """Forget every image: the old lines are kept beside, as images.jsonl.previous.
+        """Forget every image, and that pictures were left out: the old lines are kept beside, as
+        images.jsonl.previous.
 
         Raises:
             ResultsError: the folder can't be written.
         """
         self.__dict__.pop("images", None)
         self.close()
+        self.manifest = self.manifest.model_copy(update={"unkept": False})
         path = self.folder / IMAGES
         try:
             if path.exists():

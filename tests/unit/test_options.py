@@ -46,6 +46,9 @@ EVERYTHING: dict[str, Any] = {
     "timeout": 2.5,
     "suffix": "_00",
     "tag": "friday",
+    "executor": "processes",
+    "keep": "none",
+    "profile_time": True,
 }
 
 
@@ -90,7 +93,7 @@ def test_everything_typed_is_what_python_asks_for() -> None:
         "--methods|bicubic,./a net|--protocols|helen-x8|--data|helen=/data/helen|--limit|3|--shard|2/8|--out|elsewhere|"
         "--device|cpu|--batch-size|4|--resume|never|--precision|bf16|--profile|dic|--metrics|psnr|--attention|0|"
         "--workers|1|--fid-reference|ours=/data/ours.npz|--assume-aligned|--isolate|"
-        "--timeout|2.5|--suffix|_00|--tag|friday"
+        "--timeout|2.5|--suffix|_00|--tag|friday|--executor|processes|--keep|none|--profile-time"
     )
     request = RunRequest(**given(parser_of_run().parse_args(line.split("|")), RunRequest))
     assert request == RunRequest(**EVERYTHING)

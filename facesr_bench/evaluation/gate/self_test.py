@@ -7,7 +7,7 @@ below it would block what nobody changed.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,12 +15,8 @@ from typing import Any
 
 from facesr_bench.base.errors import FaceSRBenchError
 from facesr_bench.evaluation import run as runner
-from facesr_bench.evaluation.executors import Executor
-from facesr_bench.evaluation.executors.processes import Processes
-from facesr_bench.evaluation.executors.threads import Threads
 from facesr_bench.evaluation.gate.looks import side_of_result
 from facesr_bench.evaluation.gate.request import CheckRequest
-from facesr_bench.evaluation.plan import Setting
 from facesr_bench.evaluation.request import Progress, RunRequest
 from facesr_bench.results.gate.judge import Answer, judge
 from facesr_bench.results.gate.policy import Policy
@@ -96,13 +92,12 @@ class Way:
     name: str
     options: Mapping[str, Any]
     threads: int | None = None
-    executor: Callable[[Setting], Executor] = Threads
 
 
 def _results(way: Way, plain: RunRequest, folder: Path, progress: Progress | None) -> list[Result]:
     request = replace(plain, **{**way.options, "out": folder, "resume": "never"})
     with _torch_threads(way.threads):
-        outcome = runner.run(request, progress, way.executor)
+        outcome = runner.run(request, progress)
     if outcome.problems or not outcome.results:
         raise FaceSRBenchError("\n".join(outcome.problems) or "nothing was run")
     return outcome.results
@@ -118,7 +113,7 @@ def ways(plain: RunRequest) -> Iterator[Way]:
     threads = 2 if torch.get_num_threads() == 1 else 1
     workers = plain.workers + 1
     yield Way(f"{threads} thread(s) of torch, {workers} workers", {"workers": workers}, threads)
-    yield Way("other processes", {}, executor=Processes)
+    yield Way("other processes", {"executor": "processes"})
 
 
 @contextmanager

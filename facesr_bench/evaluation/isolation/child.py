@@ -32,8 +32,8 @@ def main(parent: int, threads: int) -> None:
         parent: the process that started this one.
         threads: what torch is to use, as the run does.
     """
-    asked, answers = _own_streams()
-    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    asked, answers = own_streams()
+    threading.Thread(target=watch, args=(parent,), daemon=True).start()
     _be_ended_first()
     import torch
 
@@ -54,7 +54,7 @@ def main(parent: int, threads: int) -> None:
     os._exit(0)  # whatever threads the method has left
 
 
-def _own_streams() -> tuple[BinaryIO, BinaryIO]:
+def own_streams() -> tuple[BinaryIO, BinaryIO]:
     """The pipes to the run, under numbers that nobody prints to."""
     asked, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -65,7 +65,7 @@ def _own_streams() -> tuple[BinaryIO, BinaryIO]:
     return asked, answers
 
 
-def _watch(parent: int) -> None:
+def watch(parent: int) -> None:
     """End this process, and its children, where the run has ended without a word."""
     while os.getppid() == parent:
         time.sleep(WATCHED)

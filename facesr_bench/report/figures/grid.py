@@ -119,6 +119,8 @@ def _columns(
 ) -> list[_Column]:
     folder = rows[0].result.inputs_folder
     lr = {i: _read(folder / "lr" / f"{file_name(i)}.png") for i in ids}
+    for row in rows:
+        row.result.require_pictures("a figure")
     sr = {row.label: {i: _read(row.result.sr_path(i)) for i in ids} for row in rows}
     first = sr[rows[0].label]
     factor = {i: max(1, first[i].shape[1] // lr[i].shape[1]) for i in ids}

@@ -42,6 +42,8 @@ def heatmap(group: Group, methods: Sequence[str] = (), kind: str | None = None) 
     rows = rows_of(group, methods)
     if group.rows[0].result.manifest.protocol.source == "lr":
         raise ResultsError(f"{group.protocol}: without ground truth there is no error to draw")
+    for row in rows:
+        row.result.require_pictures("a figure")
     chosen = _kind(rows, kind)
     maps = {row.label: mean_map(row, chosen) for row in rows}
     top = max(float(np.nanmax(values)) for values in maps.values()) or 1.0

@@ -87,6 +87,7 @@ def _one(
         raise ResultsError(f"{result.folder}: nothing to bundle: {why}")
     if manifest.origin is not None:
         raise ResultsError(f"{result.folder}: it came in the bundle {manifest.origin.bundle}; send that one")
+    result.require_pictures("a bundle")
     check_links(_root(result), result.folder)
     images = {image_id: image_to_send(row, scrubber) for image_id, row in rows.items()}
     sets = scrubber.data(result.sets())
