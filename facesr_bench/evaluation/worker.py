@@ -111,7 +111,8 @@ class Worker:
         self._open_now = None
         if predictor is not None:
             predictor.close()
-            self._last = (lambda: None) if predictor.method is None else weakref.ref(predictor.method)
+            if predictor.method is not None:
+                self._last = weakref.ref(predictor.method)
             del predictor
         if self._last() is not None:  # something of that method refers to itself
             gc.collect()

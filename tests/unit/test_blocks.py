@@ -46,7 +46,7 @@ def take(blocks: Blocks, worker: object) -> Block:
 
 
 def test_a_job_is_told_in_its_own_order_whoever_is_done_first() -> None:
-    told = Told()
+    told: Any = Told()
     blocks = Blocks([job("a", 10)], told, 2)
     first, second = take(blocks, 1), take(blocks, 2)
     for block in (second, first):
@@ -66,7 +66,8 @@ def test_a_job_is_told_in_its_own_order_whoever_is_done_first() -> None:
 
 
 def test_a_worker_gets_the_images_that_it_knows() -> None:
-    blocks = Blocks([job("a", 12), job("b", 12)], Told(), 1)
+    told: Any = Told()
+    blocks = Blocks([job("a", 12), job("b", 12)], told, 1)
     mine, yours = take(blocks, 1), take(blocks, 2)
     assert take(blocks, 3).first not in {mine.first, yours.first}
     assert [take(blocks, worker).first for worker in (2, 1)] == [yours.first, mine.first]
@@ -75,11 +76,12 @@ def test_a_worker_gets_the_images_that_it_knows() -> None:
 
 
 def test_images_whose_attention_is_kept_are_one_workers() -> None:
-    assert len(take(Blocks([job("a", 100, attended=30)], Told(), 8), 1).job.todo) == 30
+    told: Any = Told()
+    assert len(take(Blocks([job("a", 100, attended=30)], told, 8), 1).job.todo) == 30
 
 
 def test_a_lost_block_is_done_again_without_what_was_heard_and_then_has_failed() -> None:
-    told = Told()
+    told: Any = Told()
     blocks = Blocks([job("a", LEAST)], told, 1)
     for loss in range(TRIES):
         block = take(blocks, loss)
@@ -91,7 +93,7 @@ def test_a_lost_block_is_done_again_without_what_was_heard_and_then_has_failed()
 
 
 def test_a_method_that_can_not_be_loaded_is_told_once_and_its_other_blocks_are_left() -> None:
-    told = Told()
+    told: Any = Told()
     blocks = Blocks([job("a", 12), job("b", 4)], told, 1)
     first, second = take(blocks, 1), take(blocks, 2)
     blocks.hear(second, "failed", ("no weights", None))
@@ -103,7 +105,7 @@ def test_a_method_that_can_not_be_loaded_is_told_once_and_its_other_blocks_are_l
 
 
 def test_a_method_that_can_not_be_loaded_again_has_failed_images() -> None:
-    told = Told()
+    told: Any = Told()
     blocks = Blocks([job("a", 5)], told, 1)
     first, second = take(blocks, 1), take(blocks, 2)
     images(blocks, first)
