@@ -38,7 +38,7 @@ def outside(picture: Pixels, found: Found, enlarged: int = 1) -> NDArray[np.bool
     ends = (faces.corners(found.matrix(512), 512) + 0.5) * enlarged - 0.5
     sides = zip(ends, np.roll(ends, -1, axis=0), strict=True)
     inside = [(b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0]) > 0 for a, b in sides]
-    return ~np.logical_and.reduce(inside)
+    return np.asarray(~np.logical_and.reduce(inside))
 
 
 @pytest.mark.parametrize("which", [2, 4])
