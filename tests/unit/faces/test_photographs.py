@@ -64,7 +64,7 @@ def test_a_face_lies_where_opencv_puts_it_to_a_tenth_of_a_pixel() -> None:
         turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         face = Found((0, 0, 1, 1), template(512) @ turn.T + shift, 1)
         other, _ = cv2.estimateAffinePartial2D(face.points, np.array(TEMPLATE), method=cv2.LMEDS)
-        assert everywhere(face.matrix(512), other, 512) < 0.1
+        assert everywhere(face.matrix(512), np.asarray(other, np.float64), 512) < 0.1
         assert faces.rotation(face.matrix(512)) == pytest.approx(np.degrees(angle))
         assert faces.size_of_step(face.matrix(512)) == pytest.approx(1 / scale)
 
