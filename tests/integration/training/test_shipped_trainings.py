@@ -45,7 +45,7 @@ def test_the_first_20_steps_of_the_shipped_training_are_those_of_the_log(
 @pytest.mark.parametrize(
     ("method", "log"),
     [
-        ("sparnet", "sparnet-4.jsonl"),
+        ("sparnet", "sparnet-5.jsonl"),
         ("sparnet-light-3d", "log.jsonl"),
         ("edsr", "log.jsonl"),
         ("srcnn", "log.jsonl"),
