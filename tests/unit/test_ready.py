@@ -55,7 +55,8 @@ def test_the_first_table_of_a_newcomer(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_a_protocol_that_no_ready_method_can_do_is_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from facesr_bench.evaluation import ready
-    from facesr_bench.evaluation.run import RunRequest, run
+    from facesr_bench.evaluation.request import RunRequest
+    from facesr_bench.evaluation.run import run
 
     monkeypatch.setattr(ready, "is_ready", lambda plugin: plugin.name == "input")
     outcome = run(RunRequest(["all"], ["demo-x8"], out=tmp_path / "out"))
