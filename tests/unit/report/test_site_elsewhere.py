@@ -106,6 +106,6 @@ def test_an_attention_map_is_shown_for_each_unit(tmp_path: Path) -> None:
         Path(page.file_of(image["src"])) for image in page.all("img") if image.get("class", "").startswith("attention")
     ]
     assert [path.stem for path in units] == 2 * [str(n) for n in range(1, 11)], "2 before 10"
-    assert "10: ≤ 0.39" in page.text
+    assert "10, body, 4 × 4: ≤ 0.39" in page.text  # noqa: RUF001
     page_of_other = Page(site.build(tmp_path))
     assert "Attention" not in page_of_other.text
