@@ -87,7 +87,7 @@ def _power(one: Judged) -> str:
     unit = f" {one.info.unit}" if one.info.unit else ""
     persons = f" ({one.persons} persons)" if one.persons < one.n else ""
     parts = [f"sd of the differences {one.sd:.3g}{unit}, n = {one.n}{persons}"]
-    if one.detectable is not None:
+    if one.detectable:  # 0 where every difference is the same: nothing is left to chance
         parts.append(f"a loss of {one.detectable:.3g}{unit} is seen in 80 % of cases")
     if one.needed is not None and one.margin:
         parts.append(f"the margin of {one.margin:g}{unit} needs n = {one.needed}")
@@ -137,9 +137,11 @@ def change(answer: Answer, image_id: str) -> str:
 
 
 def closing(answers: Sequence[Answer | Unanswered], whole: Verdict, status: int) -> str:
-    """The last line: how many of each verdict, and the exit status."""
+    """The last line: how many of each verdict, and the exit status where it follows from them."""
     counts: dict[str, int] = {}
     for answer in answers:
         counts[answer.verdict.value] = counts.get(answer.verdict.value, 0) + 1
     said = ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing was compared"
-    return f"{whole.value.upper()}: {said} (exit status {status})"
+    # `compare` shows and gates nothing: it ends with 0 whatever it shows.
+    ends = "" if status == 0 and whole is Verdict.REGRESSED else f" (exit status {status})"
+    return f"{whole.value.upper()}: {said}{ends}"
