@@ -21,3 +21,8 @@ def test_a_new_thing_needs_at_most_two_files() -> None:
     assert len(rows) > 8
     for what, files in rows:
         assert len(re.findall(r"`[^`]*\.(?:py|toml)`", files)) <= 2, what
+
+
+def test_the_test_files_that_ci_names_exist() -> None:
+    named = re.findall(r"tests/[\w/]+(?:\.py)?", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+    assert named and [path for path in named if not (ROOT / path).exists()] == []
