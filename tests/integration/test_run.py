@@ -340,8 +340,8 @@ def test_failed_import_and_missing_weights_keep_a_row_with_the_reason(
 ) -> None:
     monkeypatch.setenv("FACESR_BENCH_CACHE", str(tmp_path / "cache"))
     spec = make_method("unimportable", NEAREST, head="import no_such_module\n" + HEAD)
-    report = runner.run(options(faces, tmp_path / "out", spec, "sparnethd@official", "bicubic"))
-    assert [r.label for r in report.results] == ["unimportable", "sparnethd", "bicubic"]
+    report = runner.run(options(faces, tmp_path / "out", spec, "sparnet@official", "bicubic"))
+    assert [r.label for r in report.results] == ["unimportable", "sparnet@official", "bicubic"]
     failed, missing, good = report.results
     assert "no_such_module" in str(failed.manifest.error) and "Traceback" in str(failed.manifest.error_details)
     assert "not on this machine" in str(missing.manifest.error)
