@@ -471,7 +471,7 @@ def test_exit_statuses(
     capsys.readouterr()
 
     monkeypatch.setenv("FACESR_BENCH_OFFLINE", "1")
-    assert main(["weights", "fetch", mine, "arcface"]) == 1
+    assert main(["weights", "fetch", mine, "arcface", "--accept-licence"]) == 1
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 2 and all("FACESR_BENCH_OFFLINE forbids downloads" in line for line in lines)
     assert server.requests == []
