@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         TrainingError,
         WeightsError,
     )
+    from facesr_bench.evaluation.study import read_study
     from facesr_bench.functional.frechet import frechet_distance
     from facesr_bench.images.files import Image8, read_image
     from facesr_bench.images.resize import resize
@@ -83,6 +84,7 @@ _HOME = {
     "load_strictly": "weights.checkpoints",
     "read_image": "images.files",
     "read_state_dict": "weights.checkpoints",
+    "read_study": "evaluation.study",
     "resize": "images.resize",
     "run": "api",
     "score": "api",
@@ -126,6 +128,7 @@ __all__ = [
     "load_strictly",
     "read_image",
     "read_state_dict",
+    "read_study",
     "resize",
     "run",
     "score",

@@ -279,7 +279,7 @@ class Places(Option[Any, Any]):
         return {}
 
     def convert(self, value: Any) -> dict[str, Path]:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, Mapping) or not all(isinstance(path, (str, Path)) for path in value.values()):
             raise self.refuse(value, "paths by name, such as {'helen': '/data/helen'}")
         return {name: expanded(path) for name, path in value.items()}
 

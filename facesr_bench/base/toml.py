@@ -23,6 +23,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
-        raise CardError(f"{path}: can't be read: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise CardError(f"{path}: can't be read: {reason}") from error
     except tomllib.TOMLDecodeError as error:
         raise CardError(f"{path}: not valid TOML: {error}") from error

@@ -8,13 +8,17 @@ from typing import Any
 from facesr_bench.base.options import Flag, Option, options_of
 
 
-def add_options(parser: argparse.ArgumentParser, request: type[Any]) -> None:
-    """An argument for every option of a request."""
+def add_options(parser: argparse.ArgumentParser, request: type[Any], *, elsewhere: bool = False) -> None:
+    """An argument for every option of a request.
+
+    Args:
+        elsewhere: what must be given may also be given otherwise, so the parser does not insist on it.
+    """
     for option in options_of(request).values():
-        add_option(parser, option)
+        add_option(parser, option, elsewhere=elsewhere)
 
 
-def add_option(parser: argparse.ArgumentParser, option: Option[Any, Any]) -> None:
+def add_option(parser: argparse.ArgumentParser, option: Option[Any, Any], *, elsewhere: bool = False) -> None:
     """One argument; what was not typed is None, so that a default is stated by its option alone."""
     default = f" (default: {option.shown()})" if option.shown() else ""
     kept: dict[str, Any] = {"dest": option.name, "default": None, "help": option.help.replace("%", "%%") + default}
@@ -26,7 +30,7 @@ def add_option(parser: argparse.ArgumentParser, option: Option[Any, Any]) -> Non
         action="append" if option.repeatable else "store",
         choices=option.choices or None,
         metavar=None if option.choices else option.metavar,
-        required=option.required,
+        required=option.required and not elsewhere,
         **kept,
     )
 

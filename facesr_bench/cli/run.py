@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from facesr_bench.base.errors import FaceSRBenchError
 from facesr_bench.cli import FAILED, MISUSED, OK
 from facesr_bench.cli.options import add_options, given
-from facesr_bench.cli.streams import make_console
+from facesr_bench.cli.streams import make_console, say
 from facesr_bench.cli.table import say_unreadable
 from facesr_bench.evaluation.request import RunRequest
 
@@ -23,6 +26,12 @@ EXAMPLES = """examples:
       the Helen test set; --data may also stand in facesr-bench.toml or FACESR_BENCH_DATA_HELEN
   facesr-bench run --methods sparnet@official,./mynet --protocols helen-dic-x8 --data helen-dic-x8=~/data/Helen_DIC
       the authors' weights against your own plug-in folder
+  facesr-bench run --methods sparnet,bicubic --metrics psnr,ssim --write-study study.toml
+  facesr-bench run study.toml --limit 20
+      the same run from a file; what is typed comes before what is written there
+
+A study is a TOML file with the options below, `_` for `-`: methods = ["sparnet", "./mynet"], limit = 20, and
+tables [data] and [fid_reference]. Paths in it are meant from the folder it is in.
 
 The same command again computes only what is missing. Exit status: 0 all well, 1 something failed or a
 metric of --metrics has no number (finished work is kept), 2 nothing could be run."""
@@ -30,7 +39,11 @@ metric of --metrics has no number (finished work is kept), 2 nothing could be ru
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
-    add_options(parser, RunRequest)
+    parser.add_argument("study", nargs="?", type=Path, metavar="STUDY", help="a TOML file that holds these options")
+    add_options(parser, RunRequest, elsewhere=True)
+    parser.add_argument(
+        "--write-study", type=Path, metavar="FILE", help="write these options down as a study, and run nothing"
+    )
     parser.add_argument("--no-report", action="store_true", help="don't write the HTML page")
     parser.set_defaults(handler=run)
 
@@ -46,7 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
     from facesr_bench.results.summary import summarise
 
     console, notes = make_console(), make_console(stderr=True, soft_wrap=True)  # paths and commands stay whole
-    options = RunRequest(**given(arguments, RunRequest))
+    options = _asked(arguments)
+    if arguments.write_study is not None:
+        return _write_down(options, arguments.write_study)
     with bar(notes) as progress:
         report = runner.run(options, progress)
     if report.results:
@@ -73,6 +88,39 @@ def run(arguments: argparse.Namespace) -> int:
         notes.print(f"page: {escape(str(build(options.out, stored=stored)))}")
         unreadable = say_unreadable(stored)
     return FAILED if report.problems or report.without_number or unreadable else OK
+
+
+def _asked(arguments: argparse.Namespace) -> RunRequest:
+    """What the study asks for, and before it what was typed; of [data], by name."""
+    found: dict[str, Any] = {}
+    if arguments.study is not None:
+        from facesr_bench.evaluation.study import read_study
+
+        if not arguments.study.is_file():
+            raise FaceSRBenchError(
+                f"{arguments.study}: no such file; a study is a TOML file that holds a run's options "
+                "(`--write-study FILE` makes one), and methods are named behind --methods"
+            )
+        found = read_study(arguments.study)
+    typed = given(arguments, RunRequest)
+    if "data" in found and "data" in typed:
+        typed["data"] = {**found["data"], **typed["data"]}
+    found.update(typed)
+    if "methods" not in found:
+        raise FaceSRBenchError(
+            f'{arguments.study}: it names no methods; add a line such as methods = ["sparnet", "bicubic"]'
+            if arguments.study is not None
+            else "which methods? give --methods sparnet,bicubic, or a file that names them: facesr-bench run study.toml"
+        )
+    return RunRequest(**found)
+
+
+def _write_down(options: RunRequest, path: Path) -> int:
+    from facesr_bench.evaluation.study import write_study
+
+    write_study(options, path)
+    say(f"{path}: written; nothing was run. Start it with: facesr-bench run {shlex.quote(str(path))}")
+    return OK
 
 
 class _Bar:

@@ -61,7 +61,7 @@ def parser_of_run() -> argparse.ArgumentParser:
 @pytest.mark.parametrize(
     ("request_of", "module", "function", "extra"),
     [
-        (RunRequest, command, facesr_bench.run, {"no_report"}),
+        (RunRequest, command, facesr_bench.run, {"no_report", "study", "write_study"}),
         (FolderRequest, command_score, facesr_bench.score_folders, {"out"}),
     ],
 )
