@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -12,9 +15,12 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from facesr_bench.base.errors import CardError, MethodError
+from facesr_bench.base.hashing import canonical, hash_file
 from facesr_bench.base.toml import read_toml
 from facesr_bench.images.resize import resize
-from facesr_bench.plugins.cards import validate
+from facesr_bench.plugins.argument import Argument
+from facesr_bench.plugins.cards import MethodCard, validate
+from facesr_bench.plugins.method import MethodBase
 from facesr_bench.plugins.sidecar import Stated
 
 if TYPE_CHECKING:
@@ -93,6 +99,62 @@ def stated_of(kind: type[_Stated], path: Path, properties: Mapping[str, str] | N
         validate(kind, said, path, PROPERTY)
     toml = beside(path)
     return validate(kind, {**said, **read_toml(toml)}, toml) if toml.is_file() else validate(kind, said, path)
+
+
+@dataclass(frozen=True)
+class NetworkFile(Argument):
+    """A network's file as the argument of a method, with what is stated of it.
+
+    Attributes:
+        path: the file.
+    """
+
+    path: Path = field(kw_only=True)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the file, its external data, and what of FILE.toml can change a number."""
+        held = [hash_file(self.path), canonical(self.stated)]
+        return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()
+
+
+class NetworkFileMethod(MethodBase):
+    """Base of methods that call one network of somebody else's, image by image."""
+
+    def upscale(self, lr: Tensor) -> Tensor:
+        """One by one: an image gets the same bits in any batch, and a file may be made for a single one."""
+        import torch
+
+        with torch.inference_mode():
+            return torch.cat([self.upscaled(image) for image in torch.split(lr, 1)])
+
+    @abstractmethod
+    def upscaled(self, lr: Tensor) -> Tensor:
+        """1x3xH'xW' in [0, 1] of one image, 1x3xhxw in [0, 1]."""
+
+
+def described(
+    card: MethodCard, path: Path, stated: StatedNetwork, words: Iterable[str], own: Mapping[str, object]
+) -> MethodCard:
+    """The card of a method that is one file: what its author states goes before what is known of it.
+
+    Args:
+        card: the plug-in's own.
+        words: what a reader should know of how the file is called; empty ones are left out.
+        own: the card's fields that the file decides.
+    """
+    resizing = [
+        "LR is resized by bicubic before it" if stated.before else "",
+        "its output is resized by bicubic" if stated.then else "",
+    ]
+    said = "; ".join(word for word in (*words, *resizing) if word)
+    known = {
+        "title": path.stem,
+        "summary": f"{path.name}{': ' + said if said else ''}.",
+        "needs_ffhq_alignment": stated.aligned == "ffhq",
+        **own,
+    }
+    return stated.applied(card.model_copy(update=known))
 
 
 @dataclass(frozen=True)

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
 from facesr_bench.base.errors import MethodError
-from facesr_bench.base.hashing import canonical, hash_file
 from facesr_bench.base.suggest import expanded
 from facesr_bench.plugins.argument import Argument
 from facesr_bench.plugins.cards import MethodCard
-from facesr_bench.plugins.method import MethodBase, MethodContext
-from facesr_bench.plugins.network_file import Chain, StatedOnnx, stated_of
+from facesr_bench.plugins.method import MethodContext
+from facesr_bench.plugins.network_file import Chain, NetworkFile, NetworkFileMethod, StatedOnnx, described, stated_of
 
 from .calling import Calling, calling
 from .proto import read
 from .runtimes import RUNTIMES, has_cuda
-
-
-@dataclass(frozen=True)
-class _Argument(Argument):
-    """An ONNX file with its external data and what is stated of it."""
-
-    path: Path = Path()
-
-    @cached_property
-    def sha256(self) -> str:
-        held = [hash_file(self.path), canonical(self.stated)]
-        return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()
 
 
 def _called(argument: str) -> Calling:
@@ -41,7 +22,7 @@ def _called(argument: str) -> Calling:
     return calling(file, stated_of(StatedOnnx, file.path, file.properties))
 
 
-class Method(MethodBase):
+class Method(NetworkFileMethod):
     """One network, called as its file or FILE.toml says."""
 
     def __init__(self, context: MethodContext) -> None:
@@ -60,7 +41,7 @@ class Method(MethodBase):
     @classmethod
     def open_argument(cls, card: MethodCard, argument: str) -> Argument:
         found = _called(argument)
-        return _Argument(argument, _described(card, found), found.stated, found.file.path)
+        return NetworkFile(argument, _described(card, found), found.stated, path=found.file.path)
 
     @property
     def device(self) -> str:
@@ -87,11 +68,9 @@ class Method(MethodBase):
             )
         return size
 
-    @torch.inference_mode()
-    def upscale(self, lr: Tensor) -> Tensor:
-        # One by one: an image gets the same bits in any batch, and a file may be made for a single one.
-        made = [self._chain.run(lambda x: self._calling.run(self._compute, x), image) for image in torch.split(lr, 1)]
-        return torch.cat(made).clamp(0, 1)
+    def upscaled(self, lr: Tensor) -> Tensor:
+        """Through the network, and what stands before or after it."""
+        return self._chain.run(lambda picture: self._calling.run(self._compute, picture), lr).clamp(0, 1)
 
 
 def _described(card: MethodCard, found: Calling) -> MethodCard:
@@ -103,16 +82,11 @@ def _described(card: MethodCard, found: Calling) -> MethodCard:
         "native LR" if stated.input == "lr" else "LR enlarged by bicubic",
         f"{found.layout.upper()}, {(stated.colours or '').upper()} in [{stated.range[0]:g}, {stated.range[1]:g}]",
         f"x{found.native}" if found.native is not None and stated.input == "lr" else "",
-        "LR is resized by bicubic before it" if stated.before else "",
-        "its output is resized by bicubic" if stated.then else "",
         "" if stated.runtime == "onnxruntime" else f"run by {stated.runtime}",
     ]
     own = {
-        "title": found.file.path.stem,
-        "summary": f"{found.file.path.name}: {'; '.join(word for word in words if word)}.",
         "input": stated.input,
         "scales": (found.native,) if found.native and stated.input == "lr" and not chained else card.scales,
-        "needs_ffhq_alignment": stated.aligned == "ffhq",
         "parameters": found.file.parameters,
     }
-    return stated.applied(card.model_copy(update=own))
+    return described(card, found.file.path, stated, words, own)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +10,20 @@ from pydantic import Field
 from torch import Tensor
 
 from facesr_bench.base.errors import CardError, MethodError, WeightsError
-from facesr_bench.base.hashing import canonical, hash_file
 from facesr_bench.base.suggest import expanded
 from facesr_bench.plugins.argument import Argument
 from facesr_bench.plugins.cards import MethodCard, validate
-from facesr_bench.plugins.method import MethodBase, MethodContext
-from facesr_bench.plugins.network_file import Chain, StatedNetwork, beside, resized, stated_of
+from facesr_bench.plugins.method import MethodContext
+from facesr_bench.plugins.network_file import (
+    Chain,
+    NetworkFile,
+    NetworkFileMethod,
+    StatedNetwork,
+    beside,
+    described,
+    resized,
+    stated_of,
+)
 from facesr_bench.weights import read_state_dict
 
 from .checkpoint import built
@@ -46,19 +50,7 @@ class StatedCheckpoint(StatedNetwork):
         return DEFAULT_FIDELITY if self.fidelity is None else self.fidelity
 
 
-@dataclass(frozen=True)
-class _Argument(Argument):
-    """A checkpoint with what is stated of it."""
-
-    path: Path = Path()
-
-    @cached_property
-    def sha256(self) -> str:
-        held = [hash_file(self.path), canonical(self.stated)]
-        return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()
-
-
-class Method(MethodBase):
+class Method(NetworkFileMethod):
     """One network, built by spandrel and called as its authors call it."""
 
     def __init__(self, context: MethodContext) -> None:
@@ -78,7 +70,7 @@ class Method(MethodBase):
         face = face_network(tensors)
         _refuse_idle(stated, face, path)
         parameters = sum(tensor.numel() for tensor in tensors.values())
-        return _Argument(argument, _described(card, path, stated, face, parameters), stated, path)
+        return NetworkFile(argument, _described(card, path, stated, face, parameters), stated, path=path)
 
     def load(self) -> None:
         if self._path is None:
@@ -113,10 +105,9 @@ class Method(MethodBase):
         self._network.check_size(size)
         return size
 
-    @torch.inference_mode()
-    def upscale(self, lr: Tensor) -> Tensor:
-        # One by one: an image gets the same bits in any batch.
-        return torch.cat([self._network(image) for image in torch.split(lr, 1)])
+    def upscaled(self, lr: Tensor) -> Tensor:
+        """Through the network, and what stands before or after it."""
+        return self._network(lr)
 
 
 class _Pictures:
@@ -184,19 +175,16 @@ def _described(
     """The card of a method that is one file."""
     random = face is not None and face.random
     words = [
+        "built by spandrel",
         f"{face.name}, called as its authors do: resized to {SIDE} px, on [-1, 1]" if face else "",
         f"fidelity w = {stated.w:g}" if face and face.fidelity else "",
         f"its noise begins at a seed of each image's own, made of {stated.seed}, protocol and id" if random else "",
-        "LR is resized by bicubic before it" if stated.resizes_first else "",
-        "its output is resized by bicubic" if stated.then else "",
+        "LR is enlarged by bicubic first" if stated.input == "bicubic" else "",
     ]
-    said = "; ".join(word for word in words if word)
     own = {
-        "title": path.stem,
-        "summary": f"{path.name}, built by spandrel{': ' + said if said else ''}.",
         "needs_ffhq_alignment": face is not None or stated.aligned == "ffhq",
         "deterministic": not random,
         "seed": stated.seed if random else None,
         "parameters": parameters,
     }
-    return stated.applied(card.model_copy(update=own))
+    return described(card, path, stated, words, own)
