@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from facesr_bench.base.config import places
 from facesr_bench.base.errors import DataError, ResultsError, WeightsError
 from facesr_bench.base.files import open_regular, write_json
 from facesr_bench.base.onnx_files import external_files
@@ -103,7 +104,13 @@ def cache_folder() -> Path:
 
 
 def weights_folder() -> Path:
-    """Where checkpoints live in the cache."""
+    """Where checkpoints live: in the cache, unless a config file says where.
+
+    Raises:
+        CardError, DataError: a config file can't be read.
+    """
+    if not os.environ.get("FACESR_BENCH_CACHE") and (written := places("weights").get("folder")):
+        return written.path
     return cache_folder() / "weights"
 
 

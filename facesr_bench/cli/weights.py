@@ -32,6 +32,12 @@ environment:
   FACESR_BENCH_MIRROR   a URL that replaces scheme and host of every download; tried first
   FACESR_BENCH_OFFLINE  1: never download
 
+facesr-bench.toml, here or in ~/.config/facesr-bench as config.toml:
+  [weights]
+  folder = "/scratch/weights"              where files go
+  arcface = "nets/w600k_r50.onnx"          where one of `list` is
+  "lpips@squeeze" = "nets/squeeze.pth"     your own file for a metric's network, or for a method's weights
+
 exit status: 0; 1 if a file could not be had or is not right; 2 for misuse, such as an unknown name"""
 
 

@@ -7,16 +7,15 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from facesr_bench.base.config import CONFIG_FILE, Place, all_places, strays
 from facesr_bench.base.errors import PLUGIN_ERRORS, DataError, FaceSRBenchError, PluginError, describe
 from facesr_bench.base.process_state import World
 from facesr_bench.base.suggest import expanded, unknown
-from facesr_bench.base.toml import read_toml
 from facesr_bench.data.protocols import Datasets, find_protocol, protocol_names
 from facesr_bench.plugins import registry
 from facesr_bench.plugins.cards import DatasetCard, ProtocolCard
 from facesr_bench.plugins.dataset import DatasetBase
 
-CONFIG_FILE = "facesr-bench.toml"
 ENVIRONMENT_PREFIX = "FACESR_BENCH_DATA_"
 
 
@@ -102,12 +101,6 @@ def variable_of(name: str) -> str:
     return ENVIRONMENT_PREFIX + re.sub(r"[^A-Z0-9]", "_", name.upper())
 
 
-def config_files() -> list[Path]:
-    """The config files that are read, the first one first; they need not exist."""
-    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return [Path.cwd() / CONFIG_FILE, expanded(home) / "facesr-bench" / "config.toml"]
-
-
 def check_names(given: Mapping[str, Path], datasets: Datasets | None = None) -> None:
     """Refuse a `--data` name that is no protocol or dataset.
 
@@ -132,38 +125,26 @@ def _candidates(names: tuple[str, str], given: Mapping[str, Path]) -> Iterator[t
     for name in names:
         if value := os.environ.get(variable_of(name)):
             yield f"environment variable {variable_of(name)}", expanded(value)
-    for file in config_files():
-        table = _data_table(file)
+    by_file: dict[Path, dict[str, Place]] = {}
+    for place in all_places("data"):
+        by_file.setdefault(place.file, {})[place.name] = place
+    for written in by_file.values():
         for name in names:
-            if name in table:
-                yield f"[data] {name} in {file}", file.parent / expanded(table[name])
-
-
-def _data_table(file: Path) -> dict[str, str]:
-    if not file.is_file():
-        return {}
-    table = read_toml(file).get("data", {})
-    if not isinstance(table, dict) or not all(isinstance(path, str) for path in table.values()):
-        raise DataError(f'{file}: [data] must be a table of paths, as in helen = "/path/to/helen"')
-    return table
+            if name in written:
+                yield str(written[name]), written[name].path
 
 
 def _how_to_get(protocol: ProtocolCard, card: DatasetCard, known: set[str]) -> str:
-    strays = [
-        f"note: [data] in {file} has {name!r}, which is no protocol or dataset\n"
-        for file in config_files()
-        for name in sorted(_data_table(file).keys() - known)
+    notes = [
+        f"note: [data] in {place.file} has {place.name!r}, which is no protocol or dataset\n"
+        for place in sorted(all_places("data"), key=lambda place: place.name)
+        if place.name not in known
     ]
-    strays += [
-        f"note: {file} has {name!r}, which is not read; paths of data stand in [data]\n"
-        for file in config_files()
-        if file.is_file()
-        for name in sorted(read_toml(file).keys() - {"data"})
-    ]
+    notes += [f"note: {text}\n" for text in strays()]
     return (
         f"protocol {protocol.name} needs data that was not given: --data {protocol.name}=DIR\n"
         f"(or environment variable {variable_of(protocol.name)}, or [data] in {CONFIG_FILE})\n"
-        f"{''.join(strays)}"
+        f"{''.join(notes)}"
         f"how to get it:\n{_indented(card.obtain)}\n"
         f"what DIR must hold:\n{_indented(card.layout)}"
     )

@@ -1,8 +1,9 @@
 """Finds and loads plug-ins: one mechanism for methods, datasets, metrics and degradations.
 
-A plug-in is a folder with a `card.toml` (data) and one module (behaviour). Folders come from three places: built in,
+A plug-in is a folder with a `card.toml` (data) and one module (behaviour). Folders come from four places: built in,
 the entry-point groups `facesr_bench.methods`, `.datasets`, `.metrics` and `.degradations` (each entry point names a
-package that holds the folder's files), and a path that the user gives. Listing reads cards only; code is imported when
+package that holds the folder's files), the tables [methods], [datasets], [metrics] and [degradations] of
+facesr-bench.toml, and a path that the user gives. Listing reads cards only; code is imported when
 it is used.
 """
 
@@ -19,6 +20,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, cast, get_args
 
+from facesr_bench.base.config import Place, places
 from facesr_bench.base.errors import PLUGIN_ERRORS, CardError, FaceSRBenchError, PluginError, describe
 from facesr_bench.base.hashing import canonical
 from facesr_bench.base.process_state import State, World
@@ -50,7 +52,7 @@ class Plugin(Generic[_CardT]):
     Attributes:
         name: the card's name (the folder's, where the card can't be read).
         folder: where its files are.
-        source: `built in`, `entry point NAME`, or the path the user gave.
+        source: `built in`, `entry point NAME`, the config file that names it, or `path` for one that the user gave.
         card: None if the card can't be read; then `error` says why.
     """
 
@@ -294,8 +296,21 @@ def _entry_point_folder(value: str) -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def discover(kind: Kind) -> Registry[Any]:
-    """Built-in and entry-point plug-ins of `kind`, reading their cards only."""
+def _written_plugin(kind: Kind, place: Place) -> Plugin[Any]:
+    """The plug-in that a config file names."""
+    wrong = None
+    if not (place.path / CARD_FILE).is_file():
+        wrong = PluginError(f"{place}: no {CARD_FILE} in {place.path}, so it is not a {kind}")
+    else:
+        plugin = read_plugin(kind, place.path.resolve(), str(place.file))
+        if plugin.card is None or plugin.name == place.name:
+            return plugin
+        wrong = PluginError(f"{place}: the {kind} in {place.path} is called {plugin.name!r}; write it so")
+    return Plugin(kind, place.name, place.path, str(place.file), None, wrong)
+
+
+def discover(kind: Kind, written: Iterable[Place] = ()) -> Registry[Any]:
+    """Built-in and entry-point plug-ins of `kind` and those `written` in a config file, reading their cards only."""
     registry: Registry[Any] = Registry(kind)
     for card in sorted(_builtin_root(kind).glob(f"*/{CARD_FILE}")):
         registry.plugins.append(read_plugin(kind, card.parent, "built in"))
@@ -306,6 +321,7 @@ def discover(kind: Kind) -> Registry[Any]:
         except Exception as error:  # a stranger's broken package must not take the others down
             wrapped = PluginError(f"{source} = {point.value}: {error}", traceback.format_exc())
             registry.plugins.append(Plugin(kind, point.name, Path(), source, None, wrapped))
+    registry.plugins += [_written_plugin(kind, place) for place in written]
     return registry
 
 
@@ -314,11 +330,16 @@ _discovered = cache(discover)
 
 
 def _copy(kind: Kind) -> Registry[Any]:
-    return Registry(kind, list(_discovered(kind).plugins))
+    return Registry(kind, list(_discovered(kind, tuple(places(f"{kind}s").values())).plugins))
 
 
 def methods() -> Registry[MethodCard]:
-    """A registry of the built-in methods and those of installed packages; a run adds folders to its own."""
+    """A registry of the built-in methods, those of installed packages and those that a config file names; a run adds
+    folders to its own.
+
+    Raises:
+        CardError, DataError: a config file can't be read.
+    """
     return _copy("method")
 
 

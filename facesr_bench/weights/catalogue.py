@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
+from facesr_bench.base.config import Place, places
 from facesr_bench.base.errors import WeightsError
 from facesr_bench.base.hashing import weights_folder
 from facesr_bench.base.suggest import unknown
@@ -115,6 +116,36 @@ def evaluators() -> dict[str, EvaluatorCard]:
     return {names.validate_python(name): validate(EvaluatorCard, card, path) for name, card in read_toml(path).items()}
 
 
+def written(name: str) -> Place | None:
+    """The file that a config file gives for a name: of the catalogue, `method@weights` or `metric@network`.
+
+    Raises:
+        WeightsError: the config file has a name that means nothing; suggests the one that was meant.
+        CardError, DataError: a config file can't be read.
+    """
+    known = places("weights")
+    for place in known.values():
+        _check_written(place)
+    return known.get(name)
+
+
+def _path(name: str, default: Path) -> Path:
+    """Where an entry's file is."""
+    place = written(name)
+    return default if place is None else place.path
+
+
+def _check_written(place: Place) -> None:
+    """Refuse a name of [weights] that nothing would ever look up; those with an @ may be of a folder's own card."""
+    plain = {"folder", *evaluators()}
+    owner, at, weights = place.name.partition("@")
+    if not at and owner not in plain:
+        raise WeightsError(f"{place}: {unknown('checkpoint', owner, plain)}\n  or METHOD@WEIGHTS, METRIC@NETWORK")
+    cards = [plugin.card for plugin in registry.methods().plugins if at and plugin.name == owner]
+    if any(card and weights in card.weights and card.weights[weights].file for card in cards):
+        raise WeightsError(f"{place}: {place.name} comes with the method; give your file another name behind the @")
+
+
 def method_entry(plugin: Plugin[MethodCard], name: str) -> Entry:
     """The entry of a method's published weights; the card must give a URL for them."""
     method = plugin.require_card()
@@ -122,7 +153,7 @@ def method_entry(plugin: Plugin[MethodCard], name: str) -> Entry:
     assert card.url is not None  # the caller has seen to it
     return Entry(
         name=f"{plugin.name}@{name}",
-        path=weights_folder() / plugin.name / url_file(card.url),
+        path=_path(f"{plugin.name}@{name}", weights_folder() / plugin.name / url_file(card.url)),
         purpose=f"{method.title}, trained on {card.training_data}",
         licence=card.licence,
         urls=(card.url,),
@@ -156,7 +187,7 @@ def evaluator_entry(name: str) -> Entry:
     # No method's name starts with an underscore, so the folders can't clash.
     return Entry(
         name=name,
-        path=weights_folder() / "_evaluators" / (card.file or card.member or url_file(card.urls[0])),
+        path=_path(name, weights_folder() / "_evaluators" / (card.file or card.member or url_file(card.urls[0]))),
         purpose=card.purpose,
         licence=card.licence,
         urls=card.urls,

@@ -15,7 +15,7 @@ from facesr_bench.plugins.metric import MetricWeights
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import suffix
 from facesr_bench.weights import hub
-from facesr_bench.weights.catalogue import hub_entry, method_entry, method_spec
+from facesr_bench.weights.catalogue import hub_entry, method_entry, method_spec, written
 from facesr_bench.weights.store import require, trust
 
 _OF_TRAININGS = frozenset({"best.safetensors", "last.safetensors"})
@@ -86,12 +86,15 @@ def resolve_method(plugin: Plugin[MethodCard], given: str | None) -> Weights | N
         return _published(plugin, name, card) if card.file is None else _shipped(plugin, name, card)
     if hub.is_hub(name):
         return _from_hub(plugin, name)
-    path = expanded(name)
+    own = written(f"{method.name}@{name}")
+    path = own.path if own else expanded(name)
     if path.is_file():
         found = hash_file(path)
         beside = path.parent / "log.jsonl"
         logs = (beside,) if path.name in _OF_TRAININGS and beside.is_file() else ()
-        return Weights(f"{path.name}:{found[:8]}", path, found, None, logs)
+        return Weights(f"{name if own else path.name}:{found[:8]}", path, found, None, logs)
+    if own:
+        raise WeightsError(f"{method.name}@{name}: no such file: {path} ({own})")
     if os.sep in name or path.suffix:
         raise WeightsError(f"{method.name}@{name}: no such file")
     if not method.weights:
@@ -103,6 +106,7 @@ def resolve_method(plugin: Plugin[MethodCard], given: str | None) -> Weights | N
 def _shipped(plugin: Plugin[MethodCard], name: str, card: WeightsCard) -> Weights:
     path = location(plugin, name)
     label = f"{plugin.name}@{name}"
+    written(label)  # a config file can't give another
     if not path.is_file():
         raise WeightsError(f"{label}: {path} is missing from the installation; install facesr-bench again")
     found = digest(path)
@@ -159,10 +163,11 @@ def resolve_metric(card: MetricCard, network: str | None, file: str | None = Non
     if name not in card.weights:
         raise WeightsError(unknown(f"network of {card.name}", name, card.weights))
     entry = card.weights[name]
-    if file:
-        path = expanded(file)
+    own = written(f"{card.name}@{name}")
+    if file or own:
+        path = own.path if own and not file else expanded(file or "")
         if not path.is_file():
-            raise WeightsError(f"{card.name}@{name}={file}: no such file: {path}")
+            raise WeightsError(f"{card.name}@{name}={file or own}: no such file: {path}")
         sha256 = _with_its_card(path)
         return MetricWeights(name, f"@{name}:{sha256[:8]}", path, sha256)
     if entry.store is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from facesr_bench.base.config import config_files
 from facesr_bench.base.errors import CardError, DataError, PluginError
 from facesr_bench.cli import main
 from facesr_bench.data import protocols, sources
@@ -79,7 +80,7 @@ def test_a_config_path_is_relative_to_its_file(tmp_path: Path) -> None:
 def test_user_config_by_default_in_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CONFIG_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert sources.config_files()[1] == tmp_path / ".config" / "facesr-bench" / "config.toml"
+    assert config_files()[1] == tmp_path / ".config" / "facesr-bench" / "config.toml"
 
 
 @pytest.mark.parametrize("place", ["given", "environment", "config"])
