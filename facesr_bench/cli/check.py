@@ -76,6 +76,8 @@ def check(arguments: argparse.Namespace) -> int:
     with bar(notes) as progress:
         outcome = (checker.accept if request.accept else checker.check)(request, progress)
     _say_problems(outcome.problems)
+    if not request.runs:
+        say(f"nothing was run: judged as it lies in {request.results}; --protocols or --methods runs what changed")
     print_answers(outcome.answers, outputs.console)
     if request.accept:
         for path, changed in outcome.accepted:

@@ -1,19 +1,25 @@
 """Baselines: small committed files that `facesr-bench check` compares with.
 
-    reports/baselines/<protocol>/<method@weights>.jsonl     a header, then one line per image; .jsonl.gz of many images
+    reports/baselines/<protocol>/<method@weights>.jsonl     a header, one line per image, a checksum; .jsonl.gz of many
 
 A header says what the values are of (`gate.sides.Header`), a line is one image (`gate.sides.Shot`): its values at full
 precision, and the sha256 of the decoded picture. No picture, no path, no time, so that what is accepted again changes
 nothing unless a number or a picture did; one line per image, so that a diff shows which.
+
+The last line is a sha256 over the others, so that a value changed by hand, or lines of two
+versions that a merge put together, are no baseline: `check --accept` alone writes one. It is no signature: who may
+commit a baseline can also accept one.
 """
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import math
-from collections.abc import Iterator
+import zlib
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,8 +31,11 @@ from facesr_bench.base.files import file_name, open_regular, own, replacing
 from facesr_bench.results.gate.sides import Header, Shot, Side
 from facesr_bench.results.record import problems
 
-FORMAT = 1
-"""Version of the file, in its header."""
+FORMAT = 2
+"""Version of the file, in its header; format 1 had no checksum, and is read as well."""
+
+SEAL = "sha256"
+"""The field of the last line."""
 
 MANY = 5_000
 """A file of more images is compressed."""
@@ -65,10 +74,27 @@ def baselines_in(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise ResultsError(f"{folder}: no such folder of baselines; `facesr-bench check --accept` makes one")
-    found = [path for path in sorted(folder.glob("*/*.jsonl*")) if path.name.endswith((".jsonl", ".jsonl.gz"))]
+    found = [path for path in sorted(folder.rglob("*.jsonl*")) if is_file(path)]
     if not found:
         raise ResultsError(f"{folder}: no baselines in it; `facesr-bench check --accept` makes some")
     return found
+
+
+def why_misplaced(folder: Path, path: Path, side: Side) -> str | None:
+    """Why a file of a folder of baselines is not where it belongs: a name that says another method than the values are
+    of hides that the other is held against nothing; None where it is.
+
+    Raises:
+        ResultsError: a link on the way.
+    """
+    own_place = path_of(folder, side)
+    if path.parent == own_place.parent and _stem(path) == _stem(own_place):
+        return None
+    return f"{path} holds the baseline of {side.label} on {side.protocol}, which belongs at {own_place}"
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").removesuffix(".jsonl")
 
 
 def is_file(path: Path) -> bool:
@@ -89,13 +115,19 @@ def why_unfit(side: Side) -> str | None:
         broken = [shot for shot in side.images.values() if name in shot.reasons and name not in shot.undetected]
         if broken:
             return f"{name} has no value for {len(broken)} images (first {broken[0].id}: {broken[0].reasons[name]})"
-    return _why_without_pictures(side)
+    return why_without_pictures(side)
 
 
-def _why_without_pictures(side: Side) -> str | None:
-    gone = [shot.id for shot in side.images.values() if shot.pixels is None]
-    if gone:
-        return f"the pictures of {len(gone)} images are not on disk (first {gone[0]}); run with --resume never"
+def why_without_pictures(side: Side) -> str | None:
+    """Why nobody can tell what a side's values are of; None if its pictures say. An image that failed has none."""
+    shots = [shot for shot in side.images.values() if shot.error is None]
+    for what, gone in (
+        ("pictures", [shot.id for shot in shots if shot.pixels is None]),
+        ("inputs", [shot.id for shot in shots if shot.given is None]),
+    ):
+        if gone:
+            found = f"the {what} of {len(gone)} images are not on disk (first {gone[0]})"
+            return f"{found}: `facesr-bench run --resume never` makes them"
     return None
 
 
@@ -111,7 +143,13 @@ def as_lines(side: Side) -> Iterator[str]:
     header = side.header.model_dump(mode="json", exclude=_PROSE)
     header["metrics"] = {name: _short(metric) for name, metric in header["metrics"].items() if name in held}
     header["costs"] = {name: round(value, 2) for name, value in header["costs"].items()}
-    yield _line({"baseline": FORMAT, **{name: value for name, value in header.items() if value is not None}})
+    told = {"baseline": FORMAT, **{name: value for name, value in header.items() if value is not None}}
+    lines = [_line(told), *_image_lines(side, held)]
+    yield from lines
+    yield _line({SEAL: _sum(lines)})
+
+
+def _image_lines(side: Side, held: Collection[str]) -> Iterator[str]:
     for shot in side.images.values():
         data = asdict(shot)
         data["metrics"] = {name: _encoded(value) for name, value in shot.metrics.items() if name in held}
@@ -133,6 +171,14 @@ def _line(data: dict[str, Any]) -> str:
     return json.dumps(data, ensure_ascii=False, allow_nan=False)
 
 
+def _sum(lines: Sequence[str]) -> str:
+    """sha256, hexadecimal; the same whatever ends a line on this system."""
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(line.rstrip("\r").encode() + b"\n")
+    return digest.hexdigest()
+
+
 def write(path: Path, side: Side) -> bool:
     """Write a side's file, unless the file there says the same of every image and of all that must be equal.
 
@@ -143,13 +189,8 @@ def write(path: Path, side: Side) -> bool:
         ResultsError: the side can't be a baseline, or the file can't be written.
     """
     lines = list(as_lines(side))
-    if path.is_file():
-        try:
-            old = _lines(path)
-        except ResultsError:
-            old = []
-        if old[1:] == lines[1:] and old and _lasting(old[0]) == _lasting(lines[0]):
-            return False
+    if path.is_file() and _says(path, lines):
+        return False
     data = "".join(f"{line}\n" for line in lines).encode()
     if path.name.endswith(".gz"):
         packed = io.BytesIO()
@@ -158,6 +199,18 @@ def write(path: Path, side: Side) -> bool:
         data = packed.getvalue()
     with replacing(path) as partial:
         partial.write_bytes(data)
+    return True
+
+
+def _says(path: Path, lines: Sequence[str]) -> bool:
+    """Whether a file says the same of every image and of all that must be equal, and is whole."""
+    try:
+        old = _lines(path)
+        if not old or old[1:-1] != lines[1:-1] or _lasting(old[0]) != _lasting(lines[0]):
+            return False
+        _check_seal(path, old)
+    except ResultsError:
+        return False
     return True
 
 
@@ -182,9 +235,9 @@ def read(path: Path) -> Side:
     lines = _lines(path)
     if not lines:
         raise ResultsError(f"{path}: empty; `facesr-bench check --accept` writes it anew")
-    header = _header(path, lines[0])
+    version, header = _header(path, lines[0])
     images: dict[str, Shot] = {}
-    for number, line in enumerate(lines[1:], 2):
+    for number, line in enumerate(lines[1:] if version == 1 else lines[1:-1], 2):
         try:
             shot = _SHOTS.validate_json(line)
         except ValidationError as error:
@@ -194,19 +247,38 @@ def read(path: Path) -> Side:
         images[shot.id] = shot
     if len(images) != header.n:
         raise ResultsError(f"{path}: {len(images)} images, and its header says {header.n}: cut off, or edited by hand")
-    return Side(str(path), header, dict(sorted(images.items())))
+    if version > 1:
+        _check_seal(path, lines)
+    side = Side(str(path), header, dict(sorted(images.items())))
+    if (why := why_unfit(side)) is not None:
+        raise ResultsError(f"{path}: no baseline: {why}")
+    if empty := sorted(set(header.metrics) - set(side.held)):
+        raise ResultsError(f"{path}: no baseline: it describes {', '.join(empty)}, and has no value of it")
+    if strange := sorted({name for shot in images.values() for name in shot.metrics} - set(header.metrics)):
+        raise ResultsError(f"{path}: no baseline: it has values of {', '.join(strange)}, and does not describe it")
+    return side
 
 
-def _header(path: Path, line: str) -> Header:
+def _check_seal(path: Path, lines: Sequence[str]) -> None:
+    """Raises: ResultsError: the file does not say what `--accept` wrote."""
+    if lines[-1].rstrip("\r") != _line({SEAL: _sum(lines[:-1])}):
+        raise ResultsError(
+            f"{path}: cut off, edited by hand, or put together of two versions by a merge: its last line is not the "
+            "checksum of the others; `facesr-bench check --accept` writes it anew"
+        )
+
+
+def _header(path: Path, line: str) -> tuple[int, Header]:
+    """The format of a file, and what its first line says."""
     try:
         data = json.loads(line)
         version = data.pop("baseline")
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise ResultsError(f"{path}: not a baseline: its first line is no header of one") from error
-    if version != FORMAT:
-        raise ResultsError(f"{path}: a baseline of format {version!r}, and this release reads format {FORMAT}")
+    if type(version) is not int or version not in (1, FORMAT):
+        raise ResultsError(f"{path}: a baseline of format {version!r}, and this release reads formats 1 and {FORMAT}")
     try:
-        return Header.model_validate(data)
+        return version, Header.model_validate(data)
     except ValidationError as error:
         raise ResultsError(f"{path}, line 1: damaged ({problems(error)})") from error
 
@@ -228,7 +300,7 @@ def _unpacked(path: Path) -> str:
             data = source.read(_LARGEST + 1)
     except FileNotFoundError as error:
         raise ResultsError(f"{path}: no such baseline; `facesr-bench check --accept` makes one") from error
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ResultsError(f"{path}: can't be read: {error}") from error
     if len(data) > _LARGEST:
         raise ResultsError(f"{path}: larger than {_LARGEST:,} bytes: no baseline")

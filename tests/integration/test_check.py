@@ -50,7 +50,7 @@ def test_a_baseline_is_accepted_kept_and_broken(bench: Any, capsys: pytest.Captu
     assert "no such folder of baselines" in capsys.readouterr().out
     assert bench("check", "--methods", MINE, "--accept") == 0
     path = Path("reports/baselines/folder-x8/mine.jsonl")
-    assert len(path.read_text().splitlines()) == 6
+    assert len(path.read_text().splitlines()) == 7
     assert bench("check", "--methods", MINE) == 0
     assert "IDENTICAL" in capsys.readouterr().out
     assert bench("check", "--methods", MINE, "--accept") == 0
@@ -117,6 +117,42 @@ def test_a_method_that_breaks_is_a_regression_and_one_that_is_missing_is_not_com
     Path("reports/baselines/folder-x8/mine.jsonl").write_text("{}\n")
     assert bench("check") == 3
     assert "no header" in capsys.readouterr().out
+
+
+def test_what_the_gate_would_overlook_is_not_green(bench: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench("check", "--methods", f"{MINE},bicubic", "--accept") == 0
+    folder = Path("reports/baselines/folder-x8")
+    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def said(*words: str) -> str:
+        capsys.readouterr()
+        assert bench("check", *words) == 3
+        return " ".join(capsys.readouterr().out.split())
+
+    assert bench("check") == 0
+    # A baseline under another's name hides that the other has none.
+    (folder / "mine.jsonl").write_bytes(kept["bicubic.jsonl"])
+    (folder / "bicubic.jsonl").unlink()
+    assert "mine.jsonl holds the baseline of bicubic on folder-x8" in said()
+    (folder / "bicubic.jsonl").write_bytes(kept["bicubic.jsonl"])
+    (folder / "mine.jsonl").rename(folder.parent / "mine.jsonl")
+    (folder.parent / "mine.jsonl").write_bytes(kept["mine.jsonl"])
+    assert "which belongs at reports/baselines/folder-x8/mine.jsonl" in said()
+    (folder.parent / "mine.jsonl").rename(folder / "mine.jsonl")
+    # An older result must not answer for one that can't be read.
+    (manifest,) = Path("results/folder-x8/mine").glob("*/manifest.json")
+    whole = manifest.read_bytes()
+    manifest.write_bytes(whole[:-20])
+    assert "can't be read" in said()
+    manifest.write_bytes(whole)
+    # Values without pictures, and without what they were made of.
+    for name in ("sr", "../../inputs/*/lr"):
+        moved = [path.rename(path.with_suffix(".gone")) for path in manifest.parent.glob(f"{name}/*.png")]
+        assert "not on disk" in said()
+        for path in moved:
+            path.rename(path.with_suffix(".png"))
+    assert bench("check") == 0
+    assert "nothing was run" in capsys.readouterr().err
 
 
 def test_every_format_says_the_same(bench: Any, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:

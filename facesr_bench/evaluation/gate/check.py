@@ -110,6 +110,10 @@ def _known(request: CheckRequest, outcome: CheckOutcome) -> dict[Row, Side]:
         except ResultsError as error:
             outcome.answers.append(Unanswered(path.name, path.parent.name, (str(error),)))
             continue
+        why = None if one else baselines.why_misplaced(request.baseline, path, side)
+        if why is not None:
+            outcome.answers.append(Unanswered(side.label, side.protocol, (why,)))
+            continue
         if _key(side) in found:
             reason = f"{path} and {found[_key(side)].where} are baselines of the same row; remove one"
             outcome.answers.append(Unanswered(side.label, side.protocol, (reason,)))
@@ -211,7 +215,8 @@ def _results(request: CheckRequest, outcome: CheckOutcome) -> list[Result]:
     except ResultsError as error:
         outcome.problems.append(str(error))
         return []
-    outcome.problems += stored.unreadable
+    # An older result of the same row, or none, would be held against the baseline in its place.
+    outcome.answers += [Unanswered("results", "", (f"can't be read: {why}",)) for why in stored.unreadable]
     return stored.results
 
 
@@ -223,6 +228,9 @@ def _no_result(side: Side, request: CheckRequest, outcome: CheckOutcome) -> Unan
 
 def _answer(side: Side, result: Result, policy: Policy) -> Answer | Unanswered:
     try:
-        return judge(side, side_of_result(result), policy)
+        candidate = side_of_result(result)
     except ResultsError as error:
         return Unanswered(result.label, result.protocol, (str(error),))
+    if (why := baselines.why_without_pictures(candidate)) is not None:
+        return Unanswered(result.label, result.protocol, (f"{why}; without them nobody sees what was scored",))
+    return judge(side, candidate, policy)

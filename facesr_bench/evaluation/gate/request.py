@@ -15,7 +15,7 @@ from facesr_bench.results.gate.policy import Policy, read_policy
 
 _RUN = options_of(RunRequest)
 
-HIDDEN = frozenset({"out", "resume", "attention", "tag"})
+HIDDEN = frozenset({"out", "resume", "attention", "tag", "keep"})
 """Options of a run that a check decides itself; `results` is its `out`."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from facesr_bench.results.columns import COSTS, MetricInfo, metric_infos
@@ -191,6 +191,7 @@ def _answer(
     if any(guard.regressed for guard in guards):
         verdicts.append(Verdict.REGRESSED)
     notes = [f"{metric.info.title}: not gated: {metric.not_gated}" for metric in metrics if metric.not_gated]
+    notes += list(_other_margins(baseline, candidate, policy))
     if missing := refusals.missing_in_words(baseline, candidate):
         notes.insert(0, f"compared on what both have: {missing}")
     if policy.exact and (unlike := _unlike_pictures(baseline, candidate)):
@@ -211,6 +212,17 @@ def _answer(
         notes=tuple(notes),
         costs=tuple(_costs(baseline, candidate)),
     )
+
+
+def _other_margins(baseline: Side, candidate: Side, policy: Policy) -> Iterator[str]:
+    """The baseline's own margins hold, unless the policy has others; what cards say today is only said."""
+    for name, rule in policy.rules(baseline.held).items():
+        now = candidate.header.metrics.get(name)
+        if now is None or rule.margin is None or rule.margin != baseline.held[name].margin:
+            continue
+        if now.margin != rule.margin:
+            other = "none" if now.margin is None else f"{now.margin:g}"
+            yield f"{now.title}: the margin is the baseline's, {rule.margin:g}; the metric's card says {other} now"
 
 
 def _unlike_pictures(baseline: Side, candidate: Side) -> int:
@@ -258,6 +270,9 @@ def _judge_images(
     same_pictures = all(old[i].pixels is not None and old[i].pixels == new[i].pixels for i in old if i in new)
     if same_pictures and not any(losses.values()) and len(ids) == len(old) == len(new):
         return _finite(replace(one, verdict=Verdict.IDENTICAL), sign, [old[i].identity for i in kept], policy)
+    unlike = sum(old[i].pixels != new[i].pixels for i in kept)
+    if not any(losses.values()) and unlike:
+        one = replace(one, note=f"every value is equal, and {unlike} of {len(kept)} pictures are not")
     if any(map(math.isinf, losses.values())):
         return _infinite(one, sign)
     return _finite(one, sign, [old[i].identity for i in kept], policy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -128,8 +129,41 @@ def _other_metrics(baseline: Side, candidate: Side, policy: Policy) -> Iterator[
             yield f"another version of {name}: {now[name].version}, and the baseline is of {metric.version}"
         elif metric.weights_sha256 != now[name].weights_sha256:
             yield f"another evaluator of {name}: its network is {_network(now[name])}, and was {_network(metric)}"
+        elif metric.higher_is_better != now[name].higher_is_better:
+            yield f"{name}: the baseline and the candidate disagree whether more of it is better"
         else:
             yield from _without_values(name, baseline, candidate)
+            yield from _measured_otherwise(name, rule.margin, baseline, candidate)
+
+
+DRIFT = 0.1
+"""Share of a margin by which the values of equal pictures may lie apart in the mean."""
+
+
+def _measured_otherwise(name: str, margin: float | None, baseline: Side, candidate: Side) -> Iterator[str]:
+    """Where equal pictures have other values, so that what differs is how it is measured, whatever its version says.
+
+    Another processor gives other last bits, and may make a landmark jump; that must stay far below the margin. Where
+    the margin is 0 every difference is an answer of its own.
+    """
+    old, new = baseline.images, candidate.images
+    pairs = {
+        i: (shot.metrics[name], new[i].metrics[name])
+        for i, shot in old.items()
+        if i in new and name in shot.metrics and name in new[i].metrics and _equal_pictures(shot, new[i])
+    }
+    apart = {i: abs(a - b) for i, (a, b) in pairs.items() if a != b}
+    if margin and apart and math.fsum(apart.values()) / len(pairs) > DRIFT * margin:
+        worst = max(apart, key=lambda i: apart[i])
+        a, b = pairs[worst]
+        yield (
+            f"{name} is measured otherwise now: {len(apart)} of {len(pairs)} equal pictures have another value "
+            f"({worst}: {a:.6g}, now {b:.6g}): its code or a library changed, or the baseline was edited"
+        )
+
+
+def _equal_pictures(old: Shot, new: Shot) -> bool:
+    return old.pixels is not None and old.pixels == new.pixels and old.given == new.given
 
 
 def _network(metric: MetricRecord) -> str:

@@ -3,13 +3,14 @@
 An image is broken in a metric if it lost more than the metric's severity. Between two equally good methods some images
 lose that much and as many gain it, where severity is within their noise. So a count is a regression if more images
 broke than were mended, and either that is no chance (exact McNemar test, one-sided), or one of them stands out of all
-differences: a break, not noise.
+differences: a break, not noise. What stands out is counted by itself too: a face that is lost altogether is not made up
+for by another that gained a little more than the severity.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,9 +105,20 @@ def severe(name: str, what: str, rule: Rule, losses: Mapping[str, float]) -> lis
     if not lost:
         return []
     more = len(lost) > gained + rule.broken
-    sure = _mcnemar(len(lost), gained) < 1 - LEVEL or _stands_out(losses, lost[0])
+    apart = [i for i in lost if _stands_out(losses, i)]
+    sure = _mcnemar(len(lost), gained) < 1 - LEVEL or bool(apart)
+    alone = len(apart) - _made_up_for(apart, losses, rule.severity)
     note = "" if sure or not more else "as many could be chance, and none stands out"
-    return [Guard(f"lost more than {what}", name, gained, len(lost), tuple(lost), more and sure, note)]
+    if alone > rule.broken and not more:
+        note = f"{alone} stand out, and no other image gained half as much"
+    regressed = (more and sure) or alone > rule.broken
+    return [Guard(f"lost more than {what}", name, gained, len(lost), tuple(lost), regressed, note)]
+
+
+def _made_up_for(lost: Sequence[str], losses: Mapping[str, float], severity: float) -> int:
+    """How many images that lost much, the worst first, have one beside them that gained at least half as much."""
+    gains = sorted((-loss for loss in losses.values() if loss < -severity), reverse=True)
+    return sum(2 * gain >= losses[image_id] for image_id, gain in zip(lost, gains, strict=False))
 
 
 def _mcnemar(lost: int, gained: int) -> float:

@@ -39,7 +39,9 @@ def test_equal_pictures_are_identical() -> None:
 
 
 def test_equal_values_of_other_pictures_are_not_called_identical() -> None:
-    assert judge(side({"psnr": VALUES}), side({"psnr": VALUES}, pixels="other"), Policy()).verdict is Verdict.EQUIVALENT
+    answer = judge(side({"psnr": VALUES}), side({"psnr": VALUES}, pixels="other"), Policy())
+    assert answer.verdict is Verdict.EQUIVALENT
+    assert answer.metrics[0].note == "every value is equal, and 40 of 40 pictures are not"
 
 
 @pytest.mark.parametrize(
@@ -150,6 +152,21 @@ def test_one_broken_image_that_no_mean_shows_is_a_regression() -> None:
     assert judge(side({"psnr": values}), side({"psnr": broken}, label="new"), lenient).verdict is Verdict.EQUIVALENT
 
 
+def test_a_face_that_is_lost_is_not_made_up_for_by_one_that_gained_a_little() -> None:
+    values = [24.0 + 0.01 * i for i in range(330)]
+    changed = list(values)
+    changed[7] -= 12.0
+    changed[8] += 1.2
+    answer = judge(side({"psnr": values}), side({"psnr": changed}, label="new"), Policy())
+    assert answer.verdict is Verdict.REGRESSED
+    assert answer.guards[0].images == ("face007",)
+    assert "1 stand out, and no other image gained half as much" in answer.guards[0].in_words()
+    lenient = Policy(metrics={"psnr": Rule(broken=1)})
+    assert not judge(side({"psnr": values}), side({"psnr": changed}, label="new"), lenient).guards[0].regressed
+    changed[8] += 5.0
+    assert not judge(side({"psnr": values}), side({"psnr": changed}, label="new"), Policy()).guards[0].regressed
+
+
 def test_images_that_lose_much_where_as_many_gain_as_much_are_noise() -> None:
     old, new = noisy(np.random.default_rng(2), 330, sd=0.8)
     guards = judge(old, new, Policy()).guards
@@ -228,6 +245,35 @@ def test_another_metric_version_or_evaluator_is_refused() -> None:
     assert "another evaluator of lpips: its network is alex (bbbb" in refusal(
         old, side({"lpips": VALUES}, metrics={"lpips": retrained})
     )
+
+
+def test_equal_pictures_with_other_values_are_measured_otherwise() -> None:
+    """A lower bar, or a metric whose code changed under one version: the method is not what differs."""
+    old, same = side({"psnr": VALUES}), side({"psnr": shifted(0.2)})
+    assert "psnr is measured otherwise now: 40 of 40 equal pictures have another value (face0" in refusal(old, same)
+    # Where the method differs too, its unchanged pictures tell.
+    pixels = [f"toy-face{i:03d}" if i < 4 else f"new-{i}" for i in range(40)]
+    assert "4 of 4 equal pictures" in refusal(old, side({"psnr": shifted(0.2)}, pixels=pixels, label="new"))
+    noise = [value + 1e-4 * (-1) ** i for i, value in enumerate(VALUES)]  # another processor
+    assert judge(old, side({"psnr": noise}), Policy()).verdict is Verdict.EQUIVALENT
+    assert judge(old, side({"psnr": noise}), Policy(exact=True)).verdict is Verdict.DIFFERS
+    infinite = side({"psnr": [-math.inf] * 40})
+    assert "face000: -inf, now 24" in refusal(infinite, old)
+
+
+def test_sides_that_disagree_which_way_is_better_are_refused() -> None:
+    flipped = PSNR.model_copy(update={"higher_is_better": False})
+    old, new = side({"psnr": VALUES}, metrics={"psnr": flipped}), side({"psnr": shifted(-1.0)}, label="new")
+    assert "disagree whether more of it is better" in refusal(old, new)
+
+
+def test_a_margin_that_the_card_no_longer_has_is_said() -> None:
+    loose = PSNR.model_copy(update={"margin": 5.0})
+    old, new = side({"psnr": VALUES}, metrics={"psnr": loose}), side({"psnr": shifted(-1.0)}, label="new")
+    answer = judge(old, new, Policy(metrics={"psnr": Rule(severity=9)}))
+    assert answer.verdict.status == 0
+    assert "PSNR: the margin is the baseline's, 5; the metric's card says 0.05 now" in answer.notes
+    assert not judge(old, new, Policy(metrics={"psnr": Rule(margin=4.0, severity=9)})).notes
 
 
 def test_other_images_are_refused_and_never_cut_down_to_what_both_have() -> None:
