@@ -103,6 +103,7 @@ class WeightsCard(_Card):
     non_commercial: bool = Field(default=False, description="the licence is shown, and asked about, before a download")
     training_data: str
     training: str = ""
+    source: str = Field(default="", description="where these facts are written down, and what could not be verified")
     measured: tuple[MeasuredCard, ...] = ()
     logs: tuple[str, ...] = Field(
         default=(), description="log.jsonl of each stage of its training, in the plug-in's folder, the earliest first"

@@ -120,6 +120,20 @@ def _check_start(path: Path) -> None:
     for magic, what in _STARTS.items():
         if start.startswith(magic):
             raise WeightsError(f"{path}: {what}")
+    if _is_torchscript(path):
+        raise WeightsError(
+            f"{path}: is a TorchScript program and not a checkpoint: code that would run when it is opened. "
+            "A file of tensors alone is taken: where the network is trained, torch.save(network.state_dict(), FILE)"
+        )
+
+
+def _is_torchscript(path: Path) -> bool:
+    """Whether it is an archive as torch.jit.save writes them, which torch.load would hand to torch.jit.load."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.rpartition("/")[2] == "constants.pkl" for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError):
+        return False  # no archive, or a damaged one: the reader says so
 
 
 def read_metadata(path: Path) -> dict[str, str]:

@@ -206,7 +206,7 @@ def test_the_named_baselines_have_a_paper_a_licence_and_a_source() -> None:
         card = methods().get(name).require_card()
         assert card.paper is not None
         assert card.paper.bibtex.startswith("@inproceedings")
-        assert all(weights.url and weights.licence for weights in card.weights.values())
+        assert all(weights.url and weights.licence and weights.source for weights in card.weights.values())
         assert all(weights.sha256_by for weights in card.weights.values() if weights.sha256)
     gfpgan = methods().get("gfpgan").require_card()
     assert set(gfpgan.weights) == {"v1.2", "v1.3", "v1.4"}
