@@ -6,9 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 from facesr_bench.base.errors import FaceSRBenchError
-from facesr_bench.cli import streams
+from facesr_bench.cli import completion, streams
 
 COMMANDS = {
     "run": "run methods on protocols, then show and save the numbers",
@@ -48,7 +49,11 @@ EXAMPLES = """examples:
   facesr-bench check --methods ./mynet --protocols demo-x8
   facesr-bench new method mynet && facesr-bench validate ./mynet
 
-`facesr-bench COMMAND --help` has the details of each."""
+`facesr-bench COMMAND --help` has the details of each.
+
+the Tab key completes subcommands, options, methods, protocols and metrics, once the shell has read:
+  eval "$(facesr-bench --completion bash)"        in ~/.bashrc; zsh in ~/.zshrc
+  facesr-bench --completion fish | source         in ~/.config/fish/config.fish"""
 
 OK, FAILED, MISUSED = 0, 1, 2
 
@@ -85,6 +90,11 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"facesr-bench {__version__}")
+    parser.add_argument(
+        "--completion", action=_Completion, choices=completion.SHELLS, help="print what makes that shell complete words"
+    )
+    if completion.asked():
+        arguments = completion.words()
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     wanted = next((a for a in arguments if not a.startswith("-")), None)
     for name, summary in COMMANDS.items():
@@ -93,7 +103,18 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         )
         if name == wanted:  # the others are only named, so their modules need not load
             import_module(f"facesr_bench.cli.{MODULES.get(name, name)}").configure(sub)
+    if completion.asked():
+        completion.answer(parser, commands.choices.get(wanted) if wanted else None)
     return parser.parse_args(arguments)
+
+
+class _Completion(argparse.Action):
+    """Like `--version`: prints, and that is all."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *arguments: Any) -> None:
+        _, shell, _ = arguments
+        sys.stdout.write(completion.shell_code(shell))
+        parser.exit()
 
 
 def carry_out(options: argparse.Namespace) -> int:
