@@ -14,6 +14,7 @@ from typing import Any
 PACKAGES = ("torch", "numpy", "pillow", "scikit-image", "scipy", "opencv-python")
 
 
+@cache
 def package_version(name: str) -> str | None:
     """The installed version of a distribution, or None."""
     try:

@@ -2,7 +2,8 @@
 
     python -m tests.faults.killed_runs FACES WORK KILLS SEED
 
-One process imports everything once; each run is a fork of it, which nobody hears die. A line of JSON per kill.
+One process imports everything and runs once, so that plug-ins, code hashes and versions are known; each run that counts is
+a fork of it, which nobody hears die, and costs its own files alone. A line of JSON per kill.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ def main() -> None:
     """Kill and go on, as the command line says."""
     faces, work, kills, seed = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
     torch.set_num_threads(1)  # a fork has none of the threads of a pool
+    _run(faces, work / "warm/out")
     sys.addaudithook(_hook)
     counted = work / "count"
 
