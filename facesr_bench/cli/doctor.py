@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from facesr_bench.base.options import Option, options_of
 from facesr_bench.cli import FAILED, OK
 from facesr_bench.cli.options import add_option, typed
 from facesr_bench.cli.streams import make_console
@@ -30,26 +31,29 @@ _OPTIONS = ("data", "out", "device", "metrics", "profile", "fid_reference", "wor
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    from facesr_bench.base.options import options_of
-
     parser.epilog = EXAMPLES
     parser.add_argument("protocol", help="a name (see `facesr-bench list protocols`), or a dataset's folder")
     for name in _OPTIONS:
-        add_option(parser, options_of(RunRequest)[name])
+        add_option(parser, _option(name))
     parser.set_defaults(handler=doctor)
+
+
+def _option(name: str) -> Option[Any, Any]:
+    """One of a run's options."""
+    option = options_of(RunRequest)[name]
+    return option.but(help="threads that read, and as many that score") if name == "workers" else option
 
 
 def doctor(arguments: argparse.Namespace) -> int:
     from rich.markup import escape
     from rich.progress import track
 
-    from facesr_bench.base.options import options_of
     from facesr_bench.data.protocols import catalogue, expand_protocols, find_protocol
     from facesr_bench.evaluation import doctor as examining
     from facesr_bench.evaluation.inputs import open_source
 
     console, notes = make_console(soft_wrap=True), make_console(stderr=True, soft_wrap=True)
-    options = {name: typed(arguments, options_of(RunRequest)[name]) for name in _OPTIONS}
+    options = {name: typed(arguments, _option(name)) for name in _OPTIONS}
     datasets = catalogue([arguments.protocol])
     wrong = False
     for name in expand_protocols([arguments.protocol], datasets):

@@ -55,7 +55,7 @@ class VerifyRequest:
     fid_reference: Option[tuple[str, str | Path] | None, tuple[str, Path] | None] = _RUN["fid_reference"]
     device: Option[str, str] = _RUN["device"]
     batch_size: Option[int | None, int | None] = _RUN["batch_size"]
-    workers: Option[int, int] = _RUN["workers"]
+    workers: Option[int, int] = _RUN["workers"].but(help="threads that read, and as many that score")
 
     @property
     def limit(self) -> int:

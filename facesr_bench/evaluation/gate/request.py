@@ -33,6 +33,10 @@ class CheckRequest(RunRequest):
     protocols: Option[Sequence[str], tuple[str, ...]] = _RUN["protocols"].but(
         default=(), help="run on these first; without --methods, the methods that have a baseline there"
     )
+    shard: Option[str | tuple[int, int] | None, tuple[int, int] | None] = _RUN["shard"].but(
+        help="only part I of N of each protocol's images, for one of N machines; give each its own --results, then "
+        "`facesr-bench merge`"
+    )
     attention: Option[int, int] = _RUN["attention"].but(default=0)
     baseline: Option[str | Path, Path] = Folder(
         Path("reports/baselines"), "a baseline (.jsonl), or a folder of them: <protocol>/<method>.jsonl"
