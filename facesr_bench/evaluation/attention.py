@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from facesr_bench.evaluation.inputs import Loaded
 
 
-def offers_maps(method: MethodBase | None) -> bool:
-    """True for a method that can show where it looked."""
-    return isinstance(method, AttentionMaps)
+def offers_maps(method: type[MethodBase]) -> bool:
+    """True for the class of a method that can show where it looked."""
+    return issubclass(method, AttentionMaps)
 
 
 def maps_of(method: MethodBase, loaded: Loaded) -> list[NDArray[np.uint8]]:

@@ -29,6 +29,7 @@ class Job:
         result: the result's folder, which has a manifest.
         todo: ids, in the dataset's order, each with `run` (the method is needed) or `score` (its image is on disk).
         attended: ids of the images whose attention maps are kept.
+        network: the method's network as exported for `--backend`, checked; None where torch computes it.
     """
 
     request: RunRequest
@@ -38,6 +39,7 @@ class Job:
     result: Path
     todo: tuple[tuple[str, str], ...]
     attended: frozenset[str] = frozenset()
+    network: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from facesr_bench.base.hashing import canonical, check_unchanged, digest
 from facesr_bench.base.memo import Memo
 from facesr_bench.base.suggest import expanded, is_path
 from facesr_bench.data.protocols import Datasets, catalogue, find_protocol
-from facesr_bench.evaluation import adoption, set_metrics
+from facesr_bench.evaluation import adoption, backend, set_metrics
 from facesr_bench.evaluation.inputs import Source, open_source
 from facesr_bench.evaluation.job import Facts, Job
 from facesr_bench.evaluation.metrics import Setup, find_metrics, profile_for
@@ -142,6 +142,7 @@ class Entry:
         spec: the method, as the user wrote it.
         todo: image id -> `run` (the method is needed) or `score` (its image is on disk).
         weights_path: its checkpoint, verified.
+        network: see `Job.network`.
         mended: what was damaged in the result and is computed anew, one text for each file.
         lock: of the result, held until the run is done with it.
     """
@@ -152,13 +153,15 @@ class Entry:
     weights_path: Path | None
     mended: Sequence[str] = ()
     lock: ResultLock | None = None
+    network: Path | None = None
 
     def job(self, setting: Setting, attended: Collection[str]) -> Job:
         """What is to be done of it."""
         todo = tuple(self.todo.items())
         kept = frozenset(attended)
         return Job(
-            setting.options, setting.card.name, self.spec.text, self.weights_path, self.result.folder, todo, kept
+            *(setting.options, setting.card.name, self.spec.text, self.weights_path, self.result.folder, todo, kept),
+            network=self.network,
         )
 
     def learned(self, setting: Setting, facts: Facts) -> None:
@@ -220,16 +223,16 @@ def open_entry(
         BusyError: another run works on it.
         ResultsError: the folder can't be read or written.
     """
-    precision = setting.options.precision
-    label = _label(spec, Path(spec.weights).name if spec.weights else None, precision)
+    label = backend.label(spec, Path(spec.weights).name if spec.weights else None, setting.options)
     lock: ResultLock | None = None
     entry: Entry | None = None
     try:
         if spec.argument is None:  # said before anybody is sent to fetch weights that would be refused then
             _refuse_unaligned(setting, spec.plugin.require_card())
         found = weights.resolve_method(spec.plugin, spec.weights)
-        label = _label(spec, found.name if found else None, precision)
+        label = backend.label(spec, found.name if found else None, setting.options)
         argument = spec.opened()
+        backend.refuse(argument.card if argument else spec.plugin.require_card(), setting)
         if argument is not None:
             _refuse_unaligned(setting, argument.card)
         code = spec.plugin.code_hash()
@@ -245,7 +248,8 @@ def open_entry(
             if setting.options.keep == "none":
                 result.leave_out_pictures()
             _check_checkpoints(spec.plugin, found)
-        entry = Entry(spec, result, todo, found.path if found else None, mended, lock)
+        network = backend.prepare(setting, spec, result) if todo else None
+        entry = Entry(spec, result, todo, found.path if found else None, mended, lock, network)
     except ResultsError:
         raise
     except FaceSRBenchError as error:
@@ -302,7 +306,8 @@ def _open_result(
     """Open or create the result folder of this exact configuration; and what was damaged in it."""
     weights_hash = found.sha256 if found else _loose_weights(spec.plugin)
     manifest = _manifest(setting, spec, argument, found, label, folder.name, code)
-    if spec.argument is None and not folder.exists():  # schema 1 knew no arguments
+    # Schema 1 knew no arguments, and no backends.
+    if spec.argument is None and setting.options.backend == backend.TORCH and not folder.exists():
         adoption.adopt(setting, spec.plugin, weights_hash, folder)
     result, mended = _continued(folder, manifest)
     order = next_order(setting.options.out, folder)
@@ -369,6 +374,7 @@ def result_fingerprint(
             "inputs": setting.data.inputs,
             "profile": canonical(setting.profile),
             **({} if argument is None else {"argument": argument}),
+            **({} if setting.options.backend == backend.TORCH else {"backend": setting.options.backend}),
         }
     )
 
@@ -436,6 +442,7 @@ def _manifest(
             remarks=argument.remarks(setting.source.items.keys()) if argument else (),
             deterministic=method.deterministic,
             seed=method.seed,
+            backend=setting.options.backend,
         ),
         environment=_environment(setting.device),
         request=_request(setting, spec),
@@ -482,11 +489,6 @@ def _code_hash(spec: MethodSpec) -> str | None:
         return spec.plugin.code_hash()
     except FaceSRBenchError:
         return None
-
-
-def _label(spec: MethodSpec, weights_name: str | None, precision: str) -> str:
-    label = spec.row(weights_name)
-    return label if precision == "fp32" else f"{label} ({precision})"
 
 
 def _now() -> str:

@@ -20,6 +20,7 @@ from facesr_bench.base.errors import (
     describe,
 )
 from facesr_bench.evaluation import cost
+from facesr_bench.evaluation.backend import through_door
 from facesr_bench.evaluation.inputs import Loaded
 from facesr_bench.evaluation.seeding import image_seed, seeded
 from facesr_bench.images.files import Image8
@@ -45,12 +46,14 @@ def load_method(
     precision: str,
     timeout: float | None = None,
     log: Path | None = None,
+    network: Path | None = None,
 ) -> tuple[MethodBase, dict[str, Any]]:
     """A method with its networks open, and what it costs: see `cost.load_measured`.
 
     Args:
         weights: its checkpoint, already verified.
         timeout, log: see `MethodContext`.
+        network: see `Job.network`.
 
     Raises:
         FaceSRBenchError: it can't be loaded.
@@ -61,6 +64,7 @@ def load_method(
         protocol,
         (device, precision, timeout, log),
         lambda method: (method, cost.load_measured(method, protocol)),
+        network,
     )
 
 
@@ -88,11 +92,14 @@ def _opened(
     protocol: ProtocolCard,
     how: tuple[str, str, float | None, Path | None],
     load: Callable[[MethodBase], _Loaded],
+    network: Path | None = None,
 ) -> _Loaded:
     argument = spec.opened()
     card = argument.card if argument else spec.plugin.require_card()
     context = MethodContext(card, protocol.scale, weights, spec.argument, *how)
     try:
+        if network is not None:
+            return load(through_door(network, context))
         return load(make_method(spec.plugin.load_class(), context, spec.plugin.world()))
     except FaceSRBenchError:
         raise

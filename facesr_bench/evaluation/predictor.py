@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facesr_bench.evaluation import attention
 from facesr_bench.evaluation.inputs import Loaded
-from facesr_bench.evaluation.predict import Output, load_method, upscale
+from facesr_bench.evaluation.predict import Output, load_method, open_method, upscale
 from facesr_bench.plugins.cards import ProtocolCard
 from facesr_bench.plugins.method import MethodBase
 from facesr_bench.plugins.pictures import PictureMethod
@@ -29,6 +29,7 @@ class Task:
         weights: its checkpoint, already verified.
         timeout: seconds that one image may take; None: as long as it takes.
         log: what other processes write is kept there.
+        network: see `Job.network`.
     """
 
     method: str
@@ -38,6 +39,7 @@ class Task:
     weights: Path | None = None
     timeout: float | None = None
     log: Path | None = None
+    network: Path | None = None
 
 
 class Predictor(ABC):
@@ -81,16 +83,21 @@ class Here(Predictor):
     method: MethodBase
 
     def __init__(self, task: Task) -> None:
-        spec, self._protocol = parse_method(task.method), task.protocol
+        self._task, self._spec = task, parse_method(task.method)
         self.method, self.cost = load_method(
-            spec, task.weights, task.protocol, task.device, task.precision, task.timeout, task.log
+            *(self._spec, task.weights, task.protocol, task.device, task.precision, task.timeout, task.log),
+            network=task.network,
         )
         self.block = self.method.block if isinstance(self.method, PictureMethod) else None
-        self.offers_maps = attention.offers_maps(self.method)
+        self._shows = self.method if task.network is None else None
+        self.offers_maps = attention.offers_maps(self._spec.plugin.load_class())
 
     def upscale(self, batch: Sequence[Loaded]) -> list[Output]:
-        return upscale(self.method, batch, self._protocol.name)
+        return upscale(self.method, batch, self._task.protocol.name)
 
     def attention(self, loaded: Loaded) -> list[NDArray[np.uint8]]:
-        with self.method.world:
-            return attention.maps_of(self.method, loaded)
+        if self._shows is None:  # an exported network has no maps: they are those of the method in torch
+            task = self._task
+            self._shows = open_method(self._spec, task.weights, task.protocol, task.device)
+        with self._shows.world:
+            return attention.maps_of(self._shows, loaded)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 RESUME = ("only-missing", "never", "always")
 KEEP = ("sr", "none")
+BACKENDS = ("torch", "onnxruntime", "openvino")
 EXECUTORS = ("threads", "processes")
 """Each is the class of that name, with a capital, in the module of `evaluation.executors` of that name."""
 
@@ -86,6 +87,12 @@ class RunRequest:
         RESUME,
     )
     precision: Option[str, str] = Choice("fp32", "of networks", PRECISIONS)
+    backend: Option[str, str] = Choice(
+        "torch",
+        "what computes the networks of methods whose card says `exportable`: torch, or another runtime from the "
+        "network as exported once; its rows are marked, and are results of their own",
+        BACKENDS,
+    )
     profile: Option[str | None, str | None] = Text(
         None, "compute metrics by this convention (a name, or ./FILE.toml) instead of the protocol's own"
     )
@@ -152,8 +159,12 @@ class RunRequest:
         """Refuse what this machine can't do, before any work is done.
 
         Raises:
-            FaceSRBenchError: no such device here.
+            FaceSRBenchError: no such device here, or the backend's libraries are missing.
         """
+        if self.backend != "torch":
+            from facesr_bench.evaluation import backend
+
+            backend.check(self.backend, self.precision)
         if self.device.startswith("cuda"):
             torch_device(self.device)
 

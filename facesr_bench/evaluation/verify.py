@@ -184,6 +184,7 @@ def _options(request: VerifyRequest, sent: Sent, folder: Path) -> RunRequest:
         batch_size=request.batch_size,
         workers=request.workers,
         precision=method.precision or "fp32",
+        backend=method.backend,
         profile=sent.manifest.profile.name,
         assume_aligned=method.assumed_aligned,
         attention=0,

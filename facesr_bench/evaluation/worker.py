@@ -218,7 +218,10 @@ class _Computation:
         if self._opened.predictor is None:
             job, setting, options = self._job, self._setting, self._setting.options
             log = self._result.folder / LOG
-            task = Task(job.method, setting.card, setting.device, options.precision, job.weights, options.timeout, log)
+            task = Task(
+                *(job.method, setting.card, setting.device, options.precision, job.weights, options.timeout, log),
+                network=job.network,
+            )
             apart = options.isolated and not parse_method(job.method).plugin.require_card().own_process
             with stage("method loaded"):
                 self._opened.predictor = Isolated(task) if apart else Here(task)

@@ -128,7 +128,7 @@ class MethodCard(_Card):
     DESCRIPTIVE = frozenset(
         {
             *("schema_version", "title", "summary", "parameters", "licence", "paper", "code"),
-            *("weights", "default_weights", "opens", "time_includes", "own_process", "interpolates"),
+            *("weights", "default_weights", "opens", "time_includes", "own_process", "interpolates", "exportable"),
         }
     )
 
@@ -166,6 +166,11 @@ class MethodCard(_Card):
     )
     own_process: bool = Field(
         default=False, description="it works in processes of its own, so that --isolate has nothing to add"
+    )
+    exportable: bool = Field(
+        default=False,
+        description="its `upscale` is torch from its input to its output, so that `--backend` can let another runtime "
+        "compute it",
     )
     time_includes: str = Field(default="", description="what of its milliseconds is no upscaling, such as `start-up`")
     parameters: int | None = Field(default=None, ge=0)

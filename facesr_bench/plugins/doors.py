@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from facesr_bench.base.errors import MethodError
+from facesr_bench.base.grammar import Spec
 from facesr_bench.base.suggest import expanded
 from facesr_bench.images.files import SUFFIXES
 from facesr_bench.plugins.cards import MethodCard
@@ -37,6 +39,19 @@ def door(text: str, cards: Iterable[MethodCard]) -> str | None:
     written = [f"{name}:{text}" for name in names] + [f"METHOD@{text}"] * (suffix in WEIGHTS)
     known = " (with the name of a method whose weights they are)" if suffix in WEIGHTS else ""
     return f"{what}: write {_either(written)}{known}"
+
+
+def row_of(path: Path, cards: Iterable[MethodCard]) -> str:
+    """How a file is asked for as a method: by the one whose card opens such files.
+
+    Raises:
+        MethodError: none does.
+    """
+    suffix = path.suffix.lower()
+    opener = next((card.name for card in cards if suffix in card.opens), None)
+    if opener is None:
+        raise MethodError(f"{path}: no method here opens {suffix} files")
+    return str(Spec(opener, argument=str(path)))
 
 
 def all_doors(cards: Iterable[MethodCard]) -> str:

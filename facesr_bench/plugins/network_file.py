@@ -26,6 +26,9 @@ from facesr_bench.plugins.sidecar import Stated
 if TYPE_CHECKING:
     from torch import Tensor
 
+Runtime = Literal["onnxruntime", "openvino"]
+"""What can compute an ONNX file."""
+
 PROPERTY = "facesr-bench"
 """The key in an ONNX file's `metadata_props` under which `facesr-bench export` writes a `StatedOnnx` as JSON."""
 
@@ -61,7 +64,7 @@ class StatedOnnx(StatedNetwork):
     scale: int | None = Field(default=None, ge=1, description="output side over input side")
     output: str | None = Field(default=None, description="name of the output, where it has several")
     constants: dict[str, float] = Field(default_factory=dict, description="values of its other inputs, by name")
-    runtime: Literal["onnxruntime", "openvino"] = "onnxruntime"
+    runtime: Runtime = "onnxruntime"
 
     @model_validator(mode="after")
     def _ranges(self) -> StatedOnnx:

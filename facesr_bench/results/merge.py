@@ -137,6 +137,7 @@ def _difference(a: Manifest, b: Manifest) -> str:
         "the method's code": (a.method.code_hash, b.method.code_hash),
         "its weights": (a.method.weights_sha256, b.method.weights_sha256),
         "precision": (a.method.precision, b.method.precision),
+        "the backend": (a.method.backend, b.method.backend),
         "the data": (a.data.hash, b.data.hash),
         "the protocol or profile": (a.definition, b.definition),
         "the release of facesr-bench": (a.environment.facesr_bench, b.environment.facesr_bench),

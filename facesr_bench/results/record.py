@@ -202,6 +202,33 @@ class CostRecord(Part):
     parameters: int | None = None
 
 
+class ExportedRecord(Part):
+    """The network that another runtime than torch computed, and how far its pictures are from torch's in fp32.
+
+    Attributes:
+        runtime: `OpenVINO 2026.4.1`; exporter: likewise.
+        faces: how many pictures were compared, when it was exported; they have `values` values of 8 bits.
+        differing: how many of those are not the same; largest: by how many levels at most.
+    """
+
+    runtime: str
+    exporter: str
+    precision: str
+    faces: int
+    values: int
+    differing: int
+    largest: int
+
+    @property
+    def words(self) -> str:
+        """A sentence for those who read the row."""
+        by = f", by {self.largest} at most" if self.differing else ""
+        return (
+            f"computed by {self.runtime} ({self.precision}) from its network as {self.exporter} exported it: of "
+            f"{self.faces} faces {self.differing:,} of {self.values:,} values of 8 bits differ from torch's{by}"
+        )
+
+
 class MethodRecord(Part):
     """The method and its weights.
 
@@ -216,6 +243,7 @@ class MethodRecord(Part):
         time_includes: what of its milliseconds is no upscaling.
         remarks: what a reader of its numbers must know, one sentence each.
         deterministic: false where it draws random numbers, from `seed`.
+        backend: what computed its networks; exported: what of, where that was not torch.
     """
 
     name: str
@@ -242,6 +270,8 @@ class MethodRecord(Part):
     remarks: tuple[str, ...] = ()
     deterministic: bool = True
     seed: int | None = None
+    backend: str = "torch"
+    exported: ExportedRecord | None = None
 
 
 class OriginRecord(Part):
@@ -436,6 +466,10 @@ class Manifest(Part):
         """With what the method costs."""
         return self.model_copy(update={"method": self.method.model_copy(update={"cost": cost})})
 
+    def computed_from(self, exported: ExportedRecord) -> Manifest:
+        """With what another runtime than torch computes."""
+        return self.model_copy(update={"method": self.method.model_copy(update={"exported": exported})})
+
     def failed(self, error: str, details: str | None, weights: str | None) -> Manifest:
         """That of a method which can't run.
 
@@ -464,7 +498,7 @@ class Manifest(Part):
         part of the fingerprint, and may be better now.
         """
         kept = {name: getattr(earlier, name) for name in _KEPT}
-        method = self.method.model_copy(update={"cost": earlier.method.cost})
+        method = self.method.model_copy(update={"cost": earlier.method.cost, "exported": earlier.method.exported})
         return self.model_copy(update={**kept, "method": method}).with_metrics(self.metrics)
 
     def asked_for(self, order: int, tag: str | None) -> Manifest:

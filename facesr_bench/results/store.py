@@ -71,7 +71,7 @@ class Result:
 
     @property
     def label(self) -> str:
-        """What tables call the row: method, weights unless default, precision unless fp32."""
+        """What tables call the row: method, weights unless default, backend and precision unless usual."""
         return self.manifest.method.label
 
     @property

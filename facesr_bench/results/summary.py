@@ -161,6 +161,8 @@ class ResultSummary(Totals):
         if self.result.manifest.method.assumed_aligned:
             yield "needs FFHQ-aligned faces; that these are is the user's word (--assume-aligned)"
         yield from self.result.manifest.method.remarks
+        if (exported := self.result.manifest.method.exported) is not None:
+            yield exported.words
         held = self.result.manifest.data.count
         if held < self.total:
             yield f"{held} of the {self.total} images of {self.protocol}"

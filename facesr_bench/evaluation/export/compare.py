@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facesr_bench.base.errors import MethodError
-from facesr_bench.base.grammar import Spec
 from facesr_bench.evaluation.export.onnx_file import Opened, opened
 from facesr_bench.evaluation.run import run
 from facesr_bench.images.files import read_image
 from facesr_bench.plugins import registry
+from facesr_bench.plugins.doors import row_of
 from facesr_bench.results.statistics import mean_intervals
 from facesr_bench.results.store import Result
 
@@ -45,20 +45,6 @@ class Comparison:
     faster: float
 
 
-def row_of(path: Path) -> str:
-    """How a file is asked for as a method: by the one whose card opens such files.
-
-    Raises:
-        MethodError: none does.
-    """
-    suffix = path.suffix.lower()
-    cards = [plugin.card for plugin in registry.methods().plugins if plugin.card is not None]
-    opener = next((card.name for card in cards if suffix in card.opens), None)
-    if opener is None:
-        raise MethodError(f"{path}: no method here opens {suffix} files")
-    return str(Spec(opener, argument=str(path)))
-
-
 def compare(
     source: Opened, files: Sequence[Path], request: Callable[[Sequence[str]], RunRequest], progress: Progress
 ) -> tuple[RunOutcome, list[Comparison]]:
@@ -70,7 +56,8 @@ def compare(
     Raises:
         FaceSRBenchError: nothing could be run.
     """
-    rows = [row_of(path) for path in files]
+    cards = [plugin.card for plugin in registry.methods().plugins if plugin.card is not None]
+    rows = [row_of(path, cards) for path in files]
     outcome = run(request([source.spec.text, *rows]), progress)
     if len(outcome.results) != len(rows) + 1:
         return outcome, []

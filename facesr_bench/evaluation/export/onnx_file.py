@@ -13,7 +13,7 @@ import numpy as np
 from facesr_bench.base.errors import PLUGIN_ERRORS, MethodError, PluginError, first_line
 from facesr_bench.base.files import check_file_writable, replacing
 from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
-from facesr_bench.plugins.network_file import PROPERTY, StatedOnnx
+from facesr_bench.plugins.network_file import PROPERTY, Runtime, StatedOnnx
 from facesr_bench.plugins.spec import MethodSpec, parse_method
 from facesr_bench.weights import Weights, resolve_method
 
@@ -67,10 +67,13 @@ def opened(text: str, scale: int) -> Opened:
     return Opened(spec, method, found)
 
 
-def to_onnx(source: Opened, path: Path) -> Exported:
+def to_onnx(source: Opened, path: Path, runtime: Runtime = "onnxruntime") -> Exported:
     """Write what a method's `upscale` computes for one image, RGB in [0, 1] on both sides, as an ONNX file.
 
     Its metadata say how it is called. The file is run once by onnxruntime, and kept if it gives what the method gives.
+
+    Args:
+        runtime: what its metadata name to compute it.
 
     Raises:
         MethodError: the method can't be traced by torch, draws random numbers, or the file gives something else.
@@ -85,7 +88,7 @@ def to_onnx(source: Opened, path: Path) -> Exported:
     picture = _picture(method)
     expected = method.upscale(picture).numpy()
     program = _traced(method, picture)
-    stated = _stated(source)
+    stated = _stated(source, runtime)
     with replacing(path) as partial:
         _save(program, stated, partial)
         difference = float(np.abs(_run(partial, picture.numpy()) - expected).max())
@@ -159,7 +162,7 @@ def _module(method: MethodBase) -> nn.Module:
     return Upscale()
 
 
-def _stated(source: Opened) -> StatedOnnx:
+def _stated(source: Opened, runtime: Runtime) -> StatedOnnx:
     """What the file says of itself."""
     card, weights = source.method.card, source.weights
     licence = weights.card.licence if weights and weights.card else None if weights else card.licence
@@ -178,6 +181,7 @@ def _stated(source: Opened) -> StatedOnnx:
         layout="nchw",
         scale=source.method.scale if card.input == "lr" else 1,
         aligned="ffhq" if card.needs_ffhq_alignment else None,
+        runtime=runtime,
     )
 
 

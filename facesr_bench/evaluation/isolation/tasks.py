@@ -8,10 +8,12 @@ from typing import Any
 from facesr_bench.evaluation.predictor import Task
 from facesr_bench.plugins.cards import ProtocolCard
 
+_PATHS = ("weights", "log", "network")
+
 
 def task_to_data(task: Task) -> dict[str, Any]:
     """A task in values that JSON has."""
-    paths = {"weights": task.weights, "log": task.log}
+    paths = {name: getattr(task, name) for name in _PATHS}
     return {
         **{name: getattr(task, name) for name in ("method", "device", "precision", "timeout")},
         **{name: None if path is None else str(path) for name, path in paths.items()},
@@ -21,5 +23,5 @@ def task_to_data(task: Task) -> dict[str, Any]:
 
 def task_from_data(data: dict[str, Any]) -> Task:
     """The task that `task_to_data` wrote."""
-    paths = {name: None if data[name] is None else Path(data[name]) for name in ("weights", "log")}
+    paths = {name: None if data[name] is None else Path(data[name]) for name in _PATHS}
     return Task(**{**data, **paths, "protocol": ProtocolCard.model_validate(data["protocol"])})
