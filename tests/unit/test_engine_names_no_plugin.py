@@ -39,6 +39,7 @@ METHODS_MAY = {
     "cli/score.py": {"sparnet"},  # likewise
     "evaluation/request.py": {"sparnet"},  # likewise
     "evaluation/conformance/metrics.py": {"sparnet"},  # the profile under which metrics are tried
+    "evaluation/backend.py": {"onnx"},  # a library, and the extra that installs it
     "faces/network.py": {"onnx"},  # what a metric's network of the user's own is called
     "metrics/identity/metric.py": {"onnx"},  # likewise
     "functional/inception.py": {"bilinear"},  # a way to resize
