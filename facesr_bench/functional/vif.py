@@ -2,8 +2,8 @@
 
 Sheikh and Bovik, "Image Information and Visual Quality" (2006), as CTCNet, WFEN and FADPNet compute it with the script
 abhinaukumar/vif@3688673:vif_utils.py: Pillow's gray picture in 8 bits, four levels of Simoncelli's pyramid `sp5`, of
-each the two bands that lie along the axes, blocks of 3x3, noise of variance 0.1. (The authors' MATLAB release, and pyiqa
-after it, take a variance of 0.4 and other windows: their numbers are others.)
+each the two bands that lie along the axes, blocks of 3x3, noise of variance 0.1. (The authors' MATLAB release, and
+pyiqa after it, take a variance of 0.4 and other windows: their numbers are others.)
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ SMALLEST = 65
 """Shorter side, px, of which the coarsest bands have a block left inside their rim."""
 
 # The filters of matlabPyrTools' sp5Filters (Karasaridis and Simoncelli, ICASSP 1996; pyrtools has the same, under the
-# MIT licence). Both low passes are the same mirrored and transposed, so a quarter says all; the band pass along one axis
-# is even down and odd across, and that along the other axis is its transpose.
+# MIT licence). Both low passes are the same mirrored and transposed, so a quarter says all; the band pass along one
+# axis is even down and odd across, and that along the other axis is its transpose.
 LOW0 = np.array(
     [
         [0.00341614, -0.01551246, -0.03848215],
