@@ -10,7 +10,6 @@ import numpy as np
 
 from facesr_bench.base.files import file_name
 from facesr_bench.images.files import Image8, write_png
-from facesr_bench.images.maps import write_error_map
 from facesr_bench.images.resize import resize
 from facesr_bench.results.record import ImageRecord, Manifest
 from facesr_bench.results.store import Result
@@ -132,7 +131,7 @@ def write_result(
 
 def _draw(result: Result, row: ImageRecord, seed: int, has_truth: bool, noise: int) -> None:
     inputs, outputs = result.inputs_folder, result.folder
-    for folder in (inputs / "lr", inputs / "hr", outputs / "sr", outputs / "maps"):
+    for folder in (inputs / "lr", inputs / "hr", outputs / "sr"):
         folder.mkdir(parents=True, exist_ok=True)
     hr = drawing(seed)
     lr = resize(hr, (4, 4))
@@ -145,8 +144,6 @@ def _draw(result: Result, row: ImageRecord, seed: int, has_truth: bool, noise: i
         write_png(result.inputs_folder / "hr" / name, hr)
     if row.error is None:
         write_png(result.sr_path(row.id), sr)
-        if has_truth:
-            write_error_map(result.map_path(row.id), sr, hr)
 
 
 def scored(values: Mapping[str, Mapping[str, float]], ms: float = 2.5) -> list[ImageRecord]:

@@ -22,7 +22,6 @@ from facesr_bench.evaluation.plan import Setting, open_setting, references_of
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.evaluation.worker import Worker
 from facesr_bench.images.files import Image8, read_image
-from facesr_bench.images.maps import write_error_map
 from facesr_bench.plugins.metric import AnyMetric, Unavailable
 from facesr_bench.plugins.spec import parse_metric
 from facesr_bench.results.bundle.opened import Sent
@@ -294,7 +293,7 @@ def _number(value: Any) -> float | None:
 
 
 def _look_for_cheats(sent: Sent, scored: Rescored) -> None:
-    """Ground truth in another dress, and pictures that are not of their inputs; error maps on the way."""
+    """Ground truth in another dress, and pictures that are not of their inputs."""
     psnr: list[tuple[float, str]] = []
     small: list[tuple[float, str]] = []
     for row in sent.good:
@@ -307,7 +306,6 @@ def _look_for_cheats(sent: Sent, scored: Rescored) -> None:
                 scored.problems.append(f"{sent.name}: {row.id} is {size}")
                 continue
             psnr.append((_psnr(sr, hr), row.id))
-            write_error_map(scored.result.map_path(row.id), sr, hr)
         if (again := _made_small(scored.setting, row.id, sr)) is not None and again.shape == lr.shape:
             small.append((_psnr(again, lr), row.id))
     if psnr and max(psnr)[0] > TOO_GOOD:

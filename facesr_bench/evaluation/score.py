@@ -14,7 +14,7 @@ from facesr_bench.evaluation.inputs import Loaded
 from facesr_bench.evaluation.predict import Output
 from facesr_bench.evaluation.scorer import Prepared, Scorer
 from facesr_bench.images.files import Image8, read_image, write_png
-from facesr_bench.images.maps import write_error_map, write_map
+from facesr_bench.images.maps import write_map
 from facesr_bench.images.quantise import Quantise, quantise
 from facesr_bench.results.arrays import read_array, write_array
 from facesr_bench.results.record import ImageRecord
@@ -68,9 +68,6 @@ def score_output(
             return ImageRecord(loaded.id, error=output.error, identity=sample.identity)
         if keep:
             write_png(result.sr_path(loaded.id), sr)
-    if keep and sample.hr is not None:
-        with stage("error map"):
-            write_error_map(result.map_path(loaded.id), sr, sample.hr)
     record = score_image(sr, loaded, scorer, result, keep)
     record.ms = output.ms
     return record

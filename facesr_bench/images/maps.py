@@ -1,7 +1,8 @@
-"""Maps as pictures: 16-bit maps of a metric, and error maps in colours."""
+"""Maps as pictures: 16-bit maps of a metric, and maps in colours."""
 
 from __future__ import annotations
 
+import io
 from functools import cache
 from pathlib import Path
 
@@ -10,9 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facesr_bench.base.errors import DataError
-from facesr_bench.base.files import replacing
-from facesr_bench.images.files import Image8, save_png
-from facesr_bench.images.luma import FULL_FLOAT32
+from facesr_bench.images.files import save_png
 
 MAP_LEVELS = 16384
 """16-bit levels per unit of a stored map, which so reaches from 0 to 4."""
@@ -43,7 +42,7 @@ def read_map(path: Path) -> NDArray[np.float32]:
 
 
 SCALE = 64
-"""Levels of luma error at the bright end of the error map's colours. Fixed: a colour means the same everywhere."""
+"""Levels of error at the bright end of the PSNR map's colours. Fixed: a colour means the same everywhere."""
 
 
 COLOUR_MAP = "magma"
@@ -63,57 +62,27 @@ def colours(name: str = COLOUR_MAP) -> NDArray[np.uint8]:
     return table
 
 
-def luma_error(sr: Image8, hr: Image8) -> NDArray[np.uint8]:
-    """|Y(sr) - Y(hr)| as places in the colour map; Y = 0.299 R + 0.587 G + 0.114 B.
-
-    Errors of `SCALE` levels and more share the last place.
-
-    Args:
-        sr: HxWx3 uint8.
-        hr: HxWx3 uint8.
-
-    Returns:
-        HxW, 0 to 255.
-
-    Raises:
-        ValueError: the shapes differ.
-    """
-    if sr.shape != hr.shape:
-        raise ValueError(f"an error map needs two pictures of one shape, not {sr.shape} and {hr.shape}")
-    error = np.abs((sr.astype(np.float32) - hr) @ FULL_FLOAT32)
-    index: NDArray[np.uint8]
-    index = np.minimum(error * np.float32(255 / SCALE) + np.float32(0.5), np.float32(255)).astype(np.uint8)
-    return index
-
-
-def write_error_map(path: Path, sr: Image8, hr: Image8) -> None:
-    """`luma_error` as a PNG with a palette, a quarter of the bytes of its colours.
-
-    Raises:
-        ValueError: the shapes differ.
-        ResultsError: it can't be written.
-    """
-    write_indexed(path, luma_error(sr, hr))
-
-
-def write_indexed(path: Path, index: NDArray[np.uint8], *, blank: bool = False) -> None:
-    """A PNG whose palette is the colour map.
+def indexed(index: NDArray[np.uint8], *, blank: bool = False) -> bytes:
+    """A PNG whose palette is the colour map: a quarter of the bytes of its colours.
 
     Args:
         index: HxW, places in the map.
         blank: index 255 is grey: no value.
-
-    Raises:
-        ResultsError: it can't be written.
     """
+    picture = Image.fromarray(index)
+    picture.putpalette(_palette(blank))
+    stream = io.BytesIO()
+    picture.save(stream, format="PNG", compress_level=6)
+    return stream.getvalue()
+
+
+@cache
+def _palette(blank: bool) -> bytes:
     palette = colours().copy()
     if blank:
         palette[:255] = palette[np.rint(np.arange(255) * 255 / 254).astype(int)]
         palette[255] = 128
-    picture = Image.fromarray(index)
-    picture.putpalette(palette.tobytes())
-    with replacing(path) as partial:
-        picture.save(partial, format="PNG", compress_level=6)
+    return palette.tobytes()
 
 
 def colour_bar_css(stops: int = 17, name: str = COLOUR_MAP) -> str:

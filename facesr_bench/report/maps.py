@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from facesr_bench.base.errors import MetricError
 from facesr_bench.functional.psnr import Psnr, PsnrConvention, PsnrReference
 from facesr_bench.functional.ssim import Ssim, SsimConvention, SsimReference
 from facesr_bench.images.files import Image8
-from facesr_bench.images.maps import SCALE, write_indexed
+from facesr_bench.images.maps import SCALE, indexed
 from facesr_bench.plugins.profile import Profile
 
 Values = NDArray[np.float64]
@@ -209,11 +208,7 @@ def pooled(values: Values, side: int) -> Values:
     return means
 
 
-def write_mean_map(path: Path, values: Values, top: float) -> None:
-    """Values from 0 to `top` as colours; pixels without a value are grey.
-
-    Raises:
-        ResultsError: it can't be written.
-    """
+def coloured(values: Values, top: float) -> bytes:
+    """Values from 0 to `top` and more as the colours of a PNG; pixels without a value are grey."""
     index = np.rint(254 * np.clip(np.nan_to_num(values) / top, 0, 1)).astype(np.uint8)
-    write_indexed(path, np.where(np.isnan(values), np.uint8(255), index), blank=True)
+    return indexed(np.where(np.isnan(values), np.uint8(255), index), blank=True)

@@ -6,7 +6,6 @@
     results/<protocol>/<method>/<fingerprint>/manifest.json       provenance
                                              /images.jsonl        append-only, one line per image
                                              /sr/<id>.png         the image that was scored
-                                             /maps/<id>.png       its error heatmap
                                              /maps/<metric>/<id>.png   where a metric's value comes from
                                              /features/<what>/<id>.npy   for metrics of the whole set
                                              /sets.json           the values of those
@@ -126,9 +125,6 @@ class Result:
                 f"{self.folder}: {lacking} of its {len(good)} pictures were not kept (run --keep none), and {what} "
                 "needs them; the same run with --keep sr --resume never makes them anew"
             )
-
-    def map_path(self, image_id: str) -> Path:
-        return self.folder / "maps" / f"{file_name(image_id)}.png"
 
     def metric_map_path(self, key: str, image_id: str) -> Path:
         """Where the map of one metric's value is: 16-bit gray, see `images.write_map`."""

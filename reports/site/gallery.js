@@ -5,7 +5,7 @@
   const data = window.facesr && facesr.section;
   if (!data || !data.methods.length) return;
 
-  const { make, number, text, numbers, pattern } = facesr;
+  const { make, number, text, numbers, pattern, sized } = facesr;
   const $ = (id) => document.getElementById(id);
   const main = $("main");
   const written = [...main.childNodes];
@@ -77,17 +77,12 @@
 
   const file = (i) => encodeURIComponent(data.files[i]);
 
-  function sized(element, size) {
-    element.style.setProperty("--w", size[0]);
-    element.style.setProperty("--h", size[1]);
-  }
-
   // Fill in one picture, or put words in its place.
   function fill(image, words, size, source, alt) {
     if (words) {
       const box = pattern("blank");
       box.firstElementChild.textContent = words;
-      sized(box, size);
+      Object.assign(sized(box, size).dataset, { w: size[0], h: size[1] });
       image.closest("a.open").replaceWith(box);
       return;
     }
@@ -97,8 +92,7 @@
 
   function plate({ i, key: sorted }) {
     const full = typeof data.sizes[0] === "number" ? data.sizes : data.sizes[i];
-    const shrink = Math.min(1, data.shown / Math.max(...full));
-    const size = full.map((side) => Math.round(side * shrink));
+    const size = full;
     const id = data.ids[i];
     const article = pattern("plate");
     const heading = article.querySelector("h2");
@@ -113,12 +107,11 @@
     const [input, ...figures] = article.querySelectorAll("figure");
     fill(input.querySelector("img"), unsaved("lr", data), size, `${data.inputs}/lr/${file(i)}.png`, `${id}, low resolution`);
     input.querySelector(".quiet").textContent = full.map((side) => side / data.scale).join(" × ");
-    for (const image of article.querySelectorAll("figure + figure img")) image.classList.toggle("px", shrink === 1);
     data.methods.forEach((method, m) => {
       const [picture, map] = figures[m].querySelectorAll("img");
       fill(picture, method.errors[i] || unsaved("sr", method), size, `${method.sr}/${file(i)}.png`, `${id}, by ${method.label}`);
       if (map && i in method.errors) map.closest("a.open").remove();
-      else if (map) fill(map, unsaved("maps", method), size, `${method.sr}/../maps/${file(i)}.png`, `error of ${method.label} on ${id}`);
+      else if (map) fill(map, method.maps ? unsaved("maps", method) : "not saved", size, `${method.maps}/${file(i)}.png`, `PSNR map of ${method.label} on ${id}`);
       const list = figures[m].querySelector("dl");
       if (list && i in method.errors) list.remove();
       else if (list) list.replaceWith(numbers(m, i));

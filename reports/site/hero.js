@@ -9,9 +9,11 @@
     const figures = [...article.querySelectorAll("figure")];
     const pictures = figures.map((figure) => {
       const image = figure.querySelector("img:not(.map)");
+      const same = "same" in figure.dataset; // it hands its input back
       const label = figure.querySelector("figcaption .label").textContent;
       const attention = figure.dataset.attention ? JSON.parse(figure.dataset.attention) : [];
-      return image && { label, source: image.getAttribute("src"), attention };
+      const width = Number(image?.dataset.w ?? image?.getAttribute("width"));
+      return image && { label, source: image.getAttribute("src"), attention, width, same };
     });
     const link = article.querySelector("a");
     return { id: link.textContent, link: link.getAttribute("href"), pictures: pictures.filter(Boolean) };
@@ -24,21 +26,14 @@
     return select;
   }
 
-  // White is the unit's largest value in any image kept, as on the method's page; then tinted.
-  function overlay(source, top) {
-    const map = make("img", { src: source, alt: "", class: "over" });
-    map.style.filter = `brightness(${1 / (top || 1)}) sepia(1) saturate(5) hue-rotate(-12deg)`;
-    return map;
-  }
-
   function makeHero(hero) {
     const board = hero.closest("section.board");
     const plates = [...board.querySelectorAll(".plates article.plate")].map(readPlate).filter((plate) => plate.pictures.length > 1);
     if (!plates.length) return;
     const labels = plates[0].pictures.map((picture) => picture.label);
-    const last = labels.length - 1;
-    // Bicubic or LR against the best network: what people look for first; else the first two.
-    const [first, second] = labels.length > 2 ? [0, 1] : [0, last];
+    // The input against the best that is not the input again, else against the truth: what people look for first.
+    const other = plates[0].pictures.findIndex((picture, place) => place > 0 && !picture.same);
+    const [first, second] = [0, other > 0 ? other : 1];
     const face = choice("Face", plates.map((plate) => plate.id), 0);
     const left = choice("Left picture", labels, first);
     const right = choice("Right picture", labels, second);
@@ -50,15 +45,24 @@
     const box = make("div", { class: "box" }, sides[1], sides[0], edge, make("div", { class: "tags" }, ...tags));
     const cut = make("input", { type: "range", class: "cut", min: 0, max: 100, value: 50, "aria-label": "Where the left picture ends" });
     const open = make("a", {}, "all methods on this face");
-    const zooms = make("fieldset", { class: "zoom" }, make("legend", {}, "Zoom"));
-    const tops = JSON.parse(hero.dataset.tops);
+    const zooms = make("fieldset", { class: "zoom" }, make("legend", {}, "Size"));
     const name = `hero-${hero.dataset.board}`;
-    for (const zoom of [1, 2, 4, 8]) {
-      const radio = make("input", { type: "radio", name, value: zoom });
-      radio.checked = zoom === 1;
-      radio.addEventListener("change", () => box.style.setProperty("--hero-zoom", String(zoom)));
-      zooms.append(make("label", {}, radio, make("span", {}, `${zoom}×`)));
+    let zoom = "fit";
+    // As everywhere, so many pixels of the screen for one of the picture.
+    const enlarge = () => {
+      const fits = box.clientWidth / plates[Number(face.value)].pictures[0].width;
+      box.style.setProperty("--hero-zoom", String(zoom === "fit" ? 1 : zoom / fits));
+    };
+    for (const size of ["fit", 1, 2, 4, 8]) {
+      const radio = make("input", { type: "radio", name, value: size });
+      radio.checked = size === "fit";
+      radio.addEventListener("change", () => {
+        zoom = size;
+        enlarge();
+      });
+      zooms.append(make("label", {}, radio, make("span", {}, size === "fit" ? size : `${size}×`)));
     }
+    addEventListener("resize", enlarge);
 
     function draw() {
       const plate = plates[Number(face.value)];
@@ -72,11 +76,12 @@
       shown.forEach((picture, index) => {
         const layers = [];
         if (picture) layers.push(make("img", { src: picture.source, alt: `${plate.id}, ${picture.label}` }));
-        if (picture?.attention[at - 1]) layers.push(overlay(picture.attention[at - 1], tops[picture.label]?.[at - 1]));
+        if (picture?.attention[at - 1]) layers.push(make("img", { src: picture.attention[at - 1], alt: "", class: "over" }));
         sides[index].replaceChildren(...layers);
         tags[index].textContent = picture ? picture.label : "not run";
       });
       open.setAttribute("href", plate.link);
+      enlarge();
     }
 
     function move(share) {
@@ -110,8 +115,8 @@
       zooms,
       make("p", { class: "key" }, open),
     );
-    draw();
     hero.hidden = false;
+    draw();
   }
 
   for (const hero of document.querySelectorAll(".hero")) makeHero(hero);

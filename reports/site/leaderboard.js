@@ -137,8 +137,12 @@
   for (const table of document.querySelectorAll("table.leaderboard")) makeBoard(table);
 
   for (const point of document.querySelectorAll(".point")) {
-    point.addEventListener("click", () => {
-      point.setAttribute("aria-pressed", String(point.getAttribute("aria-pressed") !== "true"));
+    const pin = () => point.setAttribute("aria-pressed", String(point.getAttribute("aria-pressed") !== "true"));
+    point.addEventListener("click", pin);
+    point.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      pin();
     });
   }
 })();

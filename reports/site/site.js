@@ -1,25 +1,43 @@
 "use strict";
 
-// The chosen size of the pictures is kept from page to page where the browser allows it.
-const zooms = [...document.querySelectorAll("input[name=zoom]")];
-function setZoom(value) {
-  document.documentElement.style.setProperty("--zoom", value);
-  for (const zoom of zooms) zoom.checked = zoom.value === value;
-  document.dispatchEvent(new Event("zoomed"));
+window.facesr = window.facesr || {};
+
+// What a picture's size is calculated from: width and height in its own pixels, and how much of it fits beside others.
+facesr.sized = (element, [width, height]) => {
+  element.style.setProperty("--w", width);
+  element.style.setProperty("--h", height);
+  element.style.setProperty("--fit", Math.min(1, 192 / Math.max(width, height)));
+  return element;
+};
+for (const picture of document.querySelectorAll(".strip img, .blank")) {
+  const { w = picture.getAttribute("width"), h = picture.getAttribute("height") } = picture.dataset;
+  facesr.sized(picture, [Number(w), Number(h)]);
 }
-if (zooms.length) {
+document.documentElement.classList.add("sized");
+
+// A chosen size, screen pixels for each of a picture's, is kept from page to page where the browser allows it.
+for (const name of ["zoom", "pair-zoom"]) {
+  const radios = [...document.querySelectorAll(`input[name=${name}]`)];
+  const set = (value) => {
+    document.documentElement.dataset[name === "zoom" ? "zoom" : "pairZoom"] = value;
+    if (value === "fit") document.documentElement.style.removeProperty(`--${name}`);
+    else document.documentElement.style.setProperty(`--${name}`, value);
+    for (const radio of radios) radio.checked = radio.value === value;
+    document.dispatchEvent(new Event("zoomed"));
+  };
+  if (!radios.length) continue;
   let kept = null;
   try {
-    kept = localStorage.getItem("facesr-bench-zoom");
+    kept = localStorage.getItem(`facesr-bench-${name}`);
   } catch {
     kept = null;
   }
-  if (zooms.some((zoom) => zoom.value === kept)) setZoom(kept);
-  for (const zoom of zooms) {
-    zoom.addEventListener("change", () => {
-      setZoom(zoom.value);
+  set(radios.some((radio) => radio.value === kept) ? kept : radios.find((radio) => radio.checked).value);
+  for (const radio of radios) {
+    radio.addEventListener("change", () => {
+      set(radio.value);
       try {
-        localStorage.setItem("facesr-bench-zoom", zoom.value);
+        localStorage.setItem(`facesr-bench-${name}`, radio.value);
       } catch {
         // private windows refuse it; the choice then holds for this page
       }

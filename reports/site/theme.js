@@ -2,6 +2,7 @@
 
 // Light or dark as the system has it, until the reader chooses; choosing what the system has follows it again.
 (() => {
+  document.documentElement.classList.add("scripted");
   const KEY = "facesr-bench-theme";
   const sheet = document.getElementById("dark");
   const system = matchMedia("(prefers-color-scheme: dark)");

@@ -56,12 +56,21 @@
     return { width: map.width, height: map.height, codes, tops: map.tops };
   }
 
-  const load = facesr.loader("map", decode, 64);
+  const load = facesr.loader("map", (images) => images, 32);
+  const decoded = new Map();
 
-  function mapOf(m) {
+  // A script has the maps of some images: what is decoded is those of the one that is looked at.
+  async function mapOf(m) {
     const method = data.methods[m];
-    const source = isMean ? method.mean : method.maps && `${method.maps}/${encodeURIComponent(data.files[state.i])}.js`;
-    return load(!isMean && state.i in method.errors ? null : source);
+    if (!isMean && state.i in method.errors) return null;
+    const place = isMean ? 0 : state.i % data.block;
+    const key = `${m} ${state.i}`;
+    if (!decoded.has(key)) {
+      if (decoded.size > 64) decoded.clear();
+      const source = isMean ? method.mean : method.maps && `${method.maps}/${Math.floor(state.i / data.block)}.js`;
+      decoded.set(key, load(source).then((images) => decode(images?.[place])).catch(() => null));
+    }
+    return decoded.get(key);
   }
 
   const valueOf = (map, kind, p) => {
@@ -129,7 +138,7 @@
       } else {
         if (!isMean) {
           const alt = `${data.ids[state.i]}, ${side.label}`;
-          figure.append(sized(make("img", { src: sourceOf(side), alt, width: size[0], height: size[1], class: "px", decoding: "async" }), size));
+          figure.append(sized(make("img", { src: sourceOf(side), alt, width: size[0], height: size[1], class: side.part === "lr" ? "px lr" : "px", decoding: "async" }), size));
         }
         if (side.m !== null && kinds.length) {
           const canvas = sized(make("canvas", { class: "px map", role: "img", "data-method": side.m, width: 1, height: 1 }), size);
@@ -225,13 +234,8 @@
 
   function drawPair() {
     const size = sizeNow();
-    const zoom = Number(getComputedStyle(document.documentElement).getPropertyValue("--zoom")) || 1;
     $("pair-section").hidden = sides.length < 2;
-    // Whole multiples, so that pixels stay square; at least as large as a face can be judged by, and never wider than
-    // the page: what was cut off there could not be compared.
-    const room = $("pair-section").clientWidth / size[0];
-    const times = Math.min(Math.max(zoom, Math.floor(384 / Math.max(...size)), 1), room < 1 ? room : Math.floor(room));
-    document.documentElement.style.setProperty("--pair-zoom", times || 1);
+    sizePair(size);
     $("a").value = String(state.a);
     $("b").value = String(state.b);
     if (isMean) return;
@@ -249,6 +253,18 @@
     }
     $("cut").setAttribute("aria-label", `Left of here ${sides[state.a].label}, right of here ${sides[state.b].label}`);
     cut();
+  }
+
+  // Never wider than the page: what was cut off there could not be compared. Sizes without room can't be chosen.
+  function sizePair(size) {
+    const room = document.querySelector("main").clientWidth / size[0];
+    const chosen = document.documentElement.dataset.pairZoom;
+    const radios = [...document.getElementsByName("pair-zoom")];
+    for (const radio of radios) radio.disabled = radio.value !== "fit" && Number(radio.value) > room;
+    const wanted = chosen === "fit" ? Math.min(1, 384 / Math.max(...size)) : Number(chosen);
+    const times = wanted <= room ? wanted : Math.max(...radios.filter((radio) => !radio.disabled && radio.value !== "fit").map((radio) => Number(radio.value)), Math.min(1, room));
+    for (const radio of radios) radio.checked = radio.value === (wanted <= room ? chosen : String(times));
+    document.documentElement.style.setProperty("--pair-zoom", times);
   }
 
   function cut() {

@@ -53,7 +53,7 @@ def make(root: Path, images: int) -> None:
 
 
 def link_pictures(result: Result, ids: list[str]) -> None:
-    folders = [result.folder / "sr", result.folder / "maps"]
+    folders = [result.folder / "sr"]
     folders += [result.inputs_folder / part for part in ("lr", "hr")]
     for i, image_id in enumerate(ids[10:], 10):
         for folder in folders:

@@ -106,7 +106,7 @@ def test_the_ground_truth_stays_in_sight_at_every_zoom(browser: Any, board: Path
     wait(visit.page, "error")
     truth, strip = visit.page.locator("#all .truth img"), visit.page.locator(".scroll", has=visit.page.locator("#all"))
     for zoom in ("1", "4"):
-        visit.page.locator(f".zoom label:has(input[value='{zoom}'])").click()
+        visit.page.locator(f"#controls .zoom label:has(input[value='{zoom}'])").click()
         for place in (0, 10_000):
             strip.evaluate("(strip, place) => { strip.scrollLeft = place; }", place)
             box = truth.bounding_box()

@@ -7,11 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from facesr_bench.base.errors import FaceSRBenchError
 from facesr_bench.base.files import file_name, write_text
 from facesr_bench.base.text import one_line
+from facesr_bench.images.files import read_image
 from facesr_bench.plugins.loading import bundled_folder
+from facesr_bench.plugins.profile import Profile
 from facesr_bench.report.gate import words
 from facesr_bench.report.gate.formats import Report
+from facesr_bench.report.maps import ERROR, Mapper, coloured
 from facesr_bench.results.gate.judge import Answer, Unanswered
 from facesr_bench.results.store import Result
 
@@ -106,7 +112,20 @@ def _shown(answer: Answer, image_id: str, change: str) -> Shown:
 def _of_result(caption: str, result: Result | None, image_id: str) -> list[tuple[str, str | None]]:
     if result is None:
         return []
-    return [(caption, _uri(result.sr_path(image_id))), (f"{caption}: error", _uri(result.map_path(image_id)))]
+    return [(caption, _uri(result.sr_path(image_id))), (f"{caption}: PSNR map", _psnr_map(result, image_id))]
+
+
+def _psnr_map(result: Result, image_id: str) -> str | None:
+    """By the definition and in the colours of every other page; None where there are no pictures to make it of."""
+    manifest = result.manifest
+    try:
+        profile = Profile.model_validate(manifest.profile.model_dump(mode="json"))
+        mapper = Mapper(profile, manifest.protocol.scale)
+        hr = read_image(result.inputs_folder / "hr" / f"{file_name(image_id)}.png")
+        values = mapper.maps(read_image(result.sr_path(image_id)), mapper.reference(hr))[ERROR.name]
+    except (ValidationError, FaceSRBenchError):
+        return None
+    return _data_uri(coloured(values, ERROR.end))
 
 
 def _uri(path: Path) -> str | None:
@@ -116,4 +135,8 @@ def _uri(path: Path) -> str | None:
         data = path.read_bytes()
     except OSError:
         return None
+    return _data_uri(data)
+
+
+def _data_uri(data: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(data).decode('ascii')}"

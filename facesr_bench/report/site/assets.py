@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from facesr_bench.images.maps import colour_bar_css
 from facesr_bench.report.site.pages import Pages, template_folder
 
-SUFFIXES = {".css", ".js"}
+SUFFIXES = {".css", ".js", ".svg"}
 
 
 def write(pages: Pages) -> None:
@@ -15,4 +16,7 @@ def write(pages: Pages) -> None:
     """
     for path in sorted(template_folder().iterdir()):
         if path.suffix in SUFFIXES:
-            pages.write(pages.folder / "assets" / path.name, path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            # The colours of maps are known in one place: not in the style.
+            bar = f".bar {{ background: {colour_bar_css()}; }}\n" if path.name == "site.css" else ""
+            pages.write(pages.folder / "assets" / path.name, text + bar)

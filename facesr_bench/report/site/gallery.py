@@ -11,10 +11,9 @@ from typing import Any
 
 from facesr_bench.base.files import file_name
 from facesr_bench.images.maps import DIVERGING_MAP, hex_colours
-from facesr_bench.report.attention import folder_of, paths
 from facesr_bench.report.site import attention
 from facesr_bench.report.site.pages import Pages, link, script_data, short_name
-from facesr_bench.report.site.section import PER_PAGE, Section
+from facesr_bench.report.site.section import FIT_SIDE, PER_PAGE, Section
 from facesr_bench.report.site.views import View
 from facesr_bench.report.words import drawn as words
 from facesr_bench.results.columns import MetricInfo
@@ -22,8 +21,6 @@ from facesr_bench.results.leaderboard import RankedResult
 from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.samples import read_samples
 
-LARGEST_SIDE = 192
-"""In the gallery a picture is shown at its own size up to this side, px, and larger ones at this size."""
 COLOUR_STOPS = 64
 
 
@@ -43,6 +40,7 @@ class Tile:
 
     Attributes:
         attention: where its maps of attention are, one for each unit.
+        same: it hands its input back.
     """
 
     label: str
@@ -51,6 +49,7 @@ class Tile:
     numbers: list[Number]
     trouble: str
     attention: tuple[str, ...] = ()
+    same: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,14 +75,15 @@ class Gallery:
     """Hands out the images of a section one by one, for one page.
 
     Args:
-        with_attention: say where the maps of attention are.
+        for_hero: say where the maps of attention are, and which methods hand their input back.
     """
 
-    def __init__(self, section: Section, page: Path, *, with_attention: bool = False) -> None:
-        self._section, self._page = section, page
-        self._with_attention = with_attention
-        self._folders: dict[Path, str] = {}
-        self.has_truth = section.has_truth
+    def __init__(self, view: View, page: Path, *, for_hero: bool = False) -> None:
+        self._section, self._maps, self._page = view.section, view.maps, page
+        self._for_hero = for_hero
+        self._folders: dict[Path, _Folder] = {}
+        self._own = link(self._section.image_path, page)
+        self.has_truth = self._section.has_truth
 
     def first(self, count: int) -> Iterator[Plate]:
         """The first images."""
@@ -102,24 +102,23 @@ class Gallery:
 
     def _plate(self, image_id: str, position: int, labels: set[str] | None) -> Plate:
         section = self._section
-        inputs = section.lead.result.inputs_folder
+        inputs = section.inputs
         name = f"{file_name(image_id)}.png"
-        lr, hr = inputs / "lr" / name, inputs / "hr" / name
         lr_size = section.lr_sizes[image_id]
-        size = _size(section, lr_size)
-        shrink = min(1.0, LARGEST_SIDE / max(size))
+        size = section.size(image_id)
+        shrink = min(1.0, FIT_SIDE / max(size))
         best = section.best(image_id) if labels is None else {}
         return Plate(
             id=image_id,
             position=position,
-            link=f"{link(section.image_path, self._page)}#{_fragment(image_id)}",
-            lr=self._link(lr) if lr_size else None,
-            hr=self._link(hr) if self.has_truth and hr.is_file() else None,
+            link=f"{self._own}#{_fragment(image_id)}",
+            lr=self._link(inputs / "lr", name) if lr_size else None,
+            hr=self._link(inputs / "hr", name) if self.has_truth else None,
             lr_size=lr_size,
             size=size,
             shown_size=(round(size[0] * shrink), round(size[1] * shrink)),
             tiles=[
-                self._tile(row, rows.get(image_id), image_id, best)
+                self._tile(row, rows.get(image_id), image_id, name, best)
                 for row, rows in section.images
                 if labels is None or row.label in labels
             ],
@@ -132,11 +131,16 @@ class Gallery:
         return Plate("", 0, "#", "#", "#", (1, 1), (1, 1), (1, 1), tiles)
 
     def _tile(
-        self, row: RankedResult, image: ImageRecord | None, image_id: str, best: Mapping[str, Collection[str]]
+        self,
+        row: RankedResult,
+        image: ImageRecord | None,
+        image_id: str,
+        name: str,
+        best: Mapping[str, Collection[str]],
     ) -> Tile:
         if image is None or image.error is not None:
             return Tile(row.label, None, None, [], "not run" if image is None else f"failed: {image.error}")
-        picture, error_map = row.result.sr_path(image_id), row.result.map_path(image_id)
+        maps = self._maps.folders.get(row.label)
         numbers = []
         for info in self._section.shown_metrics:
             reason = image.reasons.get(info.name, "not computed in this run")
@@ -144,28 +148,34 @@ class Gallery:
             numbers.append(Number(info, image.metrics.get(info.name), reason, is_best))
         return Tile(
             label=row.label,
-            picture=self._link(picture) if picture.is_file() else None,
-            map=self._link(error_map) if self.has_truth and error_map.is_file() else None,
+            picture=self._link(row.result.folder / "sr", name),
+            map=self._link(maps, name) if maps else None,
             numbers=numbers,
             trouble="",
-            attention=self._attention(row, image_id) if self._with_attention else (),
+            attention=self._attention(row, image_id) if self._for_hero else (),
+            same=self._for_hero and self._section.hands_back(row, image_id),
         )
 
     def _attention(self, row: RankedResult, image_id: str) -> tuple[str, ...]:
-        return tuple(map(self._link, paths(folder_of(row.result, image_id))))
+        return tuple(link(path, self._page) for path in attention.pictures(self._section, row, image_id))
 
-    def _link(self, path: Path) -> str:
-        folder = path.parent
+    def _link(self, folder: Path, name: str) -> str | None:
+        """Where a picture is, from the page; None where there is none."""
         if folder not in self._folders:
-            self._folders[folder] = link(self._section.placed(folder), self._page)
-        return f"{self._folders[folder]}/{urllib.parse.quote(path.name)}"
+            # The site's own folders are in their places, those of results where the site has them.
+            own = folder.is_relative_to(self._section.folder)
+            there = self._section.files(folder)
+            self._folders[folder] = _Folder(link(folder if own else self._section.placed(folder), self._page), there)
+        found = self._folders[folder]
+        return f"{found.link}/{urllib.parse.quote(name)}" if name in found.names else None
 
 
-def _size(section: Section, lr_size: tuple[int, int] | None) -> tuple[int, int]:
-    """Width and height of the ground truth, px."""
-    if lr_size is None:
-        return (LARGEST_SIDE, LARGEST_SIDE)
-    return (section.scale * lr_size[0], section.scale * lr_size[1])
+@dataclass(frozen=True)
+class _Folder:
+    """Where a folder is, from the page, and what is in it."""
+
+    link: str
+    names: frozenset[str]
 
 
 def _fragment(image_id: str) -> str:
@@ -178,11 +188,11 @@ def write_pages(pages: Pages, view: View) -> None:
     section = view.section
     for number in range(1, section.page_count + 1):
         path = section.page_path(number)
-        gallery = Gallery(section, path)
+        gallery = Gallery(view, path)
         pages.render(path, "images.html", section=section, number=number, gallery=gallery, page=path)
     if not section.page_count:
         return
-    gallery = Gallery(section, section.image_path)
+    gallery = Gallery(view, section.image_path)
     pages.render(section.image_path, "image.html", view=view, section=section, gallery=gallery, page=section.image_path)
     if view.mean_page is not None:
         pages.render(view.mean_page, "mean.html", view=view, section=section, page=view.mean_page)
@@ -192,8 +202,8 @@ def write_data(pages: Pages, view: View) -> None:
     """The numbers behind the image pages, and where the pictures are."""
     section = view.section
     page = section.image_path
-    inputs = section.placed(section.lead.result.inputs_folder)
-    sizes = [_size(section, section.lr_sizes[image_id]) for image_id in section.ids]
+    inputs = section.placed(section.inputs)
+    sizes = [section.size(image_id) for image_id in section.ids]
     pages.write(
         section.folder / "data.js",
         script_data(
@@ -206,10 +216,11 @@ def write_data(pages: Pages, view: View) -> None:
                 "ids": section.ids,
                 "files": [file_name(image_id) for image_id in section.ids],
                 "sizes": sizes[0] if len(set(sizes)) == 1 else sizes,
-                "shown": LARGEST_SIDE,
+                "fit": FIT_SIDE,
                 "perPage": PER_PAGE,
                 "inputs": link(inputs, page),
-                "unsaved": {part: _unsaved(section, section.lead.result.inputs_folder / part) for part in ("lr", "hr")},
+                "unsaved": {part: _unsaved(section, section.inputs / part) for part in ("lr", "hr")},
+                "block": view.maps.block,
                 "best": {info.name: _best(section, info) for info in section.shown_metrics},
                 "metrics": [_metric(info) for info in section.shown_metrics],
                 "methods": [
@@ -239,7 +250,7 @@ def _drawn(section: Section) -> list[str | None]:
 
 def _unsaved(section: Section, folder: Path) -> list[int]:
     """The places in `ids` of the images that a folder has no picture of."""
-    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    there = section.files(folder)
     return [place for place, image_id in enumerate(section.ids) if f"{file_name(image_id)}.png" not in there]
 
 
@@ -278,7 +289,10 @@ def _method(view: View, row: RankedResult, rows: Mapping[str, ImageRecord], page
         "sr": link(section.placed(row.result.folder / "sr"), page),
         "maps": link(folder, page) if folder else None,
         "mean": link(means, page) if row.label in view.maps.means else None,
-        "unsaved": {part: _unsaved(section, row.result.folder / part) for part in ("sr", "maps")},
+        "unsaved": {
+            "sr": _unsaved(section, row.result.folder / "sr"),
+            "maps": _unsaved(section, folder) if folder else [],
+        },
         "values": values,
         # A reason that holds for every image is said once.
         "reasons": {name: _shortest(found) for name, found in reasons.items() if name in values},

@@ -1,13 +1,14 @@
-"""Error maps for the image pages, computed once per (method, image) and kept until something they are made of changes.
+"""Maps for the pages, computed once per (method, image) and kept until something they are made of changes.
 
 A browser may not read the pixels of a picture opened from disk, so the maps are files that a page loads as scripts:
 
-    maps/<label>/<image>.js     every kind of map of one image, as one grayscale PNG of codes (heatmap.encode)
-    means/<label>.js            the same, averaged over the images
+    maps/<label>/<block>.js     every kind of map of some images, each as one grayscale PNG of codes (`encode`)
+    maps/<label>/<image>.png    the PSNR map of one image in colours, for the gallery, which needs no script
+    means/<label>.js            every kind, averaged over the images
     means/<label>-<number>.png  a mean map in colours, for pages without script
     maps/<label>/cache.json     what each file was made of; sums.npz beside it: the sums behind the means
 
-One file per method and image, so that a page loads what it shows and a new method leaves the others' files alone.
+A method's files are its own: a page loads what it shows, and a new method leaves the others' files alone.
 """
 
 from __future__ import annotations
@@ -16,12 +17,11 @@ import base64
 import hashlib
 import io
 import json
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -40,24 +40,25 @@ from facesr_bench.report.maps import (
     Mapper,
     Sums,
     Values,
+    coloured,
     encode,
     metric_kind,
     metric_of,
     pooled,
-    write_mean_map,
 )
 from facesr_bench.report.site.pages import Pages, short_name
 from facesr_bench.report.site.section import Section
 from facesr_bench.report.site.views import SectionMaps
+from facesr_bench.results.leaderboard import RankedResult
 from facesr_bench.results.record import ImageRecord
-from facesr_bench.results.store import Result
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the files made here change."""
 LARGEST_SIDE = 256
 """Maps of larger pictures are averaged over blocks of pixels down to this side."""
-WORKERS = 4
-_AHEAD = 32
+BLOCK_PIXELS = 2**17
+"""Pixels of the pictures whose maps share a script: 8 pictures of 128 px."""
+BLOCK_MOST = 50
 
 
 def build(pages: Pages, section: Section) -> SectionMaps:
@@ -74,16 +75,31 @@ def build(pages: Pages, section: Section) -> SectionMaps:
     except (ValidationError, FaceSRBenchError) as error:
         return SectionMaps(trouble=f"this release can't read the profile: {str(error).splitlines()[0]}")
     kinds = {kind.name: kind for kind in (ERROR, STRUCTURE, *_metric_kinds(section))}
-    key = f"{VERSION} {mapper.conventions} {section.scale}"
-    sums: dict[str, Sums] = {}
-    folders: dict[str, Path] = {}
-    for row, rows in section.images:
-        folder = section.folder / "maps" / short_name(row.label)
-        found = _Folder(pages, folder, key, kinds).update(row.result, rows, mapper)
-        if found is not None:
-            folders[row.label], sums[row.label] = folder, found
-    made = tuple(kind for kind in kinds.values() if any(kind.name in found.counts for found in sums.values()))
-    return _with_means(pages, SectionMaps(folders, made), sums, section.folder / "means")
+    size = _block_size(section)
+    key = f"{VERSION} {size} {mapper.conventions} {section.scale}"
+    tops = {kind.name: kind.top for kind in kinds.values()}
+    made = [_Folder(pages, section, row, rows, tops) for row, rows in section.images]
+    folders = [folder for folder in made if folder.begin(key, size)]
+    for start in range(0, len(section.ids), size):
+        asking = [folder for folder in folders if folder.lacks(start // size)]
+        if asking:
+            _make_block(section, section.ids[start : start + size], start // size, asking, mapper)
+    for folder in folders:
+        folder.end()
+    found = tuple(kind for kind in kinds.values() if any(kind.name in folder.sums.counts for folder in folders))
+    maps = SectionMaps(
+        folders={folder.label: folder.path for folder in folders},
+        block=size,
+        kinds=found,
+    )
+    return _with_means(pages, maps, {folder.label: folder.sums for folder in folders}, section.folder / "means")
+
+
+def _block_size(section: Section) -> int:
+    """Images to a script: the same for all methods, so that a page knows which script has an image."""
+    sizes = (size for size in section.lr_sizes.values() if size is not None)
+    side = min(LARGEST_SIDE, max(next(sizes, (1, 1))) * section.scale)
+    return max(1, min(BLOCK_MOST, BLOCK_PIXELS // side**2))
 
 
 def _metric_kinds(section: Section) -> list[Kind]:
@@ -97,142 +113,190 @@ def _metric_kinds(section: Section) -> list[Kind]:
 
 
 class _Folder:
-    """The maps of one method in one section."""
+    """The maps of one method in one section.
 
-    def __init__(self, pages: Pages, folder: Path, key: str, kinds: Mapping[str, Kind]) -> None:
-        self._pages, self._folder, self._key = pages, folder, key
-        self._tops = {kind.name: kind.top for kind in kinds.values()}
-        self._cache, self._sums = folder / "cache.json", folder / "sums.npz"
+    Attributes:
+        path: where its files are.
+        sums: of its maps, so far.
+    """
 
-    def update(self, result: Result, rows: Mapping[str, ImageRecord], mapper: Mapper) -> Sums | None:
-        """Make what is missing; none if there is nothing to make a map of."""
-        wanted = {}
-        for image_id, row in rows.items():
-            sources = _sources(result, image_id, self._tops) if row.error is None else None
-            if sources is not None:
-                wanted[image_id] = sources
-        if not wanted:
-            return None
-        stamps = {image_id: _stamp(self._key, paths.values()) for image_id, paths in wanted.items()}
-        means, kept = self._read(stamps)
-        self._make_folder()
-        fresh = [image_id for image_id in wanted if image_id not in kept]
-        for image_id in kept:
-            self._pages.keep(self.path_of(image_id))
-        with ThreadPoolExecutor(WORKERS) as executor:
-            jobs = (lambda image_id=image_id: self._one(image_id, wanted[image_id], mapper) for image_id in fresh)
-            for values in _ahead(executor, jobs):
-                means.add(values)
-        if fresh:
-            self._save(stamps, means)
-        self._pages.keep(self._cache)
-        self._pages.keep(self._sums)
-        return means
+    def __init__(
+        self, pages: Pages, section: Section, row: RankedResult, rows: Mapping[str, ImageRecord], tops: dict[str, float]
+    ) -> None:
+        self.label, self.path = row.label, section.folder / "maps" / short_name(row.label)
+        self.sums = Sums()
+        self._pages, self._result, self._tops = pages, row.result, tops
+        self._hr, self._sr = _files(row.result.inputs_folder / "hr"), _files(row.result.folder / "sr")
+        self._kept = {
+            kind: _files(row.result.folder / "maps" / file_name(metric))
+            for kind in tops
+            if (metric := metric_of(kind)) is not None
+        }
+        names = {image_id: f"{file_name(image_id)}.png" for image_id in section.ids if _scored(rows.get(image_id))}
+        self._names = {image_id: name for image_id, name in names.items() if name in self._hr and name in self._sr}
+        self._ids = section.ids
+        self._cache, self._stored = self.path / "cache.json", self.path / "sums.npz"
+        self._stamps: list[str] = []
+        self._fresh: range = range(0)
 
-    def path_of(self, image_id: str) -> Path:
-        return self._folder / f"{file_name(image_id)}.js"
-
-    def _one(self, image_id: str, sources: Mapping[str, Path], mapper: Mapper) -> dict[str, Values]:
-        """Write one image's file; its maps, or nothing where a picture can't be read."""
-        values: dict[str, Values] = {}
+    def begin(self, key: str, size: int) -> bool:
+        """Find out which blocks are to be made; False if there is nothing to make a map of."""
+        if not self._names:
+            return False
+        blocks = [self._ids[start : start + size] for start in range(0, len(self._ids), size)]
+        self._stamps = [self._stamp(key, block) for block in blocks]
+        kept = self._read()
+        self._fresh = range(kept, len(blocks))
         try:
-            values = mapper.maps(read_image(sources["sr"]), mapper.reference(read_image(sources["hr"])))
-            for name in sources.keys() & self._tops.keys():
-                values[name] = read_map(sources[name]).astype(np.float64)
-        except FaceSRBenchError:
-            pass  # the page says that there is no map
-        values = {kind: _reduced(kind, found) for kind, found in values.items()}
-        codes = {kind: encode(found, self._tops[kind]) for kind, found in values.items()}
-        self._pages.write(self.path_of(image_id), _script(image_id, codes, self._tops))
-        return values
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ResultsError(f"{self.path}: can't be made: {error.strerror or error}") from error
+        for number in range(kept):
+            self._pages.keep(self._script_path(number))
+        for name in self._names.values() if kept else ():
+            self._pages.keep(self.path / name)
+        return True
 
-    def _read(self, stamps: Mapping[str, str]) -> tuple[Sums, set[str]]:
-        """The sums and images of an earlier build, if all of them still stand."""
+    def lacks(self, block: int) -> bool:
+        return block in self._fresh
+
+    def has(self, image_id: str) -> bool:
+        """Whether there are pictures to make an image's maps of."""
+        return image_id in self._names
+
+    def maps(self, image_id: str, mapper: Mapper, reference: Any) -> dict[str, Values]:
+        """One image's maps; nothing where a picture can't be read: the page says that there is no map."""
+        name = self._names[image_id]
+        try:
+            values = mapper.maps(read_image(self._result.folder / "sr" / name), reference)
+            for kind, files in self._kept.items():
+                if name in files:
+                    values[kind] = read_map(self._result.folder / "maps" / file_name(_metric(kind)) / name).astype(
+                        np.float64
+                    )
+        except FaceSRBenchError:
+            return {}
+        return {kind: _reduced(kind, found) for kind, found in values.items()}
+
+    def write(self, block: int, found: Sequence[tuple[str, dict[str, Values]]]) -> None:
+        """One block's files, and its maps among the sums."""
+        scripts = []
+        for image_id, values in found:
+            codes = {kind: encode(each, self._tops[kind]) for kind, each in values.items()}
+            scripts.append(_data(codes, self._tops) if values else None)
+            if image_id not in self._names:
+                continue
+            picture = self.path / self._names[image_id]
+            if values:
+                self._pages.write(picture, coloured(values[ERROR.name], ERROR.end))
+                self.sums.add(values)
+            else:
+                picture.unlink(missing_ok=True)  # of an earlier build
+        self._pages.write(self._script_path(block), _script(scripts))
+
+    def end(self) -> None:
+        """Remember what was made, if anything was."""
+        if self._fresh:
+            self._save()
+        self._pages.keep(self._cache)
+        self._pages.keep(self._stored)
+
+    def _script_path(self, block: int) -> Path:
+        return self.path / f"{block}.js"
+
+    def _stamp(self, key: str, ids: Iterable[str]) -> str:
+        """Changes when a file that a block is made of is written anew."""
+        parts = [key]
+        for image_id in ids:
+            name = self._names.get(image_id, "")
+            parts += [image_id, *(str(files.get(name)) for files in (self._hr, self._sr, *self._kept.values()))]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    def _read(self) -> int:
+        """How many blocks of an earlier build stand, and their sums, if all of its blocks still do."""
         try:
             cache = json.loads(self._cache.read_text(encoding="utf-8"))
-            old = cache["images"]
-            if any(stamps.get(image_id) != stamp for image_id, stamp in old.items()):
-                return Sums(), set()
-            if not all(self.path_of(image_id).is_file() for image_id in old):
-                return Sums(), set()
-            with np.load(self._sums, allow_pickle=False) as stored:
+            old = cache["blocks"]
+            if old != self._stamps[: len(old)] or not all(self._script_path(n).is_file() for n in range(len(old))):
+                return 0
+            with np.load(self._stored, allow_pickle=False) as stored:
                 sums = {name: stored[name] for name in stored.files}
-            return Sums(sums, dict(cache["counts"]), {tuple(size) for size in cache["sizes"]}), set(old)
+            self.sums = Sums(sums, dict(cache["counts"]), {tuple(size) for size in cache["sizes"]})
+            return len(old)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return Sums(), set()  # no earlier build, or a half-written one
+            return 0  # no earlier build, or a half-written one
 
-    def _save(self, stamps: Mapping[str, str], means: Sums) -> None:
+    def _save(self) -> None:
         stream = io.BytesIO()
-        np.savez(stream, allow_pickle=False, **means.sums)
+        np.savez(stream, allow_pickle=False, **self.sums.sums)
         try:
             self._cache.unlink(missing_ok=True)  # until it is back, the sums count for nothing
-            with replacing(self._sums) as partial:
+            with replacing(self._stored) as partial:
                 partial.write_bytes(stream.getvalue())
         except OSError as error:
-            raise ResultsError(f"{self._sums}: can't be written: {error.strerror or error}") from error
-        cache = {"images": stamps, "counts": means.counts, "sizes": sorted(means.sizes)}
+            raise ResultsError(f"{self._stored}: can't be written: {error.strerror or error}") from error
+        cache = {"blocks": self._stamps, "counts": self.sums.counts, "sizes": sorted(self.sums.sizes)}
         self._pages.write(self._cache, json.dumps(cache))
 
-    def _make_folder(self) -> None:
+
+def _make_block(section: Section, ids: Sequence[str], block: int, folders: Sequence[_Folder], mapper: Mapper) -> None:
+    """The maps of some images by all methods that lack them: what depends on the truth alone is computed once."""
+    found: dict[str, list[tuple[str, dict[str, Values]]]] = {folder.label: [] for folder in folders}
+    hr = section.lead.result.inputs_folder / "hr"
+    for image_id in ids:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ResultsError(f"{self._folder}: can't be made: {error.strerror or error}") from error
+            reference = mapper.reference(read_image(hr / f"{file_name(image_id)}.png"))
+        except FaceSRBenchError:
+            reference = None
+        for folder in folders:
+            values = folder.maps(image_id, mapper, reference) if reference and folder.has(image_id) else {}
+            found[folder.label].append((image_id, values))
+    for folder in folders:
+        folder.write(block, found[folder.label])
+
+
+def _scored(row: ImageRecord | None) -> bool:
+    return row is not None and row.error is None
+
+
+def _metric(kind: str) -> str:
+    return metric_of(kind) or kind
+
+
+def _files(folder: Path) -> dict[str, tuple[int, int]]:
+    """When each file of a folder was written, ns, and its bytes; empty where there is no such folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return {each.name: (each.stat().st_mtime_ns, each.stat().st_size) for each in entries if each.is_file()}
+    except OSError:
+        return {}
 
 
 def _reduced(kind: str, values: Values) -> Values:
     """At most about `LARGEST_SIDE` px wide; errors are averaged as squares."""
     if kind == ERROR.name:
-        return np.sqrt(pooled(np.square(values), LARGEST_SIDE))
-    return pooled(values, LARGEST_SIDE)
+        return values if max(values.shape) <= LARGEST_SIDE else np.sqrt(pooled(np.square(values), LARGEST_SIDE))
+    return pooled(np.asarray(values, np.float64), LARGEST_SIDE)
 
 
-def _sources(result: Result, image_id: str, kinds: Iterable[str]) -> dict[str, Path] | None:
-    """`hr`, `sr`, and the maps that metrics have kept; None where one of the pictures is missing."""
-    name = f"{file_name(image_id)}.png"
-    paths = {"hr": result.inputs_folder / "hr" / name, "sr": result.sr_path(image_id)}
-    if not all(path.is_file() for path in paths.values()):
-        return None
-    for kind in kinds:
-        if (metric := metric_of(kind)) and (path := result.metric_map_path(metric, image_id)).is_file():
-            paths[kind] = path
-    return paths
+def _data(codes: Mapping[str, Codes], tops: Mapping[str, float]) -> dict[str, Any]:
+    """One image's maps, one below the other in a PNG."""
+    height, width = next(iter(codes.values())).shape
+    same = {kind: found for kind, found in codes.items() if found.shape == (height, width)}
+    stream = io.BytesIO()
+    Image.fromarray(np.concatenate(list(same.values()))).save(stream, format="PNG", compress_level=6)
+    return {
+        "kinds": list(same),
+        "tops": {kind: tops[kind] for kind in same},
+        "width": width,
+        "height": height,
+        "png": base64.b64encode(stream.getvalue()).decode(),
+    }
 
 
-def _stamp(key: str, paths: Iterable[Path]) -> str:
-    """Changes when a file is written anew."""
-    parts = [key]
-    for path in paths:
-        status = path.stat()
-        parts.append(f"{path.parent.name} {status.st_mtime_ns} {status.st_size}")
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-_T = TypeVar("_T")
-
-
-def _ahead(executor: ThreadPoolExecutor, jobs: Iterator[Callable[[], _T]] | Iterable[Callable[[], _T]]) -> Iterator[_T]:
-    """The jobs' results in their order, never more than `_AHEAD` of them at work or waiting: memory stays flat."""
-    waiting: deque[Future[_T]] = deque()
-    for job in jobs:
-        waiting.append(executor.submit(job))
-        if len(waiting) >= _AHEAD:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
-def _script(image_id: str | None, codes: Mapping[str, Codes], tops: Mapping[str, float]) -> str:
-    """A call of the page's script with the maps of one image, one below the other in a PNG."""
-    data: dict[str, Any] = {"id": image_id, "kinds": list(codes), "tops": {kind: tops[kind] for kind in codes}}
-    if codes:
-        height, width = next(iter(codes.values())).shape
-        same = {kind: found for kind, found in codes.items() if found.shape == (height, width)}
-        stream = io.BytesIO()
-        Image.fromarray(np.concatenate(list(same.values()))).save(stream, format="PNG", compress_level=6)
-        data |= {"kinds": list(same), "width": width, "height": height}
-        data["png"] = base64.b64encode(stream.getvalue()).decode()
-    return f"facesr.map({json.dumps(data, separators=(',', ':'))});\n"
+def _script(images: Sequence[Mapping[str, Any] | None]) -> str:
+    """A call of the page's script with the maps of some images; null where there are none."""
+    return f"facesr.map({json.dumps(images, separators=(',', ':'))});\n"
 
 
 def _with_means(pages: Pages, made: SectionMaps, sums: Mapping[str, Sums], folder: Path) -> SectionMaps:
@@ -249,11 +313,10 @@ def _with_means(pages: Pages, made: SectionMaps, sums: Mapping[str, Sums], folde
     means: dict[str, dict[str, tuple[Path, int]]] = {}
     for label, maps in found.items():
         codes = {name: encode(mean, tops[name]) for name, mean in maps.items()}
-        pages.write(folder / f"{short_name(label)}.js", _script(None, codes, tops))
+        pages.write(folder / f"{short_name(label)}.js", _script([_data(codes, tops)]))
         for name, mean in maps.items():
             path = folder / f"{short_name(label)}-{names.index(name)}.png"
-            write_mean_map(path, mean, tops[name])
-            pages.keep(path)
+            pages.write(path, coloured(mean, tops[name]))
             means.setdefault(label, {})[name] = (path, sums[label].counts[name])
     return replace(made, means=means, tops=tops, size=(height, width))
 

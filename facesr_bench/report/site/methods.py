@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facesr_bench.base.errors import ResultsError
-from facesr_bench.report.attention import Unit, units
+from facesr_bench.report.attention import Unit
 from facesr_bench.report.maps import in_words
 from facesr_bench.report.site import attention
 from facesr_bench.report.site.gallery import Gallery, Plate
 from facesr_bench.report.site.overview import Cell, anchor_of, cell_of, cost_cell
 from facesr_bench.report.site.pages import Pages, link, short_name
-from facesr_bench.report.site.section import Section
 from facesr_bench.report.site.views import Plot, View
 from facesr_bench.results import training
 from facesr_bench.results.columns import CostColumn, MetricInfo
@@ -60,6 +59,7 @@ class Part:
     examples: list[tuple[str, Plate]]
     example_metric: MetricInfo | None
     means: list[Mean]
+    mean_zoom: int
     mean_page: str | None
     attention: list[attention.Shown]
     attention_count: int
@@ -136,7 +136,7 @@ def _words(found: training.Training) -> str:
 
 def _part(pages: Pages, view: View, row: RankedResult, page: Path) -> Part:
     section = view.section
-    metric, examples = _examples(section, row, page)
+    metric, examples = _examples(view, row, page)
     shown = attention.shown(section, row, page)
     return Part(
         view=view,
@@ -153,16 +153,18 @@ def _part(pages: Pages, view: View, row: RankedResult, page: Path) -> Part:
         examples=examples,
         example_metric=metric,
         means=_means(view, row, page),
+        mean_zoom=max(1, 256 // max(*view.maps.size, 1)),
         mean_page=link(view.mean_page, page) if view.mean_page else None,
         attention=shown,
-        attention_units=units(row.result) if shown else [],
+        attention_units=section.attention_units(row) if shown else [],
         attention_count=sum(not each.is_mean for each in shown),
         plots=view.plots_of(row),
     )
 
 
-def _examples(section: Section, row: RankedResult, page: Path) -> tuple[MetricInfo | None, list[tuple[str, Plate]]]:
+def _examples(view: View, row: RankedResult, page: Path) -> tuple[MetricInfo | None, list[tuple[str, Plate]]]:
     """The best, the median and the worst image by the first metric that has values."""
+    section = view.section
     if row not in section.shown:
         return None, []
     images = next(rows for other, rows in section.images if other is row)
@@ -178,7 +180,7 @@ def _examples(section: Section, row: RankedResult, page: Path) -> tuple[MetricIn
             continue
         ordered = [image_id for _, image_id in sorted(scored, reverse=info.higher_is_better)]
         names = dict(zip(("Best", "Median", "Worst"), (0, (len(ordered) - 1) // 2, len(ordered) - 1), strict=True))
-        gallery = Gallery(section, page)
+        gallery = Gallery(view, page)
         chosen: list[tuple[str, Plate]] = []
         seen: set[int] = set()
         for name, place in names.items():

@@ -62,7 +62,7 @@ def _files(section: Section) -> Iterator[Path]:
     if not names:
         return
     folders = [section.lead.result.inputs_folder / part for part in ("lr", "hr")]
-    folders += [row.result.folder / part for row in section.shown for part in ("sr", "maps")]
+    folders += [row.result.folder / "sr" for row in section.shown]
     for folder in folders:
         there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
         yield from (folder / name for name in names if name in there)

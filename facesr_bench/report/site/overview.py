@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from facesr_bench.report.attention import units
 from facesr_bench.report.published import AnchorFile, read_anchors
 from facesr_bench.report.site.gallery import Gallery
 from facesr_bench.report.site.pages import Pages, format_value, link
@@ -71,7 +70,7 @@ class Board:
     def __init__(self, pages: Pages, view: View, method_pages: Mapping[str, Path], anchors: AnchorFile) -> None:
         self.view, self.section = view, view.section
         section = view.section
-        self.gallery = Gallery(section, pages.index, with_attention=True)
+        self.gallery = Gallery(view, pages.index, for_hero=True)
         self._pages, self._method_pages = pages, method_pages
         self.comparisons = section.comparisons
         self.anchors = anchors.of(section.group)
@@ -88,11 +87,6 @@ class Board:
     def plates(self) -> Any:
         """The first images."""
         return self.gallery.first(ON_INDEX)
-
-    def attention_tops(self) -> dict[str, list[float]]:
-        """The upper end of the colours of each attention unit, by label."""
-        found = {row.label: [unit.top for unit in units(row.result)] for row in self.section.shown}
-        return {label: tops for label, tops in found.items() if tops}
 
     @property
     def uneven(self) -> bool:

@@ -54,8 +54,6 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.globals.update(
-            colour_bar=maps.colour_bar_css(),
-            colour_stops=_filter_table(maps.colours()),
             colour_scale=maps.SCALE,
             dash=DASH,
             unsure=UNSURE,
@@ -78,17 +76,18 @@ class Pages:
         self._written.add(path)
         return path
 
-    def write(self, path: Path, text: str) -> Path:
-        """Write a text file, unless it is there already with this content.
+    def write(self, path: Path, content: str | bytes) -> Path:
+        """Write a file, unless it is there already with this content.
 
         Raises:
             ResultsError: it can't be written.
         """
-        data = text.encode("utf-8", "backslashreplace")
+        data = content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
         try:
-            same = path.is_file() and path.read_bytes() == data
+            with path.open("rb") as stream:
+                same = stream.read() == data
         except OSError:
-            same = False  # another build may have removed it
+            same = False  # not there; or another build has removed it
         if not same:
             with replacing(path) as partial:
                 partial.write_bytes(data)
@@ -143,9 +142,3 @@ def moment(iso: str) -> str:
     """`2026-11-22 09:47 UTC` from an ISO time; anything else as it is."""
     found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::[\d.]+)?(?:Z|\+00:00)", iso)
     return f"{found[1]} {found[2]} UTC" if found else iso
-
-
-def _filter_table(table: Any) -> dict[str, str]:
-    """A colour map as the tables of an SVG filter, by channel."""
-    stops = table[[round(i * 255 / 32) for i in range(33)]] / 255
-    return {name: " ".join(f"{value:.3f}" for value in stops[:, i]) for i, name in enumerate("RGB")}

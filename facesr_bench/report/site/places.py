@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, lru_cache
 from typing import Any
 
 from facesr_bench.results.record import ImageRecord, Manifest
@@ -21,18 +22,23 @@ class Published(Result):
 
     def __init__(self, result: Result) -> None:
         super().__init__(result.folder, Manifest.from_json(without_places(result.manifest.to_json())))
+        self._read = result
 
     def sets(self) -> dict[str, dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = without_places(super().sets())
+        found: dict[str, dict[str, Any]] = without_places(self._read.sets())
         return found
 
     @cached_property
     def images(self) -> dict[str, ImageRecord]:
-        rows = self.rows()
-        for row in rows.values():
-            row.error = row.error and base_names(row.error)
-            row.reasons = {name: base_names(reason) for name, reason in row.reasons.items()}
-        return rows
+        """What was read already, with no more of it copied than has to be changed."""
+        return {image_id: _published(row) for image_id, row in self._read.images.items()}
+
+
+def _published(row: ImageRecord) -> ImageRecord:
+    if not row.error and not row.reasons:
+        return row
+    reasons = {name: base_names(reason) for name, reason in row.reasons.items()}
+    return replace(row, error=row.error and base_names(row.error), reasons=reasons)
 
 
 def without_places(value: Any, key: str = "") -> Any:
@@ -46,6 +52,7 @@ def without_places(value: Any, key: str = "") -> Any:
     return _command(value) if key == "command" else base_names(value)
 
 
+@lru_cache(maxsize=1024)  # an image's reason is mostly that of the image before it
 def base_names(text: str) -> str:
     """A text with the base names of the files that it names by absolute paths."""
     if _WHOLE.fullmatch(text) and ": " not in text:

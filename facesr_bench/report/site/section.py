@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
+from facesr_bench.base.errors import DataError
 from facesr_bench.base.files import file_name
+from facesr_bench.images.files import read_image
+from facesr_bench.report.attention import Unit, units
 from facesr_bench.report.site.ownership import FOLDER
 from facesr_bench.report.site.pages import link
 from facesr_bench.report.words import profile_in_words, protocol_in_words
@@ -21,6 +25,10 @@ from facesr_bench.results.leaderboard import Group, RankedResult, places
 from facesr_bench.results.record import ImageRecord, Manifest
 from facesr_bench.results.samples import read_landmarks
 
+FIT_SIDE = 192
+"""The longest side, px, of a picture that is shown in full beside others; a larger one is first made to fit."""
+PAIR_SIDE = 384
+"""So wide, px, a face can be judged by."""
 PER_PAGE = 50
 """Images on one page of the gallery."""
 
@@ -59,6 +67,44 @@ class Section:
     @property
     def manifest(self) -> Manifest:
         return self.lead.result.manifest
+
+    @cached_property
+    def inputs(self) -> Path:
+        """The folder of what the methods were given."""
+        return self.lead.result.inputs_folder
+
+    def files(self, folder: Path) -> frozenset[str]:
+        """The names of what a folder holds when it is first asked for; empty where there is no such folder."""
+        if folder not in self._files:
+            self._files[folder] = frozenset(path.name for path in folder.iterdir()) if folder.is_dir() else frozenset()
+        return self._files[folder]
+
+    @cached_property
+    def _files(self) -> dict[Path, frozenset[str]]:
+        return {}
+
+    def hands_back(self, row: RankedResult, image_id: str) -> bool:
+        """Whether a method's picture of an image is the input, pixel by pixel."""
+        if self.scale != 1:
+            return False
+        try:
+            given, made = (
+                read_image(path)
+                for path in (self.inputs / "lr" / f"{file_name(image_id)}.png", row.result.sr_path(image_id))
+            )
+        except DataError:
+            return False
+        return bool(np.array_equal(given, made))
+
+    def attention_units(self, row: RankedResult) -> list[Unit]:
+        """The attention units of a row's method, read once; empty where none of their maps are kept."""
+        if row.label not in self._units:
+            self._units[row.label] = units(row.result)
+        return self._units[row.label]
+
+    @cached_property
+    def _units(self) -> dict[str, list[Unit]]:
+        return {}
 
     @property
     def has_truth(self) -> bool:
@@ -104,8 +150,42 @@ class Section:
     @cached_property
     def lr_sizes(self) -> dict[str, tuple[int, int] | None]:
         """Width and height of each low resolution picture; None where it is missing or damaged."""
-        folder = self.lead.result.inputs_folder / "lr"
+        folder = self.inputs / "lr"
         return {image_id: _picture_size(folder / f"{file_name(image_id)}.png") for image_id in self.ids}
+
+    def size(self, image_id: str) -> tuple[int, int]:
+        """Width and height of an image's ground truth, px; a guess where its low resolution is gone."""
+        width, height = self.lr_sizes[image_id] or (FIT_SIDE // self.scale, FIT_SIDE // self.scale)
+        return self.scale * width, self.scale * height
+
+    @cached_property
+    def _side(self) -> int:
+        return max((side for image_id in self.ids for side in self.size(image_id)), default=1)
+
+    @property
+    def zooms(self) -> list[str]:
+        """How large pictures can be shown: screen pixels for one of theirs; the first is how the gallery begins."""
+        return [*(["fit"] if self._side > FIT_SIDE else []), "1", "2", "3", "4"]
+
+    @property
+    def viewer_zoom(self) -> str:
+        """How the page of one image begins."""
+        return self._whole(256, self.zooms)
+
+    @property
+    def pair_zooms(self) -> list[str]:
+        return [*(["fit"] if self._side > PAIR_SIDE else []), "1", "2", "3", "4", "6", "8"]
+
+    @property
+    def pair_zoom(self) -> str:
+        """How the two pictures of a pair begin."""
+        return self._whole(PAIR_SIDE, self.pair_zooms)
+
+    def _whole(self, side: int, zooms: Sequence[str]) -> str:
+        """The largest whole multiple that is no wider than `side`."""
+        return max(
+            (zoom for zoom in zooms if zoom != "fit" and int(zoom) * self._side <= side), default=zooms[0], key=int
+        )
 
     @cached_property
     def image_metrics(self) -> list[MetricInfo]:
@@ -164,7 +244,7 @@ class Section:
         Raises:
             ResultsError: the file can't be read.
         """
-        points = read_landmarks(self.lead.result.inputs_folder, self.ids)
+        points = read_landmarks(self.inputs, self.ids)
         count = len(points[0]) if points else 0
         same = [face for face in points if len(face) == count]
         return [

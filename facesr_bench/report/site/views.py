@@ -18,6 +18,7 @@ class SectionMaps:
 
     Attributes:
         folders: where each row's are, by label.
+        block: so many images' maps are in one script.
         kinds: the kinds that some image has.
         means: label -> kind -> (picture, images in it).
         tops: the upper end of the colours of the mean maps, by kind; one for all methods.
@@ -26,6 +27,7 @@ class SectionMaps:
     """
 
     folders: Mapping[str, Path] = field(default_factory=dict)
+    block: int = 1
     kinds: tuple[Kind, ...] = ()
     means: Mapping[str, Mapping[str, tuple[Path, int]]] = field(default_factory=dict)
     tops: Mapping[str, float] = field(default_factory=dict)

@@ -104,9 +104,9 @@ def test_large_maps_are_averaged_over_blocks() -> None:
 # -- on the site -------------------------------------------------------------------------------------------------------
 
 
-def read_script(path: Path) -> dict[str, NDArray[np.uint8]]:
-    """Kind -> codes."""
-    data = json.loads(re.fullmatch(r"facesr\.map\((.*)\);\n", path.read_text())[1])  # type: ignore[index]
+def read_script(path: Path, place: int = 0) -> dict[str, NDArray[np.uint8]]:
+    """Kind -> codes, of one of the images in a script."""
+    data = json.loads(re.fullmatch(r"facesr\.map\((.*)\);\n", path.read_text())[1])[place]  # type: ignore[index]
     with Image.open(io.BytesIO(base64.b64decode(data["png"]))) as picture:
         codes = np.asarray(picture).reshape(-1, data["height"], data["width"])
     assert len(codes) == len(data["kinds"])
@@ -132,8 +132,11 @@ def test_the_site_holds_the_maps_of_every_image_and_their_mean(tmp_path: Path) -
     (result,) = results(tmp_path, "bicubic")
     site.build(tmp_path)
     maps = {image_id: maps_of(result, image_id) for image_id in IDS}
-    for image_id in IDS:
-        found = read_script(board(tmp_path) / "maps/bicubic" / f"{image_id}.js")
+    for place, image_id in enumerate(IDS):
+        found = read_script(board(tmp_path) / "maps/bicubic/0.js", place)
+        with Image.open(board(tmp_path) / "maps/bicubic" / f"{image_id}.png") as picture:
+            index = np.asarray(picture)
+        assert np.abs(index - 254 * np.clip(maps[image_id]["error"] / ERROR.end, 0, 1)).max() <= 0.5
         assert np.array_equal(found["error"], encode(maps[image_id]["error"], ERROR.top))
         assert np.array_equal(found["ssim"], encode(maps[image_id]["ssim"], STRUCTURE.top))
     mean = np.mean([maps[image_id]["ssim"] for image_id in IDS], axis=0)
@@ -151,11 +154,12 @@ def test_a_rebuild_makes_only_what_has_changed(tmp_path: Path) -> None:
     site.build(tmp_path)
 
     def times() -> dict[str, int]:
-        return {p.relative_to(tmp_path).as_posix(): p.stat().st_mtime_ns for p in board(tmp_path).glob("maps/*/*.js")}
+        found = [*board(tmp_path).glob("maps/*/*.js"), *board(tmp_path).glob("maps/*/*.png")]
+        return {p.relative_to(tmp_path).as_posix(): p.stat().st_mtime_ns for p in found}
 
     means = (board(tmp_path) / "means/one.js").read_bytes()
     before = times()
-    assert len(before) == 6
+    assert len(before) == 2 * (1 + 3)
     site.build(tmp_path)
     assert times() == before, "nothing has changed"
     results(tmp_path, "three")
@@ -167,7 +171,8 @@ def test_a_rebuild_makes_only_what_has_changed(tmp_path: Path) -> None:
     os.utime(stale, ns=(1, 1))
     site.build(tmp_path)
     changed = {name for name, when in times().items() if before.get(name, when) != when}
-    assert changed == {"site/boards/toy-x8/sparnet/maps/one/face 1.js"}, "an unchanged file is not written"
+    names = {"site/boards/toy-x8/sparnet/maps/one/0.js", "site/boards/toy-x8/sparnet/maps/one/face 1.png"}
+    assert changed == names, "an unchanged file is not written"
     assert (board(tmp_path) / "means/one.js").read_bytes() != means
 
 
@@ -189,7 +194,7 @@ def test_maps_that_a_metric_has_kept_are_shown(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     write_map(path, kept)
     site.build(tmp_path)
-    found = read_script(board(tmp_path) / "maps/bicubic/a.js")
+    found = read_script(board(tmp_path) / "maps/bicubic/0.js")
     assert np.array_equal(found["map:lpips"], encode(read_map(path).astype(float), 1.0))
     assert '"title":"LPIPS"' in (board(tmp_path) / "data.js").read_text()
 
@@ -208,5 +213,6 @@ def test_pictures_that_cannot_be_read_cost_their_own_maps(tmp_path: Path) -> Non
     (result,) = results(tmp_path, "bicubic")
     result.sr_path("face 1").write_bytes(b"torn")
     site.build(tmp_path)
-    assert '"kinds":[]' in (board(tmp_path) / "maps/bicubic/face 1.js").read_text()
-    assert len(read_script(board(tmp_path) / "maps/bicubic/face 2.js")) == 2
+    assert (board(tmp_path) / "maps/bicubic/0.js").read_text().startswith("facesr.map([null,{")
+    assert len(read_script(board(tmp_path) / "maps/bicubic/0.js", 1)) == 2
+    assert not (board(tmp_path) / "maps/bicubic/face 1.png").exists()

@@ -156,12 +156,13 @@ def test_image_rows_show_input_methods_maps_and_truth(tmp_path: Path) -> None:
         assert (picture["width"], picture["height"]) == ("32", "32"), "LR is shown as large as HR"
     alts = [picture["alt"] for picture in pictures]
     assert "plain 1, low resolution" in alts and "plain 1, ground truth" in alts
-    assert "plain 1, by bicubic" in alts and "error of bicubic on plain 1" in alts
+    assert "plain 1, by bicubic" in alts and "PSNR map of bicubic on plain 1" in alts
     lr = next(picture for picture in pictures if picture["alt"] == "plain 1, low resolution")
-    assert lr["class"] == "px" and page.file_of(lr["src"]).parent.name == "lr"
-    error = next(picture for picture in pictures if picture["alt"] == "error of bicubic on plain 1")
-    assert page.file_of(error["src"]).parent.name == "maps"
-    assert "23.00" in page.text and "linear-gradient" in page.path.read_text()
+    assert lr["class"] == "px lr" and page.file_of(lr["src"]).parent.name == "lr"
+    error = next(picture for picture in pictures if picture["alt"] == "PSNR map of bicubic on plain 1")
+    assert page.file_of(error["src"]).parent.parent.name == "maps"
+    assert "23.00" in page.text and "style=" not in page.path.read_text(), "a strict policy forbids style attributes"
+    assert ".bar { background: linear-gradient(" in (tmp_path / "site/assets/site.css").read_text()
 
 
 def test_without_truth_there_is_no_map_and_no_truth(tmp_path: Path) -> None:

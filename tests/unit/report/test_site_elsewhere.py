@@ -72,7 +72,7 @@ def test_in_place_nothing_is_duplicated(tmp_path: Path) -> None:
     before = set(tmp_path.rglob("*.png"))
     site.build(tmp_path, tmp_path)
     own = [p for p in tmp_path.rglob("*.png") if p not in before]
-    assert all(p.parent.name == "means" for p in own), "only the mean maps are new pictures"
+    assert all({"means", "maps"} & {p.parent.name, p.parent.parent.name} for p in own), "only maps are new pictures"
     assert len({p.name for p in before}) >= len(HOSTILE)
 
 
@@ -93,6 +93,8 @@ def test_published_numbers_stand_apart_and_only_where_protocol_and_profile_agree
 def test_an_attention_map_is_shown_for_each_unit(tmp_path: Path) -> None:
     from PIL import Image
 
+    from facesr_bench.images.maps import colours
+
     values = {"a": {"psnr": 26.0, "ssim": 0.8}}
     result = write_result(tmp_path, manifest("looker", total=1), scored(values), pictures=True)
     for name in ("%mean", "a"):
@@ -105,7 +107,10 @@ def test_an_attention_map_is_shown_for_each_unit(tmp_path: Path) -> None:
     units = [
         Path(page.file_of(image["src"])) for image in page.all("img") if image.get("class", "").startswith("attention")
     ]
-    assert [path.stem for path in units] == 2 * [str(n) for n in range(1, 11)], "2 before 10"
+    expected = [f"{name}-{n}" for name in ("looker", "a") for n in range(1, 11)]
+    assert [path.stem for path in units] == expected, "2 before 10"
+    # A constant map is its unit's largest value everywhere: the last colour.
+    assert {Image.open(path).convert("RGB").getpixel((0, 0)) for path in units} == {tuple(colours()[255].tolist())}
     assert "10, body, 4 × 4: ≤ 0.39" in page.text  # noqa: RUF001
     page_of_other = Page(site.build(tmp_path))
     assert "Attention" not in page_of_other.text
