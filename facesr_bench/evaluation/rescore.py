@@ -14,7 +14,7 @@ from facesr_bench.base.files import file_name, inside, make_folders, replacing
 from facesr_bench.base.grammar import Column, Spec
 from facesr_bench.base.hashing import pixels_sha256
 from facesr_bench.base.memo import Memo
-from facesr_bench.base.suggest import is_path
+from facesr_bench.base.suggest import is_path, unknown
 from facesr_bench.data.degradation import apply, seed_of
 from facesr_bench.evaluation import set_metrics
 from facesr_bench.evaluation.job import Facts, Job
@@ -32,6 +32,8 @@ from facesr_bench.results.store import Result
 EXACT, LEARNED, OF_SETS = 1e-6, 1e-4, 1e-3
 """How far a value computed here may be from the one claimed, of metrics without a network, with one, and of sets; of
 values above 1 as a share of them. Other machines add floats in another order."""
+
+NOT_ASKED_FOR = "not asked for"
 
 TOO_GOOD = 60.0
 """dB of PSNR over all channels: no method comes near it from pictures that are 4 or 8 times smaller."""
@@ -95,25 +97,54 @@ def _setting(sent: Sent, options: RunRequest, only: Sequence[str] | None) -> tup
     for kind, name in (("protocol", sent.manifest.protocol.name), ("profile", sent.manifest.profile.name)):
         if is_path(name) or "/" in name:
             raise DataError(f"its {kind} is called {name!r}: a stranger's path is not followed")
-    typed, unchecked = {}, {}
+    typed, unchecked, met = {}, {}, set[str]()
+    networks = _networks(only or ())
+    asked = None if only is None else {text for text in only if "=" not in text} | networks.keys()
     claimed = {name for row in sent.good for name in row.metrics} | {
         name for name, found in sent.sets.items() if "value" in found
     }
     for key, record in sent.manifest.metrics.items():
         if key not in claimed:
             continue
-        if only is not None and not set(only) & set(Column.parse(key).names()):
-            unchecked[key] = "not asked for"
-        elif (why := _why_unknown(record.typed or key, record, options)) is not None:
+        names = Column.parse(key).names()
+        if asked is not None and not asked & set(names):
+            unchecked[key] = NOT_ASKED_FOR
+            continue
+        met |= set(names)
+        here = next((networks[name] for name in names if name in networks), None) or _without_file(record.typed or key)
+        if (why := _why_unknown(here, record, options)) is not None:
             unchecked[key] = why
         else:
-            typed[key] = record.typed or key
+            typed[key] = here
+    if strange := sorted((asked or set()) - met):
+        raise MetricError(unknown("metric of the bundle", strange[0], sorted(claimed)))
     if not typed:
         raise MetricError("; ".join(f"{name}: {why}" for name, why in unchecked.items()) or "it has no metrics")
     wanted = replace(options, metrics=tuple(typed.values()))
     setting = open_setting(wanted, sent.manifest.protocol.name, Memo())
     _ = setting.source.items  # refused now where the data is missing
     return setting, unchecked
+
+
+def _networks(only: Sequence[str]) -> dict[str, str]:
+    """The metrics of `--metrics` for which the user has a network's file, by their columns' names without a hash.
+
+    `lpips@squeeze=FILE` is that file for the column `lpips@squeeze:d3656a56`.
+    """
+    found = {}
+    for text in only:
+        spec = Spec.parse(text)
+        if spec.file is not None:
+            found[str(Column(spec.name, spec.variant, spec.argument, spec.weights))] = text
+    return found
+
+
+def _without_file(typed: str) -> str:
+    """A sender's name of a metric without that of a network's file: no stranger says which file is opened here."""
+    try:
+        return str(replace(Spec.parse(typed), file=None))
+    except FaceSRBenchError:
+        return typed  # said below
 
 
 def _why_unknown(typed: str, record: MetricRecord, options: RunRequest) -> str | None:
@@ -197,7 +228,7 @@ class Heard:
 
 
 def _drop_unavailable(sent: Sent, scored: Rescored, heard: Heard) -> None:
-    checked = []
+    checked, reasons = [], {}
     for metric in scored.setting.metrics:
         why = metric.reason if isinstance(metric, Unavailable) else heard.unavailable.get(metric.key)
         claimed = scored.result.manifest.metrics.get(metric.key)
@@ -209,10 +240,22 @@ def _drop_unavailable(sent: Sent, scored: Rescored, heard: Heard) -> None:
             checked.append(metric.key)
         elif claimed is not None:
             scored.unchecked[metric.key] = why
+        elif isinstance(metric, Unavailable):
+            reasons[metric.key] = why
     for key in sent.entry.means:
         if key not in checked and key in scored.result.manifest.metrics:
-            scored.unchecked.setdefault(key, "here its column has another name: its network is another")
+            why = next((reasons[name] for name in Column.parse(key).names() if name in reasons), "")
+            scored.unchecked.setdefault(key, "; ".join(filter(None, [_of_another_network(key), why])))
     scored.checked = tuple(checked)
+
+
+def _of_another_network(key: str) -> str:
+    """Why a column can't be checked by what is here, and what would help."""
+    column = Column.parse(key)
+    if column.hash is None:
+        return "here its column has another name: its network is another"
+    name = column.names()[1]
+    return f"give its network as --metrics '{name}=FILE', a file whose sha256 begins with {column.hash}"
 
 
 def _of_the_inputs(sent: Sent, result: Result) -> list[str]:

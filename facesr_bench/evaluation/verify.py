@@ -17,7 +17,7 @@ from facesr_bench.base.options import REQUIRED, Choice, Folder, Names, Option, T
 from facesr_bench.base.process_state import baseline
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.evaluation.rerun import Rerun, rerun
-from facesr_bench.evaluation.rescore import Rescored, rescore
+from facesr_bench.evaluation.rescore import NOT_ASKED_FOR, Rescored, rescore
 from facesr_bench.images.files import Image8, read_image
 from facesr_bench.results.bundle.archive import Archive
 from facesr_bench.results.bundle.opened import Bundle, Sent, inconsistencies, open_archive, opened
@@ -44,7 +44,10 @@ class VerifyRequest:
     )
     data: Option[Mapping[str, str | Path] | None, Mapping[str, Path]] = _RUN["data"]
     metrics: Option[Sequence[str] | None, tuple[str, ...] | None] = Names(
-        None, "compute only these anew; the others then stay the sender's word", metavar="M,N"
+        None,
+        "compute only these anew; the others then stay the sender's word. NAME=FILE gives a network's file: "
+        "lpips@squeeze=FILE",
+        metavar="M,N",
     )
     method: Option[str | None, str | None] = Text(
         None, "how the method is asked for here, for level 3, where that is not its name: ./mynet@weights=FILE"
@@ -152,14 +155,12 @@ def _rescore(verdict: Verdict, request: VerifyRequest, options: RunRequest) -> N
     verdict.notes += rescored.notes
     if rescored.problems:
         return
-    if request.metrics is None and rescored.unchecked:
-        verdict.untried += [f"{sent.name}: level 2: {name}: {why}" for name, why in rescored.unchecked.items()]
-        if rescored.checked:
-            verdict.untried.append(f"{sent.name}: --metrics {','.join(rescored.checked)} verifies those alone")
-    elif rescored.checked:
+    wanted = {name: why for name, why in rescored.unchecked.items() if why != NOT_ASKED_FOR}
+    verdict.untried += [f"{sent.name}: level 2: {name}: {why}" for name, why in wanted.items()]
+    if not wanted:
         verdict.level = RESCORED
-    else:
-        verdict.untried += [f"{sent.name}: level 2: {name}: {why}" for name, why in rescored.unchecked.items()]
+    elif rescored.checked:
+        verdict.untried.append(f"{sent.name}: --metrics {','.join(rescored.checked)} verifies those alone")
 
 
 def _rerun(verdict: Verdict, request: VerifyRequest) -> None:
