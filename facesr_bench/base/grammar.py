@@ -246,6 +246,8 @@ class Column:
 
 
 _COLUMN = re.compile(
-    r"(?P<name>[^\[\]:@]+)(?:\[(?P<inner>[^\[\]]*)\])?(?::(?!(?:auc|failure)-\d+$)(?P<argument>[^@]+?))?"
-    r"(?:@(?P<weights>[^:]+)(?::(?P<hash>[0-9a-f]{8}))?)?(?::(?P<aggregate>(?:auc|failure)-\d+))?"
+    r"(?P<name>[^\[\]:@]+)(?:\[(?P<inner>[^\[\]]*)\])?"
+    r"(?::(?!(?:(?:auc|failure)-\d+|below-\d+(?:\.\d+)?)$)(?P<argument>[^@]+?))?"
+    r"(?:@(?P<weights>[^:]+)(?::(?P<hash>[0-9a-f]{8}))?)?"
+    r"(?::(?P<aggregate>(?:auc|failure)-\d+|below-\d+(?:\.\d+)?))?"
 )

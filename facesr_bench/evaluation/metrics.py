@@ -50,12 +50,16 @@ def find_metric(name: str, setup: Setup) -> AnyMetric:
         PluginError, MetricError, WeightsError: no metric, or none of its variants or networks, has that name (suggests
             one).
     """
-    return make_metric(parse_metric(name), setup)
+    return find_metrics([name], setup)[0]
 
 
 def find_metrics(names: Iterable[str], setup: Setup) -> list[AnyMetric]:
     """As `find_metric` of each name; names of one column (`fid` and its default variant, say) give one metric."""
-    found = {metric.key: metric for metric in (find_metric(name, setup) for name in names)}
+    choices = [parse_metric(name) for name in names]
+    aggregates: dict[str, dict[str, None]] = {}
+    for choice in choices:
+        aggregates.setdefault(choice.typed, {}).update({choice.aggregate: None} if choice.aggregate else {})
+    found = {metric.key: metric for metric in (make_metric(c, setup, tuple(aggregates[c.typed])) for c in choices)}
     return list(found.values())
 
 
@@ -96,9 +100,9 @@ def profile_for(profile: str, names: Iterable[str]) -> Profile:
     return get_profile(profile, [parse_metric(name).plugin for name in names])
 
 
-def make_metric(choice: MetricChoice, setup: Setup) -> AnyMetric:
-    """As `find_metric`, of what was parsed already."""
-    context = context_of(choice, setup)
+def make_metric(choice: MetricChoice, setup: Setup, aggregates: tuple[str, ...] = ()) -> AnyMetric:
+    """As `find_metric`, of what was parsed already, with the columns made of its values that were asked for."""
+    context = replace(context_of(choice, setup), aggregates=aggregates)
     missing: WeightsError | None = None
     if context.card.weights or choice.network is not None:
         try:

@@ -16,6 +16,7 @@ from facesr_bench.images.files import Image8
 from facesr_bench.plugins.sample import Sample
 
 if TYPE_CHECKING:
+    from facesr_bench.faces.adaface import AdaFaceEmbedder
     from facesr_bench.faces.vqfr_network import VqfrEmbedder
 
 
@@ -39,7 +40,7 @@ class AlignedRecogniser:
 
     needs_points = True
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, embedder: Embedder | AdaFaceEmbedder) -> None:
         self._embedder = embedder
         spec: EmbedderSpec = embedder.spec
         self._template = TEMPLATES.get(spec.alignment)

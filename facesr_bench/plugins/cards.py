@@ -18,7 +18,7 @@ from facesr_bench.base.toml import read_toml
 """Version of the card format; a card of another version is refused."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
-Aggregate = Annotated[str, StringConstraints(pattern=r"^(auc|failure)-[1-9][0-9]*$")]
+Aggregate = Annotated[str, StringConstraints(pattern=r"^((auc|failure)-[1-9][0-9]*|below-[0-9]+(\.[0-9]+)?)$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 DegradationName = Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9._-]*|\.\.?/.+)$", max_length=256)]
 """A degradation by its name, or by its folder, from that of the card on (`./mine`)."""
@@ -328,7 +328,12 @@ class MetricCard(_Card):
         default=2, ge=2, description="of a set: with fewer images than this, the number stands with its count"
     )
     aggregates: tuple[Aggregate, ...] = Field(
-        default=(), description="columns made of all its values: `auc-8`: area under the curve of errors to 8"
+        default=(),
+        description="columns made of all its values: `auc-8`: area under the curve of errors to 8; `failure-8`: share "
+        "of errors above it; `below-0.5`: share of values below it",
+    )
+    aggregates_on_request: bool = Field(
+        default=False, description="only those that a protocol or a user names become columns (`name:below-0.5`)"
     )
     leave_out_below: float | None = Field(
         default=None,

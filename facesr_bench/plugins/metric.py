@@ -82,6 +82,7 @@ class MetricContext:
         label: what the user wants its column to be called.
         memo: the networks that the metrics of one run share.
         degradation: how the protocol makes LR of HR, for `make_degradation`; None where LR is given.
+        aggregates: the columns made of its values that were asked for by name.
     """
 
     card: MetricCard
@@ -97,6 +98,7 @@ class MetricContext:
     label: str | None = None
     memo: Memo = field(default_factory=Memo, repr=False, compare=False)
     degradation: Plugin[DegradationCard] | None = field(default=None, repr=False, compare=False)
+    aggregates: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", self.key or self.card.name)
@@ -129,6 +131,8 @@ class MetricContext:
             "weights": weights.name if weights else None,
             "weights_sha256": weights.sha256 if weights else None,
         }
+        if self.card.aggregates_on_request:
+            described["aggregates"] = list(self.aggregates)
         if self.card.of == "set":
             described["fid_reference"] = None if other is None else f"{other.name}={other.path.name}"
         return described

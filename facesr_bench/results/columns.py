@@ -102,19 +102,26 @@ def aggregates_of(info: MetricInfo) -> list[MetricInfo]:
     found = []
     for aggregate in info.aggregates:
         kind, _, limit = aggregate.partition("-")
-        area = kind == "auc"
-        what = f"AUC@{limit}" if area else f"failures@{limit}"
-        meaning = (
-            f"Area under the cumulative curve of {info.title} up to {limit} {info.unit}, in percent of the whole."
-            if area
-            else f"Share of images whose {info.title} is above {limit} {info.unit}, or whose face was not found."
-        )
+        what, meaning = {
+            "auc": (
+                f"AUC@{limit}",
+                f"Area under the cumulative curve of {info.title} up to {limit} {info.unit}, in percent of the whole.",
+            ),
+            "failure": (
+                f"failures@{limit}",
+                f"Share of images whose {info.title} is above {limit} {info.unit}, or whose face was not found.",
+            ),
+            "below": (
+                f"below {limit}",
+                f"Share of images whose {info.title} is below {limit}, or whose face was not found.",
+            ),
+        }[kind]
         found.append(
             MetricInfo(
                 name=str(replace(Column.parse(info.name), aggregate=aggregate)),
                 title=f"{info.title} {what}",
                 unit="%",
-                higher_is_better=area,
+                higher_is_better=kind == "auc",
                 digits=2,
                 version=info.version,
                 aggregate_of=info.name,
@@ -350,22 +357,23 @@ def _add_set(totals: Totals, info: MetricInfo, images: Sequence[ImageRecord], en
 
 
 def _add_aggregate(totals: Totals, info: MetricInfo, images: Sequence[ImageRecord]) -> None:
-    """The area under the curve of a metric's errors, or the share of errors above a limit; both in percent.
+    """The area under the curve of a metric's errors, or the share of values beyond a limit; both in percent.
 
     An image whose face was not found counts as an error without bound; any other without a value is a reason.
     """
-    from facesr_bench.results.curves import auc, failure_rate
+    from facesr_bench.results.curves import auc, failure_rate, share_below
 
     base = str(info.aggregate_of)
+    kind, _, limit = str(Column.parse(info.name).aggregate).partition("-")
+    worst = -math.inf if kind == "below" else math.inf
     missing = [row.id for row in images if base not in row.undetected and why_missing(row, base, info) is not None]
-    errors = [row.metrics.get(base, math.inf) for row in images]
+    errors = [row.metrics.get(base, worst) for row in images]
     if missing or not images or all(math.isinf(error) for error in errors):
         if images:
             everyone = [row.id for row in images]
             totals.reasons[info.name] = {f"needs a value of {base} for every image": missing or everyone}
         return
-    kind, _, limit = str(Column.parse(info.name).aggregate).partition("-")
-    compute = auc if kind == "auc" else failure_rate
+    compute = {"auc": auc, "failure": failure_rate, "below": share_below}[kind]
     totals.means[info.name], totals.counts[info.name] = 100 * compute(errors, float(limit)), len(errors)
 
 

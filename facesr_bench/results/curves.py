@@ -35,6 +35,21 @@ def failure_rate(errors: Sequence[float] | NDArray[Any], threshold: float) -> fl
     return float((_checked(errors, threshold) > threshold).mean())
 
 
+def share_below(values: Sequence[float] | NDArray[Any], threshold: float) -> float:
+    """The share of faces whose value is below `threshold`, 0..1.
+
+    Args:
+        values: one per face; minus infinity where detection failed.
+
+    Raises:
+        MetricError: no values, or NaN.
+    """
+    found = np.asarray(values, np.float64)
+    if not found.size or np.isnan(found).any():
+        raise MetricError("a share needs at least one value, and none of them NaN")
+    return float((found < threshold).mean())
+
+
 def cumulative_curve(
     errors: Sequence[float] | NDArray[Any], limit: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,7 +1,7 @@
 """Compares the face embeddings of SR and of HR (or of the low-quality input): identity, kept or lost.
 
 Options of the card:
-    recogniser = "onnx" (the network of the weights), "dlib", "vqfr";
+    recogniser = "onnx" (the network of the weights), "adaface", "dlib", "vqfr";
     against = "hr", "lq": the input at SR's size, for pictures without ground truth;
     measure = "cosine", "degrees" (the angle), "distance" (Euclidean, as dlib means it).
 """
@@ -77,7 +77,12 @@ class Metric(MetricBase):
 
     @classmethod
     def random_weights(cls, card: MetricCard, name: str, folder: Path) -> Path | None:
-        if card.options.get("recogniser") != "vqfr":
+        recogniser = card.options.get("recogniser")
+        if recogniser == "adaface":
+            from facesr_bench.faces.adaface import AdaFaceNetwork
+
+            return write_random(AdaFaceNetwork(), folder / "adaface.pth")
+        if recogniser != "vqfr":
             return write_stand_in(folder / f"{name}.onnx", EMBEDDERS.get(name), 512)
         from facesr_bench.faces.vqfr_network import VqfrNetwork
 
@@ -146,4 +151,8 @@ class Metric(MetricBase):
             from facesr_bench.faces.vqfr_network import VqfrEmbedder
 
             return WholePictureRecogniser(VqfrEmbedder(weights.path))
+        if recogniser == "adaface":
+            from facesr_bench.faces.adaface import AdaFaceEmbedder
+
+            return AlignedRecogniser(AdaFaceEmbedder(weights.path, self.device))
         return AlignedRecogniser(Embedder(EMBEDDERS.for_file(weights.name, weights.path), weights.path))

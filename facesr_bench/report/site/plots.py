@@ -111,7 +111,9 @@ def _drawings(section: Section) -> Iterator[_Drawing]:
         f"{_two_leads(group)} of {labels}; a larger point has more parameters.",
         lambda: plots.tradeoff(group, comparisons=section.comparisons),
     )
-    for number, info in enumerate((info for info in _with_values(section) if info.aggregates), 1):
+    for number, info in enumerate(
+        (info for info in _with_values(section) if info.aggregates and not info.higher_is_better), 1
+    ):
 
         def curve(name: str = info.name) -> Figure:
             return curves.curve(group, name)
