@@ -29,6 +29,10 @@ from facesr_bench.plugins.metric import AnyMetric, MetricBase, SetMetric, Unavai
 from facesr_bench.plugins.sample import Sample
 from facesr_bench.results.record import ImageRecord
 
+_ONE_THREAD = {"torch threads": 1}
+"""Pictures are scored side by side, each by one thread: a network's sums are then added in the same order whatever the
+number of cores, and threads that wait for each other don't take the cores from other pictures."""
+
 
 @dataclass(frozen=True)
 class Lacking:
@@ -135,13 +139,13 @@ class Scorer:
             if (reason := why_not(metric, _given(sample), self._words)) is not None:
                 prepared.reasons[key] = reason
             elif not isinstance(metric, SetMetric):
-                with stage(f"{key}, ground truth"), World():
+                with stage(f"{key}, ground truth"), World(_ONE_THREAD):
                     prepared.references[key] = metric.prepare_sample(sample)
                     placed_by = metric.alignment(prepared.references[key])
                 if placed_by is not None:
                     prepared.alignments[key] = str(placed_by)
             elif metric.reference_set is None:
-                with stage(f"{key}, ground truth"), World():
+                with stage(f"{key}, ground truth"), World(_ONE_THREAD):
                     keep_features(metric, sample)
         except MetricError as error:
             prepared.reasons[key] = str(error)
@@ -198,7 +202,7 @@ def _put_value(record: ImageRecord, metric: MetricBase, sr: Image8, prepared: Pr
     """Put a metric's value, or why there is none, into the record; a failure costs this cell only."""
     key = metric.key
     try:
-        with stage(key), World():
+        with stage(key), World(_ONE_THREAD):
             value = _value(metric, sr, prepared, place)
     except ResultsError:
         raise

@@ -13,6 +13,7 @@ range of the input: the network expects [-1, 1], and RestoreFormer++ reports a s
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -67,6 +68,8 @@ class Lpips:
     def __init__(
         self, net: Net, backbone: Path, *, input_range: tuple[float, float] = (-1.0, 1.0), device: str = "cpu"
     ) -> None:
+        import torch
+
         if net not in get_args(Net):
             raise MetricError(unknown("LPIPS network", net, get_args(Net)))
         if not input_range[0] < input_range[1]:
@@ -74,7 +77,9 @@ class Lpips:
         self.net = net
         self.input_range = input_range
         self.device = device
+        # On a CPU, convolutions are faster with the channels last.
         self._network = _load(net, backbone).to(device)
+        self._network.net.to(memory_format=torch.channels_last)
 
     def prepare(self, image: Image8) -> Layers:
         """The layers of one HxWx3 uint8 RGB image, N = 1.
@@ -103,8 +108,11 @@ class Lpips:
             least = SMALLEST[self.net]
             raise MetricError(f"LPIPS-{self.net} needs images of {least}x{least} px or more, not {width}x{height}")
         with torch.inference_mode():
-            outputs = self._network.net(self._network.scaling_layer(batch.to(self.device)))
-            return Layers((height, width), tuple(lpips.normalize_tensor(output) for output in outputs))
+            scaled = self._network.scaling_layer(batch.to(self.device))
+            outputs = self._network.net(scaled.contiguous(memory_format=torch.channels_last))
+            # As they are read back from disk: sums over channels take another order where these come last.
+            layers = tuple(lpips.normalize_tensor(output).contiguous() for output in outputs)
+            return Layers((height, width), layers)
 
     def distance(self, sr: Layers, hr: Layers) -> float:
         """LPIPS between two images, 0 (identical) upwards; symmetric. For batches, the mean over the batch.
@@ -112,14 +120,14 @@ class Lpips:
         Raises:
             MetricError: the two differ in size.
         """
-        import lpips
         import torch
 
         with torch.inference_mode():
-            return float(sum(lpips.spatial_average(part) for part in self._differences(sr, hr)).mean())
+            return _mean(self._differences(sr, hr))
 
-    def distance_map(self, sr: Layers, hr: Layers) -> NDArray[np.float32]:
-        """HxW: where two images differ, what `lpips.LPIPS(spatial=True)` returns. For batches, the first pair's.
+    def distance_with_map(self, sr: Layers, hr: Layers) -> tuple[float, NDArray[np.float32]]:
+        """`distance`, and HxW: where two images differ, what `lpips.LPIPS(spatial=True)` returns. For batches, the map
+        is the first pair's.
 
         Each layer's places are interpolated bilinearly to the image's size, so the mean over the map is the distance
         but for what that interpolation adds at sizes that the layers' don't divide.
@@ -131,9 +139,10 @@ class Lpips:
         import torch
 
         with torch.inference_mode():
-            enlarged = sum(lpips.upsample(part, out_HW=sr.size) for part in self._differences(sr, hr))
+            differences = self._differences(sr, hr)
+            enlarged = sum(lpips.upsample(part, out_HW=sr.size) for part in differences)
             values: NDArray[np.float32] = enlarged[0, 0].cpu().numpy()
-            return values
+            return _mean(differences), values
 
     def _differences(self, sr: Layers, hr: Layers) -> list[Any]:
         """Nx1xhxw for each layer: the weighted sum over channels of squared differences."""
@@ -142,6 +151,12 @@ class Lpips:
             raise MetricError(f"{sizes}: only images of one size can be compared")
         weights = self._network.lins
         return [weigh((a - b) ** 2) for weigh, a, b in zip(weights, sr.layers, hr.layers, strict=True)]
+
+
+def _mean(differences: Sequence[Any]) -> float:
+    import lpips
+
+    return float(sum(lpips.spatial_average(part) for part in differences).mean())
 
 
 def write_random_backbone(net: Net, path: Path) -> Path:

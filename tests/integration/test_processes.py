@@ -141,7 +141,7 @@ def test_no_process_is_left_of_a_run_that_is_stopped(
 
 @pytest.mark.full
 def test_networks_and_detectors_give_the_same_bits_in_processes(tmp_path: Path, shared: Path) -> None:
-    """With one thread of torch on both sides: sums of networks differ in the last bits by the number of threads."""
+    """With one thread of torch on both sides: sums of a method's network differ in the last bits by their number."""
     data = {"helen": shared / "faces" / "helen_test"}
     more: dict[str, Any] = {"limit": 20, "metrics": ("psnr", "ssim", "identity-dlib"), "data": data}
     before = torch.get_num_threads()

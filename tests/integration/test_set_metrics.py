@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import facesr_bench
 from facesr_bench.base.errors import MetricError
@@ -70,6 +72,15 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return calls
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_values_equal_those_by_hand(options: request.RunRequest, inception_weights: Path) -> None:
     result = only(runner.run(options))
     network = Inception(inception_weights)
@@ -96,6 +107,17 @@ def test_batch_workers_and_interruption_change_nothing(options: request.RunReque
     stopped = dataclasses.replace(options, out=tmp_path / "stopped", limit=2)
     assert entry(only(runner.run(stopped)), "fid")["n"] == 2
     assert only(runner.run(dataclasses.replace(stopped, limit=3))).sets() == expected
+
+
+def test_the_number_of_threads_changes_nothing(options: request.RunRequest, tmp_path: Path) -> None:
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            found.append(only(runner.run(dataclasses.replace(options, out=tmp_path / str(threads)))).sets())
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1]
 
 
 def test_small_sets_are_not_bare_numbers(options: request.RunRequest, capsys: pytest.CaptureFixture[str]) -> None:

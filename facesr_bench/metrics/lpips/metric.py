@@ -94,8 +94,7 @@ class Metric(MetricBase):
         return self._lpips.distance(self.prepare(sr), reference)
 
     def with_map(self, sr: Image8, reference: Layers) -> tuple[float, NDArray[np.float32]]:
-        layers = self.prepare(sr)
-        return self._lpips.distance(layers, reference), self._lpips.distance_map(layers, reference)
+        return self._lpips.distance_with_map(self.prepare(sr), reference)
 
 
 def _flat(layers: Layers) -> NDArray[np.float32]:

@@ -62,7 +62,7 @@ def score(network: Lpips, sr: Image8, hr: Image8) -> float:
 
 
 def maps(network: Lpips, sr: Image8, hr: Image8) -> NDArray[np.float32]:
-    return network.distance_map(network.prepare(sr), network.prepare(hr))
+    return network.distance_with_map(network.prepare(sr), network.prepare(hr))[1]
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:torchvision")
