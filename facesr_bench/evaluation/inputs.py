@@ -27,6 +27,7 @@ from facesr_bench.data.prepare import prepare
 from facesr_bench.data.protocols import Datasets, find_protocol
 from facesr_bench.data.sources import open_dataset
 from facesr_bench.evaluation.scorer import Prepared
+from facesr_bench.images import room
 from facesr_bench.images.files import picture_libraries, pixel_sha256, read_image, write_png
 from facesr_bench.plugins.cards import ProtocolCard
 from facesr_bench.plugins.dataset import DatasetBase, Item
@@ -80,9 +81,10 @@ class Source:
         Raises:
             Exception: whatever the dataset raises.
         """
-        with stage("decode"):
-            picture = self.dataset.read(self.items[image_id], self.protocol)
-        return prepare(image_id, picture, self.protocol, self.degradation)
+        with room.visit():
+            with stage("decode"):
+                picture = self.dataset.read(self.items[image_id], self.protocol)
+            return prepare(image_id, picture, self.protocol, self.degradation)
 
     def record(self, sample: Sample) -> SampleRecord:
         """What is kept of a sample beside its pixels."""

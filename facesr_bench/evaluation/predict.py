@@ -227,9 +227,10 @@ def _checked(method: MethodBase, sr: NDArray[np.float32], size: tuple[int, int],
     name = method.card.name
     if sr.shape[:2] != size:
         return Output(None, error=f"{name} returned {sr.shape[1]}x{sr.shape[0]} px; expected {size[1]}x{size[0]}")
-    if (bad := int(np.count_nonzero(~np.isfinite(sr)))) > 0:
-        return Output(None, error=f"{name} returned {bad} NaN or infinite values of {sr.size}")
     low, high = float(sr.min()), float(sr.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        bad = int(np.count_nonzero(~np.isfinite(sr)))
+        return Output(None, error=f"{name} returned {bad} NaN or infinite values of {sr.size}")
     if low < -RANGE_TOLERANCE or high > 1 + RANGE_TOLERANCE:
         return Output(None, error=f"{name} returned values in [{low:.4g}, {high:.4g}]; expected [0, 1]")
     return Output(np.clip(sr, 0, 1), ms)

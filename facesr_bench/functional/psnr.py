@@ -9,7 +9,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from facesr_bench.functional.channels import Planes, Statistics, check_image, check_pair, scored_channels, statistics
+from facesr_bench.functional import sums
+from facesr_bench.functional.channels import KEPT, Planes, Scored, Statistics, check_image, check_pair, statistics
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.convention import PixelConvention, Says
 
@@ -30,13 +31,19 @@ class PsnrReference:
 
     Attributes:
         shape: of the whole HR image.
-        planes: what is scored.
+        scored: what is scored of it.
+        kept: the values of `scored`, unless they are too many.
         statistics: of the whole HR image, under a convention with `match_statistics`.
     """
 
     shape: tuple[int, ...]
-    planes: Planes
+    scored: Scored
+    kept: Planes | None
     statistics: Statistics | None
+
+    def rows(self, rows: slice = slice(None)) -> Planes:
+        """Some rows of what is scored, all unless told."""
+        return self.scored.rows(rows) if self.kept is None else self.kept[rows]
 
 
 class Psnr:
@@ -60,7 +67,8 @@ class Psnr:
         """
         hr = check_image(hr, "HR")
         matched_to = statistics(hr) if self.convention.match_statistics else None
-        return PsnrReference(hr.shape, self._planes(hr), matched_to)
+        scored = Scored(hr, self.convention, self.scale)
+        return PsnrReference(hr.shape, scored, scored.rows() if scored.size <= KEPT else None, matched_to)
 
     def value(self, sr: Image8, reference: PsnrReference) -> float:
         """PSNR in dB; infinite where no scored value differs.
@@ -68,18 +76,18 @@ class Psnr:
         Raises:
             MetricError: `sr` is not a uint8 picture of HR's size.
         """
-        sr = check_pair(sr, reference.shape)
-        error = self._planes(sr, reference.statistics) - reference.planes
-        mean_square = float(np.square(error).mean()) / PEAK**2
+        scored = self._scored(sr, reference)
+        squares = (np.square(scored.rows(rows) - reference.rows(rows)) for rows in scored.strips())
+        mean_square = sums.mean(scored.size, squares) / PEAK**2
         if mean_square == 0:
             return math.inf
         return -10 * math.log10(mean_square + self.convention.epsilon)
 
     def squared_errors(self, sr: Image8, reference: PsnrReference) -> Planes:
         """hxw: the squared error of each scored pixel, levels squared, averaged over the channels; as `value`."""
-        sr = check_pair(sr, reference.shape)
-        squares = np.square(self._planes(sr, reference.statistics) - reference.planes)
+        squares = np.square(self._scored(sr, reference).rows() - reference.rows())
         return squares if squares.ndim == 2 else squares.mean(axis=2)
 
-    def _planes(self, image: Image8, matched_to: Statistics | None = None) -> Planes:
-        return scored_channels(image, self.convention, self.scale, matched_to=matched_to)
+    def _scored(self, sr: Image8, reference: PsnrReference) -> Scored:
+        sr = check_pair(sr, reference.shape)
+        return Scored(sr, self.convention, self.scale, matched_to=reference.statistics)

@@ -12,7 +12,17 @@ from pydantic import Field, model_validator
 from scipy.ndimage import correlate1d
 
 from facesr_bench.base.errors import MetricError
-from facesr_bench.functional.channels import Statistics, check_image, check_pair, scored_channels, statistics
+from facesr_bench.functional import sums
+from facesr_bench.functional.channels import (
+    KEPT,
+    STRIP,
+    Scored,
+    Statistics,
+    check_image,
+    check_pair,
+    statistics,
+    strips,
+)
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.convention import PixelConvention, Says
 
@@ -20,9 +30,6 @@ Float = NDArray[np.float64]
 
 C1 = (0.01 * 255) ** 2
 C2 = (0.03 * 255) ** 2
-
-STRIP = 2**21
-"""Values that are filtered at a time: a picture of 100 million pixels would else need a dozen arrays of its size."""
 
 
 class SsimConvention(PixelConvention):
@@ -57,26 +64,63 @@ class SsimConvention(PixelConvention):
         return self
 
 
+class SsimPlanes:
+    """The planes that SSIM's window runs over, some rows at a time.
+
+    Attributes:
+        shape: C, H, W.
+    """
+
+    shape: tuple[int, int, int]
+
+    def __init__(self, scored: Scored, convention: SsimConvention) -> None:
+        self._scored, self._negative = scored, convention.negative
+        self._kept: Float | None = None
+        height, width, *channels = scored.shape
+        self.shape = (channels[0] if channels else 1, height, width)
+        if convention.downsample and (factor := pool_factor(height, width)) > 1:
+            pooled = [
+                average_pool(self.rows(slice(top, bottom)), factor) for top, bottom in _blocks(self.shape, factor)
+            ]
+            self._kept = np.concatenate(pooled, axis=1)
+            self.shape = self._kept.shape
+        elif scored.size <= KEPT:
+            self._kept = self.rows(slice(None))
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
+    def rows(self, rows: slice, channels: slice = slice(None)) -> Float:
+        """CxhxW: some rows, of some channels."""
+        if self._kept is not None:
+            return self._kept[channels, rows]
+        levels = self._scored.rows(rows)
+        planes = levels[None] if levels.ndim == 2 else np.ascontiguousarray(levels[..., channels].transpose(2, 0, 1))
+        return 256 - planes if self._negative else planes  # 255 Y in uint8 wraps around to this
+
+
 @dataclass(frozen=True)
 class SsimReference:
     """What SSIM needs of the ground truth.
 
     Attributes:
         shape: of the whole HR image.
-        planes: CxHxW, what is scored.
-        mean, variance: Cxhxw, under the window at every place where it fits.
+        planes: what is scored.
+        moments: mean and variance under the window at every place where it fits, Cxhxw; None where they are too many.
         statistics: of the whole HR image, under a convention with `match_statistics`.
     """
 
     shape: tuple[int, ...]
-    planes: Float
-    mean: Float
-    variance: Float
+    planes: SsimPlanes
+    moments: tuple[Float, Float] | None
     statistics: Statistics | None
 
 
 class Ssim:
     """SSIM of Wang et al. (2004), eq. 13: K1 = .01, K2 = .03, L = 255; the mean over places and channels.
+
+    It is computed strip by strip; no place's value depends on how they are cut, to the last bit.
 
     Args:
         scale: HR side over LR side, for conventions that cut a border that wide.
@@ -95,20 +139,20 @@ class Ssim:
             MetricError: `hr` is not a uint8 HxWx3 picture, or smaller than the border and window.
         """
         hr = check_image(hr, "HR")
-        planes = self._planes(hr)
+        planes = SsimPlanes(Scored(hr, self.convention, self.scale), self.convention)
         if min(planes.shape[1:]) < len(self._window):
             size = f"{planes.shape[2]}x{planes.shape[1]}"
             raise MetricError(
                 f"SSIM's window is {len(self._window)} px wide, "
                 f"but only {size} px of the {hr.shape[1]}x{hr.shape[0]} image are scored"
             )
-        mean, variance = (np.empty(self._fitting(planes)) for _ in range(2))
-        for places, rows in self._strips(planes):
-            x = planes[:, rows]
-            mean[:, places], mean_square = self._filter(np.stack([x, x * x]))
-            variance[:, places] = self._unbias * (mean_square - mean[:, places] * mean[:, places])
         matched_to = statistics(hr) if self.convention.match_statistics else None
-        return SsimReference(hr.shape, planes, mean, variance, matched_to)
+        if planes.size > KEPT:
+            return SsimReference(hr.shape, planes, None, matched_to)
+        mean, variance = (np.empty(self._fitting(planes)) for _ in range(2))
+        for channels, places, rows in self._strips(planes):
+            mean[channels, places], variance[channels, places] = self._moments(planes.rows(rows, channels))
+        return SsimReference(hr.shape, planes, (mean, variance), matched_to)
 
     def value(self, sr: Image8, reference: SsimReference) -> float:
         """The mean of `maps`.
@@ -116,7 +160,8 @@ class Ssim:
         Raises:
             MetricError: `sr` is not a uint8 picture of HR's size.
         """
-        return float(self.maps(sr, reference).mean())
+        count = int(np.prod(self._fitting(reference.planes)))
+        return sums.mean(count, (values for _, _, values in self._parts(sr, reference)))
 
     def map(self, sr: Image8, reference: SsimReference) -> Float:
         """hxw: SSIM around each pixel, averaged over the channels; same errors as `value`."""
@@ -125,12 +170,28 @@ class Ssim:
 
     def maps(self, sr: Image8, reference: SsimReference) -> Float:
         """Cxhxw: SSIM of each scored channel at every place where the window fits; same errors as `value`."""
-        planes = self._planes(check_pair(sr, reference.shape), reference.statistics)
-        maps = np.empty(self._fitting(planes))
-        for places, rows in self._strips(planes):
-            hr = reference.mean[:, places], reference.variance[:, places]
-            maps[:, places] = self._map_of(planes[:, rows], reference.planes[:, rows], *hr)
+        maps = np.empty(self._fitting(reference.planes))
+        for channels, places, values in self._parts(sr, reference):
+            maps[channels, places] = values
         return maps
+
+    def _parts(self, sr: Image8, reference: SsimReference) -> Iterator[tuple[slice, slice, Float]]:
+        """Channels, rows of places, and SSIM there, in the order of `maps` in memory."""
+        sr = check_pair(sr, reference.shape)
+        scored = Scored(sr, self.convention, self.scale, matched_to=reference.statistics)
+        planes = SsimPlanes(scored, self.convention)
+        for channels, places, rows in self._strips(planes):
+            hr = reference.planes.rows(rows, channels)
+            if reference.moments is None:
+                mean, variance = self._moments(hr)
+            else:
+                mean, variance = (moment[channels, places] for moment in reference.moments)
+            yield channels, places, self._map_of(planes.rows(rows, channels), hr, mean, variance)
+
+    def _moments(self, y: Float) -> tuple[Float, Float]:
+        """Mean and variance of planes under the window."""
+        mean, mean_square = self._filter(np.stack([y, y * y]))
+        return mean, self._unbias * (mean_square - mean * mean)
 
     def _map_of(self, x: Float, y: Float, y_mean: Float, y_variance: Float) -> Float:
         """SSIM at every place where the window fits, of planes of SR and HR; mean and variance of HR's are known."""
@@ -145,29 +206,22 @@ class Ssim:
         maps: Float = (2 * product + C1) / (squares + C1) * structure
         return maps
 
-    def _fitting(self, planes: Float) -> tuple[int, int, int]:
+    def _fitting(self, planes: SsimPlanes) -> tuple[int, int, int]:
         """Channels, height and width of the places where the window fits."""
         channels, height, width = planes.shape
         rim = len(self._window) - 1
         return channels, height - rim, width - rim
 
-    def _strips(self, planes: Float) -> Iterator[tuple[slice, slice]]:
-        """Rows of places, and the rows of the planes that the window reaches from there.
-
-        No place's value depends on how they are cut, to the last bit.
-        """
+    def _strips(self, planes: SsimPlanes) -> Iterator[tuple[slice, slice, slice]]:
+        """Channels, rows of places, and the rows of the planes that the window reaches from there."""
         channels, height, _ = self._fitting(planes)
-        rows = max(1, STRIP // (channels * planes.shape[2]))
-        for top in range(0, height, rows):
-            bottom = min(top + rows, height)
-            yield slice(top, bottom), slice(top, bottom + len(self._window) - 1)
-
-    def _planes(self, image: Image8, matched_to: Statistics | None = None) -> Float:
-        scored = scored_channels(image, self.convention, self.scale, matched_to=matched_to)
-        planes = scored[None] if scored.ndim == 2 else np.ascontiguousarray(scored.transpose(2, 0, 1))
-        if self.convention.negative:
-            planes = 256 - planes  # 255 Y in uint8 wraps around to this
-        return average_pool(planes) if self.convention.downsample else planes
+        rim = len(self._window) - 1
+        if planes.size <= STRIP:
+            yield slice(0, channels), slice(0, height), slice(0, height + rim)
+            return
+        for channel in range(channels):
+            for places in strips(height, planes.shape[2]):
+                yield slice(channel, channel + 1), places, slice(places.start, places.stop + rim)
 
     def _filter(self, stack: Float) -> Float:
         """The window's weighted mean over the last two axes, at the places where it fits."""
@@ -187,14 +241,26 @@ def window(convention: SsimConvention) -> Float:
     return normalised
 
 
-def average_pool(planes: Float) -> Float:
-    """CxHxW averaged over f x f blocks, f = round(min(H, W) / 256); what is left over at the far edges is dropped.
+def pool_factor(height: int, width: int) -> int:
+    """The side of the blocks that piq averages first: round(min(H, W) / 256)."""
+    return max(1, round(min(height, width) / 256))
+
+
+def average_pool(planes: Float, factor: int) -> Float:
+    """CxHxW averaged over blocks of so many pixels a side; what is left over at the far edges is dropped.
 
     The step that Wang's MATLAB script takes before SSIM, in piq's form (default on there).
     """
     channels, height, width = planes.shape
-    factor = max(1, round(min(height, width) / 256))
     rows, columns = height // factor, width // factor
     blocks = planes[:, : rows * factor, : columns * factor].reshape(channels, rows, factor, columns, factor)
     pooled: Float = blocks.mean(axis=(2, 4))
     return pooled
+
+
+def _blocks(shape: tuple[int, int, int], factor: int) -> Iterator[tuple[int, int]]:
+    """Whole rows of blocks, some at a time."""
+    channels, height, width = shape
+    step = factor * max(1, STRIP // (channels * width * factor))
+    last = height // factor * factor
+    return ((top, min(top + step, last)) for top in range(0, last, step))

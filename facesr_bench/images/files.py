@@ -6,7 +6,7 @@ import hashlib
 import io
 import zlib
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import PIL
@@ -26,6 +26,7 @@ from PIL import (  # the plug-ins of the formats that are read: Pillow looks for
 
 from facesr_bench.base.errors import DataError
 from facesr_bench.base.files import open_regular, replacing
+from facesr_bench.images import room
 from facesr_bench.images.integrity import FORMATS, sniff, why_not_whole
 
 Image8 = NDArray[np.uint8]
@@ -34,6 +35,9 @@ Image8 = NDArray[np.uint8]
 _Number = TypeVar("_Number", bound=np.generic)
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
+
+STRIP = 2**22
+"""Pixels that are taken over from Pillow at a time."""
 
 MAX_PIXELS = 89_478_485
 """The largest picture that is read: Pillow's own limit against decompression bombs."""
@@ -69,13 +73,14 @@ def read_image(source: Path | bytes, name: str | None = None) -> Image8:
         raise DataError(f"{label}: not a picture in a format that is read: {', '.join(FORMATS)}")
     if reason := why_not_whole(data):
         raise DataError(f"{label}: damaged or truncated: {reason}")
-    try:
-        upright = _decode(data, label)
-    except DataError:
-        raise
-    except Exception as error:  # decoders raise whatever they stumble over, TypeError and KeyError among it
-        raise DataError(f"{label}: damaged or truncated: {error}") from error
-    return _to_rgb8(upright, label)
+    with room.visit():
+        try:
+            upright = _decode(data, label)
+        except DataError:
+            raise
+        except Exception as error:  # decoders raise whatever they stumble over, TypeError and KeyError among it
+            raise DataError(f"{label}: damaged or truncated: {error}") from error
+        return _to_rgb8(upright, label)
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -88,6 +93,7 @@ def _decode(data: bytes, label: str) -> Image.Image:
     picture = _opened(data, label)
     if picture.width * picture.height > MAX_PIXELS:
         raise DataError(f"{label}: too large: {picture.width}x{picture.height}, the limit is {MAX_PIXELS} pixels")
+    room.take(picture.width * picture.height)
     frames = getattr(picture, "n_frames", 1)
     # Telephones append previews to a JPEG (MPO); the first frame is the photograph.
     if frames > 1 and picture.format != "MPO":
@@ -99,7 +105,8 @@ def _decode(data: bytes, label: str) -> Image.Image:
     if deep:
         picture = Image.fromarray(_read_deep_colour(data, label))
         picture.getexif()[ExifTags.Base.Orientation] = orientation
-    return ImageOps.exif_transpose(picture)
+    ImageOps.exif_transpose(picture, in_place=True)
+    return picture
 
 
 def _opened(data: bytes, label: str) -> Image.Image:
@@ -140,16 +147,30 @@ def _to_rgb8(picture: Image.Image, label: str) -> Image8:
         values = np.asarray(picture)
         if values.min() < 0 or values.max() > 65535:
             raise DataError(f"{label}: values of mode {picture.mode} don't fit 16 bits")
-        grey = _from_16_bits(values.astype(np.int64))
+        grey = _from_16_bits(values)
         return np.repeat(grey[:, :, None], 3, axis=2)
     # Through RGBA where a palette carries transparency: Pillow warns otherwise.
     if picture.mode == "P" and "transparency" in picture.info:
         picture = picture.convert("RGBA")
-    return np.array(picture.convert("RGB"), dtype=np.uint8)
+    return _pixels(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
-def _from_16_bits(values: NDArray[np.int64]) -> Image8:
-    return ((values + 128) // 257).astype(np.uint8)
+def _pixels(picture: Image.Image) -> Image8:
+    """HxWx3 of an RGB picture, some rows at a time: Pillow's own way holds it three times."""
+    pixels = np.empty((picture.height, picture.width, 3), np.uint8)
+    rows = max(1, STRIP // picture.width)
+    for top in range(0, picture.height, rows):
+        bottom = min(top + rows, picture.height)
+        pixels[top:bottom] = np.asarray(picture.crop((0, top, picture.width, bottom)))
+    return pixels
+
+
+def _from_16_bits(values: NDArray[Any]) -> Image8:
+    """Levels 0..65535, of any type that holds them, as 0..255."""
+    found, rows = np.empty(values.shape, np.uint8), max(1, STRIP // values[0].size)
+    for top in range(0, len(values), rows):
+        found[top : top + rows] = (values[top : top + rows].astype(np.int64) + 128) // 257
+    return found
 
 
 def _is_deep_colour(picture: Image.Image, data: bytes) -> bool:
@@ -170,7 +191,7 @@ def _read_deep_colour(data: bytes, label: str) -> Image8:
         )
     if values.ndim == 2:
         values = np.repeat(values[:, :, None], 3, axis=2)
-    return _from_16_bits(values[:, :, 2::-1].astype(np.int64))
+    return _from_16_bits(values[:, :, 2::-1])
 
 
 def write_png(path: Path, image: Image8) -> None:

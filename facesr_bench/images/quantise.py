@@ -14,6 +14,10 @@ TRUNCATION_SLACK = 1e-3
 """Levels below a whole one that truncation still counts as that one."""
 
 
+STRIP = 2**20
+"""Values that are computed with at a time, in float64: a picture of 100 million pixels would else need 8 GB."""
+
+
 RANGE_SLACK = 1e-4
 """How far outside [0, 1] a value may be and still count as float noise."""
 
@@ -42,9 +46,12 @@ def quantise(sr: NDArray[np.floating[Any]], mode: Quantise) -> Image8:
             f"float SR must lie in [0, 1], but this one spans {low:.6g} to {high:.6g}; "
             "clip it, or divide by 255 if it is in levels"
         )
-    levels = sr.astype(np.float64) * 255
-    whole = np.rint(levels) if mode == "round" else np.floor(levels + TRUNCATION_SLACK)
-    return np.clip(whole, 0, 255).astype(np.uint8)
+    found, rows = np.empty(sr.shape, np.uint8), max(1, STRIP // sr[0].size)
+    for top in range(0, len(sr), rows):
+        levels = sr[top : top + rows].astype(np.float64) * 255
+        whole = np.rint(levels) if mode == "round" else np.floor(levels + TRUNCATION_SLACK)
+        found[top : top + rows] = np.clip(whole, 0, 255)
+    return found
 
 
 def _check_shape(image: NDArray[Any], what: str) -> None:

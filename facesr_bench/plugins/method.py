@@ -166,7 +166,7 @@ class MethodBase(ABC):
         """The input of `upscale`, of images of one size that `given` returned."""
         import torch
 
-        return torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float() / 255
+        return torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float().div_(255)
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of the output for a native LR image of this size.

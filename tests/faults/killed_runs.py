@@ -2,8 +2,8 @@
 
     python -m tests.faults.killed_runs FACES WORK KILLS SEED
 
-One process imports everything and runs once, so that plug-ins, code hashes and versions are known; each run that counts is
-a fork of it, which nobody hears die, and costs its own files alone. A line of JSON per kill.
+One process imports everything and runs once, so that plug-ins, code hashes and versions are known; each run that
+counts is a fork of it, which nobody hears die, and costs its own files alone. A line of JSON per kill.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import urllib.parse
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,25 @@ def template_folder() -> Path:
     return bundled_folder("reports") / "site"
 
 
+@cache
+def _templates() -> Environment:
+    """The templates, each compiled once in a process; one that is edited is read again."""
+    environment = Environment(
+        loader=FileSystemLoader(template_folder()),
+        autoescape=True,  # names and messages are strangers' text
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        colour_scale=maps.SCALE,
+        dash=DASH,
+        unsure=UNSURE,
+    )
+    environment.filters.update(number=format_value, count=thousands, moment=moment, decibels=decibels)
+    return environment
+
+
 class Pages:
     """Writes files under a site's root and remembers which, so that those of earlier builds can go.
 
@@ -46,19 +66,6 @@ class Pages:
         self.index = root / "index.html"
         self.provenance = self.folder / "provenance.html"
         self._written: set[Path] = set()
-        self._environment = Environment(
-            loader=FileSystemLoader(template_folder()),
-            autoescape=True,  # names and messages are strangers' text
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.globals.update(
-            colour_scale=maps.SCALE,
-            dash=DASH,
-            unsure=UNSURE,
-        )
-        self._environment.filters.update(number=format_value, count=thousands, moment=moment, decibels=decibels)
 
     def render(self, path: Path, template: str, **context: Any) -> Path:
         """Render straight to disk, so that memory doesn't grow with the page; readers never see half of it.
@@ -72,7 +79,7 @@ class Pages:
             replacing(path) as partial,
             partial.open("w", encoding="utf-8", newline="\n", errors="backslashreplace") as stream,
         ):
-            stream.writelines(self._environment.get_template(template).generate(**page, **context))
+            stream.writelines(_templates().get_template(template).generate(**page, **context))
         self._written.add(path)
         return path
 
