@@ -22,8 +22,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CardError(f"{path}: can't be read: {reason}") from error
+    except OSError as error:
+        raise CardError(f"{path}: can't be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise CardError(f"{path}: not a TOML file: it is no text in UTF-8 (byte {error.start})") from error
     except tomllib.TOMLDecodeError as error:
         raise CardError(f"{path}: not valid TOML: {error}") from error

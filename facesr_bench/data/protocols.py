@@ -80,6 +80,12 @@ def protocol_names(datasets: Datasets | None = None) -> list[str]:
     return sorted({protocol.name for _, protocol in _protocols(datasets or registry.datasets())})
 
 
+def aligned_protocols(datasets: Datasets | None = None) -> list[str]:
+    """Every protocol whose faces are aligned as in FFHQ, sorted."""
+    known = _protocols(datasets or registry.datasets())
+    return sorted({protocol.name for _, protocol in known if protocol.aligned == "ffhq"})
+
+
 def _protocols(datasets: Datasets) -> Iterator[tuple[Plugin[DatasetCard], ProtocolCard]]:
     for plugin in datasets.plugins:
         if plugin.card is not None:

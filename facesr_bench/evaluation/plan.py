@@ -21,7 +21,7 @@ from facesr_bench.base.grammar import Spec
 from facesr_bench.base.hashing import canonical, check_unchanged, digest
 from facesr_bench.base.memo import Memo
 from facesr_bench.base.suggest import expanded, is_path
-from facesr_bench.data.protocols import Datasets, catalogue, find_protocol
+from facesr_bench.data.protocols import Datasets, aligned_protocols, catalogue, find_protocol
 from facesr_bench.evaluation import adoption, backend, set_metrics
 from facesr_bench.evaluation.inputs import Source, open_source
 from facesr_bench.evaluation.job import Facts, Job
@@ -56,6 +56,9 @@ from facesr_bench.results.record import (
 )
 from facesr_bench.results.samples import SAMPLES, read_samples
 from facesr_bench.results.store import MANIFEST, Result, next_order, open_result
+
+_PROTOCOLS_NAMED = 5
+"""How many protocols of aligned faces an error names."""
 
 
 @dataclass(frozen=True)
@@ -278,9 +281,13 @@ def _unaligned(setting: Setting, card: MethodCard) -> bool:
 
 def _refuse_unaligned(setting: Setting, card: MethodCard) -> None:
     if _unaligned(setting, card) and not setting.options.assume_aligned:
+        known = aligned_protocols(setting.datasets)
+        shown = ", ".join(known[:_PROTOCOLS_NAMED])
+        more = len(known) - _PROTOCOLS_NAMED
         raise MethodError(
-            f"{card.name} needs faces aligned as in FFHQ, and {setting.card.name} does not promise them; "
-            "if your data is aligned: --assume-aligned"
+            f"{card.title if card.takes_argument else card.name} needs faces aligned as in FFHQ, and "
+            f"{setting.card.name} does not promise them; if your data is aligned: --assume-aligned. "
+            f"Protocols of aligned faces: {shown}{f' and {more} more' if more > 0 else ''}"
         )
 
 

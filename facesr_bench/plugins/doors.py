@@ -56,12 +56,15 @@ def row_of(path: Path, cards: Iterable[MethodCard]) -> str:
 
 def all_doors(cards: Iterable[MethodCard]) -> str:
     """Every method that takes what others have made, in a line; empty where there is none."""
-    found = [f"{card.name}:{_argument(card)} ({card.title})" for card in cards if card.takes_argument and card.opens]
+    found = [f"{as_typed(card)} ({card.title})" for card in cards if card.takes_argument and card.opens]
     return f"\n  of your own or of others: {', '.join(sorted(found))}, ./FOLDER of a plug-in" if found else ""
 
 
-def _argument(card: MethodCard) -> str:
-    return "DIR" if PICTURES in card.opens else f"FILE{card.opens[0]}"
+def as_typed(card: MethodCard) -> str:
+    """How a method that takes an argument is written: `images:DIR`, `onnx:FILE.onnx`."""
+    if not card.opens:
+        return f"{card.name}:ARGUMENT"
+    return f"{card.name}:{'DIR' if PICTURES in card.opens else f'FILE{card.opens[0]}'}"
 
 
 def _pictures(folder: Path) -> int:

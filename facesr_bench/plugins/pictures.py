@@ -191,12 +191,17 @@ class PictureFolder:
         return [image_id for image_id in ids if not any(name in self.files for name in _names(image_id))]
 
     def hint(self, ids: Collection[str]) -> str:
-        """Where no picture fits any image: what stands behind the ids in the pictures' names, if it is one text."""
-        behind = set()
-        for image_id in ids:
-            behind |= {name.removeprefix(i) for name in self.files for i in _names(image_id) if name.startswith(i)}
-        one = behind.pop() if len(behind) == 1 else ""
-        return f"; the pictures' names have {one!r} behind the id: --suffix {one}" if one else ""
+        """Where no picture fits any image: what stands around the ids in the pictures' names, if it is one text."""
+        names = [(name, image) for name in self.files for image_id in ids for image in _names(image_id)]
+        behind = {name.removeprefix(image) for name, image in names if name.startswith(image)}
+        before = {name.removesuffix(image) for name, image in names if name.endswith(image)}
+        if len(behind) == 1:
+            (one,) = behind
+            return f"; the pictures' names have {one!r} behind the id: --suffix {one}"
+        if len(before) == 1:
+            (one,) = before
+            return f"; the pictures' names have {one!r} before the id: write images:{self.folder}/{one}{ID}.png"
+        return ""
 
     def _looked_for(self, image_id: str) -> str:
         names = " or ".join(self.pattern.replace(ID, name) for name in _names(image_id))

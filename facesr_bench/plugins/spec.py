@@ -21,6 +21,7 @@ from facesr_bench.base.process_state import World
 from facesr_bench.base.suggest import unknown
 from facesr_bench.plugins.argument import Argument
 from facesr_bench.plugins.cards import MethodCard, MetricCard
+from facesr_bench.plugins.doors import as_typed
 from facesr_bench.plugins.registry import Plugin, Registry, methods, metrics
 
 __all__ = ["MethodSpec", "MetricChoice", "parse_method", "parse_metric", "split_list", "suffix"]
@@ -88,6 +89,8 @@ def parse_method(text: str, registry: Registry[MethodCard] | None = None) -> Met
         CardError: the folder's card is wrong.
     """
     spec = Spec.parse(text)
+    if spec.name == "hf":
+        raise PluginError(_no_method_by_itself(spec))
     plugin = (registry or methods()).find(spec.name)
     if spec.variant is not None:
         raise PluginError(f"{plugin.name} is a method, and methods have no variants: {text!r} means nothing")
@@ -97,7 +100,7 @@ def parse_method(text: str, registry: Registry[MethodCard] | None = None) -> Met
     if spec.argument is not None and plugin.card is not None and not takes_argument:
         raise PluginError(f"{plugin.name} takes no argument, so {text!r} means nothing; write {plugin.name}")
     if takes_argument and spec.argument is None:
-        raise PluginError(f"{plugin.name} needs an argument: write {plugin.name}:ARGUMENT")
+        raise PluginError(f"{plugin.name} needs an argument: write {as_typed(plugin.require_card())}")
     weights = spec.weights if spec.file is None else f"{spec.weights}={spec.file}"
     return MethodSpec(plugin, weights, spec.argument, spec.label, text)
 
@@ -109,6 +112,17 @@ def _fetch_first(name: str, spec: Spec) -> str:
         f"{name}: takes a file of this machine; get that of the hub first, then name where it lies:\n"
         f"  facesr-bench weights fetch {file}\n"
         f'  facesr-bench run --methods {name}:"$(facesr-bench weights path {file})"'
+    )
+
+
+def _no_method_by_itself(spec: Spec) -> str:
+    """What to do with a file of the hub that stands where a method belongs."""
+    file = f"hf:{spec.argument or 'owner/repo/file'}{'@' + spec.weights if spec.weights else ''}"
+    return (
+        f"{file} is a file of weights, and no method by itself. Of a method here, it is METHOD@{file}; "
+        "of an architecture that spandrel knows, or as an ONNX file:\n"
+        f"  facesr-bench weights fetch {file}\n"
+        f'  facesr-bench run --methods spandrel:"$(facesr-bench weights path {file})"'
     )
 
 

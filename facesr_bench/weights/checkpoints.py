@@ -46,8 +46,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         WeightsError: not a checkpoint, damaged, or a pickle that holds more than tensors.
     """
 
-    if not path.exists():
-        raise WeightsError(f"{path}: no such file")
+    if not path.is_file():
+        raise WeightsError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}; a checkpoint is expected")
     _check_start(path)
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError

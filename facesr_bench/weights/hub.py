@@ -73,5 +73,5 @@ def fetch(text: str, target: Path) -> str:
     except WeightsError:
         raise
     except Exception as error:  # huggingface_hub and its HTTP client have a class of their own for each cause
-        raise WeightsError(f"{text}: not fetched: {type(error).__name__}: {first_line(error)}") from error
+        raise WeightsError(f"{endpoint or 'huggingface.co'}: {type(error).__name__}: {first_line(error)}") from error
     return f"{SCHEME}{wanted.repo}/{wanted.file}@{commit}"

@@ -62,9 +62,10 @@ class Pictures(Argument):
         found = ["finished pictures, made elsewhere: of which low-resolution images was not checked"]
         if extra := folder.unpaired(ids):
             more = f" and {len(extra) - SHOWN} more" if len(extra) > SHOWN else ""
-            found.append(f"{len(extra)} pictures belong to no image: {', '.join(extra[:SHOWN])}{more}")
+            belong = "picture belongs" if len(extra) == 1 else "pictures belong"
+            found.append(f"{len(extra)} {belong} to no image: {', '.join(extra[:SHOWN])}{more}")
         kinds = [kind for paths in folder.files.values() for path in paths if (kind := _lossy(path))]
-        found += [f"{kinds.count(kind)} pictures are {kind}: {_LOST}" for kind in sorted(set(kinds))]
+        found += [f"{_are(kinds.count(kind))} {kind}: {_LOST}" for kind in sorted(set(kinds))]
         return tuple(found)
 
 
@@ -110,7 +111,11 @@ class Method(PictureMethod):
             return Finished(None, str(error))
 
 
-_LOST = "what was lost in saving them counts as the method's"
+_LOST = "what was lost in saving counts as the method's"
+
+
+def _are(count: int) -> str:
+    return f"{count} picture is" if count == 1 else f"{count} pictures are"
 
 
 def _lossy(path: Path) -> str | None:

@@ -39,7 +39,8 @@ def read(path: Path) -> OnnxFile:
         MethodError: the package onnx is not installed.
     """
     if not path.is_file():
-        raise WeightsError(f"{path}: no such file; it should be an ONNX network")
+        found = "a folder" if path.is_dir() else "no such file"
+        raise WeightsError(f"{path}: {found}; it should be an ONNX network")
     if path.suffix.lower() != ".onnx":
         raise WeightsError(f"{path}: the name of an ONNX network must end in .onnx")
     try:

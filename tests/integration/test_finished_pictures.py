@@ -79,7 +79,7 @@ def test_missing_pictures_fail_extra_ones_are_listed(saved: Path, faces: Path, t
     assert (row.n, row.failed) == (3, 2)
     assert [image_id for image_id, _ in row.failures] == ["face1", "face3"]
     assert "no picture of it in" in row.failures[0][1] and "face1 with .png" in row.failures[0][1]
-    assert any("1 pictures belong to no image: face01.png" in note for note in row.notes())
+    assert any("1 picture belongs to no image: face01.png" in note for note in row.notes())
     assert main([*command(faces, tmp_path), "--methods", f"mine=images:{saved}"]) == 1
 
 
@@ -117,6 +117,19 @@ def test_a_suffix_is_given_or_stands_in_the_card(
         runner.run(asked(faces, tmp_path / "out", "bicubic", suffix="_00"))
     with pytest.raises(FaceSRBenchError, match="suffix 'a/b'"):
         asked(faces, tmp_path / "out", "bicubic", suffix="a/b")
+
+
+def test_what_stands_before_the_ids_is_named_with_the_pattern_to_write(
+    saved: Path, faces: Path, tmp_path: Path
+) -> None:
+    own = row_of(faces, tmp_path / "out", "bicubic").result
+    for path in saved.glob("*.png"):
+        path.rename(path.with_name(f"sr-{path.name}"))
+    told = row_of(faces, tmp_path / "out", f"images:{saved}").error
+    assert told is not None
+    way = told.rpartition("write ")[2]
+    assert way == f"images:{saved}/sr-{{id}}.png"
+    assert values(row_of(faces, tmp_path / "out", f"x={way}").result) == values(own)
 
 
 def test_a_pattern_may_have_folders(saved: Path, faces: Path, tmp_path: Path) -> None:
@@ -157,7 +170,7 @@ def test_jpeg_is_taken_with_a_note_and_two_pictures_of_one_image_are_not(
     row = row_of(faces, tmp_path / "out", f"images:{saved}")
     assert row.failed == 0
     notes = " ".join(row.notes())
-    assert "1 pictures are JPEG: what was lost" in notes and "1 pictures are lossy WebP" in notes
+    assert "1 picture is JPEG: what was lost" in notes and "1 picture is lossy WebP" in notes
 
 
 def test_the_card_is_optional_and_its_milliseconds_are_marked(saved: Path, faces: Path, tmp_path: Path) -> None:

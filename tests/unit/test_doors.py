@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -62,6 +63,43 @@ def test_a_file_goes_through_the_method_that_opens_it(text: str, suffix: str, wa
     said = told(text)
     assert f"write {way}" in said
     assert ("there is no such file" in said) == text.startswith("./nowhere")
+
+
+def test_a_file_of_the_hub_is_weights_and_no_method(here: Path) -> None:
+    said = told("hf:owner/net/file.pth@abc")
+    assert "no method by itself" in said and "METHOD@hf:owner/net/file.pth@abc" in said
+    assert 'spandrel:"$(facesr-bench weights path hf:owner/net/file.pth@abc)"' in said
+
+
+@pytest.mark.parametrize(("text", "way"), [("images", "images:DIR"), ("onnx", "onnx:FILE.onnx")])
+def test_a_door_without_its_argument_says_what_it_takes(text: str, way: str, here: Path) -> None:
+    assert told(text) == f"{text} needs an argument: write {way}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("onnx:restored", "restored: a folder; it should be an ONNX network"),
+        ("spandrel:restored", "restored: a folder; a checkpoint is expected"),
+        ("command:binary.toml", "binary.toml: not a TOML file: it is no text in UTF-8"),
+    ],
+)
+def test_another_thing_than_the_door_takes_is_called_what_it_is(text: str, said: str, here: Path) -> None:
+    (here / "binary.toml").write_bytes(b"\x08\xbe\xff")
+    with pytest.raises(FaceSRBenchError, match=re.escape(said)):
+        parse_method(text).opened()
+
+
+def test_lines_to_copy_stay_lines_below_a_table(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx: Any = pytest.importorskip("onnx")
+    port = onnx.helper.make_tensor_value_info
+    ends = [port(name, onnx.TensorProto.FLOAT, [1, 3, "h", "w"]) for name in ("x", "y")]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "net", ends[:1], ends[1:])
+    onnx.save(onnx.helper.make_model(graph), str(here / "net.onnx"))
+    assert main(["run", "--methods", "onnx:net.onnx", "--limit", "1", "--metrics", "psnr", "--no-report"]) == 1
+    told_below = capsys.readouterr().out.splitlines()
+    assert any(line.startswith('    input = "lr" #') for line in told_below)
+    assert any(line.startswith("    range = [0, 1] #") for line in told_below)
 
 
 def test_a_name_that_nobody_knows_is_shown_the_doors(here: Path) -> None:

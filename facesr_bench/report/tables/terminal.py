@@ -49,7 +49,9 @@ def print_tables(rows: Sequence[ResultSummary], console: Console, asked: Collect
         first, others = _columns(group, shown)
         print_columns(heading, first, others, [not row.comparable for row in group.rows], console)
         for labels, note in group.notes(shown):
-            console.print(Text(f"{one_line(labels)}: {one_line(note)}", style="yellow"), soft_wrap=True)
+            # A note may hold lines to copy.
+            lines = "\n    ".join(one_line(line) for line in note.splitlines())
+            console.print(Text(f"{one_line(labels)}: {lines}", style="yellow"), soft_wrap=True)
         console.print()
 
 
