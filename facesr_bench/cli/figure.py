@@ -40,16 +40,17 @@ examples:
   facesr-bench figure heatmap --kind ssim --methods bicubic,sparnet
   facesr-bench figure attention --images astronaut --units 1,4,8,12,16 --out attention.png
   facesr-bench figure training --log runs/mynet/log.jsonl --out mynet.svg
-  facesr-bench figure distribution --metrics psnr,lpips --kind ecdf --out spread.svg"""
+  facesr-bench figure distribution --metrics psnr,lpips --kind ecdf --out spread.svg
+  facesr-bench figure tradeoff --width column --serif --no-title --out tradeoff.pdf     for a paper
+  facesr-bench figure parallel --dark --transparent --out parallel.svg                  for a dark slide"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("name", choices=tuple(NAMES), metavar="NAME", help=", ".join(NAMES))
     add_options(parser, Selection)
-    parser.add_argument(
-        "--format", choices=("pdf", "png", "svg", "csv"), help="default: that of --out, or pdf; csv: a curve's corners"
-    )
+    formats = ("pdf", "png", "svg", "csv")
+    parser.add_argument("--format", choices=formats, help="default: that of --out, or pdf; csv: a plot's numbers")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: NAME.pdf here")
     parser.add_argument(
         "--images", action="append", metavar="A,B", help="comparison, attention: ids (default: three at quartiles; two)"
@@ -68,7 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="distribution: violin (default), ecdf; heatmap: psnr (default), ssim, or a metric that keeps maps (lpips)",
     )
     parser.add_argument("--x", metavar="METRIC", help="tradeoff (default: the lead of fidelity, psnr)")
-    parser.add_argument("--y", metavar="METRIC", help="tradeoff (default: the lead of perception, lpips)")
+    parser.add_argument("--y", metavar="METRIC", help="tradeoff (default: the lead of perception, or else of identity)")
     parser.add_argument("--units", metavar="1,8,16", help="attention: its units (default: six, evenly spaced)")
     parser.add_argument(
         "--log",
@@ -80,12 +81,36 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--largest", type=float, metavar="X", help="curve: the largest error drawn (default: that of the metric)"
     )
+    _add_form(parser)
     parser.set_defaults(handler=figure)
 
 
-def figure(arguments: argparse.Namespace) -> int:
-    from facesr_bench.report.figures.style import save
+def _add_form(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("form, of any figure")
+    group.add_argument("--width", metavar="W", help="column (8.25 cm), page (17.5 cm) or CM; default: what it needs")
+    group.add_argument(
+        "--no-title", action="store_true", help="without protocol, profile and count above; prints them, for a caption"
+    )
+    group.add_argument("--serif", action="store_true", help="letters like Times, as in a paper")
+    group.add_argument("--dark", action="store_true", help="light letters and lines, for dark slides and pages")
+    group.add_argument("--transparent", action="store_true", help="nothing is painted below the figure")
 
+
+def figure(arguments: argparse.Namespace) -> int:
+    from facesr_bench.report.figures.form import Form, in_form, read_width
+
+    form = Form(
+        title=not arguments.no_title,
+        serif=arguments.serif,
+        width=None if arguments.width is None else read_width(arguments.width),
+        scheme="dark" if arguments.dark else "light",
+        transparent=arguments.transparent,
+    )
+    with in_form(form):
+        return _write(arguments)
+
+
+def _write(arguments: argparse.Namespace) -> int:
     form = arguments.format or (arguments.out.suffix[1:].lower() if arguments.out else "") or "pdf"
     out = arguments.out or Path(f"{arguments.name}.{form}")
     if arguments.name == "training":
@@ -93,9 +118,9 @@ def figure(arguments: argparse.Namespace) -> int:
     stored = select(selection(arguments))
     group = _group(stored, selection(arguments).results)
     if form == "csv":
-        _write_curve(arguments, group, out)
+        write_text(out, _data(arguments, group))
     else:
-        save(_draw(arguments, group), out, form)
+        _save(_draw(arguments, group), out, form)
     for row in group.rows:
         if not row.comparable:
             say(f"left out: {row.label}: {row.error or row.unranked}")
@@ -103,15 +128,29 @@ def figure(arguments: argparse.Namespace) -> int:
     return say_unreadable(stored)
 
 
+def _save(drawn: Figure, out: Path, form: str) -> None:
+    from facesr_bench.report.figures import form as forms
+    from facesr_bench.report.figures.style import save
+
+    save(drawn, out, form)
+    words = forms.words_of(drawn)
+    if words and not forms.form().title:
+        say(f"for the caption: {'; '.join(words.splitlines())}")
+
+
 def _training(arguments: argparse.Namespace, out: Path, form: str) -> int:
     """A figure of logs alone: no result is read."""
-    from facesr_bench.report.figures.style import save
     from facesr_bench.report.figures.training import training
     from facesr_bench.results.training import read_logs
 
     if not arguments.log:
         raise FaceSRBenchError("figure training draws a log: give --log runs/mynet/log.jsonl, once for each stage")
-    save(training(read_logs(arguments.log)), out, form)
+    if form == "csv":
+        from facesr_bench.report.figures.data import training_table
+
+        write_text(out, training_table(read_logs(arguments.log)))
+    else:
+        _save(training(read_logs(arguments.log)), out, form)
     sys.stdout.write(f"{out}\n")
     return 0
 
@@ -186,13 +225,21 @@ def _one_metric(arguments: argparse.Namespace) -> str | None:
     return metrics[0] if metrics else None
 
 
-def _write_curve(arguments: argparse.Namespace, group: Group, out: Path) -> None:
+def _data(arguments: argparse.Namespace, group: Group) -> str:
+    """The numbers behind a plot."""
+    from facesr_bench.report.figures import data
     from facesr_bench.report.figures.curves import curve_table
 
-    if arguments.name != "curve":
-        raise FaceSRBenchError("only `figure curve` has csv; the numbers behind the others are in `table --format csv`")
-    text = curve_table(group, _one_metric(arguments), limit=arguments.largest)
-    write_text(out, text)
+    metrics, name = selection(arguments).metrics, arguments.name
+    if name == "curve":
+        return curve_table(group, _one_metric(arguments), limit=arguments.largest)
+    if name == "distribution":
+        return data.distribution_table(group, metrics)
+    if name == "tradeoff":
+        return data.tradeoff_table(group, arguments.x, arguments.y)
+    if name == "parallel":
+        return data.parallel_table(group, metrics)
+    raise FaceSRBenchError(f"figure {name} is made of pictures and has no csv; --format pdf, png or svg")
 
 
 def _zoom(text: str) -> tuple[int, int, int, int] | Literal["auto"] | None:

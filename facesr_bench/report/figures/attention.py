@@ -16,7 +16,8 @@ from facesr_bench.base.suggest import unknown
 from facesr_bench.images.files import Image8, read_image
 from facesr_bench.images.maps import colours
 from facesr_bench.report import attention as attention_maps
-from facesr_bench.report.figures.style import WIDTH, plain, ranked, style
+from facesr_bench.report.figures.form import give_title
+from facesr_bench.report.figures.style import WIDTH, plain, ranked, style, wide
 from facesr_bench.results.leaderboard import Group, RankedResult
 from facesr_bench.results.store import FOLDER
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 MOST_UNITS = 6
 """Drawn unless others are asked for: evenly spaced from the first to the last."""
+_LEAST_SIDE = 0.62
+"""Inches of a face, where it is for the figure to choose how many there are."""
 MEAN_ROW = "mean"
 _OVER = 0.6
 """How much of a map covers the face below it."""
@@ -59,7 +62,8 @@ def attention(
             )
     chosen = list(images) or kept[:2]
     sizes = [levels.shape[:2] for levels in _maps(row, chosen[0])]
-    numbers = list(units) or sorted({int(n) for n in np.linspace(1, len(sizes), min(MOST_UNITS, len(sizes))).round()})
+    fitting = min(MOST_UNITS, len(sizes), max(1, int(wide(WIDTH) / _LEAST_SIDE) - 2))
+    numbers = list(units) or sorted({int(n) for n in np.linspace(1, len(sizes), fitting).round()})
     for number in numbers:
         if not 1 <= number <= len(sizes):
             raise ResultsError(f"{row.label} has attention units 1 to {len(sizes)}; there is no unit {number}")
@@ -154,9 +158,10 @@ def _drawn(
 
     columns = ["input", *titles, plain(row.label)]
     with style():
-        width = WIDTH * max(1.0, len(columns) / 8)
+        width = wide(WIDTH * max(1.0, len(columns) / 8))
         side = width / (len(columns) + 0.4)
-        figure = Figure(figsize=(width, side * len(rows) + 0.75), layout="constrained")
+        lines = 0.75 if side > _LEAST_SIDE * 1.2 else 0.95
+        figure = Figure(figsize=(width, side * len(rows) + lines), layout="constrained")
         axes = figure.subplots(len(rows), len(columns), squeeze=False)
         for line, (name, pictures) in zip(axes, rows, strict=True):
             for axis, picture in zip(line, pictures, strict=True):
@@ -170,9 +175,9 @@ def _drawn(
             short = name if len(name) <= 18 else f"{name[:16]}\N{HORIZONTAL ELLIPSIS}"
             line[0].set_ylabel(plain(short), fontsize="x-small")
         for axis, title in zip(axes[0], columns, strict=True):
-            axis.set_title(title, fontsize="x-small")
+            axis.set_title(title if side > _LEAST_SIDE * 1.2 else title.replace(", ", "\n"), fontsize="x-small")
         words = f"{group.protocol}: attention of {row.label}, from 0 (dark) to the unit's largest value (light)"
-        figure.suptitle(plain(words), fontsize="small")
+        give_title(figure, plain(words), size="small")
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
     return figure

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.text import csv_text
-from facesr_bench.report.figures.style import finished, looks, new_figure, pick, plain, ranked, style
+from facesr_bench.report.figures.form import NARROW, give_title
+from facesr_bench.report.figures.style import finished, looks, new_figure, pick, plain, ranked, style, wide
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.curves import auc, cumulative_curve, failure_rate
 from facesr_bench.results.leaderboard import Group, RankedResult
@@ -115,19 +116,19 @@ def curve(group: Group, metric: str | None = None, *, limit: float | None = None
     info, limit, ids = errors.info, errors.limit, errors.ids
     look = looks(group)
     with style():
-        figure, (axis,) = new_figure(5.2, 3.2)
+        figure, (axis,) = new_figure(wide(5.2), 3.2)
         for name, given in errors.values.items():
             across, shares = cumulative_curve(given, limit)
             area, failures = 100 * auc(given, limit), 100 * failure_rate(given, limit)
             label = plain(f"{name}: AUC {area:.2f} %, failures {failures:.1f} %")
             axis.plot(across, shares, label=label, color=look[name].colour, linestyle=look[name].dashes)
         axis.set(xlim=(0, limit), ylim=(0, 1.01), xlabel=plain(info.header), ylabel="Share of images")
-        figure.legend(loc="outside lower center", ncols=2, fontsize="small")
+        figure.legend(loc="outside lower center", ncols=1 if figure.get_figwidth() < NARROW else 2, fontsize="small")
         unit = f" {info.unit}" if info.unit else ""
         failing = f"failure: above {limit:g}{unit}, or no face found"
         size = group.size if len(ids) == group.n else f"{len(ids)} of {group.total}"
         title = plain(f"{group.protocol}, profile {group.profile}, n = {size}")
-        figure.suptitle(f"{title}\n{plain(failing)}", fontsize="medium")
+        give_title(figure, f"{title}\n{plain(failing)}")
         return finished(figure)
 
 

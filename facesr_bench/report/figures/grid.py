@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -13,7 +13,8 @@ from facesr_bench.base.files import file_name
 from facesr_bench.base.suggest import unknown
 from facesr_bench.images.files import Image8, read_image
 from facesr_bench.images.luma import FULL_FLOAT32
-from facesr_bench.report.figures.style import WIDTH, pick, plain, rows_of, style
+from facesr_bench.report.figures.form import form
+from facesr_bench.report.figures.style import WIDTH, pick, plain, rows_of, style, wide
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.leaderboard import Group, RankedResult, places
 from facesr_bench.results.summary import per_image_values
@@ -27,6 +28,8 @@ Box = tuple[int, int, int, int]
 
 _CELL = 320
 """Least width of a picture in the grid, in px of the PNG."""
+_LEAST_LETTERS = 5.0
+"""Points: what can still be read in print."""
 _FRAME = (0.90, 0.62, 0.0)
 """Okabe and Ito's orange: seen on skin and hair, and with any common colour blindness."""
 
@@ -218,14 +221,15 @@ def _grid(group: Group, columns: Sequence[_Column], ids: Sequence[str], boxes: M
     total = left + len(columns) * (cell + gap)
     heights = [picture.shape[0] * factor for picture in pictures]
     zooms = [_zoom_size(boxes[i], cell) if i in boxes else (0, 0) for i in ids]
-    high = sum(heights) + sum(z[1] + gap for z in zooms if z[1]) + len(ids) * (text + gap) + 2 * text
+    above = 2 if form().title else 1
+    high = sum(heights) + sum(z[1] + gap for z in zooms if z[1]) + len(ids) * (text + gap) + above * text
     # Letters are sized for the printed width: six columns of a paper's text width, or as much each.
-    inches = WIDTH * max(1.0, len(columns) / 7)
+    inches = wide(WIDTH * max(1.0, len(columns) / 7))
     dpi = total / inches
     with style():
         figure = Figure(figsize=((total + 0.01) / dpi, (high + 0.01) / dpi), dpi=dpi)
         figure.exact_dpi = dpi  # type: ignore[attr-defined]
-        size = 72 / dpi * cell * 0.075
+        size = max(_LEAST_LETTERS, 72 / dpi * cell * 0.075)
 
         def put(image: Image8, x: int, y: int, w: int, h: int) -> Axes:
             axis = figure.add_axes((x / total, 1 - (y + h) / high, w / total, h / high))
@@ -241,10 +245,17 @@ def _grid(group: Group, columns: Sequence[_Column], ids: Sequence[str], boxes: M
 
         from matplotlib.patches import Rectangle
 
-        write(f"{group.protocol}, profile {group.profile}", total / 2, text / 2)
+        words, legend = f"{group.protocol}, profile {group.profile}", columns[-1].words[ids[0]]
+        crowded = 0.5 * size * len(legend) > 72 / dpi * cell
+        if crowded and columns[-1].title == "HR":  # the legend of the numbers below the others
+            columns = [*columns[:-1], replace(columns[-1], words=dict.fromkeys(ids, ""))]
+            words += f"; below each picture: {legend}"
+        figure.said = words  # type: ignore[attr-defined]
+        if form().title:
+            write(words, total / 2, text / 2)
         for place, column in enumerate(columns):
-            write(column.title, left + place * (cell + gap) + cell / 2, text * 1.5)
-        top = 2 * text
+            write(column.title, left + place * (cell + gap) + cell / 2, text * (above - 0.5))
+        top = above * text
         for i, height, (zoomed, zoom_high) in zip(ids, heights, zooms, strict=True):
             write(i if len(i) <= 24 else f"{i[:22]}\N{HORIZONTAL ELLIPSIS}", text / 2, top + height / 2, upright=True)
             for place, column in enumerate(columns):

@@ -15,7 +15,8 @@ from facesr_bench.base.suggest import unknown
 from facesr_bench.images.files import Image8, read_image
 from facesr_bench.images.maps import COLOUR_MAP, read_map
 from facesr_bench.plugins.profile import Profile
-from facesr_bench.report.figures.style import WIDTH, plain, rows_of, style
+from facesr_bench.report.figures.form import form, give_title
+from facesr_bench.report.figures.style import WIDTH, plain, rows_of, style, wide
 from facesr_bench.report.maps import ERROR, KINDS, Kind, Mapper, Sums, Values, in_words, metric_kind
 from facesr_bench.results.leaderboard import Group, RankedResult
 from facesr_bench.results.record import ImageRecord
@@ -47,15 +48,15 @@ def heatmap(group: Group, methods: Sequence[str] = (), kind: str | None = None) 
     chosen = _kind(rows, kind)
     maps = {row.label: mean_map(row, chosen) for row in rows}
     top = max(float(np.nanmax(values)) for values in maps.values()) or 1.0
-    columns = min(len(maps), 5)
+    columns = min(len(maps), 5 if form().width is None else max(1, int((wide(WIDTH) - 0.8) / 1.1)))
     lines = -(-len(maps) // columns)
     with style():
-        width = min(WIDTH, 1.5 * columns + 0.8)
+        width = wide(min(WIDTH, 1.5 * columns + 0.8))
         figure = Figure(figsize=(width, lines * ((width - 1.1) / columns + 0.35) + 0.3), layout="constrained")
         axes = figure.subplots(lines, columns, squeeze=False).ravel()
         for axis, (label, values) in zip(axes, maps.items(), strict=False):
             drawn = axis.imshow(values, cmap=COLOUR_MAP, vmin=0, vmax=top, interpolation="none")
-            axis.set_title(f"{plain(label)}\nmean {in_words(chosen, _mean(chosen, values))}", fontsize="small")
+            axis.set_title(f"{plain(label)}\n{_short(chosen, values)}", fontsize="small")
             axis.set_axis_off()
         for axis in axes[len(maps) :]:
             axis.remove()
@@ -64,7 +65,7 @@ def heatmap(group: Group, methods: Sequence[str] = (), kind: str | None = None) 
         bar.ax.set_yticklabels([in_words(chosen, tick) for tick in ticks], fontsize="x-small")
         bar.set_label(plain(f"mean {chosen.title}"), fontsize="small")
         bar.outline.set_visible(False)
-        figure.suptitle(plain(f"{group.protocol}, n = {group.size}"), fontsize="medium")
+        give_title(figure, plain(f"{group.protocol}, n = {group.size}"))
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
     return figure
@@ -143,6 +144,11 @@ def _read_map(path: Path) -> Values:
         return read_map(path).astype(np.float64)
     except FaceSRBenchError as error:
         raise ResultsError(f"{error}\n  run again with the same --out to make the map anew") from error
+
+
+def _short(kind: Kind, values: Values) -> str:
+    """The mean in few letters: `23.5 dB`, without what it is in levels, which the scale says."""
+    return in_words(kind, _mean(kind, values)).partition(" (")[0]
 
 
 def _mean(kind: Kind, values: Values) -> float:

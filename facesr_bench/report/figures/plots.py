@@ -13,18 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import ResultsError
+from facesr_bench.report.figures.form import NARROW, form, give_title
 from facesr_bench.report.figures.style import (
     WIDTH,
     axis_label,
     caption,
     finished,
     invert_if_lower_is_better,
+    legend,
     looks,
     new_figure,
     pick,
     plain,
     ranked,
     style,
+    wide,
 )
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.comparison import Comparisons, compare
@@ -62,19 +65,14 @@ def distribution(
     Raises:
         ResultsError: nothing to draw, an unknown metric, or one that has no values per image.
     """
-    rows = ranked(group)
+    rows, chosen = ranked(group), distributed(group, metrics)
     values = {row.label: per_image_values(row) for row in rows}
-    names = [m.name for m in group.metrics if any(values[row.label].get(m.name) for row in rows)]
-    chosen = pick(group, metrics, names)
-    if not chosen:
-        raise ResultsError(f"{group.protocol}: no metric has values per image, so there is nothing to draw")
     with style():
-        columns = min(len(chosen), 3)
+        columns = min(len(chosen), 3 if form().width is None else max(1, int(wide(WIDTH) / 2.2)))
         lines = math.ceil(len(chosen) / columns)
         height = 1.2 + 0.34 * len(rows) if kind == "violin" else 2.5
-        figure, axes = new_figure(
-            WIDTH * (columns / 3 if columns < 3 else 1) + (1.2 if columns < 3 else 0), height * lines, lines, columns
-        )
+        natural = WIDTH * (columns / 3 if columns < 3 else 1) + (1.2 if columns < 3 else 0)
+        figure, axes = new_figure(wide(natural), height * lines, lines, columns)
         statistics: Comparisons = {}
         if kind == "violin":
             statistics = compare(group) if comparisons is None else comparisons
@@ -95,9 +93,23 @@ def distribution(
                 axes[i].set_ylabel("")
         if kind == "ecdf":
             handles, labels = axes[0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
-        figure.suptitle(caption(group), fontsize="medium")
+            abreast = min(len(labels), int(figure.get_figwidth() / 1.3))
+            figure.legend(handles, labels, loc="outside lower center", ncols=abreast)
+        give_title(figure, caption(group))
         return finished(figure)
+
+
+def distributed(group: Group, metrics: Sequence[str] = ()) -> list[MetricInfo]:
+    """The metrics that `distribution` draws.
+
+    Raises:
+        ResultsError: as `distribution`.
+    """
+    values = [per_image_values(row) for row in ranked(group)]
+    chosen = pick(group, metrics, [m.name for m in group.metrics if any(found.get(m.name) for found in values)])
+    if not chosen:
+        raise ResultsError(f"{group.protocol}: no metric has values per image, so there is nothing to draw")
+    return chosen
 
 
 def _finite(values: Mapping[str, float]) -> NDArray[np.float64]:
@@ -122,9 +134,9 @@ def _violins(
             )
         cell = statistics.get((label, metric))
         if cell is not None and math.isfinite(cell.mean):
-            axis.plot([cell.mean], [place], marker="o", markersize=3.5, color="black", zorder=4)
+            axis.plot([cell.mean], [place], marker="o", markersize=3.5, color=form().ink.strong, zorder=4)
             if cell.interval is not None:
-                axis.plot(cell.interval, [place, place], color="black", linewidth=1.4, zorder=3)
+                axis.plot(cell.interval, [place, place], color=form().ink.strong, linewidth=1.4, zorder=3)
     axis.set_yticks(range(len(given)), [plain(label) for label in given])
     axis.set_ylim(len(given) - 0.4, -0.6)
     axis.grid(visible=False, axis="y")
@@ -164,28 +176,16 @@ def tradeoff(
 
     Args:
         x: the metric to the right, as in `table --metrics`; None: the lead of fidelity (`lead`).
-        y: the one upwards; None: the lead of perception.
+        y: the one upwards; None: the lead of perception, of identity where nothing of perception was computed.
         comparisons: what `stats.compare` has found for the group; None: it is found here.
 
     Raises:
         ResultsError: nothing to draw, or no method has a finite mean of both metrics; names the metrics there are.
     """
-    rows = ranked(group)
-    try:
-        (across,) = pick(group, [x or lead(group, "fidelity").name])[:1]
-        (up,) = pick(group, [y or lead(group, "perception").name])[:1]
-    except ResultsError as error:
-        raise ResultsError(f"{error}\n  choose with --x and --y of `facesr-bench figure tradeoff`") from error
-    points = {
-        row.label: (row.means[across.name], row.means[up.name], row.costs.get("parameters"))
-        for row in rows
-        if math.isfinite(row.means.get(across.name, math.nan)) and math.isfinite(row.means.get(up.name, math.nan))
-    }
-    if not points:
-        raise ResultsError(f"{group.protocol}: no method has a finite mean of both {across.title} and {up.title}")
+    across, up, points = traded(group, x, y)
     statistics, look = compare(group) if comparisons is None else comparisons, looks(group)
     with style():
-        figure, (axis,) = new_figure(5.2, 3.4)
+        figure, (axis,) = new_figure(wide(5.2), 3.4)
         for label, (horizontal, vertical, parameters) in points.items():
             colour = look[label].colour
             for metric, along in ((across, "x"), (up, "y")):
@@ -199,7 +199,7 @@ def tradeoff(
                 [vertical],
                 s=_area(parameters),
                 marker=look[label].marker,
-                color=colour if parameters else "white",
+                color=colour if parameters else form().ink.ground,
                 edgecolors=colour,
                 linewidths=1.2,
                 zorder=2,
@@ -208,9 +208,45 @@ def tradeoff(
         axis.set_xlabel(_axis_words(across, invert_if_lower_is_better(axis.xaxis, across)))
         axis.set_ylabel(_axis_words(up, invert_if_lower_is_better(axis.yaxis, up)))
         axis.margins(0.08)
-        figure.legend(loc="outside right center", fontsize="small", title="Area: parameters", title_fontsize="small")
-        figure.suptitle(f"{caption(group)}\nup and to the right is better", fontsize="medium")
+        legend(figure, fontsize="small", title="Area: parameters", title_fontsize="small")
+        give_title(figure, f"{caption(group)}\nup and to the right is better")
         return finished(figure)
+
+
+def traded(
+    group: Group, x: str | None = None, y: str | None = None
+) -> tuple[MetricInfo, MetricInfo, dict[str, tuple[float, float, float | None]]]:
+    """The two metrics that `tradeoff` draws, and by label its means of both and the method's parameters.
+
+    Raises:
+        ResultsError: as `tradeoff`.
+    """
+    rows = ranked(group)
+    try:
+        (across,) = pick(group, [x or lead(group, "fidelity").name])[:1]
+        (up,) = pick(group, [y or _perceived(group).name])[:1]
+    except ResultsError as error:
+        raise ResultsError(f"{error}\n  choose with --x and --y of `facesr-bench figure tradeoff`") from error
+    points = {
+        row.label: (row.means[across.name], row.means[up.name], row.costs.get("parameters"))
+        for row in rows
+        if math.isfinite(row.means.get(across.name, math.nan)) and math.isfinite(row.means.get(up.name, math.nan))
+    }
+    if not points:
+        raise ResultsError(f"{group.protocol}: no method has a finite mean of both {across.title} and {up.title}")
+    return across, up, points
+
+
+def _perceived(group: Group) -> MetricInfo:
+    """What stands upwards unless chosen: perception, or identity where nothing of perception was computed."""
+    found = lead(group, "perception")
+    if any(found.name in row.means for row in group.rows):
+        return found
+    try:
+        instead = lead(group, "identity")
+    except ResultsError:
+        return found
+    return instead if any(instead.name in row.means for row in group.rows) else found
 
 
 def _area(parameters: float | None) -> float:
@@ -223,7 +259,8 @@ def _with_parameters(label: str, parameters: float | None) -> str:
 
 
 def _axis_words(metric: MetricInfo, inverted: bool) -> str:
-    return plain(metric.header) + (", axis inverted" if inverted else "")
+    words = plain(metric.header) + (", axis inverted" if inverted else "")
+    return words.replace(" (", "\n(", 1) if wide(NARROW) < NARROW else words
 
 
 # -- all metrics at once -----------------------------------------------------------------------------------------------
@@ -237,49 +274,68 @@ def parallel(group: Group, metrics: Sequence[str] = ()) -> Figure:
     Raises:
         ResultsError: fewer than two methods, or than two metrics with a direction and finite means of two methods.
     """
-    rows = ranked(group)
-    chosen = [m for m in pick(group, metrics) if m.higher_is_better is not None and len(_means(rows, m)) > 1]
-    if len(rows) < 2 or len(chosen) < 2:
-        raise ResultsError(
-            f"{group.protocol}: a parallel plot needs at least two methods and two metrics with finite means; "
-            f"there are {len(rows)} method(s) and {len(chosen)} metric(s)"
-        )
+    rows, chosen = ranked(group), parallel_metrics(group, metrics)
     look = looks(group)
     with style():
-        figure, (axis,) = new_figure(max(4.2, 1.25 * len(chosen) + 1.2), 3.4)
+        figure, (axis,) = new_figure(wide(max(4.2, 1.25 * len(chosen) + 1.2)), 3.4)
+        crowded = figure.get_figwidth() / len(chosen) < 1.1
         heights: dict[str, list[float]] = {row.label: [math.nan] * len(chosen) for row in rows}
         for place, metric in enumerate(chosen):
-            means = _means(rows, metric)
+            means = comparable_means(rows, metric)
             worst, best = min(means.values()), max(means.values())
             if not metric.higher_is_better:
                 worst, best = best, worst
             for label, mean in means.items():
                 heights[label][place] = 0.5 if best == worst else (mean - worst) / (best - worst)
-            axis.axvline(place, color="0.75", linewidth=0.8, zorder=0)
+            axis.axvline(place, color=form().ink.rule, linewidth=0.8, zorder=0)
             for end, height, side in ((best, 1, "bottom"), (worst, 0, "top")):
                 text = metric.format(end) if best != worst or height else ""
                 offset = 5 if height else -5
                 axis.annotate(
                     text, (place, height), (0, offset), textcoords="offset points", ha="center", va=side,
-                    fontsize="small", color="0.25", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+                    fontsize="small", color=form().ink.quiet,
+                    bbox={"facecolor": form().ink.ground, "edgecolor": "none", "pad": 1.5},
                 )  # fmt: skip
         for label, line in heights.items():
             axis.plot(
                 range(len(chosen)), line, label=plain(label), color=look[label].colour, linestyle=look[label].dashes,
                 marker=look[label].marker, markersize=5, linewidth=1.4, clip_on=False,
             )  # fmt: skip
-        axis.set_xticks(range(len(chosen)), [plain(m.header).replace(" (", "\n(") for m in chosen])
+        titles = [plain(m.header) if crowded else plain(m.header).replace(" (", "\n(") for m in chosen]
+        axis.set_xticks(range(len(chosen)), titles)
+        if crowded:
+            axis.tick_params(axis="x", rotation=30)
+            for tick in axis.get_xticklabels():
+                tick.set(ha="right", rotation_mode="anchor")
         axis.set(xlim=(-0.3, len(chosen) - 0.7), ylim=(-0.12, 1.12), yticks=[])
         axis.set_ylabel("worst mean \N{RIGHTWARDS ARROW} best mean")
         axis.grid(visible=False)
         axis.spines["left"].set_visible(False)
         axis.spines["bottom"].set_visible(False)
         axis.tick_params(axis="x", length=0)
-        figure.legend(loc="outside right center")
-        figure.suptitle(caption(group), fontsize="medium")
+        legend(figure)
+        give_title(figure, caption(group))
         return finished(figure)
 
 
-def _means(rows: Sequence[RankedResult], metric: MetricInfo) -> dict[str, float]:
+def parallel_metrics(group: Group, metrics: Sequence[str] = ()) -> list[MetricInfo]:
+    """The metrics that `parallel` draws.
+
+    Raises:
+        ResultsError: as `parallel`.
+    """
+    rows = ranked(group)
+    wanted = [m for m in pick(group, metrics) if m.higher_is_better is not None]
+    chosen = [m for m in wanted if len(comparable_means(rows, m)) > 1]
+    if len(rows) < 2 or len(chosen) < 2:
+        raise ResultsError(
+            f"{group.protocol}: a parallel plot needs at least two methods and two metrics with finite means; "
+            f"there are {len(rows)} method(s) and {len(chosen)} metric(s)"
+        )
+    return chosen
+
+
+def comparable_means(rows: Sequence[RankedResult], metric: MetricInfo) -> dict[str, float]:
+    """The finite means of a metric, by label."""
     found = {row.label: row.means.get(metric.name, math.nan) for row in rows}
     return {label: mean for label, mean in found.items() if math.isfinite(mean)}

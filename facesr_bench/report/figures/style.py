@@ -2,8 +2,8 @@
 
 Figures are matplotlib's, shown in no window; `save` writes them. Only rows that ran on the same images
 (`RankedResult.comparable`) are drawn. Methods keep their colour, marker and dashes in all plots of a results folder,
-whichever of them a plot shows: seaborn's `colorblind` palette, and shapes besides, so that no plot depends on colour
-alone.
+whichever of them a plot shows: seaborn's `colorblind` palette (two of it darkened), and shapes besides, so that no
+plot depends on colour alone.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from facesr_bench.base.files import replacing
 from facesr_bench.base.grammar import Column
 from facesr_bench.base.suggest import unknown
 from facesr_bench.base.text import one_line
+from facesr_bench.report.figures.form import NARROW, form
 from facesr_bench.report.tables.sheet import chosen_metrics
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.leaderboard import Group, RankedResult
@@ -36,6 +37,8 @@ WIDTH = 6.9
 """Inches: the text width of a two-column paper."""
 PNG_DPI = 300
 
+_SEEN = {"#fbafe4": "#9a6fb0", "#ece133": "#9d9300"}
+"""What stands for the two of seaborn's palette that are too light for white paper."""
 _MARKERS = "osD^vP*Xhp"
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.2, 1.2, 1.2)), (0, (8, 2)))
 
@@ -55,21 +58,26 @@ def style() -> Iterator[None]:
     import matplotlib as mpl
     import seaborn
 
+    ink, ground = form().ink, "none" if form().transparent else form().ink.ground
     settings = {
         **seaborn.axes_style("ticks"),
         **seaborn.plotting_context("paper", font_scale=0.9),
+        **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), ink.text),
         "axes.grid": True,
-        "grid.color": "0.9",
+        "axes.facecolor": "none",
+        "grid.color": ink.grid,
         "grid.linewidth": 0.6,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "legend.frameon": False,
-        "font.family": "sans-serif",
-        "font.sans-serif": ["DejaVu Sans"],
+        "legend.facecolor": ink.ground,
+        "font.family": form().fonts,
+        "font.serif": ["STIXGeneral", "DejaVu Serif"],
+        "mathtext.fontset": "stix" if form().serif else "dejavusans",
         "svg.hashsalt": "facesr-bench",
         "svg.fonttype": "none",
         "pdf.fonttype": 42,
-        "figure.facecolor": "white",
+        "figure.facecolor": ground,
     }
     with mpl.rc_context(settings):
         yield
@@ -129,11 +137,17 @@ def plain(text: str) -> str:
     return f" {text}" if text.startswith("_") else text
 
 
+def palette() -> list[tuple[float, float, float]]:
+    """The colours of methods, each seen on white and on the dark pages: a contrast of 2.2 or more."""
+    import seaborn
+    from matplotlib.colors import to_rgb
+
+    return [to_rgb(_SEEN.get(colour, colour)) for colour in seaborn.color_palette("colorblind").as_hex()]
+
+
 def looks(group: Group) -> dict[str, Look]:
     """How each row of a group is drawn, by label: the same in every plot of one results folder."""
-    import seaborn
-
-    colours = seaborn.color_palette("colorblind")
+    colours = palette()
     dealt = _dealt({*group.among, *(row.label for row in group.rows)}, len(colours))
     return {
         row.label: Look(
@@ -201,12 +215,25 @@ def pick(group: Group, wanted: Sequence[str], names: Sequence[str] | None = None
         raise ResultsError("\n  ".join([str(error), *sorted(reasons)])) from error
 
 
+def wide(natural: float) -> float:
+    """The width of a figure, inches: the one asked for, or else what it needs."""
+    return form().width or natural
+
+
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     return figure, list(axes.ravel())
+
+
+def legend(figure: Figure, **more: Any) -> None:
+    """A legend beside the plot; below it where the figure is too narrow for that."""
+    if figure.get_figwidth() >= NARROW:
+        figure.legend(loc="outside right center", **more)
+    else:
+        figure.legend(loc="outside lower center", ncols=2, **more)
 
 
 def finished(figure: Figure) -> Figure:

@@ -6,7 +6,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from facesr_bench.base.errors import ResultsError
-from facesr_bench.report.figures.style import WIDTH, finished, new_figure, plain, style
+from facesr_bench.report.figures.form import NARROW, form
+from facesr_bench.report.figures.style import WIDTH, finished, new_figure, plain, style, wide
 from facesr_bench.results.training import Training
 
 if TYPE_CHECKING:
@@ -30,11 +31,15 @@ def training(found: Training) -> Figure:
 
     panels = [panel for panel in (_validation, _losses) if _has(panel, found)]
     with style():
-        figure, axes = new_figure(WIDTH * len(panels) / 2, 2.4, 1, len(panels))
+        width, beside = wide(WIDTH * len(panels) / 2), len(panels)
+        if width < NARROW:
+            beside = 1
+        below = len(panels) // beside
+        figure, axes = new_figure(width, 2.4 * below, below, beside)
         for axis, panel in zip(axes, panels, strict=True):
             panel(axis, Training(stages=tuple(stages)), starts)
             for start in starts[1:-1]:
-                axis.axvline(start, color="0.75", linewidth=0.8, zorder=0)
+                axis.axvline(start, color=form().ink.rule, linewidth=0.8, zorder=0)
             axis.set_xlabel("samples seen" + (f" ({len(stages)} stages)" if len(stages) > 1 else ""))
             axis.set_xlim(0, starts[-1])
             axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -56,7 +61,8 @@ def _validation(axis: Axes, found: Training, starts: list[int]) -> None:
         axis.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=2.5, label=label) if points else None
     bicubic = [stage.bicubic for stage in found.stages if stage.bicubic is not None]
     if bicubic:
-        axis.axhline(bicubic[-1], color="0.3", linestyle="--", linewidth=1, label=f"bicubic, {bicubic[-1]:.2f} dB")
+        words, colour = f"bicubic, {bicubic[-1]:.2f} dB", form().ink.quiet
+        axis.axhline(bicubic[-1], color=colour, linestyle="--", linewidth=1, label=words)
     axis.set_ylabel("PSNR of held-out faces (dB)")
     axis.legend(loc="lower right")
 
