@@ -113,6 +113,15 @@ class ResultSummary(Totals):
         return "" if origin is None else origin.badge
 
     @property
+    def origin(self) -> str:
+        """Which bundle it came in, and what of it was found here too; empty for one that was computed here."""
+        origin = self.result.manifest.origin
+        if origin is None:
+            return ""
+        here = f"computed here: {', '.join(origin.metrics)}; " if origin.verified else ""
+        return f"came in bundle {origin.bundle[:16]}, {origin.badge}; {here}milliseconds are the sender's"
+
+    @property
     def unverified(self) -> str:
         """Why its numbers are only its sender's word; empty where they are not."""
         origin = self.result.manifest.origin
@@ -155,9 +164,8 @@ class ResultSummary(Totals):
     def _failures_in_words(self) -> Iterator[str]:
         if self.error is not None:
             yield f"did not run: {self.error}"
-        if (origin := self.result.manifest.origin) is not None:
-            here = f"computed here: {', '.join(origin.metrics)}; " if origin.verified else ""
-            yield f"came in bundle {origin.bundle[:16]}, {origin.badge}; {here}milliseconds are the sender's"
+        if self.origin:
+            yield self.origin
         if self.result.manifest.method.assumed_aligned:
             yield "needs FFHQ-aligned faces; that these are is the user's word (--assume-aligned)"
         yield from self.result.manifest.method.remarks

@@ -375,6 +375,8 @@ class TestARow:
         assert re.search(r"bicubic \(bundle [0-9a-f]{8}\) · re-scored", out)
         assert "not ranked" not in out
         assert 'class="badge"' in (root / "index.html").read_text()
+        (page,) = (root / "site/methods").glob("bicubic*.html")
+        assert "re-scored; computed here: psnr, ssim; milliseconds are the sender&#39;s." in page.read_text()
         main(["table", "--results", str(root), "--format", "csv"])
         rows = {row["method"]: row for row in csv.DictReader(io.StringIO(capsys.readouterr().out))}
         with Archive(bundle) as archive:

@@ -24,6 +24,11 @@ class Line:
     judged: Judged
     cells: tuple[str, ...]
 
+    @property
+    def titled(self) -> list[tuple[str, str]]:
+        """Each cell behind its title."""
+        return list(zip(HEADERS, self.cells, strict=True))
+
 
 def table(answer: Answer) -> list[Line]:
     """A row for each metric."""
