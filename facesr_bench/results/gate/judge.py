@@ -201,6 +201,8 @@ def _answer(
     if not any(metric.gated for metric in metrics) and candidate.header.error is None:
         refused = ("nothing is gated: " + ("; ".join(notes) or "the baseline holds no metric"),)
         verdicts.append(Verdict.REFUSED)
+    elif all(verdict is None for verdict in verdicts):
+        refused = ("nothing decides: what is gated is supporting, and not sure",)
     return Answer(
         baseline=baseline,
         candidate=candidate,
@@ -349,7 +351,7 @@ def _what_would_help(one: Judged) -> str:
     if one.detectable is None or one.needed is None or one.margin is None:
         return "one image, or one person, says nothing of a mean"
     if one.needed <= one.n:
-        return f"the loss is too near the margin to tell; n = {one.n} would show one of nothing"
+        return f"the loss is too near the margin to tell, though n = {one.n} is enough where there is none"
     reach = f"{one.detectable:.2g} {one.info.unit}".strip()
     return f"a margin of {one.margin:g} needs n = {one.needed}, there are {one.n}; or a margin of {reach}"
 

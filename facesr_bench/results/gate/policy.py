@@ -30,7 +30,7 @@ Tier = Literal["critical", "supporting", "advisory"]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)  # `exact = "no"` is no boolean
 
 
 class Rule(_Table):
@@ -72,7 +72,7 @@ class Policy(_Table):
         """The names and patterns that are none of `names`, each with what was meant."""
         known = list(names)
         return [
-            unknown("metric of the baseline", pattern, known)
+            unknown("metric of the baseline", pattern, known).replace("\n", "; ")
             for pattern in self.metrics
             if not any(fnmatchcase(name, pattern) for name in known)
         ]

@@ -378,6 +378,18 @@ def test_tiers_advisory_decides_nothing_and_supporting_only_by_a_regression() ->
     assert two(0.2, unsure, policy("supporting")).verdict is Verdict.BETTER
 
 
+def test_what_is_supporting_and_not_sure_decides_nothing_by_itself() -> None:
+    """An empty gate is never green, and says why."""
+    answer = judge(
+        side({"psnr": VALUES}),
+        side({"psnr": shifted(-0.05)}, label="new"),
+        Policy(metrics={"psnr": Rule(tier="supporting")}),
+    )
+    assert answer.metrics[0].verdict is Verdict.INCONCLUSIVE
+    assert answer.verdict is Verdict.REFUSED
+    assert answer.refused == ("nothing decides: what is gated is supporting, and not sure",)
+
+
 def test_a_regression_must_stand_holms_correction() -> None:
     rng = np.random.default_rng(0)
     loss = 0.4 * rng.standard_normal(100)
@@ -404,6 +416,9 @@ def test_of_several_answers_1_goes_before_3_before_4_before_0() -> None:
     assert exit_status([ok, unsure], unsure_is_ok=True) == 0
     assert exit_status([ok, refused], unsure_is_ok=True) == 3
     assert exit_status([ok, Verdict.IDENTICAL]) == 0
+    for verdict in (Verdict.DIFFERS, Verdict.RISEN):
+        assert exit_status([ok, refused, unsure, verdict], unsure_is_ok=True) == 1
+    assert exit_status([]) == 3
 
 
 # Metrics of sets
@@ -454,6 +469,8 @@ def test_a_policy_is_read_and_says_what_is_misspelt(tmp_path: Path) -> None:
         ("[metrics.psnr]\nmargin = -1", "metrics.psnr.margin"),
         ("[metrics.psnr]\ntier = 'vital'", "critical"),
         ("metrics = 3", "metrics"),
+        ("exact = 'no'", "exact"),
+        ("[metrics.psnr]\nbroken = true", "broken"),
         ("[metrics", "not valid TOML"),
     ):
         path.write_text(wrong)
