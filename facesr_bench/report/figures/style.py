@@ -37,8 +37,10 @@ WIDTH = 6.9
 """Inches: the text width of a two-column paper."""
 PNG_DPI = 300
 
-_SEEN = {"#fbafe4": "#9a6fb0", "#ece133": "#9d9300"}
-"""What stands for the two of seaborn's palette that are too light for white paper."""
+PALETTE = (
+    "#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#9a6fb0", "#949494", "#9d9300", "#56b4e9",
+)  # fmt: skip
+"""The colours of methods: seaborn's `colorblind`, but for two that are too light for white paper."""
 _MARKERS = "osD^vP*Xhp"
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.2, 1.2, 1.2)), (0, (8, 2)))
 
@@ -138,25 +140,30 @@ def plain(text: str) -> str:
 
 
 def palette() -> list[tuple[float, float, float]]:
-    """The colours of methods, each seen on white and on the dark pages: a contrast of 2.2 or more."""
-    import seaborn
-    from matplotlib.colors import to_rgb
+    """`PALETTE` as red, green and blue in [0, 1]."""
+    return [(int(c[1:3], 16) / 255, int(c[3:5], 16) / 255, int(c[5:7], 16) / 255) for c in PALETTE]
 
-    return [to_rgb(_SEEN.get(colour, colour)) for colour in seaborn.color_palette("colorblind").as_hex()]
+
+def colours_of(group: Group) -> dict[str, str]:
+    """The colour of each row of a group as `#0173b2`, by label: that of its look in every plot."""
+    return {label: PALETTE[place % len(PALETTE)] for label, place in _places(group).items()}
+
+
+def _places(group: Group) -> dict[str, int]:
+    dealt = _dealt({*group.among, *(row.label for row in group.rows)}, len(PALETTE))
+    return {row.label: dealt[row.label] for row in group.rows}
 
 
 def looks(group: Group) -> dict[str, Look]:
     """How each row of a group is drawn, by label: the same in every plot of one results folder."""
     colours = palette()
-    dealt = _dealt({*group.among, *(row.label for row in group.rows)}, len(colours))
     return {
-        row.label: Look(
+        label: Look(
             colours[place % len(colours)],
             _MARKERS[(place + place // len(colours)) % len(_MARKERS)],
             _DASHES[(place + place // len(colours)) % len(_DASHES)],
         )
-        for row in group.rows
-        for place in [dealt[row.label]]
+        for label, place in _places(group).items()
     }
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.report.attention import Unit
 from facesr_bench.report.maps import in_words
-from facesr_bench.report.site import attention
+from facesr_bench.report.site import attention, downloads
+from facesr_bench.report.site.downloads import Picture, draw_plot
 from facesr_bench.report.site.gallery import Gallery, Plate
 from facesr_bench.report.site.overview import Cell, anchor_of, cell_of, cost_cell
 from facesr_bench.report.site.pages import Pages, link, short_name
@@ -72,11 +73,11 @@ class Trained:
     """How the weights of a method's newest row were trained.
 
     Attributes:
-        picture: the curves; empty where there are none.
+        picture: the curves, or None.
         words: what they show, or why there are none.
     """
 
-    picture: str
+    picture: Picture | None
     words: str
 
 
@@ -99,6 +100,7 @@ def write(pages: Pages, views: Sequence[View]) -> dict[str, Path]:
             manifest=newest.result.manifest,
             parts_of=parts,
             trained=_trained(pages, newest, path),
+            downloads=downloads.of_method(pages, path.with_suffix(""), [(view.section, row) for view, row in found]),
             page=path,
         )
         paths[label] = path
@@ -111,16 +113,17 @@ def _trained(pages: Pages, row: RankedResult, page: Path) -> Trained | None:
     if found is None:
         return None
     if found.trouble:
-        return Trained("", f"The curves can't be shown: {found.trouble}")
-    from facesr_bench.report.figures.style import to_bytes
+        return Trained(None, f"The curves can't be shown: {found.trouble}")
+    from facesr_bench.report.figures.data import training_table
     from facesr_bench.report.figures.training import training as draw
 
     try:
-        text = to_bytes(draw(found), "svg").decode()
+        drawn = draw_plot(lambda: draw(found), lambda: training_table(found))
     except ResultsError as error:
-        return Trained("", f"The curves can't be shown: {error}.")
-    picture = pages.write(page.with_name(f"{page.stem}-training.svg"), text)
-    return Trained(link(picture, page), _words(found))
+        return Trained(None, f"The curves can't be shown: {error}.")
+    picture = Picture.at(page.with_name(f"{page.stem}-training"))
+    picture.write(pages, drawn)
+    return Trained(picture, _words(found))
 
 
 def _words(found: training.Training) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from facesr_bench.report.published import AnchorFile, read_anchors
+from facesr_bench.report.site import downloads
 from facesr_bench.report.site.gallery import Gallery
 from facesr_bench.report.site.pages import Pages, format_value, link
 from facesr_bench.report.site.scatter import scatter
@@ -78,11 +79,18 @@ class Board:
         self.costs = section.group.costs("board")
         self.lines = _with_whiskers([self._line(row) for row in section.group.rows])
         self.scatter = scatter(section.group)
+        self.downloads = downloads.table(pages, section, anchors)
         self.tied = any(cell.tied for line in self.lines for cell in line.cells)
 
     def link(self, page: Path | None) -> str | None:
         """To one of the section's pages, if there is one."""
         return None if page is None else link(page, self._pages.index)
+
+    @property
+    def tradeoff(self) -> tuple[downloads.Download, ...]:
+        """The scatter as files: the plot of the same numbers."""
+        found = (plot.picture for plot in self.view.plots if plot.picture.light.stem == "tradeoff")
+        return next((picture.downloads for picture in found), ())
 
     def plates(self) -> Any:
         """The first images."""
@@ -232,6 +240,7 @@ def write(
     return pages.render(
         pages.index,
         "index.html",
+        page=pages.index,
         boards=boards,
         methods=methods,
         method_links={label: link(path, pages.index) for label, path in method_pages.items()},

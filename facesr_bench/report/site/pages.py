@@ -45,7 +45,7 @@ def _templates() -> Environment:
         dash=DASH,
         unsure=UNSURE,
     )
-    environment.filters.update(number=format_value, count=thousands, moment=moment, decibels=decibels)
+    environment.filters.update(number=format_value, count=thousands, address=link, moment=moment, decibels=decibels)
     return environment
 
 

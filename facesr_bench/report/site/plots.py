@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesr_bench.base.errors import ResultsError
+from facesr_bench.report.site.downloads import Picture, draw_plot
 from facesr_bench.report.site.pages import Pages
 from facesr_bench.report.site.section import Section
 from facesr_bench.report.site.views import Plot, View
@@ -20,7 +21,7 @@ from facesr_bench.results.leaderboard import Group
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the plots change."""
 STAMP = "stamp.json"
 _Drawn = tuple[list[dict[str, str]], dict[str, str]]
@@ -33,6 +34,7 @@ class _Drawing:
     title: str
     words: str
     draw: Callable[[], Figure]
+    numbers: Callable[[], str]
     of_images: bool = False
 
 
@@ -55,10 +57,12 @@ def build(pages: Pages, section: Section) -> tuple[tuple[Plot, ...], dict[str, s
     drawn, missing = found
     pages.keep(stamp_path)
     made = tuple(
-        Plot(plot["title"], plot["words"], folder / plot["file"], plot["of_images"] == "yes") for plot in drawn
+        Plot(plot["title"], plot["words"], Picture.at(folder / plot["name"]), plot["of_images"] == "yes")
+        for plot in drawn
     )
     for plot in made:
-        pages.keep(plot.path)
+        for path in plot.picture.files:
+            pages.keep(path)
     return made, missing
 
 
@@ -70,26 +74,22 @@ def write(pages: Pages, view: View) -> None:
 
 
 def _draw(pages: Pages, section: Section, folder: Path) -> _Drawn:
-    from facesr_bench.report.figures.style import save
-
     drawn: list[dict[str, str]] = []
     missing: dict[str, str] = {}
     for drawing in _drawings(section):
-        path = folder / f"{drawing.name}.svg"
         try:
-            figure = drawing.draw()
+            drawn_as = draw_plot(drawing.draw, drawing.numbers)
         except ResultsError as error:  # there is too little to draw: one method, one metric, no finite value
             missing[drawing.title] = str(error)
             continue
-        save(figure, path)
-        pages.keep(path)
+        Picture.at(folder / drawing.name).write(pages, drawn_as)
         of_images = "yes" if drawing.of_images else "no"
-        drawn.append({"title": drawing.title, "words": drawing.words, "file": path.name, "of_images": of_images})
+        drawn.append({"title": drawing.title, "words": drawing.words, "name": drawing.name, "of_images": of_images})
     return drawn, missing
 
 
 def _drawings(section: Section) -> Iterator[_Drawing]:
-    from facesr_bench.report.figures import curves, plots
+    from facesr_bench.report.figures import curves, data, plots
 
     group = section.group
     labels = ", ".join(row.label for row in group.rows if row.comparable)
@@ -98,11 +98,15 @@ def _drawings(section: Section) -> Iterator[_Drawing]:
         def distribution(name: str = info.name) -> Figure:
             return plots.distribution(group, [name], comparisons=section.comparisons)
 
+        def values(name: str = info.name) -> str:
+            return data.distribution_table(group, [name])
+
         yield _Drawing(
             f"distribution-{number}",
             f"{info.title}: how the values of the images spread",
             f"The {info.title} of every image, as one violin for each of {labels}. {_means(section, info)}",
             distribution,
+            values,
             of_images=True,
         )
     yield _Drawing(
@@ -110,6 +114,7 @@ def _drawings(section: Section) -> Iterator[_Drawing]:
         "Distortion against perception",
         f"{_two_leads(group)} of {labels}; a larger point has more parameters.",
         lambda: plots.tradeoff(group, comparisons=section.comparisons),
+        lambda: data.tradeoff_table(group, comparisons=section.comparisons),
     )
     for number, info in enumerate(
         (info for info in _with_values(section) if info.aggregates and not info.higher_is_better), 1
@@ -118,21 +123,25 @@ def _drawings(section: Section) -> Iterator[_Drawing]:
         def curve(name: str = info.name) -> Figure:
             return curves.curve(group, name)
 
+        def corners(name: str = info.name) -> str:
+            return curves.curve_table(group, name)
+
         words = f"Share of images whose {info.title} is at most so much, one curve for each of {labels}."
-        yield _Drawing(f"curve-{number}", f"{info.title}: cumulative error", words, curve)
+        yield _Drawing(f"curve-{number}", f"{info.title}: cumulative error", words, curve, corners)
     yield _Drawing(
         "parallel",
         "All metrics side by side",
         f"One line for each of {labels}, one axis for each metric, the best at the top.",
         lambda: plots.parallel(group),
+        lambda: data.parallel_table(group),
     )
 
 
 def _two_leads(group: Group) -> str:
-    from facesr_bench.report.figures.plots import lead
+    from facesr_bench.report.figures.plots import traded
 
     try:
-        titles = [lead(group, family).title for family in ("fidelity", "perception")]
+        titles = [metric.title for metric in traded(group)[:2]]
     except ResultsError:
         return "Mean distortion against mean perception"
     return f"Mean {titles[0]} against mean {titles[1]}"
@@ -162,11 +171,14 @@ def _stamp(section: Section) -> str:
 
 def _read(path: Path, stamp: str) -> _Drawn | None:
     """What an earlier build has drawn of the same numbers; None where there is none, or some of it is gone."""
+    folder = path.parent
     try:
         old = json.loads(path.read_text(encoding="utf-8"))
         plots: list[dict[str, str]] = old["plots"]
         missing: dict[str, str] = old["missing"]
-        there = old["stamp"] == stamp and all((path.parent / plot["file"]).is_file() for plot in plots)
+        there = old["stamp"] == stamp and all(
+            path.is_file() for plot in plots for path in Picture.at(folder / plot["name"]).files
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return (plots, missing) if there else None

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from facesr_bench.report.figures.style import colours_of
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.leaderboard import Group, RankedResult
 
@@ -21,12 +22,14 @@ class Point:
         x: place from the left, percent.
         y: place from the top, percent.
         words: its two numbers.
+        colour: that of the method in every plot.
     """
 
     label: str
     x: float
     y: float
     words: str
+    colour: str
 
     @property
     def to_the_left(self) -> bool:
@@ -61,8 +64,9 @@ def scatter(group: Group) -> Scatter | None:
         return None
     xs = _places([row.means[across.name] for row in shown], across)
     ys = _places([row.means[upwards.name] for row in shown], upwards)
+    colours = colours_of(group)
     points = [
-        Point(row.label, x, 100 - y, f"{_words(across, row)}, {_words(upwards, row)}")
+        Point(row.label, x, 100 - y, f"{_words(across, row)}, {_words(upwards, row)}", colours[row.label])
         for row, x, y in zip(shown, xs, ys, strict=True)
     ]
     return Scatter(across, upwards, points)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facesr_bench.report.maps import Kind
-from facesr_bench.report.site.pages import link
+from facesr_bench.report.site.downloads import Picture
 from facesr_bench.report.site.section import Section
 from facesr_bench.results.leaderboard import RankedResult
 
@@ -46,12 +46,8 @@ class Plot:
 
     title: str
     words: str
-    path: Path
+    picture: Picture
     of_images: bool
-
-    def link(self, page: Path) -> str:
-        """The picture's address on a page."""
-        return link(self.path, page)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,7 @@ class Options:
         published: the anchors of the same protocol and profile, as a group of their own.
         costs: which columns of cost, by their names in the csv; None: all that are known.
         cite: LaTeX's `\\cite` keys by row label.
+        compare: gives a group's intervals and tests; by default they are computed.
     """
 
     metrics: tuple[str, ...] = ()
@@ -47,6 +48,7 @@ class Options:
     published: bool = False
     costs: tuple[str, ...] | None = None
     cite: Mapping[str, str] = field(default_factory=dict)
+    compare: Callable[[Group], Comparisons] = compare
 
 
 def chosen_costs(wanted: Iterable[str]) -> tuple[str, ...]:
@@ -110,7 +112,7 @@ def table_records(rows: Sequence[ResultSummary], options: Options) -> tuple[list
     if added:
         place = {id(row.result): index for index, row in enumerate(rows)}
         for group in groups(rows):
-            cells = compare(group)
+            cells = options.compare(group)
             for row in group.rows:
                 for name in metrics:
                     found[place[id(row.result)]] |= _statistics(name, cells.get((row.label, name)))
@@ -205,7 +207,7 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
         # The other words may mean metrics of another group.
         wanted = [word for word in options.metrics if any(word in Column.parse(key).names() for key in names)]
         metrics = tuple(names[key] for key in chosen_metrics(wanted, names))
-    cells: Comparisons = compare(group) if options.intervals or options.significance else {}
+    cells: Comparisons = options.compare(group) if options.intervals or options.significance else {}
     published = anchors.of(group) if anchors else ()
     known = {name for anchor, _ in published for name in anchor.costs}
     costs = [cost for cost in COSTS if cost in group.costs("table") or cost.name in known]

@@ -103,6 +103,23 @@ def test_no_colour_of_a_method_is_that_of_ink() -> None:
     assert not inks & {to_hex(colour) for colour in style.palette()}
 
 
+def test_the_palette_is_seaborns_but_for_two() -> None:
+    import seaborn
+
+    differ = [
+        pair
+        for pair in zip(seaborn.color_palette("colorblind").as_hex(), style.PALETTE, strict=True)
+        if len(set(pair)) > 1
+    ]
+    assert [given for given, _ in differ] == ["#fbafe4", "#ece133"]
+
+
+def test_pages_and_plots_give_a_method_the_same_colour(group: Group) -> None:
+    from matplotlib.colors import to_hex
+
+    assert {label: to_hex(look.colour) for label, look in style.looks(group).items()} == style.colours_of(group)
+
+
 def contrast(one: Any, other: Any) -> float:
     """WCAG's, of two colours in [0, 1]."""
     from matplotlib.colors import to_rgb
