@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base.options import options_of
 from facesr_bench.cli import FAILED, OK
 from facesr_bench.cli.options import add_option, typed
 from facesr_bench.cli.streams import make_console
 from facesr_bench.evaluation.request import RunRequest
+
+if TYPE_CHECKING:
+    from facesr_bench.evaluation.conformance import Expected
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,22 +27,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the weights to check with: name or file, of a metric NAME=FILE (default: its own, or random ones)",
     )
     parser.add_argument(
-        "--protocol", metavar="P", help="for finished pictures: whether there is one of each image of a protocol"
+        "--protocol",
+        metavar="P",
+        help="for finished pictures: whether each image of a protocol has one, of its size",
     )
     add_option(parser, options_of(RunRequest)["data"])
     parser.set_defaults(handler=validate)
 
 
-def _ids(arguments: argparse.Namespace) -> list[str] | None:
+def _expected(arguments: argparse.Namespace) -> Expected | None:
     """The images of the protocol that was named, or None."""
     from facesr_bench.data.protocols import catalogue, find_protocol
+    from facesr_bench.evaluation.conformance import Expected
     from facesr_bench.evaluation.inputs import open_source
 
     if arguments.protocol is None:
         return None
     datasets = catalogue((arguments.protocol,))
     _, card = find_protocol(arguments.protocol, datasets)
-    return list(open_source(card, typed(arguments, options_of(RunRequest)["data"]), datasets).items)
+    found = open_source(card, typed(arguments, options_of(RunRequest)["data"]), datasets)
+    return Expected(list(found.items), None if card.hr_size is None else (card.hr_size, card.hr_size))
 
 
 def validate(arguments: argparse.Namespace) -> int:
@@ -62,10 +69,10 @@ def validate(arguments: argparse.Namespace) -> int:
     else:
         kinds = (registry.methods(), registry.metrics(), registry.datasets(), registry.degradations())
         plugin = next((kind for kind in kinds if spec.name in kind.names()), kinds[0]).find(spec.name)
-    ids = _ids(arguments)
+    expected = _expected(arguments)
     console.print(f"{plugin.kind} [bold]{escape(plugin.name)}[/] in {escape(str(plugin.folder))}", highlight=False)
     failed = 0
-    for check in conformance.validate(plugin, arguments.weights, spec.argument, ids):
+    for check in conformance.validate(plugin, arguments.weights, spec.argument, expected):
         if check.problem is None:
             console.print(f"  [green]ok[/]      {check.name}", highlight=False)
             if check.note:

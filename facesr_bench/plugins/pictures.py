@@ -197,7 +197,8 @@ class PictureFolder:
         before = {name.removesuffix(image) for name, image in names if name.endswith(image)}
         if len(behind) == 1:
             (one,) = behind
-            return f"; the pictures' names have {one!r} behind the id: --suffix {one}"
+            way = f"--suffix {one}, or images:{self.folder}/{ID}{one}.png"
+            return f"; the pictures' names have {one!r} behind the id: {way}"
         if len(before) == 1:
             (one,) = before
             return f"; the pictures' names have {one!r} before the id: write images:{self.folder}/{one}{ID}.png"

@@ -128,7 +128,7 @@ def _ask(file: OnnxFile, known: dict[str, Any]) -> None:
     missing = [name for name in _ASKED if known[name] is None]
     if not missing:
         return
-    lines = [f"  {name} = {_ASKED[name][0]:10}# or {_ASKED[name][1]}" for name in missing]
+    lines = [f"  {f'{name} = {_ASKED[name][0]}':18}# or {_ASKED[name][1]}" for name in missing]
     ports = f"its input {file.inputs[0].name} is {_shown(file.inputs[0])}, its output {_shown(file.outputs[0])}"
     raise CardError(
         "\n".join(

@@ -56,7 +56,16 @@ def test_pictures_are_held_against_a_protocol(restored: Path, faces: Path, capsy
     assert main(["validate", f"images:{restored}", *protocol]) == 1
     shown = said(capsys)
     assert "1 of 5 images have none: face4: no picture of it" in shown
-    assert "1 pictures belong to no image: face5.png" in shown and "1 pictures are JPEG" in shown
+    assert "1 picture belongs to no image: face5.png" in shown and "1 picture is JPEG" in shown
+
+
+def test_pictures_of_another_size_or_name_are_failed_checks(restored: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", f"images:{restored}", "--protocol", "demo-x8"]) == 1
+    assert "failed images: " in (shown := said(capsys)) and "is called after an image of the protocol" in shown
+    for i, name in enumerate(["astronaut", *(f"t1-{number}" for number in range(1, 7))]):
+        Image.new("RGB", (128, 64 if i == 3 else 128)).save(restored / f"{name}.png")
+    assert main(["validate", f"images:{restored}", "--protocol", "demo-x8"]) == 1
+    assert "1 of 7 images have none: t1-3: " in (shown := said(capsys)) and "is 128x64 px; expected 128x128" in shown
 
 
 def test_a_folder_of_pictures_is_told_how_it_is_written(restored: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from facesr_bench.base.errors import PluginError
 from facesr_bench.base.toml import read_toml
-from facesr_bench.evaluation.conformance.checks import Check
+from facesr_bench.evaluation.conformance.checks import Check, Expected
 from facesr_bench.plugins import registry
 from facesr_bench.plugins.loading import CARD_FILE
 from facesr_bench.plugins.registry import Kind, Plugin
 
-__all__ = ["Check", "kind_of", "validate"]
+__all__ = ["Check", "Expected", "kind_of", "validate"]
 
 
 def kind_of(folder: Path) -> Kind:
@@ -34,7 +34,7 @@ def kind_of(folder: Path) -> Kind:
 
 
 def validate(
-    plugin: Plugin[Any], weights: str | None = None, argument: str | None = None, ids: Sequence[str] | None = None
+    plugin: Plugin[Any], weights: str | None = None, argument: str | None = None, expected: Expected | None = None
 ) -> Iterator[Check]:
     """Run every check of a plug-in, in an order where a failure explains the ones after it.
 
@@ -42,7 +42,7 @@ def validate(
         weights: which to use, by name or file (of a metric `NAME=FILE`); None: the default, or random ones where it
             is not on this machine.
         argument: what follows the colon, for plug-ins that take one.
-        ids: of images that a method of finished pictures is to have some of.
+        expected: the images that a method of finished pictures is to have; None: those that it has.
     """
     if plugin.card is None:
         yield Check("card", str(plugin.error))
@@ -58,7 +58,7 @@ def validate(
     problem = None if issubclass(cls, base) else f"class {cls.__name__} must derive from facesr_bench.{base.__name__}"
     yield Check("class", problem)
     if problem is None:
-        yield from _checks_of_kind(plugin, cls, weights, argument, ids)
+        yield from _checks_of_kind(plugin, cls, weights, argument, expected)
 
 
 def _base(plugin: Plugin[Any]) -> type[Any]:
@@ -74,12 +74,12 @@ def _base(plugin: Plugin[Any]) -> type[Any]:
 
 
 def _checks_of_kind(
-    plugin: Plugin[Any], cls: type[Any], weights: str | None, argument: str | None, ids: Sequence[str] | None
+    plugin: Plugin[Any], cls: type[Any], weights: str | None, argument: str | None, expected: Expected | None
 ) -> Iterator[Check]:
     if plugin.kind == "method":
         from facesr_bench.evaluation.conformance.methods import check_method
 
-        yield from check_method(plugin, cls, weights, argument, ids)
+        yield from check_method(plugin, cls, weights, argument, expected)
     elif plugin.kind == "metric":
         from facesr_bench.evaluation.conformance.metrics import check_metric
 

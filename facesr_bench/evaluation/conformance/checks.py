@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,6 +15,18 @@ from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The images that a method of finished pictures is to have one of each.
+
+    Attributes:
+        ids: of the images; size: height and width of their ground truth; None: not the same for all, or not known.
+    """
+
+    ids: Sequence[str]
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base.errors import FaceSRBenchError, WeightsError
-from facesr_bench.evaluation.conformance.checks import Check, all_of, faces, made
+from facesr_bench.evaluation.conformance.checks import Check, Expected, all_of, faces, made
 from facesr_bench.evaluation.conformance.pictures import check_pictures
 from facesr_bench.evaluation.seeding import seeded
 from facesr_bench.plugins.cards import MethodCard
@@ -51,12 +51,12 @@ def check_method(
     cls: type[Any],
     weights: str | None,
     argument: str | None,
-    ids: Sequence[str] | None = None,
+    expected: Expected | None = None,
 ) -> Iterator[Check]:
     """Load it, let it upscale three pictures, and look at what comes out.
 
     Args:
-        ids: of images that a method of finished pictures is to have some of.
+        expected: the images that a method of finished pictures is to have; None: those that it has.
     """
     with TemporaryDirectory(prefix="facesr-bench-") as folder:
         note, path = "", None
@@ -73,7 +73,7 @@ def check_method(
     if method is None:
         return
     if isinstance(method, PictureMethod):
-        yield from check_pictures(method, opened, ids)
+        yield from check_pictures(method, opened, expected)
         return
     check, ready = made("upscale", lambda: _upscaled(method))
     yield check

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from facesr_bench.evaluation.conformance.checks import Check, all_of, faces, made
+from facesr_bench.evaluation.conformance.checks import Check, Expected, all_of, faces, made
 from facesr_bench.evaluation.seeding import image_seed, seeded
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.argument import Argument
@@ -35,18 +35,19 @@ class _Ready:
         return _finished(self.method, asked)
 
 
-def check_pictures(method: PictureMethod, opened: Argument | None, ids: Sequence[str] | None) -> Iterator[Check]:
+def check_pictures(method: PictureMethod, opened: Argument | None, expected: Expected | None) -> Iterator[Check]:
     """Ask for pictures, and look at what comes.
 
     Args:
         method: loaded.
-        ids: of a protocol's images; None: those that it has pictures of, or of three made up.
+        expected: a protocol's images; None: those that it has pictures of, or three made up.
     """
-    check, asked = made("images", lambda: _asked(method, ids))
-    note = "; ".join(opened.remarks(ids)) if check.problem is None and opened is not None and ids is not None else ""
-    yield replace(check, note=note)
-    if asked is None:
+    check, known = made("images", lambda: _known(method, opened, expected))
+    if not isinstance(known, _Known):
+        yield check
         return
+    yield replace(check, note="; ".join(known.remarks))
+    asked = known.asked
     check, found = made("pictures", lambda: _finished(method, asked))
     if not isinstance(found, list):
         yield check
@@ -55,16 +56,29 @@ def check_pictures(method: PictureMethod, opened: Argument | None, ids: Sequence
     yield from all_of(_CHECKS, _Ready(method, asked[:_SOME], found[:_SOME]))
 
 
-def _asked(method: PictureMethod, ids: Sequence[str] | None) -> list[Asked]:
-    """What it is asked for: of a size that is known only where it makes the pictures itself."""
+@dataclass(frozen=True)
+class _Known:
+    """What a method of finished pictures is asked for, and what its argument says of that."""
+
+    asked: list[Asked]
+    remarks: Sequence[str]
+
+
+def _known(method: PictureMethod, opened: Argument | None, expected: Expected | None) -> _Known:
+    remarks = () if opened is None or expected is None else opened.remarks(expected.ids)
+    return _Known(_asked(method, expected), remarks)
+
+
+def _asked(method: PictureMethod, expected: Expected | None) -> list[Asked]:
+    """What it is asked for: of a size that is known where it makes the pictures itself, or a protocol says it."""
     known = method.known_ids()
-    names = list(ids or known or ("first", "second", "third"))
+    names = list((expected and expected.ids) or known or ("first", "second", "third"))
     if known is None:
         side = method.card.output_size // method.scale if method.card.output_size else 16
         lrs = [method.given(picture) for picture in faces(side, len(names))]
         size = method.output_size(side, side)
         return [Asked(name, lr, size, image_seed(method.card, "", name)) for name, lr in zip(names, lrs, strict=True)]
-    return [Asked(name, np.zeros((1, 1, 3), np.uint8), None) for name in names]
+    return [Asked(name, np.zeros((1, 1, 3), np.uint8), expected.size if expected else None) for name in names]
 
 
 def _finished(method: PictureMethod, asked: Sequence[Asked]) -> list[Finished]:
