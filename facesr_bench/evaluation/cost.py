@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -74,13 +75,42 @@ def _output_side(method: MethodBase, protocol: ProtocolCard) -> int | None:
 
 def _flops(method: MethodBase, side: int) -> int | None:
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
     lr = side // method.scale
     image = method.batch([method.given(np.full((lr, lr, 3), 128, np.uint8))])
     # A method that draws random numbers must not draw others because it was measured.
     with torch.random.fork_rng(devices=[image.device] if image.device.type == "cuda" else []):
-        counter = FlopCounterMode(display=False)
-        with counter:
-            method.upscale(image)
-    return int(counter.get_total_flops()) or None
+        return operations(lambda: method.upscale(image)) or None
+
+
+def operations(compute: Callable[[], object]) -> int:
+    """What `torch.utils.flop_counter.FlopCounterMode` counts, a product and its sum as two.
+
+    That class has torch load its compiler when it is first used, which takes as long as all else until the first image.
+    """
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils.flop_counter import flop_registry
+
+    class Counter(TorchDispatchMode):
+        total = 0
+
+        @classmethod
+        def _should_skip_dynamo(cls) -> bool:
+            return False  # nothing here is ever compiled
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            kwargs = kwargs or {}
+            formula = flop_registry.get(func._overloadpacket)
+            if formula is None:
+                if "upsample" in func.name():  # nothing of it is counted, and its parts would load sympy
+                    return func(*args, **kwargs)
+                with self:
+                    parts = func.decompose(*args, **kwargs)
+                return func(*args, **kwargs) if parts is NotImplemented else parts
+            found = func(*args, **kwargs)
+            self.total += formula(*args, **kwargs, out_val=found)
+            return found
+
+    with Counter() as counter:
+        compute()
+    return counter.total
