@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from torch import Tensor
 
 from facesr_bench.base.errors import WeightsError
 from facesr_bench.data.protocols import find_protocol
-from facesr_bench.evaluation.cost import load_measured
+from facesr_bench.evaluation.cost import load_measured, operations
 from facesr_bench.plugins.cards import CropCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.method import MethodBase, MethodContext, make_method
 
@@ -135,3 +137,45 @@ def test_memory_on_a_gpu() -> None:
     # Input and output are 3 x 128 x 128 float32 each; what lay there before doesn't count.
     assert 2 * 3 * 128 * 128 * 4 <= cost["peak_memory"] < 64 * 2**20
     del held
+
+
+class Everything(torch.nn.Module):
+    """Each kind of operation that is counted, and some that are not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 8, 3, padding=1, padding_mode="reflect")
+        self.up = torch.nn.ConvTranspose2d(8, 8, 2, stride=2)
+        self.linear = torch.nn.Linear(8, 16)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
+        x = torch.nn.functional.interpolate(self.up(self.conv(x)), size=(8, 8), mode="bicubic")
+        tokens = self.linear(x.flatten(2).transpose(1, 2))
+        tokens = torch.nn.functional.scaled_dot_product_attention(tokens, tokens, tokens)
+        tokens = torch.einsum("bnc,bmc->bnm", tokens, tokens) @ tokens
+        return torch.nn.functional.layer_norm(tokens, (16,)).softmax(-1)
+
+
+@pytest.mark.parametrize("inference", [True, False])
+def test_operations_are_those_that_torch_counts(inference: bool) -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    network, x = Everything(), torch.rand(2, 3, 16, 16)
+    with torch.inference_mode(inference):
+        found = operations(lambda: network(x))
+        with FlopCounterMode(display=False) as counter:
+            network(x)
+    assert found == counter.get_total_flops() > 0
+
+
+def test_counting_loads_no_compiler() -> None:
+    """Loading torch's compiler takes as long as all else until the first image."""
+    code = """
+import sys, torch
+from facesr_bench.evaluation.cost import operations
+operations(lambda: torch.nn.functional.interpolate(torch.nn.Conv2d(3, 3, 3)(torch.rand(1, 3, 8, 8)), scale_factor=2.0))
+print([name for name in ("torch._dynamo", "sympy") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
