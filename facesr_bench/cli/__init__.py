@@ -55,12 +55,30 @@ the Tab key completes subcommands, options, methods, protocols and metrics, once
   eval "$(facesr-bench --completion bash)"        in ~/.bashrc; zsh in ~/.zshrc
   facesr-bench --completion fish | source         in ~/.config/fish/config.fish"""
 
-OK, FAILED, MISUSED = 0, 1, 2
+OK, FAILED, MISUSED, STOPPED = 0, 1, 2, 130
+
+_GOES_ON = "; what is finished is kept, and the same command goes on"
+_AFTER_STOP = {
+    **dict.fromkeys(("run", "check", "doctor"), _GOES_ON),
+    "train": "; what is finished is kept, and the same command with --resume goes on",
+}
+"""What is said of the commands whose finished work is used again, where they are stopped (Ctrl-C)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status is 0, 1 (something failed; finished work is kept) or 2 (misuse)."""
+    """Run the command line.
+
+    Returns:
+        The exit status: 0, 1 (something failed; finished work is kept), 2 (misuse) or 130 (stopped).
+    """
     streams.prepare()
+    try:
+        return _main(argv)
+    except KeyboardInterrupt:  # before or after what `carry_out` does
+        return _stopped("")
+
+
+def _main(argv: Sequence[str] | None) -> int:
     try:
         options = _parse(list(sys.argv[1:] if argv is None else argv))
     except SystemExit as end:  # help, the version, or a misuse: argparse has printed it
@@ -117,6 +135,12 @@ class _Completion(argparse.Action):
         parser.exit()
 
 
+def _stopped(command: str) -> int:
+    """Say that the user has stopped a command; the exit status."""
+    streams.say(f"\nstopped{_AFTER_STOP.get(command, '')}")
+    return STOPPED
+
+
 def carry_out(options: argparse.Namespace) -> int:
     """Call the handler of a parsed command line; what a user can mend is one line, not a traceback.
 
@@ -130,8 +154,7 @@ def carry_out(options: argparse.Namespace) -> int:
         streams.say(f"facesr-bench: error: {error}")
         return MISUSED
     except KeyboardInterrupt:
-        streams.say("\nstopped; what is finished is kept: the same command goes on (train: with --resume)")
-        return 130
+        return _stopped(getattr(options, "command", ""))
     except BrokenPipeError:
         streams.abandon(sys.stdout)
         streams.abandon(sys.stderr)

@@ -190,6 +190,9 @@ def _compute_held(planned: _Planned, entries: Sequence[Entry], executor: Callabl
     writer = _Writer(setting, entries, outcome, progress)
     try:
         executor(setting).run(jobs, writer)
+    except BaseException:
+        remove_partials(setting.root, [entry.result.folder for entry in entries])  # of workers that had to be ended
+        raise
     finally:
         writer.close()
     for entry in writer.entries:
