@@ -25,6 +25,8 @@ EXAMPLES = """examples:
   facesr-bench table --results results --format csv > numbers.csv
   facesr-bench table --format latex --protocols helen-x8 --metrics psnr,lpips --intervals --significance
   facesr-bench table --format latex --with-published --bibtex references.bib --out table.tex
+  facesr-bench table --format latex --joint --metrics psnr,ssim,lpips        methods x protocols
+  facesr-bench table --no-n --costs parameters                               or --costs none, ms_per_image ...
 
 The csv's column names are stable: protocol,method,weights,profile,n,psnr,ssim,...; its numbers have full precision.
 Best, second and significance are found among the methods that the table shows."""
@@ -88,6 +90,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help="only these columns of cost (parameters, flops, peak_memory, ms_per_image), or none; not of a csv",
     )
+    parser.add_argument("--no-n", action="store_true", help="without the column of counts; not of a csv")
+    words = "one table of methods x protocols (markdown, latex); of costs, parameters at most"
+    parser.add_argument("--joint", action="store_true", help=words)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table here (default: print it)")
     parser.set_defaults(handler=table)
 
@@ -144,6 +149,7 @@ def table(arguments: argparse.Namespace) -> int:
     from facesr_bench.base.grammar import split_list
     from facesr_bench.report.citations import bibliography
     from facesr_bench.report.published import read_anchors
+    from facesr_bench.report.tables.joint import render_joint
     from facesr_bench.report.tables.render import Options, render
     from facesr_bench.report.tables.sheet import chosen_costs
     from facesr_bench.results.leaderboard import groups
@@ -167,8 +173,9 @@ def table(arguments: argparse.Namespace) -> int:
         published=arguments.with_published,
         costs=None if arguments.costs is None else chosen_costs(split_list(arguments.costs)),
         cite=references.cite if references else {},
+        count=not arguments.no_n,
     )
-    text = render(rows, arguments.format, options)
+    text = (render_joint if arguments.joint else render)(rows, arguments.format, options)
     if arguments.with_published:
         anchors = read_anchors()
         for reason in dict.fromkeys(filter(None, (anchors.elsewhere(group) for group in groups(rows)))):

@@ -32,7 +32,20 @@ from facesr_bench.report.tables.sheet import (
 from facesr_bench.results.leaderboard import groups
 from facesr_bench.results.summary import ResultSummary, metrics_of
 
-__all__ = ["DASH", "FORMATS", "Options", "md", "md_row", "render", "tex"]
+__all__ = [
+    "DASH",
+    "FORMATS",
+    "Options",
+    "md",
+    "md_cell",
+    "md_row",
+    "render",
+    "split_title",
+    "tex",
+    "tex_cell",
+    "tex_number",
+    "tex_row",
+]
 
 FORMATS = ("csv", "markdown", "latex", "html")
 
@@ -108,7 +121,7 @@ def _csv(rows: Sequence[ResultSummary], options: Options) -> str:
 
 def _markdown(sheet: Sheet) -> str:
     protocol, comma, rest = sheet.head.partition(", ")
-    header = ["Method", "n", *(md(metric.header) for metric in sheet.metrics), *sheet.costs]
+    header = ["Method", *sheet.count, *(md(metric.header) for metric in sheet.metrics), *sheet.costs]
     lines = [f"**{md(protocol)}**{comma}{md(rest)}", "", md_row(header)]
     lines.append(md_row(["---", *["---:"] * (len(header) - 1)]))
     lines += [_md_line(line) for line in sheet.lines]
@@ -123,14 +136,14 @@ def _markdown(sheet: Sheet) -> str:
 
 def _md_line(line: Line, *, published: bool = False) -> str:
     label = f"*{md(line.label)}*" if published else md(line.label)
-    return md_row([label, line.n, *(_md_cell(cell) for cell in line.cells), *line.costs])
+    return md_row([label, *line.n, *(md_cell(cell) for cell in line.cells), *line.costs])
 
 
 def md_row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _md_cell(cell: Cell) -> str:
+def md_cell(cell: Cell) -> str:
     text = f"**{cell.text}**" if cell.best else f"<u>{cell.text}</u>" if cell.second else cell.text
     text += cell.qualifier + (f" {UNSURE}" if cell.unsure else "")
     return "<br>".join([text, *(md(line) for line in cell.lines if line)])
@@ -156,17 +169,18 @@ def _html(sheet: Sheet) -> str:
     return environment.get_template("table.html").render(
         sheet=sheet,
         caption=" ".join([f"{sheet.head}.", *sheet.legend]),
-        header=["Method", "n", *(metric.header for metric in sheet.metrics), *sheet.costs],
+        header=["Method", *sheet.count, *(metric.header for metric in sheet.metrics), *sheet.costs],
         unsure=UNSURE,
         published=PUBLISHED,
     )
 
 
 def _latex(sheet: Sheet) -> str:
-    width = 2 + len(sheet.metrics) + len(sheet.costs)
+    width = 1 + len(sheet.count) + len(sheet.metrics) + len(sheet.costs)
+    count = [f"${name}$" for name in sheet.count]
     head = re.sub(r"n = (\d+)", r"$n = \1$", tex(sheet.head), count=1)
-    titles = [_split_title(metric.header) for metric in sheet.metrics]
-    titles += [_split_title(name) for name in sheet.costs]
+    titles = [split_title(metric.header) for metric in sheet.metrics]
+    titles += [split_title(name) for name in sheet.costs]
     lines = [
         r"% \usepackage{booktabs,graphicx}",
         r"\begin{table}",
@@ -178,10 +192,10 @@ def _latex(sheet: Sheet) -> str:
         r"  \sbox0{%",
         rf"  \begin{{tabular}}{{l{'r' * (width - 1)}}}",
         r"    \toprule",
-        f"    {_tex_row(['Method', '$n$', *(tex(first) for first, _ in titles)])}",
+        f"    {tex_row(['Method', *count, *(tex(first) for first, _ in titles)])}",
     ]
     if any(second for _, second in titles):
-        lines.append(f"    {_tex_row(['', '', *(tex(second) for _, second in titles)])}")
+        lines.append(f"    {tex_row(['', *[''] * len(count), *(tex(second) for _, second in titles)])}")
     lines.append(r"    \midrule")
     lines += [f"    {text}" for text in _tex_lines(sheet.lines)]
     if sheet.published:
@@ -195,7 +209,7 @@ def _latex(sheet: Sheet) -> str:
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
-def _split_title(header: str) -> tuple[str, str]:
+def split_title(header: str) -> tuple[str, str]:
     """A column's title on two lines, so that a long one does not make it wide: `PSNR`, `(dB) ↑`."""
     first, bracket, rest = header.partition(" (")
     if bracket:
@@ -213,23 +227,23 @@ def _tex_lines(lines: Iterable[Line], *, published: bool = False) -> Iterable[st
         label = rf"\textit{{{tex(line.label)}}}" if published else tex(line.label)
         if line.cite:
             label += rf"~\cite{{{line.cite}}}"
-        cells = [_tex_cell(cell) for cell in line.cells]
-        yield _tex_row([label, tex(line.n), *cells, *(tex(cost) for cost in line.costs)])
+        cells = [tex_cell(cell) for cell in line.cells]
+        yield tex_row([label, *map(tex, line.n), *cells, *(tex(cost) for cost in line.costs)])
         for texts in zip_longest(*(cell.lines for cell in line.cells), fillvalue=""):
             spaced = True
             if any(texts):
-                small = [rf"\scriptsize {_tex_number(text)}" if text else "" for text in texts]
-                yield _tex_row(["", "", *small, *[""] * len(line.costs)])
+                small = [rf"\scriptsize {tex_number(text)}" if text else "" for text in texts]
+                yield tex_row(["", *[""] * len(line.n), *small, *[""] * len(line.costs)])
 
 
-def _tex_row(cells: Sequence[str]) -> str:
+def tex_row(cells: Sequence[str]) -> str:
     return " & ".join(cells) + r" \\"
 
 
-def _tex_cell(cell: Cell) -> str:
+def tex_cell(cell: Cell) -> str:
     if cell.value is None:
         return "--"
-    text = _tex_number(cell.text)
+    text = tex_number(cell.text)
     if not math.isfinite(cell.value):
         text = r"$\infty$" if cell.value > 0 else r"$-\infty$"
     if cell.best:
@@ -240,7 +254,7 @@ def _tex_cell(cell: Cell) -> str:
     return text + r"\rlap{\textsuperscript{\textdagger}}" if cell.unsure else text
 
 
-def _tex_number(text: str) -> str:
+def tex_number(text: str) -> str:
     return tex(text.replace("-", "\N{MINUS SIGN}"))
 
 

@@ -39,6 +39,7 @@ class Options:
         published: the anchors of the same protocol and profile, as a group of their own.
         costs: which columns of cost, by their names in the csv; None: all that are known.
         cite: LaTeX's `\\cite` keys by row label.
+        count: a column with the number of images.
         compare: gives a group's intervals and tests; by default they are computed.
     """
 
@@ -48,6 +49,7 @@ class Options:
     published: bool = False
     costs: tuple[str, ...] | None = None
     cite: Mapping[str, str] = field(default_factory=dict)
+    count: bool = True
     compare: Callable[[Group], Comparisons] = compare
 
 
@@ -166,10 +168,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """One row: who, over how many images, one cell per metric, and what it costs."""
+    """One row: who, over how many images (where there is such a column), one cell per metric, and what it costs."""
 
     label: str
-    n: str
+    n: tuple[str, ...]
     cells: tuple[Cell, ...]
     costs: tuple[str, ...]
     cite: str = ""
@@ -182,6 +184,7 @@ class Sheet:
     Attributes:
         head: protocol, data, profile and count.
         legend: one sentence per mark that may occur.
+        count: the header of the column of counts, where there is one.
         lines: what was measured, best first; published: what was read elsewhere.
         notes: (labels, what must be known of them).
     """
@@ -193,6 +196,7 @@ class Sheet:
     lines: tuple[Line, ...]
     published: tuple[Line, ...]
     notes: tuple[tuple[str, str], ...]
+    count: tuple[str, ...] = ("n",)
 
 
 def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sheet:
@@ -214,8 +218,7 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
     costs = [cost for cost in costs if options.costs is None or cost.name in options.costs]
     lines = tuple(
         Line(
-            f"{row.label} · {row.badge}" if row.badge else row.label,
-            row.size if row.comparable else f"{row.size} (not ranked)",
+            *_who(row, group, options),
             tuple(_cell(row, metric, cells.get((row.label, metric.name)), options) for metric in metrics),
             tuple(row.cost_text(cost) or DASH for cost in costs),
             options.cite.get(row.label, ""),
@@ -224,8 +227,8 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
     )
     read = tuple(
         Line(
-            anchor.label,
-            str(anchor.n),
+            anchor.label if options.count or anchor.n == group.total else f"{anchor.label} (n = {anchor.n})",
+            (str(anchor.n),) if options.count else (),
             tuple(_published_cell(anchor, metric) for metric in metrics),
             _cost_cells(costs, anchor.costs),
             options.cite.get(anchor.source, ""),
@@ -241,6 +244,7 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
         costs=tuple(cost.header for cost in costs),
         lines=lines,
         published=read,
+        count=("n",) if options.count else (),
         notes=(
             *group.notes(shown),
             *_networks(metrics),
@@ -249,6 +253,15 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
             *_published_checks(group, anchors),
         ),
     )
+
+
+def _who(row: RankedResult, group: Group, options: Options) -> tuple[str, tuple[str, ...]]:
+    """A row's label and its count; without a column of counts, the label says one that is not the group's."""
+    label = f"{row.label} · {row.badge}" if row.badge else row.label
+    count = row.size if row.comparable else f"{row.size} (not ranked)"
+    if options.count:
+        return label, (count,)
+    return (label if count == group.size else f"{label} (n = {count})"), ()
 
 
 def _cost_cells(costs: Iterable[CostColumn], known: Mapping[str, float]) -> tuple[str, ...]:
