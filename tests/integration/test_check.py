@@ -143,8 +143,12 @@ def test_what_the_gate_would_overlook_is_not_green(bench: Any, capsys: pytest.Ca
     (manifest,) = Path("results/folder-x8/mine").glob("*/manifest.json")
     whole = manifest.read_bytes()
     manifest.write_bytes(whole[:-20])
-    assert "can't be read" in said()
+    assert "results not comparable: can't be read" in said()
+    assert "::error title=results%3A not comparable::can't be read" in said("--format", "github")
     manifest.write_bytes(whole)
+    assert "::error title=the baselines%3A not comparable::no/where" in said(
+        "--baseline", "no/where", "--format", "github"
+    )
     # Values without pictures, and without what they were made of.
     for name in ("sr", "../../inputs/*/lr"):
         moved = [path.rename(path.with_suffix(".gone")) for path in manifest.parent.glob(f"{name}/*.png")]
@@ -179,7 +183,7 @@ def test_every_format_says_the_same(bench: Any, capsys: pytest.CaptureFixture[st
     assert json.loads(Path("out.benchmark-smaller").read_text()) == []
     page = Path("out.html").read_text()
     assert page.count("data:image/png;base64,") == 5 * 4  # given, truth, candidate, error map
-    assert "Candidate: error" in page
+    assert "Candidate: PSNR map" in page
     assert bench("check", "--format", "jsn") == 2
     assert "did you mean 'json'" in capsys.readouterr().err
 

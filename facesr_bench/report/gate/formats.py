@@ -122,7 +122,8 @@ def as_junit(report: Report) -> str:
     for answer in report.answers:
         cases = list(_cases(answer))
         suite = ElementTree.SubElement(root, "testsuite", name=one_line(words.heading(answer)))
-        place = f"{one_line(answer.protocol)}.{one_line(answer.label)}"
+        row = f"{answer.protocol}.{answer.label}" if answer.protocol else words.name(answer)
+        place = one_line(row)
         for name, kind, message in cases:
             case = ElementTree.SubElement(suite, "testcase", classname=place, name=one_line(name))
             if kind:
@@ -163,7 +164,7 @@ def as_github(report: Report) -> str:
     """`::error` and `::warning` lines, which GitHub shows on the run and the pull request."""
     lines = []
     for answer in report.answers:
-        title = f"{answer.label} on {answer.protocol}: {answer.verdict.value}"
+        title = f"{words.name(answer)}: {answer.verdict.value}"
         lines += [_command("error", title, reason) for reason in answer.refused]
         if isinstance(answer, Unanswered):
             continue

@@ -61,10 +61,15 @@ def verdict(one: Judged) -> str:
     return one.verdict.value if one.tier == "critical" else f"{one.verdict.value} ({one.tier})"
 
 
+def name(answer: Answer | Unanswered) -> str:
+    """`sparnet on helen-x8`; what it is about where that is no row."""
+    return f"{answer.label} on {answer.protocol}" if answer.protocol else answer.label or "the baselines"
+
+
 def heading(answer: Answer | Unanswered) -> str:
     """`sparnet on helen-x8, profile sparnet, n = 330`."""
     if isinstance(answer, Unanswered):
-        return f"{answer.label} on {answer.protocol}" if answer.label else "the baselines"
+        return name(answer)
     old, new = answer.baseline, answer.candidate
     against = f" against {old.label}" if old.label != new.label else ""
     part = f", n = {max((one.n for one in answer.metrics), default=len(new.images))}"
