@@ -132,6 +132,24 @@ def test_a_method_that_hangs_is_ended_with_its_children(faces: Path, make_method
     assert not any(map(alive, pids))
 
 
+def test_one_that_never_comes_back_is_given_up_after_three_images(
+    faces: Path, make_method: MakeMethod, tmp_path: Path
+) -> None:
+    """At a minute each, a set of thousands would take days."""
+    body = f"if float(lr.std()) > 0:\n    os._exit(9)\n{NEAREST}"
+    bad = make_method("bad", body, head="import os\n" + HEAD)
+    row, nearest = rows(faces, tmp_path / "out", bad, "nearest")
+    assert (row.n, row.failed, nearest.n) == (0, 5, 5)
+    said = dict(row.failures)
+    assert [i for i, why in said.items() if why.startswith("its process ended by itself with exit status 9")] == [
+        "face0",
+        "face1",
+        "face2",
+    ]
+    assert said["face3"] == said["face4"]
+    assert said["face4"].startswith("not tried: each of the 3 images before it ended its process, which ended by")
+
+
 def alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

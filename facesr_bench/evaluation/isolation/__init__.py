@@ -35,6 +35,8 @@ LOAD_SECONDS = 300.0
 """What loading may take where the user limits what an image may."""
 GRACE = 5.0
 """Seconds for a process to end whose answers have ended, so that its exit status is its own."""
+GIVEN_UP = 3
+"""Images that ended the process, each alone and none of them having come back before, after which no more are tried."""
 SAID = 4096
 """Bytes of what the process wrote last, that a message may draw on."""
 
@@ -58,6 +60,8 @@ class Isolated(Predictor):
     def __init__(self, task: Task) -> None:
         self._task = task
         self._process: _Process | None = None
+        self._answered = False
+        self._lost: list[str] = []
         try:
             known = ready_of(self._loaded())
         except _DiedError as died:
@@ -65,14 +69,20 @@ class Isolated(Predictor):
         self.cost, self.block, self.offers_maps = known.cost, known.block, known.offers_maps
 
     def upscale(self, batch: Sequence[Loaded]) -> list[Output]:
+        if not self._answered and len(self._lost) >= GIVEN_UP:
+            why = f"not tried: each of the {len(self._lost)} images before it ended its process, which {self._lost[-1]}"
+            return [Output(None, error=why) for _ in batch]
         try:
-            return self._asked(batch)
+            outputs = self._asked(batch)
         except _DiedError as died:
             if len(batch) > 1:  # as where a method raises: only the image that causes it is to fail
                 return [self.upscale([loaded])[0] for loaded in batch]
+            self._lost.append(str(died))
             return [Output(None, error=f"its process {died}")]
         except FaceSRBenchError as error:
             return [Output(None, error=f"it can't be loaded again: {error}") for _ in batch]
+        self._answered = True
+        return outputs
 
     def _asked(self, batch: Sequence[Loaded]) -> list[Output]:
         limit = None if self._task.timeout is None else self._task.timeout * len(batch)
