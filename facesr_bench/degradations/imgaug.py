@@ -7,20 +7,79 @@ depends on the machine: so the same arguments give the same bits everywhere.
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from dataclasses import asdict
 from functools import lru_cache
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facesr_bench.base.errors import DataError
 from facesr_bench.degradations import opencv
 from facesr_bench.images.files import Image8
+from facesr_bench.plugins.degradation import DegradationBase
 
 Floats = NDArray[np.float32]
 Taps = tuple[NDArray[np.intp], Floats]
 """Of a resize: which input lines make each output line, and with which weights; both taps x lines."""
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "area")
+REFERENCE_SIDE = 512
+"""The side (px) that the sizes of blurs are given for; for another side they scale with it."""
+
+Chain = TypeVar("Chain")
+
+
+class ChainOfSteps(DegradationBase, Generic[Chain]):
+    """Base of a degradation that draws a chain, a dataclass, and makes the picture of HR and that alone."""
+
+    def degrade(self, hr: Image8, seed: int) -> tuple[Image8, dict[str, Any]]:
+        height, width = hr.shape[:2]
+        if height != width:
+            raise DataError(f"degradation {self.card.name} takes square pictures, not {width}x{height}")
+        # RandomState, since numpy promises its stream for ever; it takes 32 bits at a time.
+        chain = self.draw(width, np.random.RandomState([seed >> 32, seed & 0xFFFFFFFF]))
+        return self.degraded(hr, chain), asdict(chain)  # type: ignore[call-overload]
+
+    @abstractmethod
+    def draw(self, side: int, rng: np.random.RandomState) -> Chain:
+        """A chain for a picture of `side` px."""
+
+    @abstractmethod
+    def degraded(self, hr: Image8, chain: Chain) -> Image8:
+        """SxSx3 degraded, at its size."""
+
+
+class Blur(Protocol):
+    """What a chain says of its blur.
+
+    Attributes:
+        blur: `gaussian`, `motion` or another.
+        window: side of the Gaussian's window or length of the motion, px; odd.
+        sigma: of the Gaussian, px.
+        angle, direction: of the motion, see `motion_kernel`.
+    """
+
+    @property
+    def blur(self) -> str: ...
+    @property
+    def window(self) -> int: ...
+    @property
+    def sigma(self) -> float: ...
+    @property
+    def angle(self) -> float: ...
+    @property
+    def direction(self) -> float: ...
+
+
+def blurred(image: Image8, chain: Blur) -> Image8:
+    """HxWx3 under the chain's Gaussian or motion blur; as it is under another."""
+    if chain.blur == "gaussian":
+        return gaussian_blur(image, chain.sigma, chain.window)
+    if chain.blur == "motion":
+        return motion_blur(image, motion_kernel(chain.window, chain.angle, chain.direction))
+    return image
 
 
 def gaussian_window(sigma: float) -> int:

@@ -6,20 +6,19 @@ The same seed gives the same bits everywhere, but for a JPEG library that decode
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import pi
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench import DataError, DegradationBase
 from facesr_bench.degradations.imgaug import (
-    gaussian_blur,
+    REFERENCE_SIDE,
+    ChainOfSteps,
+    blurred,
     gaussian_window,
     jpeg_quality,
-    motion_blur,
-    motion_kernel,
     odd,
     odd_above,
     resized,
@@ -30,20 +29,16 @@ from facesr_bench.images.files import Image8
 
 STEPS = ("blur", "noise", "jpeg", "down")
 NOISES = ("gaussian", "laplace", "poisson")
-REFERENCE_SIDE = 512
-"""The side (px) that the blurs' sizes are given for; for another side they scale with it."""
 
 
-class Degradation(DegradationBase):
+class Degradation(ChainOfSteps["Chain"]):
     """The chain that a seed draws; see `draw_chain`."""
 
-    def degrade(self, hr: Image8, seed: int) -> tuple[Image8, dict[str, Any]]:
-        height, width = hr.shape[:2]
-        if height != width:
-            raise DataError(f"degradation {self.card.name} takes square pictures, not {width}x{height}")
-        # RandomState, since numpy promises its stream for ever; it takes 32 bits at a time.
-        chain = draw_chain(width, np.random.RandomState([seed >> 32, seed & 0xFFFFFFFF]))
-        return degraded(hr, chain), asdict(chain)
+    def draw(self, side: int, rng: np.random.RandomState) -> Chain:
+        return draw_chain(side, rng)
+
+    def degraded(self, hr: Image8, chain: Chain) -> Image8:
+        return degraded(hr, chain)
 
 
 @dataclass(frozen=True)
@@ -118,12 +113,6 @@ def degraded(hr: Image8, chain: Chain) -> Image8:
     return image
 
 
-def _blurred(image: Image8, chain: Chain) -> Image8:
-    if chain.blur == "motion":
-        return motion_blur(image, motion_kernel(chain.window, chain.angle, chain.direction))
-    return gaussian_blur(image, chain.sigma, chain.window)
-
-
 def _noisy(image: Image8, chain: Chain) -> Image8:
     rng = np.random.RandomState(chain.noise_seed)
     noise: NDArray[Any]
@@ -146,7 +135,7 @@ def _reduced(image: Image8, chain: Chain) -> Image8:
 
 
 _DO: dict[str, Callable[[Image8, Chain], Image8]] = {
-    "blur": _blurred,
+    "blur": blurred,
     "noise": _noisy,
     "jpeg": _compressed,
     "down": _reduced,

@@ -5,22 +5,20 @@ The same seed gives the same bits everywhere, but for a JPEG library that decode
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import pi
-from typing import Any
 
 import numpy as np
 
-from facesr_bench import DataError, DegradationBase
 from facesr_bench.degradations.imgaug import (
     INTERPOLATIONS,
+    REFERENCE_SIDE,
+    ChainOfSteps,
     average_blur,
-    gaussian_blur,
+    blurred,
     gaussian_window,
     jpeg_quality,
     median_blur,
-    motion_blur,
-    motion_kernel,
     odd,
     odd_above,
     resized,
@@ -33,20 +31,16 @@ BLURS = ("gaussian", "average", "median", "motion")
 BLUR_PROBABILITY = 0.5
 NOISE_PROBABILITY = 0.2
 JPEG_PROBABILITY = 0.7
-REFERENCE_SIZE = 512
-"""The side (px) that the blurs' sizes and the low sizes are given for; for another side they scale with it."""
 
 
-class Degradation(DegradationBase):
+class Degradation(ChainOfSteps["Chain"]):
     """The chain that a seed draws; see `draw_chain`."""
 
-    def degrade(self, hr: Image8, seed: int) -> tuple[Image8, dict[str, Any]]:
-        height, width = hr.shape[:2]
-        if height != width:
-            raise DataError(f"degradation {self.card.name} takes square pictures, not {width}x{height}")
-        # RandomState, since numpy promises its stream for ever; it takes 32 bits at a time.
-        chain = draw_chain(width, np.random.RandomState([seed >> 32, seed & 0xFFFFFFFF]))
-        return degraded(hr, chain), asdict(chain)
+    def draw(self, side: int, rng: np.random.RandomState) -> Chain:
+        return draw_chain(side, rng)
+
+    def degraded(self, hr: Image8, chain: Chain) -> Image8:
+        return degraded(hr, chain)
 
 
 @dataclass(frozen=True)
@@ -89,7 +83,7 @@ def draw_chain(side: int, rng: np.random.RandomState) -> Chain:
     them one value for all channels. With 0.7 JPEG of compression 10-65 (`jpeg_quality`). Order and ranges are those of
     the authors' training (Chen et al., IEEE TIP 2021) for a face of 512 px; for another, lengths scale with its side.
     """
-    unit = side / REFERENCE_SIZE
+    unit = side / REFERENCE_SIDE
     blur = BLURS[rng.randint(len(BLURS))] if rng.random_sample() < BLUR_PROBABILITY else "none"
     sigma = rng.uniform(3, 15)
     average, median, motion = int(rng.randint(3, 16)), int(rng.randint(3, 16)), int(rng.randint(5, 26))
@@ -133,12 +127,8 @@ def degraded(hr: Image8, chain: Chain) -> Image8:
 
 
 def _blurred(image: Image8, chain: Chain) -> Image8:
-    if chain.blur == "gaussian":
-        return gaussian_blur(image, chain.sigma, chain.window)
     if chain.blur == "average":
         return average_blur(image, chain.window)
     if chain.blur == "median":
         return median_blur(image, chain.window)
-    if chain.blur == "motion":
-        return motion_blur(image, motion_kernel(chain.window, chain.angle, chain.direction))
-    return image
+    return blurred(image, chain)
