@@ -91,8 +91,8 @@ def _as_program(options: argparse.Namespace) -> int:
     """Carry out the command line of this very process, which then belongs to it."""
     from facesr_bench.cli.watch import watched
 
-    def work() -> int:
-        streams.take_over()
+    def work(noisy: int | None) -> int:
+        streams.take_over(noisy)
         return carry_out(options)
 
     return watched(work, FAILED)

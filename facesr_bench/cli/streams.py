@@ -88,30 +88,40 @@ def prepare() -> None:
             stream.reconfigure(errors=_HANDLER)
 
 
-def take_over() -> None:
-    """Keep standard output to ourselves, and decide which warnings are shown, until the process ends.
+def take_over(noisy: int | None = None) -> None:
+    """Keep the standard streams to ourselves, and decide which warnings are shown, until the process ends.
 
     A library that prints, in Python or in C, would spoil a table that is piped into a file: file descriptor 1 becomes
     standard error, and `sys.stdout` writes where it led before. Of warnings, ours are notes, those of a user's own code
     are shown, and those of libraries only where Python was asked for warnings (`-W`, PYTHONWARNINGS).
+
+    Args:
+        noisy: where descriptor 2 is to lead, and `sys.stderr` no longer; None: it stays standard error.
     """
     import logging
 
     warnings.showwarning = _show_warning
     if logging.lastResort is not None:  # what loggers that nobody has set up print
         logging.lastResort.setLevel(logging.ERROR)
-    stream = sys.stdout
+    if noisy is not None:
+        sys.stderr = _apart(sys.stderr, 2, noisy)
+        os.close(noisy)
+    sys.stdout = _apart(sys.stdout, 1, 2)
+
+
+def _apart(stream: TextIO, number: int, other: int) -> TextIO:
+    """A stream that leads where `stream` does, whose descriptor `number` leads where `other` does from now on."""
     if not isinstance(stream, io.TextIOWrapper) or isinstance(stream, _Closed):
-        return
+        return stream
     try:
         stream.flush()
-        if stream.fileno() != 1:
-            return
-        ours = os.dup(1)
-        os.dup2(2, 1)
+        if stream.fileno() != number:
+            return stream
+        ours = os.dup(number)
+        os.dup2(other, number)
     except OSError:  # standard error is closed
-        return
-    sys.stdout = open(  # noqa: SIM115, PTH123
+        return stream
+    return open(  # noqa: PTH123
         ours, "w", encoding=stream.encoding, errors=stream.errors, buffering=1 if stream.line_buffering else -1
     )
 

@@ -20,7 +20,7 @@ HEAD = "import os, signal, sys, time\nfrom facesr_bench.cli.watch import watched
 
 def _script(body: str) -> list[str]:
     indented = "\n".join(f"    {line}" for line in body.splitlines())
-    return [sys.executable, "-c", f"{HEAD}def work():\n{indented}\nsys.exit(watched(work, 1))"]
+    return [sys.executable, "-c", f"{HEAD}def work(noisy):\n{indented}\nsys.exit(watched(work, 1))"]
 
 
 def _ended(body: str) -> subprocess.CompletedProcess[str]:
@@ -131,3 +131,48 @@ def test_help_is_quick_and_starts_no_second_process() -> None:
     code += "from facesr_bench.cli import main\nmain()"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stderr) == (0, "") and "--protocols" in ended.stdout
+
+
+NOISY = "from facesr_bench.cli import streams\nstreams.prepare()\nstreams.take_over(noisy)\n"
+
+
+def test_what_libraries_write_past_python_has_no_escapes() -> None:
+    body = "os.write(2, b'libpng warning: \\x1b[31mred\\x1b]0;title\\x07\\n'); os.write(1, b'no end: \\xff\\x9b2J')\n"
+    ended = _ended(f"{NOISY}{body}print('out'); print('err', file=sys.stderr); return 3")
+    assert (ended.returncode, ended.stdout) == (3, "out\n")
+    assert sorted(ended.stderr.splitlines()) == [
+        "err",
+        "libpng warning: red\ufffd]0;title\ufffd",
+        "no end: \ufffd\ufffd2J",
+    ]
+
+
+def test_a_progress_bar_of_a_library_is_shown_as_it_goes() -> None:
+    body = "os.write(2, b'10 %\\r'); time.sleep(0.5); os.write(2, b'90 %\\r'); return 0"
+    with subprocess.Popen(_script(NOISY + body), stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert process.stderr.read(5) == b"10 %\r"
+        assert process.poll() is None and process.stderr.read() == b"90 %\r"
+
+
+def test_a_crash_loses_nothing_that_was_written_before() -> None:
+    body = "for i in range(20000): os.write(2, b'line %d of a library that talks\\n' % i)\n"
+    ended = _ended(f"{NOISY}{body}os.kill(os.getpid(), signal.SIGSEGV)")
+    assert ended.returncode == -signal.SIGSEGV
+    assert len(ended.stderr.splitlines()) == 20000
+
+
+def test_noise_without_end_or_listener_stops_nobody() -> None:
+    body = f"{NOISY}for _ in range(50): os.write(2, b'x' * 10**5)\nreturn 5"
+    with subprocess.Popen(_script(body), stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        process.stderr.read(10)
+        process.stderr.close()
+        assert process.wait(60) == 5
+
+
+def test_whoever_the_work_leaves_behind_is_not_waited_for() -> None:
+    started = time.monotonic()
+    body = f"{NOISY}if os.fork() == 0: time.sleep(20); os._exit(0)\nreturn 6"
+    process = subprocess.Popen(_script(body), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    assert process.wait(60) == 6 and time.monotonic() - started < 15
