@@ -119,18 +119,25 @@ def _opened(data: bytes, label: str) -> Image.Image:
     try:
         return reader(io.BytesIO(data), "")
     except Exception as error:  # as `Image.open` takes any of them for another format's file
-        raise DataError(f"{label}: damaged: its first bytes are a picture's, but it can't be opened") from error
+        kind = sniff(data)
+        other = " (or a TIFF of a kind that is not read: save it as RGB of 8 or 16 unsigned bits)" * (kind == "TIFF")
+        raise DataError(f"{label}: damaged: its first bytes are a {kind}'s, but it can't be opened{other}") from error
 
 
 _ORDINARY_DEPTHS = frozenset({1, 2, 4, 8, 16})
 _BITS_PER_SAMPLE, _SAMPLE_FORMAT, _UNSIGNED = 258, 339, 1
+_PHOTOMETRIC, _PLANAR, _EXTRA_SAMPLES = 262, 284, 338
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
+_COLOURS = {4: "a mask", 8: "CIE Lab", 9: "ICC Lab", 10: "ITU Lab", 32803: "a camera's filter", 34892: "a camera's raw"}
+_ASSOCIATED_ALPHA, _SEPARATE_PLANES = 1, 2
 
 
 def refuse_depth(picture: Image.Image, label: str) -> None:
-    """Refuse what no file declares the white of.
+    """Refuse what no file declares the white of, and what no reader here reads exactly.
 
     Raises:
-        DataError: a TIFF of floats, signed integers, or more than 16 bits.
+        DataError: a TIFF of floats, signed integers, or more than 16 bits; of colours that are not RGB, CMYK or YCbCr,
+            or multiplied by alpha; of 16 bits in separate planes, or whose white is 0.
     """
     if picture.format != "TIFF":
         return
@@ -140,6 +147,17 @@ def refuse_depth(picture: Image.Image, label: str) -> None:
         found = {2: "signed integers", 3: "floats"}.get(max(kinds), "samples of an unknown kind")
         found = f"{max(bits)}-bit {found if kinds != {_UNSIGNED} else 'integers'}"
         raise DataError(f"{label}: a TIFF of {found}, whose white is not declared; save it with 8 or 16 unsigned bits")
+    colours = tags.get(_PHOTOMETRIC, _RGB)
+    if colours not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR):
+        raise DataError(f"{label}: a TIFF of {_COLOURS.get(colours, f'colours of kind {colours}')}; save it as RGB")
+    if _ASSOCIATED_ALPHA in tags.get(_EXTRA_SAMPLES, ()):
+        raise DataError(f"{label}: a TIFF whose colours are multiplied by its alpha; save it without alpha")
+    if max(bits) <= 8:
+        return
+    planes = tags.get(_PLANAR) == _SEPARATE_PLANES and len(tags.get(_BITS_PER_SAMPLE, (1,))) > 1
+    if planes or colours not in (_BLACK_IS_ZERO, _RGB):
+        how = "in separate planes" if planes else "of colours that are neither RGB nor gray with a black of 0"
+        raise DataError(f"{label}: a TIFF of {max(bits)} bits {how} can't be read exactly; save it as a 16-bit RGB PNG")
 
 
 def _to_rgb8(picture: Image.Image, label: str) -> Image8:

@@ -74,9 +74,9 @@ def _printable(kind: bytes) -> str:
     return kind.decode("ascii") if kind.isalpha() else f"0x{kind.hex()}"
 
 
-_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
-"""Markers without a length: TEM, RST0-7, SOI."""
-_EOI, _SOS = 0xD9, 0xDA
+_STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
+"""Markers without a length: TEM, RST0-7."""
+_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _MARKER = re.compile(rb"\xff+([^\xff\x00\xd0-\xd7])", re.DOTALL)
 """A marker among compressed pixels: no escaped 0xFF, and no restart."""
 
@@ -92,6 +92,8 @@ def _jpeg(data: bytes) -> str | None:
         place += 1
         if marker == _EOI:
             return None if scans else "it holds no picture"
+        if marker == _SOI:
+            return "it ends early: another picture (a preview?) begins before its EOI marker"
         if marker in _STANDALONE:
             continue
         (length,) = struct.unpack_from(">H", data, place)

@@ -17,8 +17,9 @@ from facesr_bench.base.hashing import file_sha256
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.cards import DatasetCard, ProtocolCard
 
-READ_SINCE = {".tif": b" 2", ".tiff": b" 2"}
-"""Formats whose pixels are read otherwise since a release: colour of 16 bits was cut to 8. Such data counts as new."""
+READ_SINCE = {".tif": b" 3", ".tiff": b" 3"}
+"""Formats whose pixels are read otherwise since a release: colour of 16 bits was cut to 8 (2), or mixed up where its
+planes lay apart (3). Such data counts as new."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -111,6 +112,53 @@ def test_depths_without_a_declared_white_are_refused(values: NDArray[Any], words
     Image.fromarray(values).save(tmp_path / "a.tif")
     with pytest.raises(DataError, match=f"a TIFF of {words}, whose white is not declared"):
         read_image(tmp_path / "a.tif")
+
+
+TIFFS: dict[str, tuple[dict[str, Any], bool]] = {
+    "16 bits": ({"photometric": "rgb"}, True),
+    "big-endian": ({"photometric": "rgb", "byteorder": ">"}, True),
+    "deflate, predicted": ({"photometric": "rgb", "compression": "zlib", "predictor": True}, True),
+    "tiles": ({"photometric": "rgb", "tile": (16, 16)}, True),
+    "separate planes": ({"photometric": "rgb", "planarconfig": "separate"}, False),
+    "gray, white is 0": ({"photometric": "miniswhite"}, False),
+    "CMYK": ({"photometric": "separated"}, False),
+    "alpha multiplied in": ({"photometric": "rgb", "extrasamples": ["assocalpha"]}, False),
+    "CIE Lab": ({"photometric": "cielab"}, False),
+}
+
+
+@pytest.mark.parametrize("deep", [True, False])
+@pytest.mark.parametrize("form", TIFFS)
+def test_a_tiff_is_read_exactly_or_refused(form: str, deep: bool, tmp_path: Path) -> None:
+    """However its samples lie: never read as something else."""
+    options, exact = TIFFS[form]
+    values = np.random.default_rng(0).integers(0, 65536, (40, 48, 3)).astype(np.uint16)
+    expected = ((values.astype(np.int64) + 128) // 257).astype(np.uint8)
+    stored: NDArray[Any] = values if deep else expected
+    if form == "gray, white is 0":
+        stored, expected = stored[..., 0], np.repeat(255 - expected[..., :1], 3, axis=2)
+    elif form == "separate planes":
+        stored = stored.transpose(2, 0, 1)
+    elif form in {"CMYK", "alpha multiplied in"}:
+        stored = np.dstack([stored, stored[..., :1]])
+    tifffile.imwrite(tmp_path / "a.tif", stored, **options)
+    if exact or (not deep and form in {"separate planes", "gray, white is 0"}):
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), expected)
+    elif not deep and form == "CMYK":
+        assert read_image(tmp_path / "a.tif").shape == expected.shape  # by Pillow's rule, as documented
+    else:
+        with pytest.raises(DataError, match=r"a TIFF (of|whose) .*save it"):
+            read_image(tmp_path / "a.tif")
+
+
+def test_a_jpeg_that_ends_in_another_one_is_no_whole_one(face: Image8) -> None:
+    """A telephone's picture whose end is lost, and whose preview is not: the preview's end is not its own."""
+    stream = io.BytesIO()
+    Image.fromarray(face).save(stream, "JPEG", quality=90)
+    whole = stream.getvalue()
+    np.testing.assert_array_equal(read_image(whole + whole), read_image(whole))
+    with pytest.raises(DataError, match="another picture"):
+        read_image(whole[: len(whole) // 2] + bytes(200) + whole)
 
 
 def test_what_is_no_regular_file_is_refused_and_never_waited_for(tmp_path: Path) -> None:
