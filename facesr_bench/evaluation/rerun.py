@@ -45,7 +45,8 @@ def rerun(sent: Sent, rescored: Rescored, asked: str | None) -> Rerun:
     try:
         text = asked or _spec(sent)
         setting = replace(rescored.setting, options=replace(rescored.setting.options, methods=[text]))
-        entry = open_entry(setting, parse_method(text), [row.id for row in sent.good])
+        given = [row.id for row in sent.images.values() if sent.pixels[row.id].lr is not None]
+        entry = open_entry(setting, parse_method(text), given)
         if isinstance(entry, Failure):
             raise entry.error
         if (why := _why_another(sent, entry.result)) is not None:
@@ -116,6 +117,13 @@ def _compare(sent: Sent, result: Result, heard: Heard, outcome: Rerun) -> None:
         if claimed.shape == picture.shape:
             difference = np.abs(claimed.astype(np.int16) - picture)
             furthest, values = max(furthest, int(difference.max())), values + int(np.count_nonzero(difference))
+    failed = [row.id for row in sent.images.values() if row.error is not None and row.id in heard.rows]
+    well = [image_id for image_id in failed if heard.rows[image_id].error is None]
+    if well:
+        outcome.problems.append(
+            f"{sent.name}: made anew, {len(well)} of {len(failed)} images that are said to have failed have not; "
+            f"first {well[0]}"
+        )
     if wrong:
         random = "" if sent.entry.deterministic else "; the method draws random numbers"
         outcome.problems.append(

@@ -25,7 +25,7 @@ from facesr_bench.images.files import Image8, read_image
 from facesr_bench.plugins.metric import AnyMetric, Unavailable
 from facesr_bench.plugins.spec import parse_metric
 from facesr_bench.results.bundle.opened import Sent
-from facesr_bench.results.record import ImageRecord, MetricRecord
+from facesr_bench.results.record import DatasetRecord, ImageRecord, MetricRecord, ProfileRecord, ProtocolRecord
 from facesr_bench.results.samples import SampleRecord, Samples
 from facesr_bench.results.store import Result
 
@@ -178,7 +178,14 @@ def _of_the_task(sent: Sent, setting: Setting) -> list[str]:
 def _unpacked(sent: Sent, setting: Setting) -> Result:
     """Its pictures, as a result of a run that has scored nothing yet."""
     folder = inside(setting.options.out, f"{file_name(setting.card.name)}/bundled/sent")
-    result = Result(folder, sent.manifest.model_copy(update={"data": setting.data}))
+    dataset = setting.plugin.require_card()
+    here = {
+        "data": setting.data,
+        "protocol": ProtocolRecord.model_validate(setting.card.model_dump(mode="json")),
+        "profile": ProfileRecord.model_validate(setting.profile.canonical()),
+        "dataset": DatasetRecord(name=dataset.name, title=dataset.title, licence=dataset.licence),
+    }
+    result = Result(folder, sent.manifest.model_copy(update=here))
     make_folders(folder / "sr", folder / "maps", result.inputs_folder / "lr", result.inputs_folder / "hr")
     for row in sent.good:
         with replacing(result.sr_path(row.id)) as partial:

@@ -12,13 +12,15 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from facesr_bench.base.devices import exact_numbers
-from facesr_bench.base.errors import FaceSRBenchError, ResultsError
+from facesr_bench.base.errors import DataError, FaceSRBenchError, ResultsError
 from facesr_bench.base.options import REQUIRED, Choice, Folder, Names, Option, Text, options_of
 from facesr_bench.base.process_state import baseline
+from facesr_bench.evaluation.described import as_here
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.evaluation.rerun import Rerun, rerun
 from facesr_bench.evaluation.rescore import NOT_ASKED_FOR, Rescored, rescore
 from facesr_bench.images.files import Image8, read_image
+from facesr_bench.images.integrity import why_not_plain
 from facesr_bench.results.bundle.archive import Archive
 from facesr_bench.results.bundle.opened import Bundle, Sent, inconsistencies, open_archive, opened
 from facesr_bench.results.record import CONSISTENT, INTACT, RERUN, RESCORED
@@ -95,8 +97,10 @@ def decode(data: bytes, name: str) -> Image8:
     """A picture of a bundle.
 
     Raises:
-        DataError: it can't be read; names it.
+        DataError: it can't be read, or a browser would show another picture than is scored; names it.
     """
+    if (why := why_not_plain(data)) is not None:
+        raise DataError(f"{name}: {why}")
     return read_image(data, name)
 
 
@@ -128,9 +132,10 @@ def verify(request: VerifyRequest, bundle: Bundle, folder: Path) -> list[Verdict
 
 
 def _verify(request: VerifyRequest, sent: Sent, folder: Path) -> Verdict:
+    sent, otherwise = as_here(sent)
     verdict = Verdict(sent)
     if request.limit >= CONSISTENT:
-        verdict.problems = inconsistencies(sent)
+        verdict.problems = [*otherwise, *inconsistencies(sent)]
         verdict.level = INTACT if verdict.problems else CONSISTENT
     options = _options(request, sent, folder)
     if request.limit >= RESCORED and verdict.level == CONSISTENT:

@@ -54,6 +54,31 @@ def why_not_whole(data: bytes) -> str | None:
         return "it ends early"
 
 
+_PLAIN = frozenset({b"IHDR", b"IDAT", b"IEND"})
+
+
+def why_not_plain(data: bytes) -> str | None:
+    """Why a PNG is more than 8-bit RGB pixels, as facesr-bench writes it; None where it is no more, or is no whole PNG.
+
+    Transparency and colour profiles change what a browser shows and not what is scored; texts say who made it; what
+    stands behind the end is read by nobody who looks at the picture.
+    """
+    if sniff(data) != "PNG" or why_not_whole(data) is not None:
+        return None
+    depth, colour = data[24], data[25]
+    if (depth, colour) != (8, 2):
+        return f"a PNG of {depth} bits and colour type {colour}; 8-bit RGB is expected"
+    place = len(_PNG)
+    while place < len(data):
+        length, kind = struct.unpack_from(">I4s", data, place)
+        place += 12 + length
+        if kind not in _PLAIN:
+            return f"it has a chunk {_printable(kind)}, and pixels alone are expected"
+        if kind == b"IEND":
+            break
+    return f"{len(data) - place} bytes stand behind its end" if place < len(data) else None
+
+
 def _png(data: bytes) -> str | None:
     place = len(_PNG)
     while place < len(data):

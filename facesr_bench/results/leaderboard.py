@@ -120,7 +120,9 @@ def groups(rows: Iterable[ResultSummary], among: Iterable[str] = ()) -> list[Gro
 
 
 def _group(protocol: str, profile: str, rows: Sequence[ResultSummary], among: frozenset[str]) -> Group:
-    infos = aligned({name: info for row in rows for name, info in row.metrics.items()}, rows)
+    # What a row that was sent says of a metric counts only where no row of one's own says it.
+    trusted = sorted(rows, key=lambda row: (bool(row.unverified), bool(row.badge)), reverse=True)
+    infos = aligned({name: info for row in trusted for name, info in row.metrics.items()}, rows)
     metrics = tuple(infos[name] for name in ordered_metrics(infos.values()))
     ranked = _with_places([_explained(row, metrics) for row in _compared(rows)], metrics)
     largest = max(ranked, key=lambda row: (row.comparable, row.n))

@@ -119,7 +119,7 @@ class ResultSummary(Totals):
         if origin is None:
             return ""
         here = f"computed here: {', '.join(origin.metrics)}; " if origin.verified else ""
-        return f"came in bundle {origin.bundle[:16]}, {origin.badge}; {here}milliseconds are the sender's"
+        return f"came in bundle {origin.bundle[:16]}, {origin.badge}; {here}its costs are the sender's word"
 
     @property
     def unverified(self) -> str:

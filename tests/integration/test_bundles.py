@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 import facesr_bench
 from facesr_bench.cli import main
@@ -122,7 +126,36 @@ class TestABundle:
             None,
         ) * 3
         assert manifest["environment"]["platform"] == manifest["method"]["summary"] == ""
+        assert manifest["created"][10:] == manifest["updated"][10:] == "T00:00:00+00:00"  # no hour
         assert main(["bundle", str(results), "--out", str(out), "--anonymous", "--contact", "Ada"]) == 2
+
+    @pytest.mark.parametrize("anonymous", [[], ["--anonymous"]])
+    def test_of_finished_pictures_says_nothing_of_where_they_lay_or_who_drew_them(
+        self, results: Path, tmp_path: Path, anonymous: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A name with blanks behind a colon, and texts in the pictures."""
+        monkeypatch.setenv("LOGNAME", "janedoe")
+        folder = tmp_path / "jane doe" / "re stored"
+        folder.mkdir(parents=True)
+        texts = PngInfo()
+        texts.add_text("Author", "Jane Doe")
+        for path in results.glob("demo-x8/bicubic/*/sr/*.png"):
+            Image.open(path).convert("RGBA").save(folder / path.name, pnginfo=texts)
+        method = f"ours=images:'{folder}'"
+        facesr_bench.run([method], ["demo-x8"], metrics=METRICS, out=tmp_path / "r", tag="janedoe-final")
+        assert main(["bundle", str(tmp_path / "r"), "--out", str(tmp_path / "x.tar"), *anonymous]) == 0
+        data = (tmp_path / "x.tar").read_bytes()
+        for word in (b"jane", b"Jane", b"tEXt", str(tmp_path).encode()):
+            assert word not in data
+        assert (b"images:re stored" in data) or (b"images:'re stored'" in data)
+        assert main(["verify", str(tmp_path / "x.tar"), "--level", "2"]) == 0
+
+    def test_is_the_same_in_another_place_time_and_language(self, results: Path, bundle: Path, tmp_path: Path) -> None:
+        out = tmp_path / "x.tar"
+        command = f"umask 077; exec '{sys.executable}' -m facesr_bench bundle '{results}/demo-x8/bicubic' --out '{out}'"
+        env = {**os.environ, "TZ": "Pacific/Chatham", "LC_ALL": "tr_TR.UTF-8", "PYTHONHASHSEED": "7"}
+        subprocess.run(["sh", "-c", command], check=True, env=env, cwd=tmp_path)
+        assert out.read_bytes() == bundle.read_bytes()
 
     def test_of_a_part_says_so_everywhere(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         facesr_bench.run(["bicubic"], ["demo-x8"], metrics=METRICS, out=tmp_path / "r", limit=3)
@@ -260,6 +293,58 @@ def weights_of_another(files: Contents) -> None:
     files["1/manifest.json"] = json.dumps(manifest).encode()
 
 
+def the_other_way_round(files: Contents) -> None:
+    """Whoever says which way is better puts any row first."""
+    manifest = json.loads(files["1/manifest.json"])
+    manifest["metrics"]["psnr"]["higher_is_better"] = False
+    files["1/manifest.json"] = json.dumps(manifest).encode()
+
+
+def bad_values_left_out(files: Contents) -> None:
+    """By a rule of the metric that the metric does not have."""
+    manifest = json.loads(files["1/manifest.json"])
+    manifest["metrics"]["psnr"]["leave_out_below"] = 23.0
+    files["1/manifest.json"] = json.dumps(manifest).encode()
+    claimed_anew(files)
+
+
+def the_hardest_failed(files: Contents) -> None:
+    """So to speak: without its picture nobody sees that it is bad."""
+
+    def failed(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        lines[0] |= {"metrics": {}, "error": "out of memory"}
+        return lines
+
+    def no_picture(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{k: v for k, v in line.items() if n or k in ("id", "lr", "hr")} for n, line in enumerate(lines)]
+
+    with_lines(files, failed, "1/images.jsonl")
+    with_lines(files, no_picture, "1/pixels.jsonl")
+    del files["1/sr/astronaut.png"]
+    claimed_anew(files)
+
+
+def _saved(files: Contents, **options: Any) -> None:
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(files["1/sr/t1-3.png"])).convert(options.pop("mode", "RGB")).save(stream, "PNG", **options)
+    files["1/sr/t1-3.png"] = stream.getvalue()
+
+
+def a_text_in_a_picture(files: Contents) -> None:
+    texts = PngInfo()
+    texts.add_text("Author", "Ada")
+    _saved(files, pnginfo=texts)
+
+
+def a_picture_that_is_not_seen(files: Contents) -> None:
+    """Scored without its alpha, and shown with it."""
+    _saved(files, mode="RGBA")
+
+
+def more_behind_a_picture(files: Contents) -> None:
+    files["1/sr/t1-3.png"] += b"<script></script>"
+
+
 class TestTampering:
     """Each is refused, at the level that can see it."""
 
@@ -280,6 +365,12 @@ class TestTampering:
             (another_picture, 1, "psnr of 1 of 7 images; first t1-3"),
             (two_pictures_exchanged, 1, "psnr of 2 of 7 images; first t1-3"),
             (weights_of_another, 1, "another definition"),
+            (the_other_way_round, 0, "psnr is described otherwise than here: higher_is_better False, here True"),
+            (bad_values_left_out, 0, "psnr is described otherwise than here: leave_out_below 23.0, here None"),
+            (the_hardest_failed, 2, "1 of 1 images that are said to have failed have not; first astronaut"),
+            (a_text_in_a_picture, None, "it has a chunk tEXt, and pixels alone are expected"),
+            (a_picture_that_is_not_seen, None, "colour type 6; 8-bit RGB is expected"),
+            (more_behind_a_picture, None, "17 bytes stand behind its end"),
         ],
     )
     def test_a_consistent_lie_is_seen_where_it_can_be(
@@ -298,6 +389,32 @@ class TestTampering:
         assert said in seen.text
         assert main(["add", str(path), "--results", str(tmp_path / "r"), "--no-report"]) == 1
         assert not (tmp_path / "r").exists()
+
+    def test_what_a_sender_says_of_the_task_is_not_what_stands_beside_the_numbers(
+        self, results: Path, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Names, units and prose are those of what is installed here; a label that hides the method is named."""
+
+        def lies(files: Contents) -> None:
+            manifest = json.loads(files["1/manifest.json"])
+            manifest["metrics"]["psnr"] |= {"title": "Greatness", "unit": "m", "digits": 0, "margin": 99.0}
+            manifest["profile"]["quantise"] = "round"
+            manifest["protocol"] |= {"summary": "easy", "degradation": "gfpgan"}
+            manifest["method"]["label"] = "sparnet"
+            index = json.loads(files["bundle.json"])
+            index["results"][0]["label"] = "sparnet"
+            files["1/manifest.json"], files["bundle.json"] = json.dumps(manifest).encode(), json.dumps(index).encode()
+
+        path = changed(bundle, tmp_path / "x.tar", lies)
+        assert main(["add", str(path), "--results", str(tmp_path / "r"), "--level", "2", "--no-report"]) == 0
+        said = capsys.readouterr().out
+        assert "sparnet on demo-x8: so its sender calls it; the method is bicubic" in said
+        assert "Greatness" not in said
+        (added,) = read_results(tmp_path / "r").results
+        (own,) = [result for result in read_results(results).results if result.label == "bicubic"]
+        assert added.manifest.protocol == own.manifest.protocol
+        assert added.manifest.profile == own.manifest.profile
+        assert added.manifest.metrics["psnr"].margin == own.manifest.metrics["psnr"].margin
 
     def test_the_ground_truth_is_no_result(
         self, results: Path, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -376,7 +493,7 @@ class TestARow:
         assert "not ranked" not in out
         assert 'class="badge"' in (root / "index.html").read_text()
         (page,) = (root / "site/methods").glob("bicubic*.html")
-        assert "re-scored; computed here: psnr, ssim; milliseconds are the sender&#39;s." in page.read_text()
+        assert "re-scored; computed here: psnr, ssim; its costs are the sender&#39;s word." in page.read_text()
         main(["table", "--results", str(root), "--format", "csv"])
         rows = {row["method"]: row for row in csv.DictReader(io.StringIO(capsys.readouterr().out))}
         with Archive(bundle) as archive:

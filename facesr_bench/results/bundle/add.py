@@ -86,13 +86,14 @@ def _known(row: ImageRecord, origin: OriginRecord) -> ImageRecord:
 def _manifest(
     sent: Sent, root: Path, folder: Path, label: str, origin: OriginRecord, rescored: Result | None
 ) -> Manifest:
+    # What it was made of is here, pixel by pixel, though the files may be packed otherwise; so is what was asked.
     verified = rescored is not None and origin.verified
+    task = rescored.manifest if rescored is not None and verified else sent.manifest
     return sent.manifest.model_copy(
         update={
             "method": sent.manifest.method.model_copy(update={"label": label}),
             "metrics": {name: each for name, each in sent.manifest.metrics.items() if _is_known(name, origin)},
-            # What it was made of is here, pixel by pixel, though the files may be packed otherwise.
-            "data": rescored.manifest.data if rescored is not None and verified else sent.manifest.data,
+            **{name: getattr(task, name) for name in ("data", "protocol", "profile", "dataset")},
             "order": next_order(root, folder),
             "tags": (),
             "origin": origin,

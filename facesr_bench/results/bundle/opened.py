@@ -290,6 +290,9 @@ def _oddities(sent: Sent) -> Iterator[str]:
         yield f"{sent.name}: {sent.entry.size}"
     elif sent.entry.failed:
         yield f"{sent.name}: failed on {sent.entry.failed} of {sent.entry.total} images"
+    method = sent.manifest.method
+    if method.argument_sha256 is None and not sent.entry.label.startswith(method.name):
+        yield f"{sent.name}: so its sender calls it; the method is {method.name}"
     if not sent.entry.deterministic:
         yield f"{sent.name}: the method draws random numbers (seed {sent.entry.seed})"
     first: dict[str | None, Pixels] = {}

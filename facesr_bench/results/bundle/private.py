@@ -11,10 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from facesr_bench.base.errors import FaceSRBenchError
+from facesr_bench.base.grammar import Spec
 from facesr_bench.results.record import ImageRecord, Manifest
 
-_PATH = re.compile(r"""(?<![\w.:/\\~])(?:file://)?(?:~?/|~\w+/|[A-Za-z]:[\\/]|\\\\)[^\s'"<>|;:,()\[\]]+""")
-"""An absolute path in a text. Not a URL: there the slashes follow a colon."""
+_PATH = re.compile(r"""(?<![\w./\\~])(?!(?<=:)//)(?:file://)?(?:~?/|~\w+/|[A-Za-z]:[\\/]|\\\\)[^\s'"<>|;:,()\[\]]+""")
+"""An absolute path in a text, behind a colon too (`images:/home/me/a`). Not a URL: there two slashes follow it."""
 
 
 class Scrubber:
@@ -70,16 +72,44 @@ def manifest_to_send(manifest: Manifest, scrubber: Scrubber, *, anonymous: bool)
     The place in a results folder and the names that runs gave it are its owner's alone. The command is that of the
     request, in which NAME=DIR stands for where data lies.
     """
-    data = manifest.to_json()
-    data |= {"order": 0, "tags": [], "error_details": None, "command": ""}
-    if manifest.request is not None:
-        data["command"] = manifest.request.command()
-        data["request"]["options"].pop("tag", None)
+    request = manifest.request
+    if request is not None:
+        asked = {"methods": tuple(map(_without_folders, request.methods))}
+        asked["protocols"] = tuple(map(_without_folders, request.protocols))
+        options = {name: value for name, value in request.options.items() if name != "tag"}
+        if "metrics" in options:
+            options["metrics"] = [_without_folders(str(text)) for text in options["metrics"] or ()]
+        request = request.model_copy(update={**asked, "options": options})
+    data = manifest.model_copy(update={"request": request}).to_json()
+    data |= {"order": 0, "tags": [], "error_details": None, "command": "" if request is None else request.command()}
+    argument = manifest.method.argument
+    if argument is not None and _is_place(argument):
+        data["method"]["argument"] = _last(argument)
     if anonymous:
+        data |= {name: f"{data[name][:10]}T00:00:00+00:00" for name in ("created", "updated") if data[name]}
         data["method"] |= {name: value for name, value in _SAYS_WHO.items() if name in data["method"]}
         data["environment"] |= {"commit": None, "dirty": None, "platform": ""}
     found: dict[str, Any] = scrubber.data(data)
     return found
+
+
+def _without_folders(text: str) -> str:
+    """A method, metric or protocol as it was asked for, of each path its last part, with blanks in it or without."""
+    try:
+        spec = Spec.parse(text)
+    except FaceSRBenchError:
+        return text
+    parts = {name: getattr(spec, name) for name in ("name", "argument", "weights", "file")}
+    return str(replace(spec, **{name: _last(part) for name, part in parts.items() if part and _is_place(part)}))
+
+
+def _is_place(part: str) -> bool:
+    """Whether it names a place of the machine, and not what lies beside (`./mynet`)."""
+    return bool(re.match(r"[/~]|[A-Za-z]:[\\/]|\\\\|\.\.", part))
+
+
+def _last(path: str) -> str:
+    return re.split(r"[\\/]", path.rstrip("\\/"))[-1] or "..."
 
 
 def image_to_send(row: ImageRecord, scrubber: Scrubber) -> ImageRecord:
