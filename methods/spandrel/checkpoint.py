@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from torch import Tensor
@@ -63,9 +64,10 @@ def _loaded(architecture: Any, part: dict[str, Tensor], path: Path) -> Any:
     try:
         return architecture.load(part)
     except Exception as error:  # whatever its builder or torch raises at tensors that don't fit
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        reason = shorten(" ".join(str(error).split()), 200, placeholder=" ...") or type(error).__name__
         hint = (
-            ". RestoreFormer++ is such a file: spandrel has no network for it, and what fits of it makes another one"
+            ". RestoreFormer++ is such a file: spandrel has no network for it, and what fits of it makes another one; "
+            "its authors' code can be started by command:FILE.toml (docs/methods.md)"
             if architecture.id == "RestoreFormer"
             else ""
         )
