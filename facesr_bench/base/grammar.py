@@ -1,6 +1,6 @@
 """What a user types for a method or a metric, and what a metric's column is called: text alone, no plug-in is read.
 
-    [label=]name[variant]:argument@weights=FILE         `Spec`
+    [label=]name[variant:reference]:argument@weights=FILE         `Spec`
     name[variant:reference]:argument@weights:hash:aggregate      `Column`
 
 A part that holds one of `, @ : [ ] =` stands in quotes, single or double: `'./my, net'@"a=b.pth"`.
@@ -29,7 +29,8 @@ class Spec:
 
     Attributes:
         name: of the plug-in, or the path of its folder.
-        variant: one of several ways to compute a metric: `clean` of `fid[clean]`.
+        variant: one of several ways to compute a metric: `clean` of `fid[clean]`; with what a metric of sets compares
+            with, where that is said: `clean:hr`.
         argument: what follows the colon: `niqe` of `pyiqa:niqe`, a folder or file for methods that take one.
         weights: a name from the card; for a method also a file.
         file: the user's own file for those weights.
@@ -48,7 +49,7 @@ class Spec:
         text = f"{self.label}=" if self.label is not None else ""
         text += _quoted(self.name)
         if self.variant is not None:
-            text += f"[{_quoted(self.variant)}]"
+            text += f"[{':'.join(map(_quoted, self.variant.split(':')))}]"
         if self.argument is not None:
             text += f":{_quoted(self.argument)}"
         if self.weights is not None:

@@ -15,6 +15,9 @@ from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import MetricChoice, parse_metric
 from facesr_bench.weights import check_metric_unchanged, resolve_metric
 
+GROUND_TRUTH = "hr"
+"""What a user writes for it: `fid[clean:hr]` is against HR whatever --fid-reference names."""
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -119,9 +122,15 @@ def make_metric(choice: MetricChoice, setup: Setup, aggregates: tuple[str, ...] 
 
 
 def context_of(choice: MetricChoice, setup: Setup) -> MetricContext:
-    """What a metric is made of, less its weights."""
+    """What a metric is made of, less its weights.
+
+    Raises:
+        MetricError: it is to be compared with a reference set that the run does not have.
+    """
     card = choice.plugin.require_card()
-    other = setup.reference_set if card.of == "set" else None
+    other = setup.reference_set if card.of == "set" and choice.against != GROUND_TRUTH else None
+    if choice.against not in {None, GROUND_TRUTH, other.name if other else None}:
+        raise MetricError(f"{choice.typed}: give the statistics to compare with: --fid-reference {choice.against}=FILE")
     return MetricContext(
         card=card,
         profile=setup.profile,

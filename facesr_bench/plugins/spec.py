@@ -159,6 +159,7 @@ class MetricChoice:
         file: the user's own file for that network.
         label: what tables are to call its column.
         aggregate: `auc-10`, where not the metric's own column was asked for but one made of its values.
+        against: what a metric of sets compares with: `hr`, or the name of a reference set; None: as the run has it.
     """
 
     plugin: Plugin[MetricCard]
@@ -168,6 +169,7 @@ class MetricChoice:
     file: str | None = None
     label: str | None = None
     aggregate: str | None = None
+    against: str | None = None
 
     def column(self, weights: str | None = None, reference: str | None = None) -> str:
         """What its column is called.
@@ -186,9 +188,10 @@ class MetricChoice:
     def typed(self) -> str:
         """The shortest way to ask for it, with the bare name of a file of the user's."""
         if self.file is None:
-            return self.column()
+            return self.column(reference=self.against)
         name = self.plugin.require_card().name
-        return str(Spec(name, self.variant, self.argument, self.network, Path(self.file).name))
+        inner = ":".join(part for part in (self.variant, self.against) if part) or None
+        return str(Spec(name, inner, self.argument, self.network, Path(self.file).name))
 
 
 def parse_metric(text: str, registry: Registry[MetricCard] | None = None) -> MetricChoice:
@@ -199,14 +202,18 @@ def parse_metric(text: str, registry: Registry[MetricCard] | None = None) -> Met
 
     Raises:
         PluginError: unknown or ambiguous name, or a folder that holds no metric.
-        MetricError: the metric has no variant of that name, takes no argument, or needs one.
+        MetricError: the metric has no variant of that name, takes no argument, needs one, or is not of a set and can't
+            be against a reference.
         WeightsError: the metric has no network of that name.
     """
     spec = Spec.parse(text)
     plugin = (registry or metrics()).find(spec.name)
     card = plugin.require_card()
     spec, aggregate = _without_aggregate(spec, card)
-    variant = spec.variant or card.default_variant
+    named, _, against = (spec.variant or "").partition(":")
+    variant = named or card.default_variant
+    if against and card.of != "set":
+        raise MetricError(f"{plugin.name} is computed image by image, so {text!r} can't be against {against}")
     if spec.variant is not None and not card.variants:
         raise MetricError(f"{plugin.name} has no variants, so {text!r} means nothing; write {plugin.name}")
     if card.variants and variant not in card.variants:
@@ -217,7 +224,7 @@ def parse_metric(text: str, registry: Registry[MetricCard] | None = None) -> Met
         raise MetricError(f"{plugin.name} takes no argument, so {text!r} means nothing; write {plugin.name}")
     if spec.weights is not None and spec.weights not in card.weights:
         raise WeightsError(unknown(f"network of {plugin.name}", spec.weights, card.weights))
-    return MetricChoice(plugin, variant, spec.argument, spec.weights, spec.file, spec.label, aggregate)
+    return MetricChoice(plugin, variant, spec.argument, spec.weights, spec.file, spec.label, aggregate, against or None)
 
 
 def _without_aggregate(spec: Spec, card: MetricCard) -> tuple[Spec, str | None]:

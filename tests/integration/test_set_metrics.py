@@ -120,6 +120,29 @@ def test_the_number_of_threads_changes_nothing(options: request.RunRequest, tmp_
     assert found[0] == found[1]
 
 
+def test_fid_against_hr_and_against_a_named_set_stand_side_by_side(
+    options: request.RunRequest, inception_weights: Path, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(1)
+    np.savez(tmp_path / "faces.npz", mu=rng.random(2048), sigma=np.diag(rng.random(2048)))
+    network = f"@inception-2015={inception_weights}"
+    both = dataclasses.replace(
+        options,
+        metrics=(f"fid[clean:hr]{network}", f"fid[clean:faces]{network}"),
+        fid_reference=("faces", tmp_path / "faces.npz"),
+    )
+    result = only(runner.run(both))
+    against_hr, against_faces = entry(result, "fid[clean]"), entry(result, "fid[clean:faces]")
+    inception = Inception(inception_weights)
+    sr = inception.features(pictures(result.folder / "sr"), "clean")
+    hr = inception.features(pictures(result.inputs_folder / "hr"), "clean")
+    assert (against_hr["reference"], against_faces["reference"]) == ("HR", "faces")
+    assert against_hr["value"] == pytest.approx(frechet_distance(sr, hr), rel=1e-6)
+    assert against_faces["value"] != pytest.approx(against_hr["value"], rel=0.1)
+    markdown = render(summarise([result]), "markdown")
+    assert "FID clean" in markdown and "vs faces" in markdown
+
+
 def test_small_sets_are_not_bare_numbers(options: request.RunRequest, capsys: pytest.CaptureFixture[str]) -> None:
     rows = summarise([only(runner.run(options))])
     fid = next(info for name, info in rows[0].metrics.items() if name.startswith("fid"))

@@ -17,7 +17,10 @@ from facesr_bench import DegradationBase
 from facesr_bench.base.errors import CardError, DataError, PluginError
 from facesr_bench.cli import main
 from facesr_bench.data import degradation
-from facesr_bench.images.files import Image8
+from facesr_bench.data.protocols import catalogue, find_protocol
+from facesr_bench.evaluation.inputs import open_source
+from facesr_bench.images.files import Image8, write_png
+from facesr_bench.images.matlab import imresize
 from facesr_bench.plugins import registry
 from facesr_bench.plugins.degradation import DegradationContext, find_degradation, identity, make_degradation
 
@@ -217,3 +220,15 @@ def test_the_context_can_not_be_changed() -> None:
     context: Any = DegradationContext(find_degradation("bicubic-pillow").require_card(), 8)
     with pytest.raises(AttributeError):
         context.scale = 4
+
+
+def test_a_protocol_gives_matlabs_lr(tmp_path: Path, astronaut: NDArray[np.uint8]) -> None:
+    write_png(tmp_path / "face.png", astronaut)
+    found = {}
+    for name in ("folder-x8", "folder-x8-matlab"):
+        datasets = catalogue([name])
+        _, card = find_protocol(name, datasets)
+        found[name] = open_source(card, {"folder": tmp_path}, datasets).read("face").lr
+    assert np.array_equal(found["folder-x8-matlab"], imresize(astronaut, (24, 24)))
+    away = np.abs(found["folder-x8-matlab"].astype(int) - found["folder-x8"])
+    assert away[2:-2, 2:-2].max() <= 2 < away.max(), "Pillow's differs at the border alone"

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from facesr_bench.base.errors import MetricError, ResultsError
+from facesr_bench.base.grammar import Spec
 from facesr_bench.evaluation.metrics import Setup, asked_columns, find_metrics
+from facesr_bench.plugins.metric import ReferenceSet
 from facesr_bench.plugins.profile import get_profile
 from facesr_bench.plugins.spec import parse_metric
 from facesr_bench.report.tables.sheet import chosen_metrics
@@ -42,6 +44,23 @@ def test_two_names_of_one_column_are_one_metric() -> None:
     assert asked_columns(names, found) == ("psnr", "nme-dlib:auc-10", "nme-dlib")
     with pytest.raises(MetricError, match="did you mean"):
         find_metrics(["fid[cleam]"], setup)
+
+
+def test_a_metric_of_sets_says_what_it_is_compared_with(tmp_path: Path) -> None:
+    ffhq = ReferenceSet("ffhq512", tmp_path / "ffhq512.npz", "0" * 64)
+    setup = Setup(get_profile("basicsr-rgb"), 1, reference_set=ffhq)
+    both = find_metrics(["fid[clean:hr]", "fid[clean]", "fid[:ffhq512]"], setup)
+    assert [metric.key for metric in both] == ["fid[clean]", "fid[clean:ffhq512]", "fid[pytorch-fid:ffhq512]"]
+    assert [metric.context.reference_set for metric in both] == [None, ffhq, ffhq]
+    assert both[0].context.typed == "fid[clean:hr]" == str(Spec.parse("fid[clean:hr]"))
+    assert chosen_metrics(["fid[clean:hr]", "fid[clean:ffhq512]"], [metric.key for metric in both]) == [
+        "fid[clean]",
+        "fid[clean:ffhq512]",
+    ]
+    with pytest.raises(MetricError, match=r"give the statistics to compare with: --fid-reference celeba=FILE"):
+        find_metrics(["fid[clean:celeba]"], setup)
+    with pytest.raises(MetricError, match=r"psnr is computed image by image"):
+        parse_metric("psnr[:hr]")
 
 
 def test_table_takes_what_run_takes(tmp_path: Path) -> None:
