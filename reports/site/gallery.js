@@ -111,7 +111,10 @@
       const [picture, map] = figures[m].querySelectorAll("img");
       fill(picture, method.errors[i] || unsaved("sr", method), size, `${method.sr}/${file(i)}.png`, `${id}, by ${method.label}`);
       if (map && i in method.errors) map.closest("a.open").remove();
-      else if (map) fill(map, method.maps ? unsaved("maps", method) : "not saved", size, `${method.maps}/${file(i)}.png`, `PSNR map of ${method.label} on ${id}`);
+      else if (map) {
+        map.className = `map px of${data.block} at${i % data.block}`;
+        fill(map, method.maps ? unsaved("maps", method) : "not saved", size, `${method.maps}/${Math.floor(i / data.block)}.png`, `PSNR map of ${method.label} on ${id}`);
+      }
       const list = figures[m].querySelector("dl");
       if (list && i in method.errors) list.remove();
       else if (list) list.replaceWith(numbers(m, i));

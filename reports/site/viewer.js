@@ -44,33 +44,30 @@
 
   // -- maps, loaded when an image is looked at -----------------------------------------------------------------------
 
-  // The codes of every kind, each width * height.
-  async function decode(map) {
-    if (!map || !map.png) return null;
-    const { levels } = await facesr.levels(map.png);
-    const size = map.width * map.height;
-    const codes = {};
-    map.kinds.forEach((kind, k) => {
-      codes[kind] = levels.subarray(k * size, (k + 1) * size);
+  // The maps of some images: the codes of each, of every kind that it has, width * height.
+  async function decode(sheet) {
+    if (!sheet || !sheet.png) return [];
+    const { kinds, has, tops, width, height, count } = sheet;
+    const { levels } = await facesr.levels(sheet.png);
+    const size = width * height;
+    return has.map((own, place) => {
+      const codes = {};
+      for (const kind of own) {
+        const start = (kinds.indexOf(kind) * count + place) * size;
+        codes[kind] = levels.subarray(start, start + size);
+      }
+      return own.length ? { width, height, codes, tops } : null;
     });
-    return { width: map.width, height: map.height, codes, tops: map.tops };
   }
 
-  const load = facesr.loader("map", (images) => images, 32);
-  const decoded = new Map();
+  const load = facesr.loader("map", decode, 32);
 
-  // A script has the maps of some images: what is decoded is those of the one that is looked at.
   async function mapOf(m) {
     const method = data.methods[m];
-    if (!isMean && state.i in method.errors) return null;
-    const place = isMean ? 0 : state.i % data.block;
-    const key = `${m} ${state.i}`;
-    if (!decoded.has(key)) {
-      if (decoded.size > 64) decoded.clear();
-      const source = isMean ? method.mean : method.maps && `${method.maps}/${Math.floor(state.i / data.block)}.js`;
-      decoded.set(key, load(source).then((images) => decode(images?.[place])).catch(() => null));
-    }
-    return decoded.get(key);
+    if (isMean) return (await load(method.mean))?.[0] ?? null;
+    if (state.i in method.errors || !method.maps) return null;
+    const images = await load(`${method.maps}/${Math.floor(state.i / data.block)}.js`);
+    return images?.[state.i % data.block] ?? null;
   }
 
   const valueOf = (map, kind, p) => {

@@ -39,6 +39,8 @@ class Tile:
     """One method's answer to one image.
 
     Attributes:
+        map: where its PSNR map is: one of several in a picture.
+        part: the classes that say which one.
         attention: where its maps of attention are, one for each unit.
         same: it hands its input back.
     """
@@ -48,6 +50,7 @@ class Tile:
     map: str | None
     numbers: list[Number]
     trouble: str
+    part: str = ""
     attention: tuple[str, ...] = ()
     same: bool = False
 
@@ -140,7 +143,6 @@ class Gallery:
     ) -> Tile:
         if image is None or image.error is not None:
             return Tile(row.label, None, None, [], "not run" if image is None else f"failed: {image.error}")
-        maps = self._maps.folders.get(row.label)
         numbers = []
         for info in self._section.shown_metrics:
             reason = image.reasons.get(info.name, "not computed in this run")
@@ -149,7 +151,8 @@ class Gallery:
         return Tile(
             label=row.label,
             picture=self._link(row.result.folder / "sr", name),
-            map=self._link(maps, name) if maps else None,
+            map=self._map(row.label, image_id),
+            part=self._part(image_id),
             numbers=numbers,
             trouble="",
             attention=self._attention(row, image_id) if self._for_hero else (),
@@ -158,6 +161,15 @@ class Gallery:
 
     def _attention(self, row: RankedResult, image_id: str) -> tuple[str, ...]:
         return tuple(link(path, self._page) for path in attention.pictures(self._section, row, image_id))
+
+    def _map(self, label: str, image_id: str) -> str | None:
+        folder = self._maps.folders.get(label)
+        if folder is None or image_id in self._maps.without[label]:
+            return None
+        return self._link(folder, f"{self._section.places[image_id] // self._maps.block}.png")
+
+    def _part(self, image_id: str) -> str:
+        return f"of{self._maps.block} at{self._section.places[image_id] % self._maps.block}"
 
     def _link(self, folder: Path, name: str) -> str | None:
         """Where a picture is, from the page; None where there is none."""
@@ -291,7 +303,7 @@ def _method(view: View, row: RankedResult, rows: Mapping[str, ImageRecord], page
         "mean": link(means, page) if row.label in view.maps.means else None,
         "unsaved": {
             "sr": _unsaved(section, row.result.folder / "sr"),
-            "maps": _unsaved(section, folder) if folder else [],
+            "maps": [place for place, each in enumerate(section.ids) if each in view.maps.without.get(row.label, ())],
         },
         "values": values,
         # A reason that holds for every image is said once.

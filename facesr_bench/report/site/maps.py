@@ -2,8 +2,8 @@
 
 A browser may not read the pixels of a picture opened from disk, so the maps are files that a page loads as scripts:
 
-    maps/<label>/<block>.js     every kind of map of some images, each as one grayscale PNG of codes (`encode`)
-    maps/<label>/<image>.png    the PSNR map of one image in colours, for the gallery, which needs no script
+    maps/<label>/<block>.js     every kind of map of some images, as one grayscale PNG of codes (`encode`)
+    maps/<label>/<block>.png    their PSNR maps in colours, one below the other; a gallery shows its part of it
     means/<label>.js            every kind, averaged over the images
     means/<label>-<number>.png  a mean map in colours, for pages without script
     maps/<label>/cache.json     what each file was made of; sums.npz beside it: the sums behind the means
@@ -21,9 +21,10 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from pydantic import ValidationError
 
@@ -35,7 +36,6 @@ from facesr_bench.plugins.profile import Profile
 from facesr_bench.report.maps import (
     ERROR,
     STRUCTURE,
-    Codes,
     Kind,
     Mapper,
     Sums,
@@ -56,9 +56,12 @@ VERSION = 2
 """Raised whenever the files made here change."""
 LARGEST_SIDE = 256
 """Maps of larger pictures are averaged over blocks of pixels down to this side."""
+BLOCKS = (1, 2, 4, 8, 16, 32)
+"""How many images may share a file; the style knows where in it each of so many is."""
 BLOCK_PIXELS = 2**17
-"""Pixels of the pictures whose maps share a script: 8 pictures of 128 px."""
-BLOCK_MOST = 50
+"""Pixels of the pictures whose maps share a file: 8 pictures of 128 px."""
+
+_Number = TypeVar("_Number", bound=np.generic)
 
 
 def build(pages: Pages, section: Section) -> SectionMaps:
@@ -83,12 +86,13 @@ def build(pages: Pages, section: Section) -> SectionMaps:
     for start in range(0, len(section.ids), size):
         asking = [folder for folder in folders if folder.lacks(start // size)]
         if asking:
-            _make_block(section, section.ids[start : start + size], start // size, asking, mapper)
+            _make_block(section, start // size, size, asking, mapper)
     for folder in folders:
         folder.end()
     found = tuple(kind for kind in kinds.values() if any(kind.name in folder.sums.counts for folder in folders))
     maps = SectionMaps(
         folders={folder.label: folder.path for folder in folders},
+        without={folder.label: frozenset(folder.without) for folder in folders},
         block=size,
         kinds=found,
     )
@@ -96,10 +100,12 @@ def build(pages: Pages, section: Section) -> SectionMaps:
 
 
 def _block_size(section: Section) -> int:
-    """Images to a script: the same for all methods, so that a page knows which script has an image."""
-    sizes = (size for size in section.lr_sizes.values() if size is not None)
-    side = min(LARGEST_SIDE, max(next(sizes, (1, 1))) * section.scale)
-    return max(1, min(BLOCK_MOST, BLOCK_PIXELS // side**2))
+    """Images to a file: the same for all methods, so that a page knows which file has one; one where sizes differ."""
+    sizes = {section.size(image_id) for image_id in section.ids}
+    if len(sizes) != 1:
+        return 1
+    side = min(LARGEST_SIDE, max(sizes.pop()))
+    return max(size for size in BLOCKS if size == 1 or size * side**2 <= BLOCK_PIXELS)
 
 
 def _metric_kinds(section: Section) -> list[Kind]:
@@ -118,13 +124,14 @@ class _Folder:
     Attributes:
         path: where its files are.
         sums: of its maps, so far.
+        without: the ids of the images that no map could be made of.
     """
 
     def __init__(
         self, pages: Pages, section: Section, row: RankedResult, rows: Mapping[str, ImageRecord], tops: dict[str, float]
     ) -> None:
         self.label, self.path = row.label, section.folder / "maps" / short_name(row.label)
-        self.sums = Sums()
+        self.sums, self.without = Sums(), set(section.ids)
         self._pages, self._result, self._tops = pages, row.result, tops
         self._hr, self._sr = _files(row.result.inputs_folder / "hr"), _files(row.result.folder / "sr")
         self._kept = {
@@ -152,9 +159,8 @@ class _Folder:
         except OSError as error:
             raise ResultsError(f"{self.path}: can't be made: {error.strerror or error}") from error
         for number in range(kept):
-            self._pages.keep(self._script_path(number))
-        for name in self._names.values() if kept else ():
-            self._pages.keep(self.path / name)
+            self._pages.keep(self._path(number, ".js"))
+            self._pages.keep(self._path(number, ".png"))
         return True
 
     def lacks(self, block: int) -> bool:
@@ -178,21 +184,15 @@ class _Folder:
             return {}
         return {kind: _reduced(kind, found) for kind, found in values.items()}
 
-    def write(self, block: int, found: Sequence[tuple[str, dict[str, Values]]]) -> None:
+    def write(self, block: int, size: int, found: Sequence[tuple[str, dict[str, Values]]]) -> None:
         """One block's files, and its maps among the sums."""
-        scripts = []
         for image_id, values in found:
-            codes = {kind: encode(each, self._tops[kind]) for kind, each in values.items()}
-            scripts.append(_data(codes, self._tops) if values else None)
-            if image_id not in self._names:
-                continue
-            picture = self.path / self._names[image_id]
             if values:
-                self._pages.write(picture, coloured(values[ERROR.name], ERROR.end))
                 self.sums.add(values)
-            else:
-                picture.unlink(missing_ok=True)  # of an earlier build
-        self._pages.write(self._script_path(block), _script(scripts))
+                self.without.discard(image_id)
+        sheet = _Sheet([values for _, values in found], size, self._tops)
+        self._pages.write(self._path(block, ".js"), sheet.script())
+        self._pages.write(self._path(block, ".png"), sheet.picture())
 
     def end(self) -> None:
         """Remember what was made, if anything was."""
@@ -201,8 +201,8 @@ class _Folder:
         self._pages.keep(self._cache)
         self._pages.keep(self._stored)
 
-    def _script_path(self, block: int) -> Path:
-        return self.path / f"{block}.js"
+    def _path(self, block: int, suffix: str) -> Path:
+        return self.path / f"{block}{suffix}"
 
     def _stamp(self, key: str, ids: Iterable[str]) -> str:
         """Changes when a file that a block is made of is written anew."""
@@ -217,11 +217,14 @@ class _Folder:
         try:
             cache = json.loads(self._cache.read_text(encoding="utf-8"))
             old = cache["blocks"]
-            if old != self._stamps[: len(old)] or not all(self._script_path(n).is_file() for n in range(len(old))):
+            paths = (self._path(number, suffix) for number in range(len(old)) for suffix in (".js", ".png"))
+            if old != self._stamps[: len(old)] or not all(path.is_file() for path in paths):
                 return 0
             with np.load(self._stored, allow_pickle=False) as stored:
                 sums = {name: stored[name] for name in stored.files}
+            without = self.without - set(cache["with"])
             self.sums = Sums(sums, dict(cache["counts"]), {tuple(size) for size in cache["sizes"]})
+            self.without = without
             return len(old)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return 0  # no earlier build, or a half-written one
@@ -236,14 +239,15 @@ class _Folder:
         except OSError as error:
             raise ResultsError(f"{self._stored}: can't be written: {error.strerror or error}") from error
         cache = {"blocks": self._stamps, "counts": self.sums.counts, "sizes": sorted(self.sums.sizes)}
+        cache["with"] = [image_id for image_id in self._ids if image_id not in self.without]
         self._pages.write(self._cache, json.dumps(cache))
 
 
-def _make_block(section: Section, ids: Sequence[str], block: int, folders: Sequence[_Folder], mapper: Mapper) -> None:
+def _make_block(section: Section, block: int, size: int, folders: Sequence[_Folder], mapper: Mapper) -> None:
     """The maps of some images by all methods that lack them: what depends on the truth alone is computed once."""
     found: dict[str, list[tuple[str, dict[str, Values]]]] = {folder.label: [] for folder in folders}
     hr = section.lead.result.inputs_folder / "hr"
-    for image_id in ids:
+    for image_id in section.ids[block * size : (block + 1) * size]:
         try:
             reference = mapper.reference(read_image(hr / f"{file_name(image_id)}.png"))
         except FaceSRBenchError:
@@ -252,7 +256,7 @@ def _make_block(section: Section, ids: Sequence[str], block: int, folders: Seque
             values = folder.maps(image_id, mapper, reference) if reference and folder.has(image_id) else {}
             found[folder.label].append((image_id, values))
     for folder in folders:
-        folder.write(block, found[folder.label])
+        folder.write(block, size, found[folder.label])
 
 
 def _scored(row: ImageRecord | None) -> bool:
@@ -279,24 +283,48 @@ def _reduced(kind: str, values: Values) -> Values:
     return pooled(np.asarray(values, np.float64), LARGEST_SIDE)
 
 
-def _data(codes: Mapping[str, Codes], tops: Mapping[str, float]) -> dict[str, Any]:
-    """One image's maps, one below the other in a PNG."""
-    height, width = next(iter(codes.values())).shape
-    same = {kind: found for kind, found in codes.items() if found.shape == (height, width)}
-    stream = io.BytesIO()
-    Image.fromarray(np.concatenate(list(same.values()))).save(stream, format="PNG", compress_level=6)
-    return {
-        "kinds": list(same),
-        "tops": {kind: tops[kind] for kind in same},
-        "width": width,
-        "height": height,
-        "png": base64.b64encode(stream.getvalue()).decode(),
-    }
+class _Sheet:
+    """The maps of some images, one below the other, those of one kind together.
 
+    Args:
+        found: each image's maps; empty where it has none. Maps of another size than the first are left out.
+        count: places for images.
+        tops: by kind.
+    """
 
-def _script(images: Sequence[Mapping[str, Any] | None]) -> str:
-    """A call of the page's script with the maps of some images; null where there are none."""
-    return f"facesr.map({json.dumps(images, separators=(',', ':'))});\n"
+    def __init__(self, found: Sequence[Mapping[str, Values]], count: int, tops: Mapping[str, float]) -> None:
+        shapes = [values.shape for maps in found for values in maps.values()]
+        self._height, self._width = shapes[0] if shapes else (1, 1)
+        self._tops = tops
+        self._values: dict[str, Values] = {}
+        self._has: list[list[str]] = []
+        for place, maps in enumerate(found):
+            same = {kind: values for kind, values in maps.items() if values.shape == shapes[0]}
+            self._has.append(list(same))
+            for kind, values in same.items():
+                if kind not in self._values:
+                    self._values[kind] = np.full((count, *values.shape), np.nan)
+                self._values[kind][place] = values
+
+    def script(self) -> str:
+        """A call of the page's script: `has` says which kinds each image has, in order."""
+        data: dict[str, Any] = {"kinds": list(self._values), "has": self._has}
+        if self._values:
+            rows = [self._flat(encode(values, self._tops[kind])) for kind, values in self._values.items()]
+            stream = io.BytesIO()
+            Image.fromarray(np.concatenate(rows)).save(stream, format="PNG", compress_level=6)
+            data["tops"] = {kind: self._tops[kind] for kind in self._values}
+            data |= {"width": self._width, "height": self._height, "count": len(next(iter(self._values.values())))}
+            data["png"] = base64.b64encode(stream.getvalue()).decode()
+        return f"facesr.map({json.dumps(data, separators=(',', ':'))});\n"
+
+    def picture(self) -> bytes:
+        """The PSNR maps in colours."""
+        values = self._values.get(ERROR.name)
+        return coloured(np.full((1, 1), np.nan) if values is None else self._flat(values), ERROR.end)
+
+    def _flat(self, values: NDArray[_Number]) -> NDArray[_Number]:
+        return values.reshape(-1, self._width)
 
 
 def _with_means(pages: Pages, made: SectionMaps, sums: Mapping[str, Sums], folder: Path) -> SectionMaps:
@@ -312,8 +340,7 @@ def _with_means(pages: Pages, made: SectionMaps, sums: Mapping[str, Sums], folde
     tops = {name: _top(maps[name] for maps in found.values() if name in maps) for name in names}
     means: dict[str, dict[str, tuple[Path, int]]] = {}
     for label, maps in found.items():
-        codes = {name: encode(mean, tops[name]) for name, mean in maps.items()}
-        pages.write(folder / f"{short_name(label)}.js", _script([_data(codes, tops)]))
+        pages.write(folder / f"{short_name(label)}.js", _Sheet([maps], 1, tops).script())
         for name, mean in maps.items():
             path = folder / f"{short_name(label)}-{names.index(name)}.png"
             pages.write(path, coloured(mean, tops[name]))

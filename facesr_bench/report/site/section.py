@@ -148,6 +148,11 @@ class Section:
         return in_reading_order({image_id for _, rows in self.images for image_id in rows})
 
     @cached_property
+    def places(self) -> dict[str, int]:
+        """The place of each image in `ids`."""
+        return {image_id: place for place, image_id in enumerate(self.ids)}
+
+    @cached_property
     def lr_sizes(self) -> dict[str, tuple[int, int] | None]:
         """Width and height of each low resolution picture; None where it is missing or damaged."""
         folder = self.inputs / "lr"

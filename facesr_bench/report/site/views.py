@@ -18,7 +18,8 @@ class SectionMaps:
 
     Attributes:
         folders: where each row's are, by label.
-        block: so many images' maps are in one script.
+        without: the ids of the images that have none, by label.
+        block: so many images' maps are in one file, in the order of the section's ids.
         kinds: the kinds that some image has.
         means: label -> kind -> (picture, images in it).
         tops: the upper end of the colours of the mean maps, by kind; one for all methods.
@@ -27,6 +28,7 @@ class SectionMaps:
     """
 
     folders: Mapping[str, Path] = field(default_factory=dict)
+    without: Mapping[str, frozenset[str]] = field(default_factory=dict)
     block: int = 1
     kinds: tuple[Kind, ...] = ()
     means: Mapping[str, Mapping[str, tuple[Path, int]]] = field(default_factory=dict)
