@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -395,14 +395,17 @@ def newest_of_rows(results: Iterable[Result]) -> list[Result]:
     return list(newest.values())
 
 
-def read_every_result(root: Path) -> Stored:
+def read_every_result(root: Path, but: Collection[Path] = ()) -> Stored:
     """All results of a folder, superseded ones too; one that can't be read costs none of the others.
+
+    Args:
+        but: the folders of results that are known already, and left out.
 
     Raises:
         ResultsError: `root` doesn't exist.
     """
     found, unreadable = [], []
-    for folder in _folders(root):
+    for folder in (folder for folder in _folders(root) if folder not in but):
         try:
             found.append(open_result(folder))
         except ResultsError as error:

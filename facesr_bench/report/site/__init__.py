@@ -4,13 +4,14 @@
     .nojekyll                                       tells GitHub Pages to serve all of it as it is
     site/assets/                                                    style and scripts
     site/methods/<label>.html                       one method: card, numbers everywhere, its best and worst images
+    site/search-index.js                            what there is, for the search of every page
     site/provenance.html                            where every number comes from, and how to get it again
     site/boards/<protocol>/<profile>/<number>.html  every image side by side, `gallery.PER_PAGE` to a page
-                                     /image.html     one image: slider, heatmaps, one method against another
+                                     /image.html     one image: slider, maps, one method against another
                                      /mean.html      the same maps averaged over the set
                                      /plots.html     distributions and curves
                                      /data.js        the numbers behind these, for the scripts
-                                     /maps/          error maps, 64 levels each, read by the scripts
+                                     /maps/          maps, 64 levels each, read by the scripts; PSNR maps as pictures
 
 A build lists what it writes in site/written.txt, and the next one removes of that list what it has not written itself
 (`ownership`). Pages say of the author's machine no more than the names of files (`places`). They refer to pictures by
@@ -22,13 +23,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facesr_bench.report.site import assets, gallery, maps, methods, mirror, overview, plots, provenance
+from facesr_bench.report.site import assets, gallery, maps, methods, mirror, overview, plots, provenance, search
 from facesr_bench.report.site.pages import Pages
 from facesr_bench.report.site.places import Published, base_names
 from facesr_bench.report.site.section import Section
 from facesr_bench.report.site.views import View
 from facesr_bench.results.leaderboard import groups
-from facesr_bench.results.store import Stored, read_results
+from facesr_bench.results.store import Stored, read_every_result, read_results
 from facesr_bench.results.summary import summarise
 
 __all__ = ["build"]
@@ -37,7 +38,7 @@ __all__ = ["build"]
 def build(results_root: Path, out: Path | None = None, stored: Stored | None = None) -> Path:
     """Write the site for every result in a results folder.
 
-    What an earlier build has made and nothing has changed since (error maps above all) is kept.
+    What an earlier build has made and nothing has changed since (maps above all) is kept.
 
     Args:
         results_root: the results folder.
@@ -66,7 +67,9 @@ def build(results_root: Path, out: Path | None = None, stored: Stored | None = N
         gallery.write_data(pages, view)
         gallery.write_pages(pages, view)
         plots.write(pages, view)
-    method_pages = methods.write(pages, views)
+    known = {result.folder for result in stored.results}
+    method_pages = methods.write(pages, views, read_every_result(results_root, known).results)
+    search.write(pages, views, method_pages)
     provenance.write(pages, sections)
     index = overview.write(
         pages, views, method_pages, [_without_root(text, results_root) for text in stored.unreadable]

@@ -13,12 +13,14 @@ from facesr_bench.report.maps import in_words
 from facesr_bench.report.site import attention, downloads
 from facesr_bench.report.site.downloads import Picture, draw_plot
 from facesr_bench.report.site.gallery import Gallery, Plate
+from facesr_bench.report.site.history import Past, past
 from facesr_bench.report.site.overview import Cell, anchor_of, cell_of, cost_cell
 from facesr_bench.report.site.pages import Pages, link, short_name
 from facesr_bench.report.site.views import Plot, View
 from facesr_bench.results import training
 from facesr_bench.results.columns import CostColumn, MetricInfo
 from facesr_bench.results.leaderboard import RankedResult
+from facesr_bench.results.store import Result
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Part:
     attention_count: int
     attention_units: list[Unit]
     plots: list[Plot]
+    past: Past | None
 
 
 @dataclass(frozen=True)
@@ -81,16 +84,20 @@ class Trained:
     words: str
 
 
-def write(pages: Pages, views: Sequence[View]) -> dict[str, Path]:
-    """A page for each method's label; their paths."""
+def write(pages: Pages, views: Sequence[View], superseded: Sequence[Result] = ()) -> dict[str, Path]:
+    """A page for each method's label; their paths.
+
+    Args:
+        superseded: results whose place in the leaderboards newer ones have taken.
+    """
     members: dict[str, list[tuple[View, RankedResult]]] = {}
     for view in views:
         for row in view.section.group.rows:
             members.setdefault(row.label, []).append((view, row))
-    paths = {}
+    paths = {label: pages.folder / "methods" / f"{short_name(label)}.html" for label in members}
     for label, found in members.items():
-        path = pages.folder / "methods" / f"{short_name(label)}.html"
-        parts = [_part(pages, view, row, path) for view, row in found]
+        path = paths[label]
+        parts = [_part(pages, view, row, path, superseded) for view, row in found]
         newest = max(found, key=lambda pair: pair[1].result.place)[1]
         pages.render(
             path,
@@ -101,9 +108,9 @@ def write(pages: Pages, views: Sequence[View]) -> dict[str, Path]:
             parts_of=parts,
             trained=_trained(pages, newest, path),
             downloads=downloads.of_method(pages, path.with_suffix(""), [(view.section, row) for view, row in found]),
+            links={other: link(target, path) for other, target in paths.items()},
             page=path,
         )
-        paths[label] = path
     return paths
 
 
@@ -137,7 +144,7 @@ def _words(found: training.Training) -> str:
     return words + (f", bicubic {bicubic[-1]:.2f} dB" if bicubic else "") + "."
 
 
-def _part(pages: Pages, view: View, row: RankedResult, page: Path) -> Part:
+def _part(pages: Pages, view: View, row: RankedResult, page: Path, superseded: Sequence[Result]) -> Part:
     section = view.section
     metric, examples = _examples(view, row, page)
     shown = attention.shown(section, row, page)
@@ -162,6 +169,7 @@ def _part(pages: Pages, view: View, row: RankedResult, page: Path) -> Part:
         attention_units=section.attention_units(row) if shown else [],
         attention_count=sum(not each.is_mean for each in shown),
         plots=view.plots_of(row),
+        past=past(section.group, row, superseded),
     )
 
 
