@@ -53,6 +53,11 @@
     }
   }
 
+  function open(entry) {
+    show(false);
+    location.assign(new URL(entry.link, place));
+  }
+
   function show(shown) {
     box.hidden = !shown;
     field.setAttribute("aria-expanded", String(shown));
@@ -73,8 +78,9 @@
     const ordered = [...found.filter(first), ...found.filter((entry) => !first(entry))];
     list.replaceChildren(
       ...ordered.slice(0, MOST).map((entry, index) => {
-        const link = element("a", { href: new URL(entry.link, place).href, tabindex: "-1" }, element("span", { class: "kind" }, entry.kind), entry.text, element("span", { class: "quiet" }, entry.also && ` ${entry.also}`));
-        return element("li", { id: `find-${index}`, role: "option", "aria-selected": "false" }, link);
+        const option = element("li", { id: `find-${index}`, role: "option", "aria-selected": "false" }, element("span", { class: "kind" }, entry.kind), entry.text, element("span", { class: "quiet" }, entry.also && ` ${entry.also}`));
+        option.addEventListener("click", () => open(entry));
+        return option;
       }),
     );
     const count = ordered.length === 0 ? "nothing is called so" : ordered.length > MOST ? `${MOST} of ${ordered.length}` : `${ordered.length} found`;
@@ -97,8 +103,7 @@
       else choose(chosen + (event.key === "ArrowDown" ? 1 : -1));
     } else if (event.key === "Enter" && chosen >= 0 && !box.hidden) {
       event.preventDefault();
-      show(false);
-      list.children[chosen].querySelector("a").click();
+      list.children[chosen].click();
     }
   });
   document.addEventListener("pointerdown", (event) => {

@@ -85,8 +85,9 @@ def keep_lpips(result: Result) -> None:
 class Visit:
     """A page and all that went wrong on it."""
 
-    def __init__(self, browser: Any, **options: Any) -> None:
+    def __init__(self, browser: Any, server: str = "", **options: Any) -> None:
         self.page = browser.new_page(**options)
+        self._places = ("file:", "data:", *([server] if server else []))
         self.page.set_default_timeout(30_000)  # a busy machine is not a fault of the page
         self.problems: list[str] = []
         self.requests: list[str] = []
@@ -107,7 +108,7 @@ class Visit:
 
     def check(self) -> None:
         assert self.problems == []
-        assert [url for url in self.requests if not url.startswith(("file:", "data:"))] == []
+        assert [url for url in self.requests if not url.startswith(self._places)] == []
 
 
 @pytest.fixture

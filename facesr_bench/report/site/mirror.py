@@ -57,7 +57,6 @@ def _files(section: Section) -> Iterator[Path]:
         for name in (MANIFEST, IMAGES, SETS):
             if (row.result.folder / name).is_file():
                 yield row.result.folder / name
-        yield from _pngs(row.result.folder / "attention")
     names = [f"{file_name(image_id)}.png" for image_id in section.ids]
     if not names:
         return
@@ -83,10 +82,6 @@ def _published(source: Path) -> str:
 def _row(line: Any) -> Any:
     """An image's id is no place, even where it looks like one."""
     return without_places(line) | {"id": line["id"]} if isinstance(line, dict) and "id" in line else line
-
-
-def _pngs(folder: Path) -> Iterator[Path]:
-    yield from sorted(folder.rglob("*.png"))
 
 
 def _place(source: Path, target: Path) -> None:
