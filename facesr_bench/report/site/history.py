@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.report.site.pages import format_value
 from facesr_bench.report.site.places import Published
+from facesr_bench.report.tables.sheet import DASH
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.leaderboard import Group, RankedResult
 from facesr_bench.results.statistics import mean_intervals
@@ -212,4 +213,4 @@ def _interval(row: ResultSummary, info: MetricInfo) -> tuple[float, float]:
 
 def _text(row: ResultSummary, info: MetricInfo) -> str:
     value = row.means.get(info.name)
-    return "–" if value is None else format_value(value, info.digits)
+    return DASH if value is None else format_value(value, info.digits)
