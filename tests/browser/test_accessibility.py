@@ -32,7 +32,7 @@ def kinds(index: Path, board: Path) -> dict[str, Path]:
         "image": board / "image.html",
         "mean": board / "mean.html",
         "plots": board / "plots.html",
-        "method": next((index.parent / "site/methods").glob("__*script*.html")),
+        "method": next((index.parent / "site/methods").glob("*script*.html")),
         "provenance": index.parent / "site/provenance.html",
     }
 

@@ -113,9 +113,9 @@ class Pages:
 def short_name(label: str) -> str:
     """A file name for a method's label, of letters that need no quoting in a link."""
     plain = re.sub(r"[^A-Za-z0-9._@-]", "_", label)
-    if plain == label and not label.startswith(".") and len(label) <= 80:
+    if plain == label and not label.startswith((".", "_")) and len(label) <= 80:  # Jekyll leaves those out
         return label
-    return f"{plain[:40].lstrip('.')}-{hashlib.sha256(label.encode()).hexdigest()[:10]}"
+    return f"{plain[:40].lstrip('._')}-{hashlib.sha256(label.encode()).hexdigest()[:10]}"
 
 
 def link(target: Path, page: Path) -> str:
