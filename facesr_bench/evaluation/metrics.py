@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, MetricError, PluginError, WeightsError, describe
+from facesr_bench.base.hashing import file_sha256
 from facesr_bench.base.memo import Memo
 from facesr_bench.base.process_state import World
-from facesr_bench.plugins.cards import DegradationCard
+from facesr_bench.plugins.cards import DegradationCard, MetricCard
 from facesr_bench.plugins.metric import AnyMetric, MetricBase, MetricContext, ReferenceSet, SetMetric, Unavailable
 from facesr_bench.plugins.profile import Profile, get_profile
 from facesr_bench.plugins.registry import Plugin
@@ -144,7 +146,16 @@ def context_of(choice: MetricChoice, setup: Setup) -> MetricContext:
         label=choice.label,
         memo=setup.memo,
         degradation=setup.degradation,
+        code=None if choice.plugin.source == "built in" else _code(choice.plugin),
     )
+
+
+def _code(plugin: Plugin[MetricCard]) -> str:
+    """A hash of all that its folder holds and it may read by itself: code, settings, checkpoints."""
+    digest = hashlib.sha256(plugin.code_hash().encode())
+    for path in plugin.loose_weights():
+        digest.update(f"{path.name}\0{file_sha256(path)}\0".encode())
+    return digest.hexdigest()
 
 
 def _reference(context: MetricContext) -> str | None:

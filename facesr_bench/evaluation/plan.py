@@ -27,6 +27,7 @@ from facesr_bench.evaluation.inputs import Source, open_source
 from facesr_bench.evaluation.job import Facts, Job
 from facesr_bench.evaluation.metrics import Setup, find_metrics, profile_for
 from facesr_bench.evaluation.missing import missing, refuse_unkept
+from facesr_bench.evaluation.outdated import set_aside
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.plugins.argument import Argument
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
@@ -40,7 +41,7 @@ from facesr_bench.plugins.spec import MethodSpec
 from facesr_bench.results import training
 from facesr_bench.results.arrays import References
 from facesr_bench.results.checks import DamagedError
-from facesr_bench.results.locks import BusyError, ResultLock
+from facesr_bench.results.locks import ResultLock, taken
 from facesr_bench.results.record import (
     CostRecord,
     DataRecord,
@@ -146,7 +147,7 @@ class Entry:
         todo: image id -> `run` (the method is needed) or `score` (its image is on disk).
         weights_path: its checkpoint, verified.
         network: see `Job.network`.
-        mended: what was damaged in the result and is computed anew, one text for each file.
+        mended: what was damaged in the result, or made by code edited since, and is computed anew: a text each.
         lock: of the result, held until the run is done with it.
     """
 
@@ -240,7 +241,7 @@ def open_entry(
             _refuse_unaligned(setting, argument.card)
         code = spec.plugin.code_hash()
         folder = _folder_of(setting, spec, argument, found, label, code)
-        lock = _locked(setting, folder, busy)
+        lock = taken(setting.options.out, folder, busy)
         result, mended = _open_result(setting, spec, argument, found, label, folder, code)
         again = setting.options.resume != "always"
         todo = missing(
@@ -262,16 +263,6 @@ def open_entry(
         if entry is None and lock is not None:
             lock.release()
     return entry
-
-
-def _locked(setting: Setting, folder: Path, busy: Callable[[str], bool]) -> ResultLock:
-    lock = ResultLock(setting.options.out, folder)
-    if not lock.take(wait=False):
-        holder = lock.holder()
-        if not busy(holder):
-            raise BusyError(folder, holder)
-        lock.take(wait=True)
-    return lock
 
 
 def _unaligned(setting: Setting, card: MethodCard) -> bool:
@@ -316,7 +307,7 @@ def _open_result(
     # Schema 1 knew no arguments, and no backends.
     if spec.argument is None and setting.options.backend == backend.TORCH and not folder.exists():
         adoption.adopt(setting, spec.plugin, weights_hash, folder)
-    result, mended = _continued(folder, manifest)
+    result, mended = _continued(folder, manifest, setting.metrics)
     order = next_order(setting.options.out, folder)
     result.manifest = result.manifest.asked_for(order, setting.options.tag)
     make_folders(folder / "sr", folder / "maps", result.inputs_folder / "lr", result.inputs_folder / "hr")
@@ -328,7 +319,7 @@ def _open_result(
     return result, mended
 
 
-def _continued(folder: Path, manifest: Manifest) -> tuple[Result, list[str]]:
+def _continued(folder: Path, manifest: Manifest, metrics: Sequence[AnyMetric]) -> tuple[Result, list[str]]:
     """The result that is there already, with what was damaged in it; or a new one."""
     if not (folder / MANIFEST).exists():
         return Result(folder, manifest), []
@@ -339,6 +330,7 @@ def _continued(folder: Path, manifest: Manifest) -> tuple[Result, list[str]]:
         result.clear()
         return result, [f"{MANIFEST} was damaged; all is computed anew, the old lines are kept beside the new"]
     mended = result.mend()
+    mended += set_aside(result, metrics, references_of(result))  # before the manifest says what they are now
     result.manifest = manifest.continuing(result.manifest)
     return result, mended
 

@@ -83,6 +83,7 @@ class MetricContext:
         memo: the networks that the metrics of one run share.
         degradation: how the protocol makes LR of HR, for `make_degradation`; None where LR is given.
         aggregates: the columns made of its values that were asked for by name.
+        code: a hash of what the plug-in's folder holds; None for a built-in, which goes by its card's version.
     """
 
     card: MetricCard
@@ -99,6 +100,7 @@ class MetricContext:
     memo: Memo = field(default_factory=Memo, repr=False, compare=False)
     degradation: Plugin[DegradationCard] | None = field(default=None, repr=False, compare=False)
     aggregates: tuple[str, ...] = ()
+    code: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", self.key or self.card.name)
@@ -131,6 +133,8 @@ class MetricContext:
             "weights": weights.name if weights else None,
             "weights_sha256": weights.sha256 if weights else None,
         }
+        if self.code is not None:
+            described["code"] = self.code
         if self.card.aggregates_on_request:
             described["aggregates"] = list(self.aggregates)
         if self.card.of == "set":

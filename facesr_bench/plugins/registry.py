@@ -171,8 +171,8 @@ def _add_files(digest: hashlib._Hash, folder: Path, files: Iterable[Path]) -> No
 
 
 def _code_files(kind: Kind, folder: Path) -> list[Path]:
-    # Datasets list every file that their pictures come from, and metrics have a version; the others have neither.
-    settings = _beside(folder, SETTINGS) if kind in {"method", "degradation"} else []
+    # Datasets list every file that their pictures come from.
+    settings = [] if kind == "dataset" else _beside(folder, SETTINGS)
     return [*_python_files(folder), *(path for path in settings if path != folder / CARD_FILE)]
 
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -113,6 +113,25 @@ class ResultLock:
             with contextlib.suppress(OSError):
                 self._holder.unlink(missing_ok=True)
             self._lock.release()
+
+
+def taken(root: Path, folder: Path, busy: Callable[[str], bool]) -> ResultLock:
+    """The lock of one result, taken.
+
+    Args:
+        busy: told who holds it, where somebody does; whether to wait for him.
+
+    Raises:
+        BusyError: somebody holds it, and is not to be waited for.
+        ResultsError: see `ResultLock`.
+    """
+    lock = ResultLock(root, folder)
+    if not lock.take(wait=False):
+        holder = lock.holder()
+        if not busy(holder):
+            raise BusyError(folder, holder)
+        lock.take(wait=True)
+    return lock
 
 
 @contextlib.contextmanager

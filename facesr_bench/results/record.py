@@ -123,6 +123,7 @@ def _merge(old: ImageRecord, new: ImageRecord) -> ImageRecord:
         ms=new.ms if new.ms is not None else old.ms,
         error=new.error,
         identity=new.identity if new.identity is not None else old.identity,
+        enlarged=new.enlarged if new.enlarged is not None else old.enlarged,
     )
 
 
@@ -330,6 +331,7 @@ class MetricRecord(Part):
         lead: whether figures that show one metric of a family show this one.
         margin: a loss of the mean up to it is no regression; None where the metric doesn't say.
         severity: an image that loses more than it counts as broken; likewise.
+        code: a hash of its plug-in's folder; None for a built-in, which goes by its version.
     """
 
     title: str = ""
@@ -352,6 +354,7 @@ class MetricRecord(Part):
     lead: bool = False
     margin: float | None = None
     severity: float | None = None
+    code: str | None = None
 
     def completed(self, later: MetricRecord) -> MetricRecord:
         """What is known now; what the metric does not know of itself now stays as it was known."""

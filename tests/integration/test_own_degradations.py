@@ -91,6 +91,8 @@ def test_faces_that_a_card_lets_be_enlarged_are_counted_below_the_table(
     assert "2 of 2 faces were enlarged to be HR, by 1.12 times at most" in capsys.readouterr().out
     assert main([*command[:2], "bicubic", *command[3:]]) == 0  # from the samples that are kept
     assert "2 of 2 faces were enlarged" in capsys.readouterr().out
+    assert main([*command, "--metrics", "psnr,ssim,lr-psnr"]) == 0  # a line more for each image
+    assert "2 of 2 faces were enlarged" in capsys.readouterr().out
     (dataset / "card.toml").write_text(allowing.replace("1.2", "1.1"))
     assert main(command) == 1
     assert "smaller than the 36x36" in capsys.readouterr().err
