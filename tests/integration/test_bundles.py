@@ -180,6 +180,11 @@ class TestABundle:
         assert main([*command, "--hf-eval-results", str(tmp_path), "--hf-dataset", "lab/faces"]) == 0
         yaml = pytest.importorskip("yaml")
         entries = yaml.safe_load((tmp_path / ".eval_results/facesr-bicubic.yaml").read_text())
+        hub = pytest.importorskip("huggingface_hub")
+        if hasattr(hub, "parse_eval_result_entries"):  # the hub's own reader, in its later releases
+            (read, *_) = hub.parse_eval_result_entries(entries)
+            assert (read.dataset_id, read.task_id) == ("lab/faces", entries[0]["dataset"]["task_id"])
+            assert (read.value, read.source_url) == (entries[0]["value"], "https://example.org/x.tar")
         (psnr,) = [entry for entry in entries if entry["dataset"]["task_id"] == "demo-x8.psnr"]
         assert psnr["dataset"]["id"] == "lab/faces"
         assert psnr["value"] == pytest.approx(23.6257, abs=1e-4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, MetricError, describe, first_line
-from facesr_bench.evaluation.metrics import Setup, find_metric
+from facesr_bench.base.grammar import Spec
+from facesr_bench.evaluation.metrics import Setup, context_of, instantiate
 from facesr_bench.evaluation.plan import references_of
-from facesr_bench.plugins.metric import SetMetric, Unavailable
+from facesr_bench.plugins.metric import SetMetric
 from facesr_bench.plugins.profile import Profile
+from facesr_bench.plugins.spec import parse_metric
 from facesr_bench.results.arrays import read_array
 from facesr_bench.results.gate.judge import SetDifference
 from facesr_bench.results.gate.means import LEVEL
@@ -89,9 +92,9 @@ def _distance(name: str, side: Side) -> Callable[[Features, Features], float]:
     """Two sets of features -> the metric's value."""
     record = side.header.metrics[name]
     profile = Profile.model_validate(side.header.profile.model_dump(mode="json"))
-    metric = find_metric(record.typed or name, Setup(profile, side.header.protocol.scale))
-    if isinstance(metric, Unavailable):
-        raise MetricError(metric.reason)
+    # The features lie there: their network is not needed, be it a file of the user's or one that was never fetched.
+    choice = parse_metric(str(replace(Spec.parse(record.typed or name), file=None)))
+    metric = instantiate(choice, context_of(choice, Setup(profile, side.header.protocol.scale)))
     if not isinstance(metric, SetMetric):
         raise MetricError(f"{name} is no metric of a set")
     return lambda sr, truth: float(metric.of_set(sr, truth).value)
