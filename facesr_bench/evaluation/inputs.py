@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
@@ -190,7 +190,13 @@ class Inputs:
         self._open, self._opening = source, threading.Lock()
         self._references = References(folder / "references")
         self._stored = read_samples(folder)
+        self._unreadable: dict[str, str] = {}
         self._memory = _Memory(coming)
+
+    def know(self, samples: Iterable[SampleRecord], unreadable: Iterable[tuple[str, str]]) -> None:
+        """Take it that these lie in the folder, too, and that those can't be read: (id, why)."""
+        self._stored.update((sample.id, sample) for sample in samples)
+        self._unreadable.update(unreadable)
 
     def take_damaged(self) -> list[Path]:
         """The files that were not as written and were made anew, since this was last asked."""
@@ -211,6 +217,8 @@ class Inputs:
         return loaded
 
     def _load(self, image_id: str) -> Loaded:
+        if image_id in self._unreadable:
+            return Loaded(image_id, error=self._unreadable[image_id])
         known, sample = self._stored.get(image_id), self._from_folder(image_id)
         if sample is not None:
             return self._prepared(sample, known)

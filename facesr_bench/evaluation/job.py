@@ -29,6 +29,8 @@ class Job:
         result: the result's folder, which has a manifest.
         todo: ids, in the dataset's order, each with `run` (the method is needed) or `score` (its image is on disk).
         attended: ids of the images whose attention maps are kept.
+        samples: of images that lie in the result's folder of inputs, though samples.jsonl there doesn't say so.
+        unreadable: why the sender could not read some of the images, by their ids.
         network: the method's network as exported for `--backend`, checked; None where torch computes it.
     """
 
@@ -40,6 +42,8 @@ class Job:
     todo: tuple[tuple[str, str], ...]
     attended: frozenset[str] = frozenset()
     network: Path | None = None
+    samples: tuple[SampleRecord, ...] = ()
+    unreadable: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

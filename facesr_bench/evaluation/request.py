@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 RESUME = ("only-missing", "never", "always")
 KEEP = ("sr", "none")
 BACKENDS = ("torch", "onnxruntime", "openvino")
-EXECUTORS = ("threads", "processes")
+EXECUTORS = ("threads", "processes", "ray")
 """Each is the class of that name, with a capital, in the module of `evaluation.executors` of that name."""
 
 
@@ -106,11 +107,15 @@ class RunRequest:
     )
     executor: Option[str, str] = Choice(
         "threads",
-        "who does the work: threads of this process, or --workers processes of one thread each",
+        "who does the work: threads of this process, --workers processes of one thread each, or as many workers of a "
+        "Ray cluster",
         EXECUTORS,
     )
+    address: Option[str | None, str | None] = Text(
+        None, "of the Ray cluster: auto (that of this machine) or HOST:PORT; not given: Ray is started here"
+    )
     workers: Option[int, int] = Count(
-        2, "threads that read, and as many that score; or the processes of --executor processes", least=1
+        2, "threads that read, and as many that score; or the processes or workers of --executor", least=1
     )
     assume_aligned: Option[bool, bool] = Flag(
         "run methods that need FFHQ-aligned faces on protocols that don't promise them: your data is aligned"
@@ -159,8 +164,12 @@ class RunRequest:
         """Refuse what this machine can't do, before any work is done.
 
         Raises:
-            FaceSRBenchError: no such device here, or the backend's libraries are missing.
+            FaceSRBenchError: no such device here, or a library is missing that is needed.
         """
+        if self.executor == "ray" and find_spec("ray") is None:
+            raise FaceSRBenchError("--executor ray needs ray: pip install 'facesr-bench[ray]'")
+        if self.address is not None and self.executor != "ray":
+            raise FaceSRBenchError(f"--address {self.address} is that of a Ray cluster: give --executor ray, too")
         if self.backend != "torch":
             from facesr_bench.evaluation import backend
 
@@ -186,7 +195,7 @@ class RunRequest:
         return found
 
 
-_NOT_RECORDED = frozenset({"methods", "protocols", "data", "out", "resume", "tag", "suffix", "profile_time"})
+_NOT_RECORDED = frozenset({"methods", "protocols", "data", "out", "resume", "tag", "suffix", "profile_time", "address"})
 """The first three and the tag have fields of their own in a record; a suffix is written into the methods' arguments."""
 
 

@@ -64,21 +64,24 @@ def run(
     expanded = ready.expand(options.methods)
     by_all = frozenset(expanded).difference(options.methods)
     options = replace(_anchored(options), methods=ready.with_suffix(expanded, options.suffix), suffix=None)
-    protocols, executor = _check(options), executor or _executor(options.executor)
+    protocols, chosen = _check(options), _executor(options.executor)
     outcome, memo, progress = RunOutcome(options.methods), Memo(), progress or Progress()
     begun = time.perf_counter()
-    with exact_numbers(), baseline(), measured(options.profile_time) as stages:
-        for card in protocols:
-            try:
-                suited = replace(options, methods=_suited(options, by_all, card, outcome, progress))
-                with stage("plan"):
-                    setting = open_setting(suited, card.name, memo)
-                _run_protocol(setting, executor, outcome, progress)
-            except ResultsError:
-                raise  # a run that can't save is a failed run
-            except FaceSRBenchError as error:
-                outcome.problems.append(f"{card.name}: {error}")
-                outcome.not_run[card.name] = str(error)
+    try:
+        with exact_numbers(), baseline(), measured(options.profile_time) as stages:
+            for card in protocols:
+                try:
+                    suited = replace(options, methods=_suited(options, by_all, card, outcome, progress))
+                    with stage("plan"):
+                        setting = open_setting(suited, card.name, memo)
+                    _run_protocol(setting, executor or chosen, outcome, progress)
+                except ResultsError:
+                    raise  # a run that can't save is a failed run
+                except FaceSRBenchError as error:
+                    outcome.problems.append(f"{card.name}: {error}")
+                    outcome.not_run[card.name] = str(error)
+    finally:
+        chosen.close()
     if options.profile_time:
         outcome.profile = Profile(time.perf_counter() - begun, stages.take())
     if options.metrics:
@@ -86,10 +89,9 @@ def run(
     return outcome
 
 
-def _executor(name: str) -> Callable[[Setting], Executor]:
+def _executor(name: str) -> type[Executor]:
     """The class of `executors.<name>`; the others' libraries are not loaded."""
-    module = import_module(f"{executors.__name__}.{name}")
-    found: Callable[[Setting], Executor] = getattr(module, name.capitalize())
+    found: type[Executor] = getattr(import_module(f"{executors.__name__}.{name}"), name.capitalize())
     return found
 
 

@@ -98,7 +98,9 @@ class Worker:
         if self._open_now is None or self._open_now.result.folder != job.result:
             self._let_go()
             self._open_now = _Opened(open_result(job.result))
-        computation = _Computation(job, self._open(job), self._open_now, sink, self._readers, self._scorers)
+        bench = self._open(job)
+        bench.inputs.know(job.samples, job.unreadable)
+        computation = _Computation(job, bench, self._open_now, sink, self._readers, self._scorers)
         try:
             computation.run()
         except BaseException:

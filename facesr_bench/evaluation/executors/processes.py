@@ -19,15 +19,11 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.base.stages import active
 from facesr_bench.evaluation.executors import Executor
-from facesr_bench.evaluation.executors.blocks import TRIES, Block, Blocks
+from facesr_bench.evaluation.executors.blocks import Blocks
+from facesr_bench.evaluation.executors.pool import Heard, Member, Pool
 from facesr_bench.evaluation.job import Job, Sink
-from facesr_bench.evaluation.plan import Setting
-
-GRACE = 10.0
-"""Seconds for a process to end whose work is done, or whose answers have ended."""
 
 _CODE = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -39,19 +35,9 @@ _ONE_THREAD = {
 }
 """Read by libraries when they are loaded: threads that spin for each other lose most where others want the cores."""
 
-Heard = tuple["_Process", "tuple[str, tuple[Any, ...]] | None"]
-"""Who says what; None: its answers have ended."""
-
 
 class Processes(Executor):
-    """Does the jobs of one protocol in `--workers` processes.
-
-    Args:
-        setting: the protocol's; every process opens it anew by its name.
-    """
-
-    def __init__(self, setting: Setting) -> None:
-        self._workers = setting.options.workers
+    """Does the jobs of one protocol in `--workers` processes, each of which opens it anew by its name."""
 
     def run(self, jobs: Sequence[Job], sink: Sink) -> None:
         """Do the jobs in their order, the blocks of each side by side.
@@ -59,91 +45,16 @@ class Processes(Executor):
         Raises:
             FaceSRBenchError: no process can be started, or a job can't be begun.
         """
-        blocks = Blocks(jobs, sink, self._workers)
-        with _Pool(jobs, blocks) as pool:
-            for _ in range(min(self._workers, blocks.count)):
-                pool.start()
-            while not blocks.done:
-                pool.wait()
+        workers = self._setting.options.workers
+        blocks = Blocks(jobs, sink, workers)
+        with Pool(blocks, lambda heard: _Process(jobs, heard), "processes of --executor processes") as pool:
+            pool.work(workers)
 
 
-class _Pool:
-    """The processes of one run."""
-
-    def __init__(self, jobs: Sequence[Job], blocks: Blocks) -> None:
-        self._jobs, self._blocks = jobs, blocks
-        self._heard: queue.Queue[Heard] = queue.Queue()
-        self._running: dict[_Process, Block | None] = {}
-        self._stillborn = 0
-
-    def __enter__(self) -> _Pool:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """None of them is left, whatever happened."""
-        for process in self._running:
-            process.close()
-        for process in self._running:
-            process.end(GRACE if kind is None else 0)
-
-    def start(self) -> None:
-        """One more process, with something to do."""
-        process = _Process(self._jobs, self._heard)
-        self._running[process] = None
-        self._give(process)
-
-    def wait(self) -> None:
-        """Hear the next thing that any of them says."""
-        process, said = self._heard.get()
-        block = self._running.get(process)
-        if said is None:
-            self._lost(process)
-            return
-        name, arguments = said
-        if name == "ready":
-            self._stillborn = 0
-        elif name == "raised":
-            of_results, message = arguments
-            raise ResultsError(message) if of_results else FaceSRBenchError(message)
-        elif name == "broken":
-            raise RuntimeError(f"in a process of the run:\n{arguments[0]}")
-        elif name == "done":
-            if (stages := active()) is not None:
-                stages.add_all(arguments[0])
-            if block is not None:
-                self._blocks.finish(block)
-            self._running[process] = None
-            self._give_all()
-        elif block is not None:
-            self._blocks.hear(block, name, arguments)
-
-    def _give_all(self) -> None:
-        """Everybody who has nothing to do gets something: a block that was lost may have come back."""
-        for process in [process for process, block in self._running.items() if block is None]:
-            self._give(process)
-
-    def _give(self, process: _Process) -> None:
-        if (block := self._blocks.take(process)) is not None:
-            self._running[process] = block
-            process.send(block.job)
-
-    def _lost(self, process: _Process) -> None:
-        """A process has ended though it was not to: another takes its place, and its block is done again."""
-        block, status = self._running.pop(process, None), process.end(GRACE)
-        how = f"the process that worked on it {_status(status)}"
-        self._stillborn += 1
-        if self._stillborn > TRIES * max(1, len(self._running)):
-            raise FaceSRBenchError(f"processes of --executor processes can't be started: one {_status(status)}")
-        if block is not None:
-            self._blocks.lose(block, process, how)
-        if self._blocks.count:
-            self.start()
-
-
-class _Process:
+class _Process(Member):
     """One of them, with a thread that hears it, and one that asks: neither may stop the run."""
 
-    def __init__(self, jobs: Sequence[Job], heard: queue.Queue[Heard]) -> None:
+    def __init__(self, jobs: Sequence[Job], heard: Heard) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
             [sys.executable, "-c", _CODE, json.dumps(sys.path), str(os.getpid())],
             stdin=subprocess.PIPE,
@@ -160,7 +71,6 @@ class _Process:
         self._to_send.put(job)
 
     def close(self) -> None:
-        """Say that there is nothing more to do."""
         self._to_send.put(None)
 
     def _send(self) -> None:
@@ -172,7 +82,7 @@ class _Process:
         with contextlib.suppress(OSError, ValueError):
             self._process.stdin.close()
 
-    def _hear(self, heard: queue.Queue[Heard]) -> None:
+    def _hear(self, heard: Heard) -> None:
         assert self._process.stdout is not None
         with contextlib.suppress(Exception):  # an answer that was torn by its end, or is none: both end it
             while True:
@@ -180,12 +90,7 @@ class _Process:
         heard.put((self, None))
         self._process.stdout.close()
 
-    def end(self, grace: float) -> int:
-        """End it and all its children; its exit status.
-
-        Args:
-            grace: seconds for it to end by itself.
-        """
+    def end(self, grace: float) -> str:
         self.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(grace)
@@ -193,7 +98,7 @@ class _Process:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
-        return self._process.wait()
+        return _status(self._process.wait())
 
 
 def _status(status: int) -> str:

@@ -6,19 +6,11 @@ from collections.abc import Sequence
 
 from facesr_bench.evaluation.executors import Executor
 from facesr_bench.evaluation.job import Job, Sink
-from facesr_bench.evaluation.plan import Setting
 from facesr_bench.evaluation.worker import Worker
 
 
 class Threads(Executor):
-    """Does the jobs of one protocol here, one method in memory at a time.
-
-    Args:
-        setting: the protocol's, already opened.
-    """
-
-    def __init__(self, setting: Setting) -> None:
-        self._setting = setting
+    """Does the jobs of one protocol here, one method in memory at a time."""
 
     def run(self, jobs: Sequence[Job], sink: Sink) -> None:
         """Do the jobs in their order."""
