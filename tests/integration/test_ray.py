@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
@@ -33,9 +32,7 @@ __all__ = ["twelve"]  # a fixture
 @pytest.fixture(scope="module")
 def here() -> Iterator[None]:
     """Ray on this machine, with room for two workers; a run that finds it started uses it and leaves it."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
-    ray.init(address="local", num_cpus=2, object_store_memory=executor._STORE, **quiet)
+    executor.start(2)
     yield
     ray.shutdown()
 
@@ -126,7 +123,7 @@ class Told(request.Progress):
 
 @pytest.mark.full
 def test_a_cluster_of_three_nodes_of_which_one_shares_no_files_and_one_is_lost(
-    tmp_path: Path, make_method: MakeMethod, astronaut: NDArray[np.uint8]
+    tmp_path: Path, make_method: MakeMethod, astronaut: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three raylets on this machine: numbers as alone, with a node that goes in the middle of it."""
     from PIL import Image
@@ -134,6 +131,8 @@ def test_a_cluster_of_three_nodes_of_which_one_shares_no_files_and_one_is_lost(
 
     if ray.is_initialized():
         ray.shutdown()
+    for name, value in executor._SETTINGS.items():
+        monkeypatch.setenv(name, value)
     faces = tmp_path / "sixty"
     faces.mkdir()
     for i in range(60):

@@ -29,8 +29,42 @@ from facesr_bench.evaluation.executors.ray_worker import RayWorker
 from facesr_bench.evaluation.job import Job, Sink
 from facesr_bench.evaluation.request import RunRequest
 
+_ATTEMPTS = 3
+"""To start Ray here: it gives its own processes 30 s, which a busy machine may not have for them."""
 _STORE = 128 * 2**20
 """Bytes of Ray's shared memory on this machine: what goes through it is small."""
+
+
+_QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # By itself Ray gives its workers the lowest priority but four: beside other work they would get next to nothing.
+    "RAY_worker_niceness": "0",
+}
+
+
+def start(workers: int) -> None:
+    """Start Ray on this machine, for so many workers; it ends with this process.
+
+    Raises:
+        FaceSRBenchError: it can't be started.
+    """
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            # `local`: never a cluster that happens to run here and was not asked for.
+            ray.init(address="local", num_cpus=workers, include_dashboard=False, object_store_memory=_STORE, **_QUIET)
+        except Exception as error:  # Ray has no class of its own for it
+            ray.shutdown()
+            if attempt == _ATTEMPTS:
+                raise FaceSRBenchError(
+                    f"Ray can't be started on this machine: {first_line(error)}; --executor processes does without"
+                ) from error
+        else:
+            return
 
 
 class Ray(Executor):
@@ -68,29 +102,20 @@ class Ray(Executor):
         Raises:
             FaceSRBenchError: there is none.
         """
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
 
         if ray.is_initialized():
             return
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if options.address is not None:
             try:
-                ray.init(address=options.address, **quiet)
+                ray.init(address=options.address, **_QUIET)
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise FaceSRBenchError(
                     f"--address {options.address}: no Ray cluster can be reached there ({first_line(error)}); start "
                     "one with `ray start --head`, or leave --address out: then Ray is started on this machine"
                 ) from error
         else:
-            # `local`: never a cluster that happens to run here and was not asked for.
-            ray.init(
-                address="local",
-                num_cpus=options.workers,
-                include_dashboard=False,
-                object_store_memory=_STORE,
-                **quiet,
-            )
+            start(options.workers)
         cls._own = True
 
     @staticmethod
