@@ -47,7 +47,8 @@ EVERYTHING: dict[str, Any] = {
     "timeout": 2.5,
     "suffix": "_00",
     "tag": "friday",
-    "executor": "processes",
+    "executor": "ray",
+    "address": "auto",
     "keep": "none",
     "profile_time": True,
 }
@@ -92,9 +93,10 @@ def test_defaults_are_those_of_the_request_in_all_three() -> None:
 def test_everything_typed_is_what_python_asks_for() -> None:
     line = (
         "--methods|bicubic,./a net|--protocols|helen-x8|--data|helen=/data/helen|--limit|3|--shard|2/8|--out|elsewhere|"
-        "--device|cpu|--batch-size|4|--resume|never|--precision|bf16|--backend|openvino|--profile|dic|--metrics|psnr|--attention|0|"
+        "--device|cpu|--batch-size|4|--resume|never|--precision|bf16|--backend|openvino|--profile|dic|"
+        "--metrics|psnr|--attention|0|"
         "--workers|1|--fid-reference|ours=/data/ours.npz|--assume-aligned|--isolate|"
-        "--timeout|2.5|--suffix|_00|--tag|friday|--executor|processes|--keep|none|--profile-time"
+        "--timeout|2.5|--suffix|_00|--tag|friday|--executor|ray|--address|auto|--keep|none|--profile-time"
     )
     request = RunRequest(**given(parser_of_run().parse_args(line.split("|")), RunRequest))
     assert request == RunRequest(**EVERYTHING)
