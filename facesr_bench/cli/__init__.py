@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -57,6 +58,10 @@ the Tab key completes subcommands, options, methods, protocols and metrics, once
 
 OK, FAILED, MISUSED, STOPPED = 0, 1, 2, 130
 
+_WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
+"""How torch's threads wait for each other: asleep. By default they spin, and where others want the cores each spins
+through the time in which the next could work. Read when torch is loaded; what the user has set is left."""
+
 _GOES_ON = "; what is finished is kept, and the same command goes on"
 _AFTER_STOP = {
     **dict.fromkeys(("run", "check", "doctor"), _GOES_ON),
@@ -90,6 +95,9 @@ def _main(argv: Sequence[str] | None) -> int:
 def _as_program(options: argparse.Namespace) -> int:
     """Carry out the command line of this very process, which then belongs to it."""
     from facesr_bench.cli.watch import watched
+
+    for name, value in _WAITING.items():
+        os.environ.setdefault(name, value)
 
     def work(noisy: int | None) -> int:
         streams.take_over(noisy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -159,3 +160,18 @@ def test_networks_and_detectors_give_the_same_bits_in_processes(tmp_path: Path, 
     finally:
         torch.set_num_threads(before)
     same(one, other)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="GNU's OpenMP says how it waits")
+@pytest.mark.parametrize(("set_by_user", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_of_torch_wait_asleep_unless_the_user_says_otherwise(
+    twelve: Path, tmp_path: Path, set_by_user: str | None, expected: str
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    environment |= {"OMP_DISPLAY_ENV": "TRUE"} | ({"OMP_WAIT_POLICY": set_by_user} if set_by_user else {})
+    command = [sys.executable, "-m", "facesr_bench", "run", "--methods", "bicubic", "--protocols", "folder-x8"]
+    command += ["--data", f"folder-x8={twelve}", "--metrics", "psnr", "--limit", "1", "--no-report"]
+    command += ["--out", str(tmp_path / "out")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    said = set(re.findall(r"OMP_WAIT_POLICY = '(\w+)'", done.stderr))
+    assert said == {expected}
