@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ID = "{id}"
 """Stands for the image's id in a pattern."""
+FOLDERS_NAMED = 5
+"""Folders of pictures that a message names."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,12 @@ class PictureFolder:
         return [image_id for image_id in ids if not any(name in self.files for name in _names(image_id))]
 
     def hint(self, ids: Collection[str]) -> str:
-        """Where no picture fits any image: what stands around the ids in the pictures' names, if it is one text."""
+        """Where no picture fits any image: the folders that they lie in, or what stands around the ids in their names."""
+        if all("/" in name for name in self.files):
+            inside = sorted({name.partition("/")[0] for name in self.files})
+            more = f" and {len(inside) - FOLDERS_NAMED} more" if len(inside) > FOLDERS_NAMED else ""
+            named = ", ".join(inside[:FOLDERS_NAMED])
+            return f"; they lie in folders of it, {named}{more}: name one, as in images:{self.folder}/{inside[-1]}"
         names = [(name, image) for name in self.files for image_id in ids for image in _names(image_id)]
         behind = {name.removeprefix(image) for name, image in names if name.startswith(image)}
         before = {name.removesuffix(image) for name, image in names if name.endswith(image)}

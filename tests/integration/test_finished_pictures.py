@@ -132,6 +132,16 @@ def test_what_stands_before_the_ids_is_named_with_the_pattern_to_write(
     assert values(row_of(faces, tmp_path / "out", f"x={way}").result) == values(own)
 
 
+def test_where_pictures_lie_in_folders_of_the_folder_these_are_named(saved: Path, faces: Path, tmp_path: Path) -> None:
+    """As GFPGAN's script leaves them: cropped_faces, cmp, restored_faces."""
+    whole = tmp_path / "gfpgan"
+    shutil.copytree(saved, whole / "cmp")
+    shutil.copytree(saved, whole / "restored_faces")
+    told = row_of(faces, tmp_path / "out", f"images:{whole}").error
+    assert told is not None
+    assert told.endswith(f"folders of it, cmp, restored_faces: name one, as in images:{whole}/restored_faces")
+
+
 def test_a_pattern_may_have_folders(saved: Path, faces: Path, tmp_path: Path) -> None:
     own = row_of(faces, tmp_path / "out", "bicubic").result
     for path in saved.glob("*.png"):
