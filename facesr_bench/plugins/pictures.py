@@ -193,7 +193,7 @@ class PictureFolder:
         return [image_id for image_id in ids if not any(name in self.files for name in _names(image_id))]
 
     def hint(self, ids: Collection[str]) -> str:
-        """Where no picture fits any image: the folders that they lie in, or what stands around the ids in their names."""
+        """Where no picture fits any image: the folders that they lie in, or what stands around the ids in the names."""
         if all("/" in name for name in self.files):
             inside = sorted({name.partition("/")[0] for name in self.files})
             more = f" and {len(inside) - FOLDERS_NAMED} more" if len(inside) > FOLDERS_NAMED else ""
