@@ -1,4 +1,4 @@
-"""A few kilobytes of PNG can unfold to hundreds of megabytes: what a run needs is bounded by one picture, not by many."""
+"""A few kilobytes of PNG can unfold to hundreds of megabytes: a run needs memory for one picture, not for many."""
 
 from __future__ import annotations
 
