@@ -37,7 +37,7 @@ from facesr_bench.plugins.metric import AnyMetric
 from facesr_bench.plugins.profile import Profile
 from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.sidecar import Stated
-from facesr_bench.plugins.spec import MethodSpec
+from facesr_bench.plugins.spec import MethodSpec, parse_metric
 from facesr_bench.results import training
 from facesr_bench.results.arrays import References
 from facesr_bench.results.checks import DamagedError
@@ -477,8 +477,10 @@ def _environment(device: str) -> EnvironmentRecord:
 
 def _records(setting: Setting, described: Mapping[str, Mapping[str, Any]]) -> dict[str, MetricRecord]:
     """What metrics say of themselves; those of the user's own folders are asked for as they were now."""
-    asked = zip(setting.options.metrics or setting.card.metrics, setting.metrics, strict=True)
-    folders = {metric.key: {"typed": text} for text, metric in asked if is_path(Spec.parse(text).name)}
+    asked = setting.options.metrics or setting.card.metrics  # two names may mean one metric
+    paths = {parse_metric(text).typed: text for text in asked if is_path(Spec.parse(text).name)}
+    typed = {metric.key: metric.context.typed for metric in setting.metrics}
+    folders = {key: {"typed": paths[name]} for key, name in typed.items() if name in paths}
     return {key: MetricRecord.model_validate({**said, **folders.get(key, {})}) for key, said in described.items()}
 
 

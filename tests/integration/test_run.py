@@ -66,6 +66,13 @@ def test_numbers_are_those_of_the_saved_images(faces: Path, tmp_path: Path) -> N
         assert row.metrics["psnr"] == pytest.approx(10 * math.log10(255**2 / mse), abs=1e-9)
 
 
+def test_a_metric_asked_for_twice_is_computed_once(faces: Path, tmp_path: Path) -> None:
+    """By two of its columns, say: what a protocol of NTIRE's asks for."""
+    report = runner.run(options(faces, tmp_path / "out", "nearest", metrics=("ssim", "psnr", "ssim")))
+    assert report.problems == []
+    assert set(report.results[0].manifest.metrics) == {"psnr", "ssim"}
+
+
 def test_second_run_computes_nothing_and_changes_no_number(faces: Path, tmp_path: Path) -> None:
     first = runner.run(options(faces, tmp_path / "out", "bicubic", "nearest"))
     lines = [(r.folder / "images.jsonl").read_bytes() for r in first.results]
