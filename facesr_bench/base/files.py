@@ -134,6 +134,7 @@ def replacing(path: Path, error: type[FaceSRBenchError] = ResultsError, *, durab
     """
     partial = _beside(path)
     try:
+        _refuse_special(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield partial
@@ -145,6 +146,22 @@ def replacing(path: Path, error: type[FaceSRBenchError] = ResultsError, *, durab
             raise
     except OSError as cause:
         raise error(f"{path}: can't be written: {cause.strerror or cause}") from cause
+
+
+def _refuse_special(path: Path) -> None:
+    """Refuse what a file must not take the place of: the system's own /dev/null would be gone for everybody.
+
+    Raises:
+        OSError: `path` is a device, a pipe or a socket, or one of the names that the system has for such.
+    """
+    _, *folders = path.absolute().parts
+    of_system = os.name == "posix" and folders[:1] in (["dev"], ["proc"]) and folders[:2] != ["dev", "shm"]
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        mode = stat.S_IFREG  # it is not there yet, or leads nowhere: a file may take its place
+    if of_system or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "it is a device or a pipe; name a file")
 
 
 def _beside(path: Path) -> Path:
@@ -208,6 +225,7 @@ def check_file_writable(path: Path) -> None:
         raise ResultsError(f"{path}: a folder; name the file to write")
     probe = _beside(path)
     try:
+        _refuse_special(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         probe.touch()
         probe.unlink()

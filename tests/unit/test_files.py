@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from facesr_bench.base.errors import DataError, ResultsError, describe, first_line
-from facesr_bench.base.files import replacing, write_json, write_text
+from facesr_bench.base.files import _refuse_special, check_file_writable, replacing, write_json, write_text
 from facesr_bench.images.files import read_image, write_png
 
 
@@ -68,3 +69,27 @@ def test_an_error_is_described_whatever_its_message_does() -> None:
     assert describe(AssertionError()) == first_line(AssertionError("\n")) == "AssertionError"
     assert describe(MuteError()) == "MuteError: (its message can't be read: SystemExit)"
     assert first_line(ValueError("one\ntwo")) == "one"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in this file system")
+def test_a_file_takes_the_place_of_no_device_or_pipe(tmp_path: Path) -> None:
+    """Renamed over /dev/null, as root, a table would be the end of it for every program on the machine."""
+    pipe, led_to = tmp_path / "pipe", tmp_path / "led_to"
+    os.mkfifo(pipe)
+    led_to.symlink_to(pipe)
+    for path in (pipe, led_to, Path("/dev/facesr-bench-test"), Path("/proc/self/fd/1")):
+        for write in (lambda path: write_text(path, "table"), check_file_writable):
+            with pytest.raises(ResultsError, match="it is a device or a pipe; name a file"):
+                write(path)
+    for name in (os.devnull, "/dev/stdout", "/dev/fd/3"):
+        with pytest.raises(OSError, match="a device or a pipe"):
+            _refuse_special(Path(name))
+    assert pipe.is_fifo() and led_to.is_symlink() and len(list(tmp_path.iterdir())) == 2
+    _refuse_special(Path("/dev/shm/table.csv"))  # memory that is used as a disk
+
+
+def test_a_link_is_replaced_and_what_it_led_to_stays(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("theirs")
+    (tmp_path / "table.csv").symlink_to("other")
+    write_text(tmp_path / "table.csv", "ours")
+    assert (tmp_path / "other").read_text() == "theirs" and (tmp_path / "table.csv").read_text() == "ours"
