@@ -159,6 +159,38 @@ def test_what_the_gate_would_overlook_is_not_green(bench: Any, capsys: pytest.Ca
     assert "nothing was run" in capsys.readouterr().err
 
 
+def test_each_profile_that_has_a_baseline_is_gated(bench: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    for profile in ("sparnet", "dic"):
+        assert bench("check", "--methods", MINE, "--accept", "--profile", profile) == 0
+    assert len(list(Path("reports/baselines/folder-x8").iterdir())) == 2
+    capsys.readouterr()
+    assert bench("check", "--methods", MINE) == 0
+    said = capsys.readouterr().out
+    assert "profile sparnet" in said
+    assert "profile dic" in said
+    edit("(_old(self, lr) * 0.8)")
+    assert bench("check", "--methods", MINE) == 1
+    assert "2 regressed" in capsys.readouterr().out
+    assert bench("check", "--methods", MINE, "--profile", "dic") == 1
+    assert "1 regressed" in capsys.readouterr().out
+
+
+def test_a_method_that_its_last_run_could_not_load_is_not_what_it_was_before(
+    bench: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench("check", "--methods", MINE, "--accept") == 0
+    path = Path(MINE) / "method.py"
+    whole = path.read_text()
+    path.write_text(f"{whole}\nimport nothing_of_this_name\n")
+    assert bench("run", "--methods", MINE) != 0
+    capsys.readouterr()
+    assert bench("check") == 1
+    assert "nothing_of_this_name" in capsys.readouterr().out
+    path.write_text(whole)
+    assert bench("run", "--methods", MINE) == 0
+    assert bench("check") == 0
+
+
 def test_every_format_says_the_same(bench: Any, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
     assert bench("check", "--methods", MINE, "--accept") == 0
     edit("(_old(self, lr) * 0.8)")

@@ -18,7 +18,7 @@ from facesr_bench.results.gate.judge import Answer, Unanswered, judge
 from facesr_bench.results.gate.policy import Policy
 from facesr_bench.results.gate.sides import Side
 from facesr_bench.results.gate.verdict import exit_status
-from facesr_bench.results.store import Result, read_results
+from facesr_bench.results.store import Result, read_every_result, read_results
 
 Row = tuple[str, str, str]
 """Protocol, profile, label."""
@@ -130,10 +130,8 @@ def _run(
 ) -> list[Result]:
     """Run what is asked for and not done; every result of it, done before or now."""
     found: list[Result] = []
-    for protocol, methods in _asked(request, known).items():
-        sides = [side for side in known.values() if side.protocol == protocol]
+    for protocol, profile, methods, sides in _asked(request, known):
         metrics = request.metrics or _metrics_of(sides) or None
-        profile = request.profile or (sides[0].header.profile.name if baselines.is_file(request.baseline) else None)
         ran = runner.run(request.of_run(methods, [protocol], metrics=metrics, profile=profile), progress)
         found += ran.results
         outcome.problems += ran.problems
@@ -142,24 +140,34 @@ def _run(
     return found
 
 
-def _asked(request: CheckRequest, known: Mapping[Row, Side]) -> dict[str, Sequence[str]]:
-    """The methods to run, by protocol."""
+_Run = tuple[str, str | None, Sequence[str], Sequence[Side]]
+"""Protocol, profile (None: its own), methods, and the baselines that they are run for."""
+
+
+def _asked(request: CheckRequest, known: Mapping[Row, Side]) -> list[_Run]:
+    """What is to be run: each protocol under each profile that it has baselines of, unless one is asked for."""
     protocols = request.protocols or tuple(dict.fromkeys(row[0] for row in known)) or ("demo-x8",)
-    if request.methods:
-        names = {parse_method(method).plugin.name for method in ready.expand(request.methods)}
-        theirs = [p for p in protocols if _has(known, p, names)] if not request.protocols else []
-        return dict.fromkeys(theirs or protocols, request.methods)
-    found: dict[str, Sequence[str]] = {}
+    names = {parse_method(method).plugin.name for method in ready.expand(request.methods)} if request.methods else None
+    if baselines.is_file(request.baseline):
+        names = None  # one baseline, against which any method can be held
+    found: list[_Run] = []
     for protocol in protocols:
-        methods = [side.header.method.asked or side.label for side in known.values() if side.protocol == protocol]
-        if not methods:
+        sides = [side for side in known.values() if side.protocol == protocol]
+        theirs = [side for side in sides if names is None or side.header.method.name in names]
+        if not sides and not request.methods:
             raise FaceSRBenchError(f"no baseline of {protocol} in {request.baseline}; name --methods")
-        found[protocol] = tuple(dict.fromkeys(methods))
-    return found
-
-
-def _has(known: Mapping[Row, Side], protocol: str, names: Iterable[str]) -> bool:
-    return any(side.protocol == protocol and side.header.method.name in names for side in known.values())
+        by_profile: dict[str | None, list[Side]] = {}
+        for side in theirs:
+            by_profile.setdefault(request.profile or side.header.profile.name, []).append(side)
+        for profile, those in by_profile.items():
+            asked = dict.fromkeys(side.header.method.asked or side.label for side in those)
+            found.append((protocol, profile, request.methods or tuple(asked), those))
+    if (found and not request.accept) or not request.methods:  # what is accepted is what was asked for
+        return found
+    return [
+        (protocol, request.profile, request.methods, [side for side in known.values() if side.protocol == protocol])
+        for protocol in protocols
+    ]
 
 
 def _metrics_of(sides: Iterable[Side]) -> list[str]:
@@ -197,6 +205,10 @@ def _pairs(
             else:
                 outcome.answers.append(_no_result(side, request, outcome))
         return pairs
+    for side in known.values():
+        asked = request.profile in (None, side.header.profile.name) and side.protocol in request.protocols
+        if asked and not request.methods and _key(side) not in {result.row for result in results}:
+            outcome.answers.append(_no_result(side, request, outcome))
     for result in results:
         if result.row in known:
             pairs.append((known[result.row], result))
@@ -217,7 +229,11 @@ def _results(request: CheckRequest, outcome: CheckOutcome) -> list[Result]:
         return []
     # An older result of the same row, or none, would be held against the baseline in its place.
     outcome.answers += [Unanswered("results", "", (f"can't be read: {why}",)) for why in stored.unreadable]
-    return stored.results
+    last: dict[Row, Result] = {}
+    for result in sorted(read_every_result(request.results).results, key=lambda each: each.manifest.order):
+        last[result.row] = result
+    # A method that could not even be loaded when it was last run is not as good as it was before.
+    return [last[result.row] if last[result.row].manifest.error is not None else result for result in stored.results]
 
 
 def _no_result(side: Side, request: CheckRequest, outcome: CheckOutcome) -> Unanswered:
