@@ -148,6 +148,32 @@ class Mapper:
         """What the maps depend on, beside the pictures and the scale."""
         return f"{self._psnr.convention.model_dump_json()} {self._ssim.convention.model_dump_json()}"
 
+    @property
+    def stacks(self) -> bool:
+        """Whether a pixel's values depend on its surroundings alone, so that pictures may stand in one column."""
+        conventions = self._psnr.convention, self._ssim.convention
+        plain = not any(each.border_px(self._psnr.scale) or each.match_statistics for each in conventions)
+        return plain and not self._ssim.convention.downsample
+
+    def stacked(self, column: Image8, reference: References, count: int) -> list[dict[str, Values]]:
+        """The maps of several pictures of one size, as of each alone, to the last bit; where `stacks` says so.
+
+        Args:
+            column: the pictures, one below the other.
+            reference: of their ground truths, in the same order, of a column too.
+            count: how many they are.
+        """
+        height = column.shape[0] // count
+        errors = np.sqrt(self._psnr.squared_errors(column, reference[0])).reshape(count, height, -1)
+        found = [{ERROR.name: each} for each in errors]
+        rim = self._ssim.convention.size // 2
+        if reference[1] is not None and height > 2 * rim:
+            similarity = self._ssim.map(column, reference[1])
+            for place, maps in enumerate(found):
+                own = similarity[place * height : (place + 1) * height - 2 * rim]
+                maps[STRUCTURE.name] = _placed(1 - own, height, column.shape[1], rim)
+        return found
+
     def reference(self, hr: Image8) -> References:
         """What the maps of every method on one image share.
 

@@ -20,6 +20,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,7 +31,7 @@ from pydantic import ValidationError
 
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.base.files import file_name, replacing
-from facesr_bench.images.files import read_image
+from facesr_bench.images.files import Image8, read_image
 from facesr_bench.images.maps import read_map
 from facesr_bench.plugins.profile import Profile
 from facesr_bench.report.maps import (
@@ -38,6 +39,7 @@ from facesr_bench.report.maps import (
     STRUCTURE,
     Kind,
     Mapper,
+    References,
     Sums,
     Values,
     coloured,
@@ -166,23 +168,27 @@ class _Folder:
     def lacks(self, block: int) -> bool:
         return block in self._fresh
 
-    def has(self, image_id: str) -> bool:
-        """Whether there are pictures to make an image's maps of."""
-        return image_id in self._names
-
-    def maps(self, image_id: str, mapper: Mapper, reference: Any) -> dict[str, Values]:
-        """One image's maps; nothing where a picture can't be read: the page says that there is no map."""
-        name = self._names[image_id]
-        try:
-            values = mapper.maps(read_image(self._result.folder / "sr" / name), reference)
+    def maps(self, ids: Sequence[str], truth: _Truth) -> list[tuple[str, dict[str, Values]]]:
+        """Each image's maps; nothing where a picture can't be read: the page says that there is no map."""
+        pictures = {image_id: self._read_picture(image_id) for image_id in ids if image_id in self._names}
+        found = truth.maps({image_id: picture for image_id, picture in pictures.items() if picture is not None})
+        for image_id, values in found.items():
             for kind, files in self._kept.items():
+                name = self._names[image_id]
                 if name in files:
-                    values[kind] = read_map(self._result.folder / "maps" / file_name(_metric(kind)) / name).astype(
-                        np.float64
-                    )
-        except FaceSRBenchError:
-            return {}
-        return {kind: _reduced(kind, found) for kind, found in values.items()}
+                    path = self._result.folder / "maps" / file_name(_metric(kind)) / name
+                    try:
+                        values[kind] = read_map(path).astype(np.float64)
+                    except FaceSRBenchError:
+                        values.clear()
+                        break
+        return [
+            (image_id, {kind: _reduced(kind, each) for kind, each in found.get(image_id, {}).items()})
+            for image_id in ids
+        ]
+
+    def _read_picture(self, image_id: str) -> Image8 | None:
+        return _picture(self._result.folder / "sr" / self._names[image_id])
 
     def write(self, block: int, size: int, found: Sequence[tuple[str, dict[str, Values]]]) -> None:
         """One block's files, and its maps among the sums."""
@@ -243,20 +249,57 @@ class _Folder:
         self._pages.write(self._cache, json.dumps(cache))
 
 
+class _Truth:
+    """The ground truth of one block: what depends on it alone is computed once for all methods."""
+
+    def __init__(self, section: Section, ids: Sequence[str], mapper: Mapper) -> None:
+        self._mapper = mapper
+        paths = {image_id: section.inputs / "hr" / f"{file_name(image_id)}.png" for image_id in ids}
+        read = {image_id: _picture(path) for image_id, path in paths.items()}
+        self._hr = {image_id: picture for image_id, picture in read.items() if picture is not None}
+        self._references: dict[str, References | None] = {}
+
+    @cached_property
+    def _column(self) -> References:
+        return self._mapper.reference(np.concatenate(list(self._hr.values())))
+
+    def maps(self, pictures: Mapping[str, Image8]) -> dict[str, dict[str, Values]]:
+        """The maps of a method's pictures; of those that fit their ground truth."""
+        shapes = {picture.shape for picture in (*self._hr.values(), *pictures.values())}
+        if len(shapes) == 1 and pictures.keys() == self._hr.keys() and len(pictures) > 1 and self._mapper.stacks:
+            column = np.concatenate([pictures[image_id] for image_id in self._hr])
+            return dict(zip(self._hr, self._mapper.stacked(column, self._column, len(self._hr)), strict=True))
+        found = {}
+        for image_id, picture in pictures.items():
+            reference = self._reference(image_id)
+            if reference is not None and picture.shape == self._hr[image_id].shape:
+                found[image_id] = self._mapper.maps(picture, reference)
+        return found
+
+    def _reference(self, image_id: str) -> References | None:
+        if image_id not in self._references:
+            try:
+                hr = self._hr.get(image_id)
+                self._references[image_id] = None if hr is None else self._mapper.reference(hr)
+            except FaceSRBenchError:  # smaller than the profile's border
+                self._references[image_id] = None
+        return self._references[image_id]
+
+
+def _picture(path: Path) -> Image8 | None:
+    """None where it can't be read."""
+    try:
+        return read_image(path)
+    except FaceSRBenchError:
+        return None
+
+
 def _make_block(section: Section, block: int, size: int, folders: Sequence[_Folder], mapper: Mapper) -> None:
-    """The maps of some images by all methods that lack them: what depends on the truth alone is computed once."""
-    found: dict[str, list[tuple[str, dict[str, Values]]]] = {folder.label: [] for folder in folders}
-    hr = section.lead.result.inputs_folder / "hr"
-    for image_id in section.ids[block * size : (block + 1) * size]:
-        try:
-            reference = mapper.reference(read_image(hr / f"{file_name(image_id)}.png"))
-        except FaceSRBenchError:
-            reference = None
-        for folder in folders:
-            values = folder.maps(image_id, mapper, reference) if reference and folder.has(image_id) else {}
-            found[folder.label].append((image_id, values))
+    """The maps of some images by all methods that lack them."""
+    ids = section.ids[block * size : (block + 1) * size]
+    truth = _Truth(section, ids, mapper)
     for folder in folders:
-        folder.write(block, size, found[folder.label])
+        folder.write(block, size, folder.maps(ids, truth))
 
 
 def _scored(row: ImageRecord | None) -> bool:

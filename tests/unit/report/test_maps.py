@@ -44,6 +44,23 @@ def test_maps_average_to_the_scores(name: str) -> None:
     assert 1 - np.nanmean(maps["ssim"]) == pytest.approx(expected["ssim"], abs=1e-9)
 
 
+@pytest.mark.parametrize("name", sorted(set(profiles()) - {"vqfr"}))
+def test_pictures_in_a_column_have_the_maps_of_each_alone(name: str) -> None:
+    mapper = Mapper(get_profile(name), 8)
+    if not mapper.stacks:
+        return  # what a border or a picture's statistics decide can't be stacked
+    srs, hrs = [drawing(i, 48) for i in (1, 2, 3)], [drawing(i, 48) for i in (4, 5, 6)]
+    column = mapper.stacked(np.concatenate(srs), mapper.reference(np.concatenate(hrs)), 3)
+    for found, sr, hr in zip(column, srs, hrs, strict=True):
+        alone = mapper.maps(sr, mapper.reference(hr))
+        assert found.keys() == alone.keys()
+        assert all(np.array_equal(found[kind], alone[kind], equal_nan=True) for kind in alone)
+
+
+def test_profiles_without_borders_take_columns() -> None:
+    assert Mapper(get_profile("sparnet"), 8).stacks and not Mapper(get_profile("dic"), 8).stacks
+
+
 def test_what_a_profile_leaves_out_has_no_value() -> None:
     sr, hr = pair()
     mapper = Mapper(get_profile("dic"), 8)  # 8 px of border, a window of 11 px
