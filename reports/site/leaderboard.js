@@ -128,7 +128,7 @@
       details.open = false;
       summary.focus();
     });
-    const tools = make("div", { class: "board-tools" }, make("label", {}, "Search", field), details);
+    const tools = make("div", { class: "board-tools" }, make("label", {}, "Filter rows", field), details);
     const hidden = begins.filter((shown) => !shown).length;
     if (hidden) tools.append(make("span", { class: "quiet" }, `${hidden} more column${hidden === 1 ? "" : "s"} to choose from`));
     return tools;

@@ -32,7 +32,11 @@ for (const name of ["zoom", "pair-zoom"]) {
   } catch {
     kept = null;
   }
-  set(radios.some((radio) => radio.value === kept) ? kept : radios.find((radio) => radio.checked).value);
+  // Where nothing was chosen, two pictures and a part of the third have room.
+  const { side } = radios[0].closest("fieldset").dataset;
+  const { value } = radios.find((radio) => radio.checked);
+  const begins = side && value !== "fit" ? String(Math.max(1, Math.min(value, Math.floor(innerWidth / (2.5 * side))))) : value;
+  set(radios.some((radio) => radio.value === kept) ? kept : begins);
   for (const radio of radios) {
     radio.addEventListener("change", () => {
       set(radio.value);

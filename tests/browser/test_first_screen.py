@@ -83,7 +83,7 @@ def test_one_face_is_dragged_enlarged_and_seen_with_attention(visit: Visit) -> N
 
 def test_a_search_holds_in_every_leaderboard(visit: Visit) -> None:
     page = visit.page
-    fields = page.get_by_label("Search")
+    fields = page.get_by_label("Filter rows")
     fields.first.fill("perfect")
     for field in fields.all():
         assert field.input_value() == "perfect"

@@ -54,7 +54,7 @@ def test_sorting(visit: Visit) -> None:
 
 def test_search(visit: Visit) -> None:
     page = visit.page
-    search = page.get_by_label("Search")
+    search = page.get_by_label("Filter rows")
     search.fill("perf")
     expect_labels(page, ["perfect"])
     search.fill("<img")

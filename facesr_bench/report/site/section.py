@@ -164,13 +164,14 @@ class Section:
         return self.scale * width, self.scale * height
 
     @cached_property
-    def _side(self) -> int:
+    def side(self) -> int:
+        """The longest side of any picture, px."""
         return max((side for image_id in self.ids for side in self.size(image_id)), default=1)
 
     @property
     def zooms(self) -> list[str]:
         """How large pictures can be shown: screen pixels for one of theirs; the first is how the gallery begins."""
-        return [*(["fit"] if self._side > FIT_SIDE else []), "1", "2", "3", "4"]
+        return [*(["fit"] if self.side > FIT_SIDE else []), "1", "2", "3", "4"]
 
     @property
     def viewer_zoom(self) -> str:
@@ -179,7 +180,7 @@ class Section:
 
     @property
     def pair_zooms(self) -> list[str]:
-        return [*(["fit"] if self._side > PAIR_SIDE else []), "1", "2", "3", "4", "6", "8"]
+        return [*(["fit"] if self.side > PAIR_SIDE else []), "1", "2", "3", "4", "6", "8"]
 
     @property
     def pair_zoom(self) -> str:
@@ -189,7 +190,7 @@ class Section:
     def _whole(self, side: int, zooms: Sequence[str]) -> str:
         """The largest whole multiple that is no wider than `side`."""
         return max(
-            (zoom for zoom in zooms if zoom != "fit" and int(zoom) * self._side <= side), default=zooms[0], key=int
+            (zoom for zoom in zooms if zoom != "fit" and int(zoom) * self.side <= side), default=zooms[0], key=int
         )
 
     @cached_property
