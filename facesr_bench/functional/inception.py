@@ -98,8 +98,8 @@ def folded(network: nn.Module) -> nn.Module:
 
     for block in network.modules():
         if isinstance(block, BasicConv2d):
-            block.conv = fuse_conv_bn_eval(block.conv, block.bn)  # type: ignore[type-var]
-            block.bn = nn.Identity()  # type: ignore[assignment]
+            block.conv = fuse_conv_bn_eval(block.conv, block.bn)
+            block.bn = nn.Identity()
     return network.to(memory_format=torch.channels_last)
 
 
