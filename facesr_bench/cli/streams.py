@@ -143,7 +143,9 @@ def _show_warning(
 
 def _of_library(filename: str) -> bool:
     places = [*sysconfig.get_paths().values(), str(Path(__file__).parents[1])]
-    return filename.startswith("<") or any(Path(filename).is_relative_to(place) for place in places)
+    path = Path(filename)
+    installed = {"site-packages", "dist-packages"} & set(path.parts)  # of another environment that this one sees too
+    return bool(installed) or filename.startswith("<") or any(path.is_relative_to(place) for place in places)
 
 
 def finish() -> str | None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facesr_bench.base.errors import WeightsError, first_line
+from facesr_bench.base.errors import WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -35,6 +35,10 @@ _STARTS = {
 }
 
 
+_LONGEST_HEADER = 100_000_000
+"""Bytes that safetensors takes for the header of its files at most."""
+
+
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Read a checkpoint's tensors, without ever running code from it.
 
@@ -56,7 +60,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         try:
             tensors: Any = load_file(path)
         except (SafetensorError, OSError, ValueError) as error:
-            raise WeightsError(f"{path}: not a safetensors file, or damaged: {error}") from error
+            raise WeightsError(f"{path}: {_why_unreadable(path)}") from error
     else:
         tensors = load_plain(path)
     held = _unwrapped(_unwrapped(tensors))
@@ -112,6 +116,8 @@ def _check_start(path: Path) -> None:
             start = file.read(512)
     except OSError:
         return  # the reader says why
+    if not start:
+        raise WeightsError(f"{path}: the file is empty (0 bytes): fetch or copy it again")
     if re.match(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|head|\?xml)", start, re.IGNORECASE):
         raise WeightsError(
             f"{path}: is a web page and not a checkpoint: what a server sends in a file's place where a quota is "
@@ -150,7 +156,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such file") from error
     except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path}: not a safetensors file, or damaged: {first_line(error)}") from error
+        raise WeightsError(f"{path}: {_why_unreadable(path)}") from error
 
 
 def load_plain(path: Path) -> Any:
@@ -167,7 +173,21 @@ def load_plain(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         raise WeightsError(f"{path}: refused, because {_why_refused(error)}") from error
     except _UNREADABLE as error:
-        raise WeightsError(f"{path}: not a PyTorch checkpoint, or damaged: {first_line(error)}") from error
+        raise WeightsError(f"{path}: {_why_unreadable(path)}") from error
+
+
+def _why_unreadable(path: Path) -> str:
+    """In our words: what the libraries say of a file that broke off is about their own insides."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(8)
+    broken_off = f"damaged, or its end is missing ({size:,} bytes are here): fetch or copy it again"
+    if path.suffix == ".safetensors":
+        announced = int.from_bytes(start, "little")
+        return broken_off if len(start) == 8 and 2 <= announced <= _LONGEST_HEADER else "not a safetensors file"
+    if start.startswith((b"PK\3\4", b"\x80")):  # a zip archive, as torch writes them, or a bare pickle
+        return broken_off
+    return f"not a PyTorch checkpoint: it begins with {start!r}"
 
 
 def _why_refused(error: pickle.UnpicklingError) -> str:

@@ -143,6 +143,22 @@ def test_not_a_checkpoint(tmp_path: Path, content: bytes, suffix: str) -> None:
         load_method("sparnet-light-3d", weights=path)
 
 
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_file_that_broke_off_is_said_in_our_words(light: Any, tmp_path: Path, suffix: str) -> None:
+    path, state = tmp_path / f"torn{suffix}", light.state_dict()
+    if suffix == ".pth":
+        torch.save(state, path)
+    else:
+        save_file(state, path)
+    whole = path.read_bytes()
+    for kept, said in ((0, "the file is empty"), (len(whole) // 2, "its end is missing"), (len(whole) - 1, "damaged")):
+        path.write_bytes(whole[:kept])
+        with pytest.raises(WeightsError, match=said) as caught:
+            weights.read_state_dict(path)
+        for theirs in ("miniz", "PytorchStreamReader", "Error", "Errno"):
+            assert theirs not in str(caught.value)
+
+
 def test_weights_of_another_variant(light: Any, tmp_path: Path) -> None:
     path = tmp_path / "light.pth"
     torch.save(light.state_dict(), path)
