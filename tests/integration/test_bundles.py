@@ -555,6 +555,36 @@ def sent(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
     return path, ["--data", f"helen={data['helen']}", "--metrics", ",".join(metrics)]
 
 
+def test_features_travel_where_asked_and_a_sets_value_is_computed_from_the_pictures(
+    tmp_path: Path, inception_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics = ["psnr", f"fid[pytorch-fid]@inception-2015={inception_weights}"]
+    facesr_bench.run(["bicubic"], ["demo-x8"], metrics=metrics, limit=3, out=tmp_path / "r")
+    for name, more in (("plain", []), ("whole", ["--features"])):
+        assert main(["bundle", str(tmp_path / "r"), "--out", str(tmp_path / f"{name}.tar"), *more]) == 0
+    files = contents(tmp_path / "whole.tar")
+    assert sum(name.startswith("1/features/") for name in files) == 3
+    assert not any(name.startswith("1/features/") for name in contents(tmp_path / "plain.tar"))
+    words = ["--metrics", ",".join(metrics), "--level", "2"]
+    for name in ("plain", "whole"):
+        seen = Verified(capsys, tmp_path / f"{name}.tar", *words)
+        assert (seen.status, seen.levels) == (0, [2]), seen.text
+
+    def better(files: Contents) -> None:
+        sets = json.loads(files["1/sets.json"])
+        next(iter(sets.values()))["value"] *= 0.9
+        files["1/sets.json"] = json.dumps(sets).encode()
+        claimed_anew(files)
+
+    lied = changed(tmp_path / "plain.tar", tmp_path / "lied.tar", better)
+    seen = Verified(capsys, lied, *words)
+    assert (seen.status, seen.levels) == (1, [1])
+    assert "fid[pytorch-fid]@inception-2015" in seen.text.split("contradiction", 1)[1]
+    facesr_bench.run(["nearest"], ["demo-x8"], metrics=["psnr"], limit=3, out=tmp_path / "none")
+    assert main(["bundle", str(tmp_path / "none"), "--out", str(tmp_path / "x.tar"), "--features"]) == 2
+    assert "no features of every image" in capsys.readouterr().err
+
+
 class TestNetworksOfTheUsersOwn:
     """Learned metrics of a bundle, whose networks are files: nobody but the user says where they are."""
 
