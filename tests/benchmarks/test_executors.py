@@ -5,10 +5,12 @@ python -m pytest tests/benchmarks/test_executors.py -s
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,70 @@ def test_processes_against_one_process_of_one_thread(benchmark: Any, faces: Path
     print(f"\nthreads {seconds['threads']}, processes {seconds['processes']}: {ratio:.2f} times, load", os.getloadavg())
     if os.getloadavg()[0] < 1.2 * (os.cpu_count() or 1):
         assert ratio > 1.1
+
+
+BUSY = "while True: pass"
+
+
+@contextlib.contextmanager
+def other_jobs(count: int) -> Iterator[None]:
+    """Somebody else's jobs, which want a core each."""
+    jobs = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for job in jobs:
+            job.kill()
+            job.wait()
+
+
+FORWARD = """
+import sys, time, torch, facesr_bench
+method, x = facesr_bench.load_method("sparnet"), torch.rand(1, 3, 128, 128)
+method.upscale(x)
+begun = time.perf_counter()
+for _ in range(int(sys.argv[1])):
+    method.upscale(x)
+print((time.perf_counter() - begun) / int(sys.argv[1]))
+"""
+
+
+def seconds_of_sparnet(images: int, **environment: str) -> float:
+    """Wall seconds an image, of a process of its own."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "KMP_", "MKL_"))}
+    command = [sys.executable, "-c", FORWARD, str(images)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env={**inherited, **environment})
+    return float(done.stdout)
+
+
+def test_other_jobs_cost_no_more_than_their_share(benchmark: Any) -> None:
+    """A network beside two busy jobs on two cores: threads that wait asleep, as the command line has them wait, and one
+    thread, as workers have, against threads that spin. A fair share with as many busy jobs as cores is half of a core
+    for each thread, so twice the time."""
+    cores = os.cpu_count() or 1
+    ways = {
+        "asleep": {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": str(cores)},
+        "one thread": {"OMP_NUM_THREADS": "1"},
+        "spinning": {"OMP_WAIT_POLICY": "ACTIVE", "OMP_NUM_THREADS": str(cores)},
+    }
+    alone: dict[str, float] = {}
+    beside: dict[str, float] = {}
+
+    def measure() -> None:
+        for name, environment in ways.items():
+            count = 2 if name == "spinning" else 8
+            alone[name] = min(alone.get(name, 1e9), seconds_of_sparnet(8, **environment))
+            with other_jobs(cores):
+                beside[name] = min(beside.get(name, 1e9), seconds_of_sparnet(count, **environment))
+
+    quiet = os.getloadavg()[0] < 0.5 * cores
+    benchmark.pedantic(measure, rounds=1)
+    losses = {name: beside[name] / alone[name] for name in ways}
+    benchmark.extra_info.update(losses=losses, alone=alone, beside=beside)
+    for name, loss in losses.items():
+        print(f"\n{name}: {1000 * alone[name]:.0f} ms alone, {1000 * beside[name]:.0f} ms beside, {loss:.1f} times")
+    if quiet:
+        assert losses["asleep"] < 1.5 * 2 and losses["one thread"] < 1.5 * 2
 
 
 def test_where_the_time_goes(benchmark: Any, faces: Path, tmp_path: Path) -> None:
