@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from scipy.ndimage import correlate1d
 
 from facesr_bench.base.errors import MetricError
 from facesr_bench.functional import sums
@@ -225,6 +224,8 @@ class Ssim:
 
     def _filter(self, stack: Float) -> Float:
         """The window's weighted mean over the last two axes, at the places where it fits."""
+        from scipy.ndimage import correlate1d  # half a second that a page or a table without maps need not wait
+
         rim = len(self._window) // 2
         inner = correlate1d(stack, self._window, axis=-1)[..., rim:-rim]
         filtered: Float = correlate1d(inner, self._window, axis=-2)[..., rim:-rim, :]
