@@ -72,7 +72,7 @@
       if (Number(unit.value) > most) unit.value = "0";
       const at = Number(unit.value);
       unit.closest(".choices").querySelectorAll(".of-attention").forEach((part) => { part.hidden = !most; });
-      unitWords.textContent = at ? `Attention, unit ${at} of ${most}` : "Attention";
+      unitWords.textContent = at ? `Unit ${at} of ${most}` : "Attention";
       shown.forEach((picture, index) => {
         const layers = [];
         if (picture) layers.push(make("img", { src: picture.source, alt: `${plate.id}, ${picture.label}` }));
