@@ -128,12 +128,11 @@ class NetworkFileMethod(MethodBase):
         """One by one: an image gets the same bits in any batch, and a file may be made for a single one."""
         import torch
 
-        with torch.inference_mode():
-            return torch.cat([self.upscaled(image) for image in torch.split(lr, 1)])
+        return torch.cat([self.upscaled(image) for image in torch.split(lr, 1)])
 
     @abstractmethod
     def upscaled(self, lr: Tensor) -> Tensor:
-        """1x3xH'xW' in [0, 1] of one image, 1x3xhxw in [0, 1]."""
+        """1x3xH'xW' in [0, 1] of one image, 1x3xhxw in [0, 1]; without a gradient."""
 
 
 def described(

@@ -43,6 +43,24 @@ def test_the_file_says_how_it_is_called_and_what_it_is(exported: Path) -> None:
     assert said["paper"]["year"] == 2016
 
 
+def test_the_file_names_no_folder_of_the_machine_that_wrote_it(exported: Path) -> None:
+    """torch notes a stack trace at each node: another checkout would write another file of the same network."""
+    held = exported.read_bytes()
+    for folder in (Path(__file__).resolve().parents[2], Path(torch.__file__).parent):
+        assert str(folder).encode() not in held
+    assert b"stack_trace" not in held
+
+
+def test_a_checkpoint_of_others_is_exported_too(tmp_path: Path) -> None:
+    spandrel = pytest.importorskip("spandrel.architectures.ESRGAN")
+    torch.manual_seed(0)
+    torch.save(spandrel.ESRGAN(num_filters=8, num_blocks=1, scale=4).state_dict(), tmp_path / "x4.pth")
+    source = opened(f"spandrel:{tmp_path / 'x4.pth'}", 4)
+    path = to_onnx(source, tmp_path / "x4.onnx").path
+    x = torch.rand(1, 3, 16, 16)
+    assert torch.allclose(opened(f"onnx:{path}", 4).method.upscale(x), source.method.upscale(x), atol=1e-5)
+
+
 def test_the_file_is_a_row_by_itself_that_equals_its_method_s(exported: Path, tmp_path: Path) -> None:
     source = opened("srcnn", 8)
 

@@ -189,8 +189,25 @@ def _save(program: Any, stated: StatedOnnx, path: Path) -> None:
     import onnx
 
     model = program.model_proto
+    _forget_traces(model.graph)
+    for function in model.functions:
+        _forget_traces(function)
     state(model, stated)
     onnx.save(model, str(path))
+
+
+def _forget_traces(graph: Any) -> None:
+    """Remove what torch's exporter notes of each node: stack traces.
+
+    They name folders of this machine, and make another file, with another hash, of the same network elsewhere.
+    """
+    named = ("node", "value_info", "input", "output", "initializer")
+    for item in [item for name in named for item in getattr(graph, name, ()) if not isinstance(item, str)]:
+        item.ClearField("doc_string")
+        del item.metadata_props[:]
+        for attribute in getattr(item, "attribute", ()):
+            for inner in (attribute.g, *attribute.graphs):
+                _forget_traces(inner)
 
 
 def state(model: Any, stated: StatedOnnx) -> None:
