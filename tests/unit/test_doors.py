@@ -124,13 +124,17 @@ def test_a_plug_in_with_pictures_in_it_is_a_plug_in(here: Path) -> None:
 
 def test_the_files_of_the_documentation_are_what_the_doors_take(here: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "methods.md").read_text(encoding="utf-8")
-    card, network, program, random = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    rrdn, node, card, network, program, random = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     (here / "restored" / "card.toml").write_text(card)
     pictures = parse_method("images:restored").opened()
     assert pictures is not None and pictures.card.title == "GFPGAN v1.4" and pictures.stated.milliseconds == 41.2
     (here / "net.onnx.toml").write_text(network)
     stated = stated_of(StatedOnnx, here / "net.onnx")
     assert (stated.scale, stated.constants, stated.runtime, stated.title) == (4, {"w": 0.5}, "openvino", "Mine")
+    (here / "rrdn.onnx.toml").write_text(rrdn)
+    stated = stated_of(StatedOnnx, here / "rrdn.onnx")
+    assert (stated.scale, stated.input, stated.licence) == (8, "lr", "MIT")
+    assert fields_of(node)["title"] == "esrgan-thick x8 in Node (TensorFlow.js)"
     (here / "gfpgan.toml").write_text(program)
     (here / "weights").mkdir()
     for name in ("inference_gfpgan.py", "weights/GFPGANv1.4.pth"):

@@ -27,6 +27,8 @@ METRICS_MAY = {
     "report/maps.py": {"psnr", "ssim"},  # error maps are those of functional.psnr and .ssim: their tables of a profile
     "plugins/cards.py": {"identity"},  # a family of metrics
     "report/site/scatter.py": {"identity"},  # likewise
+    "report/figures/plots.py": {"identity"},  # likewise
+    "report/figures/data.py": {"psnr"},  # a training's own validation
     "weights/download.py": {"identity"},  # HTTP's word for an encoding
     "training/trainer.py": {"psnr"},  # the training's own validation
     "training/export.py": {"psnr"},  # likewise
@@ -43,9 +45,11 @@ METHODS_MAY = {
     "faces/network.py": {"onnx"},  # what a metric's network of the user's own is called
     "metrics/identity/metric.py": {"onnx"},  # likewise
     "functional/inception.py": {"bilinear"},  # a way to resize
+    "faces/awing.py": {"nearest"},  # likewise
+    "functional/niqe.py": {"nearest"},  # a way to go on beyond the border
     "training/recipe.py": {"sparnethd"},  # a degradation of the same name
 }
-WORDS = {"bicubic", "images", "command", "input"}
+WORDS = {"bicubic", "images", "command", "input", "folder"}
 """Also what a method is given or a metric needs, and a degradation; also ordinary words: allowed anywhere."""
 
 

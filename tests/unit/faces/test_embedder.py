@@ -194,6 +194,6 @@ def test_a_spec_that_contradicts_itself(changes: dict[str, Any], message: str) -
 
 
 def test_presets() -> None:
-    assert set(EMBEDDERS.by_name) == {"w600k-r50", "w600k-mbf", "mobilefacenet-ms1m", "onnx"}
+    assert set(EMBEDDERS.by_name) == {"w600k-r50", "w600k-mbf", "mobilefacenet-ms1m", "adaface-ir50", "onnx"}
     with pytest.raises(MetricError, match="did you mean 'w600k-r50'"):
         EMBEDDERS.get("w600k_r50")

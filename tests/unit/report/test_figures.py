@@ -411,7 +411,7 @@ def test_mean_psnr_map_by_hand(tmp_path: Path) -> None:
     figure = heatmap(found)
     assert np.array_equal(np.asarray(figure.axes[0].images[0].get_array()), mean)
     # The mean square over the pixels is 125: 10 log10(255^2 / 125) dB.
-    assert figure.axes[0].get_title() == "m\nmean 27.2 dB (11.2 levels)"
+    assert figure.axes[0].get_title() == "m\n27.2 dB"
     assert [tick.get_text() for tick in figure.axes[1].get_yticklabels()][-1] == "24.2 dB (15.8 levels)"
     write_png(result.inputs_folder / "hr" / "b.png", drawing(1, 24))
     write_png(result.sr_path("b"), drawing(2, 24))
