@@ -12,6 +12,8 @@
     return descending ? -order : order;
   }
 
+  const say = (what, detail) => document.dispatchEvent(new CustomEvent(what, { detail }));
+
   function makeBoard(table) {
     const headers = [...table.tHead.rows[0].cells];
     const body = table.tBodies[0];
@@ -47,7 +49,7 @@
 
     // Every number's difference from that of the pinned row, in the unit of its column.
     function pin(row) {
-      state.pinned = row === state.pinned ? null : row;
+      state.pinned = row;
       for (const other of rows) {
         other.classList.toggle("pinned", other === state.pinned);
         other.querySelector(".pin")?.setAttribute("aria-pressed", String(other === state.pinned));
@@ -60,9 +62,13 @@
       const label = row.cells[0].querySelector(".label").textContent;
       const words = make("span", { class: "vh" }, ` ${label}: show every row's difference from it`);
       const button = make("button", { type: "button", class: "pin", "aria-pressed": "false" }, "pin", words);
-      button.addEventListener("click", () => pin(row));
+      button.addEventListener("click", () => say("pinned", row === state.pinned ? null : label));
       row.cells[0].append(button);
     }
+    // What is pinned holds on every leaderboard that has a row of this name.
+    document.addEventListener("pinned", ({ detail }) => {
+      pin(rows.find((row) => row.cells[0].querySelector(".label").textContent === detail) ?? null);
+    });
 
     function show(index, shown) {
       for (const row of [table.tHead.rows[0], ...rows]) row.cells[index].hidden = !shown;
@@ -110,7 +116,7 @@
   function toolsFor(titles, begins, search, show) {
     const field = make("input", { type: "search" });
     // What is searched holds across the leaderboards of the page.
-    field.addEventListener("input", () => document.dispatchEvent(new CustomEvent("searched", { detail: field.value })));
+    field.addEventListener("input", () => say("searched", field.value));
     document.addEventListener("searched", ({ detail }) => {
       if (field.value !== detail) field.value = detail;
       search(detail);
@@ -119,7 +125,13 @@
     const boxes = titles.map((title, index) => {
       const box = make("input", { type: "checkbox" });
       box.checked = begins[index];
-      box.addEventListener("change", () => show(index, box.checked));
+      // And so does the choice of a column.
+      box.addEventListener("change", () => say("columns", { title, shown: box.checked }));
+      document.addEventListener("columns", ({ detail }) => {
+        if (detail.title !== title) return;
+        box.checked = detail.shown;
+        show(index, detail.shown);
+      });
       return make("label", {}, box, ` ${title}`);
     });
     const details = make("details", {}, summary, make("div", {}, ...boxes.slice(1))); // the methods' names stay

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from facesr_bench.report.site import build
 from tests.browser.conftest import HOSTILE, Visit
+from tests.report_fixtures import manifest, scored, write_result
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
@@ -88,3 +90,26 @@ def test_a_search_holds_in_every_leaderboard(visit: Visit) -> None:
     for field in fields.all():
         assert field.input_value() == "perfect"
     sync_api.expect(page.locator(".leaderboard tbody th .label")).to_have_count(fields.count())
+
+
+def test_what_is_pinned_and_which_columns_are_shown_holds_in_every_leaderboard(browser: Any, tmp_path: Path) -> None:
+    values = {"a": {"psnr": 20.0, "ssim": 0.5}, "b": {"psnr": 21.0, "ssim": 0.6}}
+    for protocol in ("one-x8", "two-x8"):
+        for label in ("bicubic", "other"):
+            write_result(tmp_path, manifest(label, protocol=protocol, total=2), scored(values))
+    visit = Visit(browser, viewport={"width": 1280, "height": 900})
+    page = visit.page
+    page.goto(build(tmp_path).as_uri())
+    assert page.locator("nav.contents a").all_inner_texts() == ["one-x8 sparnet", "two-x8 sparnet"]
+    page.get_by_role("button", name="pin bicubic").first.click()
+    assert (
+        page.locator("tr.pinned").count() == 2 and page.locator(".delta").all_inner_texts() == ["±0.00", "±0.0000"] * 2
+    )
+    page.locator(".board-tools summary").first.click()
+    page.locator(".board-tools").first.get_by_label("SSIM").uncheck()
+    headers = page.locator("table.leaderboard thead th", has_text="SSIM")
+    assert headers.count() == 2 and not any(header.is_visible() for header in headers.all())
+    page.get_by_role("button", name="pin bicubic").nth(1).click()
+    assert page.locator("tr.pinned").count() == 0
+    visit.check()
+    page.close()
