@@ -32,6 +32,27 @@ def open_regular(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """A text file of somebody's, of a regular file only; line ends become those of Python.
+
+    Raises:
+        OSError: as `open_regular`.
+        UnicodeDecodeError: it is no text of this encoding.
+    """
+    with open_regular(path) as stream:
+        text = stream.read().decode(encoding)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def is_pipe_or_device(path: Path) -> bool:
+    """Whether opening it could wait for ever, or read what never ends."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False  # whoever opens it says what is wrong
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
 def inside(root: Path, relative: str) -> Path:
     """The path of something inside a folder that strangers may have made.
 

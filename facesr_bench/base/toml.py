@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from facesr_bench.base.errors import CardError
+from facesr_bench.base.files import read_text
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -21,7 +22,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         CardError: unreadable or not TOML; names the file and line.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(read_text(path, "utf-8-sig"))
     except OSError as error:
         raise CardError(f"{path}: can't be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

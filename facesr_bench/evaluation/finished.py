@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import DataError
+from facesr_bench.base.files import read_text
 from facesr_bench.data.protocols import catalogue
 from facesr_bench.evaluation.folders import Reading
 from facesr_bench.evaluation.inputs import Source, open_source
@@ -90,7 +91,7 @@ def read_pts(path: Path) -> NDArray[np.float64]:
         DataError: it can't be read, or is not such a file.
     """
     try:
-        inside = path.read_text(encoding="utf-8-sig").partition("{")[2].partition("}")[0]
+        inside = read_text(path, "utf-8-sig").partition("{")[2].partition("}")[0]
         points = np.array([[float(number) for number in line.split()] for line in inside.split("\n") if line.strip()])
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a .pts file that can be read: {error}") from error

@@ -19,7 +19,7 @@ from facesr_bench.base.errors import (
     PluginError,
     describe,
 )
-from facesr_bench.base.files import file_name
+from facesr_bench.base.files import file_name, is_pipe_or_device
 from facesr_bench.base.process_state import World
 from facesr_bench.base.stages import stage
 from facesr_bench.data.degradation import read_lr_hashes
@@ -81,6 +81,9 @@ class Source:
         Raises:
             Exception: whatever the dataset raises.
         """
+        for path in self.items[image_id].files:
+            if is_pipe_or_device(path):
+                raise DataError(f"{path}: can't be read: it is not a regular file")
         with room.visit():
             with stage("decode"):
                 picture = self.dataset.read(self.items[image_id], self.protocol)

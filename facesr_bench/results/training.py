@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from facesr_bench.base.errors import ResultsError
-from facesr_bench.base.files import replacing
+from facesr_bench.base.files import read_text, replacing
 from facesr_bench.results.record import problems
 
 FILE = "training.json"
@@ -96,7 +96,7 @@ def read_logs(logs: Sequence[Path]) -> Training:
 
 def _read(path: Path) -> Stage:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ResultsError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from error
     found = [_line(path, number, line, number == len(lines)) for number, line in enumerate(lines, 1) if line.strip()]

@@ -5,14 +5,30 @@ from __future__ import annotations
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from facesr_bench.base.errors import DataError, ResultsError, describe, first_line
-from facesr_bench.base.files import _refuse_special, check_file_writable, replacing, write_json, write_text
+from facesr_bench.base.errors import CardError, DataError, ResultsError, describe, first_line
+from facesr_bench.base.files import (
+    _refuse_special,
+    check_file_writable,
+    is_pipe_or_device,
+    read_text,
+    replacing,
+    write_json,
+    write_text,
+)
+from facesr_bench.base.hashing import file_sha256
+from facesr_bench.base.toml import read_toml
+from facesr_bench.data.protocols import find_protocol
+from facesr_bench.evaluation.inputs import open_source
 from facesr_bench.images.files import read_image, write_png
+from facesr_bench.plugins.dataset import Item
+from facesr_bench.plugins.registry import datasets
+from facesr_bench.results.training import read_logs
 
 
 def test_many_writers_of_one_file(tmp_path: Path) -> None:
@@ -93,3 +109,28 @@ def test_a_link_is_replaced_and_what_it_led_to_stays(tmp_path: Path) -> None:
     (tmp_path / "table.csv").symlink_to("other")
     write_text(tmp_path / "table.csv", "ours")
     assert (tmp_path / "other").read_text() == "theirs" and (tmp_path / "table.csv").read_text() == "ours"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in this file system")
+def test_a_pipe_in_place_of_a_text_is_refused_and_never_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "card.toml"
+    os.mkfifo(pipe)
+    with pytest.raises(CardError, match=r"card\.toml: can't be read: it is not a regular file"):
+        read_toml(pipe)
+    with pytest.raises(ResultsError, match="it is not a regular file"):
+        read_logs([pipe])
+    with pytest.raises(DataError, match="it is not a regular file"):
+        file_sha256(pipe)
+    assert is_pipe_or_device(pipe) and not is_pipe_or_device(tmp_path) and not is_pipe_or_device(tmp_path / "none")
+    (tmp_path / "text").write_bytes(b"\xef\xbb\xbfa\r\nb")
+    assert read_text(tmp_path / "text", "utf-8-sig") == "a\nb"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in this file system")
+def test_a_pipe_among_a_datasets_files_costs_its_own_image(tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", np.zeros((64, 64, 3), np.uint8))
+    os.mkfifo(tmp_path / "a.pts")
+    source = open_source(find_protocol("folder-x8")[1], {"folder-x8": tmp_path}, datasets())
+    source = replace(source, items={"a": Item("a", (tmp_path / "a.png", tmp_path / "a.pts"))})
+    with pytest.raises(DataError, match=r"a\.pts: can't be read: it is not a regular file"):
+        source.read("a")
