@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesr_bench.base.errors import ResultsError
-from facesr_bench.base.suggest import expanded
+from facesr_bench.base.suggest import expanded, is_path
 from facesr_bench.cli import OK
 from facesr_bench.cli.streams import say
 
@@ -88,7 +88,10 @@ def _meant(wanted: Sequence[str], root: Path, protocols: Sequence[str]) -> list[
     found: dict[Path, Result] = {}
     for word in wanted:
         folder = expanded(word)
-        results = _below(folder) if folder.is_dir() else find(root, word)
+        results = _below(folder) if folder.is_dir() else []
+        if not results and folder.is_dir() and is_path(word):
+            raise ResultsError(f"{folder}: no results in it; give a results folder, or one below it")
+        results = results or find(root, word)  # a method's own folder may lie here under its label
         kept = [result for result in results if not protocols or result.protocol in protocols]
         if not kept:
             raise ResultsError(f"{word}: no result on {', '.join(protocols)}")
@@ -97,7 +100,7 @@ def _meant(wanted: Sequence[str], root: Path, protocols: Sequence[str]) -> list[
 
 
 def _below(folder: Path) -> list[Result]:
-    """The newest results of each row in a results folder, or in a folder of one."""
+    """The newest results of each row in a results folder, or in a folder of one; none where it is of something else."""
     from facesr_bench.results.store import MANIFEST, newest_of_rows, open_result
 
     for depth in range(4):
@@ -105,4 +108,4 @@ def _below(folder: Path) -> list[Result]:
         if paths:
             opened = [open_result(path.parent.resolve()) for path in paths]
             return [result for result in newest_of_rows(opened) if result.manifest.error is None]
-    raise ResultsError(f"{folder}: no results in it; give a results folder, or one below it")
+    return []

@@ -40,6 +40,12 @@ def read_study(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         FaceSRBenchError: the file can't be read, is not TOML, has a key that is no option of a run (suggests the one
             that was meant), or a value that can't be meant; names the file.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> _ = Path("study.toml").write_text('methods = ["bicubic"]\\nlimit = 2\\n')
+        >>> read_study("study.toml")
+        {'methods': ['bicubic'], 'limit': 2}
     """
     file = expanded(path)
     found = read_toml(file)

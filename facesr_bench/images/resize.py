@@ -13,6 +13,13 @@ def resize(image: Image8, size: tuple[int, int], box: tuple[float, float, float,
 
     Args:
         box: left, top, right, bottom of the part to take, px.
+
+    Examples:
+        >>> import numpy as np
+        >>> hr = np.full((128, 128, 3), 200, np.uint8)
+        >>> lr = resize(hr, (16, 16))
+        >>> lr.shape, int(lr.min()), int(lr.max())
+        ((16, 16, 3), 200, 200)
     """
     height, width = size
     if box is None and image.shape[:2] == size:

@@ -99,10 +99,16 @@ def test_no_input_of_the_action_is_text_of_a_script() -> None:
     [
         ("vendor.github-actions", ".github/actions/check/action.yml"),
         ("vendor.github-workflows", "docs/ci/github.yml"),
+        ("vendor.github-workflows", ".github/workflows/ci.yml"),
+        ("vendor.github-issue-forms", ".github/ISSUE_TEMPLATE/bug.yml"),
+        ("vendor.github-issue-forms", ".github/ISSUE_TEMPLATE/published-number.yml"),
+        ("vendor.github-issue-forms", ".github/ISSUE_TEMPLATE/wrong-number.yml"),
+        ("vendor.github-issue-config", ".github/ISSUE_TEMPLATE/config.yml"),
+        ("vendor.citation-file-format", "CITATION.cff"),
         ("vendor.gitlab-ci", "docs/ci/gitlab.yml"),
     ],
 )
-def test_the_yaml_is_of_its_schema(schema: str, file: str) -> None:
+def test_every_yaml_of_the_project_is_of_its_schema(schema: str, file: str) -> None:
     command = [sys.executable, "-m", "check_jsonschema"]
     if importlib.util.find_spec("check_jsonschema") is None:
         if (found := shutil.which("check-jsonschema")) is None:
@@ -112,6 +118,13 @@ def test_the_yaml_is_of_its_schema(schema: str, file: str) -> None:
         [*command, "--builtin-schema", schema, str(ROOT / file)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_citation_is_of_this_release() -> None:
+    import facesr_bench
+
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {facesr_bench.__version__}\n" in text
 
 
 def test_a_page_about_the_gate_names_every_verdict_tier_and_format() -> None:

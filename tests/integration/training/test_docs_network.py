@@ -1,4 +1,4 @@
-"""docs/training.md: the network of one's own that stands there is trained, resumed, drawn, exported and run."""
+"""docs/network.md: the network of one's own that stands there is trained, resumed, drawn, exported and run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from facesr_bench.cli import main
 from tests.training_runs import ROOT
 
-SECTION = (ROOT / "docs" / "training.md").read_text(encoding="utf-8").partition("## A network of your own")[2]
+SECTION = (ROOT / "docs" / "network.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^`(mynet/[\w./]+)`[^\n]*\n\n```\w+\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL))
 COMMANDS = [
     shlex.split(line, comments=True)[1:]
