@@ -32,7 +32,10 @@ __all__ = ["twelve"]  # a fixture
 @pytest.fixture(scope="module")
 def here() -> Iterator[None]:
     """Ray on this machine, with room for two workers; a run that finds it started uses it and leaves it."""
-    executor.start(2)
+    try:
+        executor.start(2)
+    except FaceSRBenchError as error:  # a machine that has no 30 s for Ray's own processes, in three tries
+        pytest.skip(str(error))
     yield
     ray.shutdown()
 
