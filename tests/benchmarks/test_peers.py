@@ -84,7 +84,9 @@ def chain(clock: Clock, result: Result, data: Path, out: Path) -> dict[str, dict
         found[method] = {
             name: value
             for step in SCORES
-            for name, value in json.loads(clock.run(sys.executable, str(PEERS), step, *folders).stdout).items()
+            for name, value in json.loads(
+                clock.run(sys.executable, str(PEERS), step, *folders).stdout.splitlines()[-1]
+            ).items()
         }
     return found
 
