@@ -111,7 +111,7 @@
     hero.replaceChildren(
       box,
       cut,
-      make("div", { class: "choices" }, words("Face"), face, words("Left"), left, words("Right"), right, unitWords, unit),
+      make("div", { class: "choices" }, unitWords, unit, words("Face"), face, words("Left"), left, words("Right"), right),
       zooms,
       make("p", { class: "key" }, open),
     );
