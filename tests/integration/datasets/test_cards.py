@@ -43,6 +43,7 @@ def test_full_sizes() -> None:
         "celeba-test-resshift": 2000,
         "fos-syn": 3150,
         "helen-x8": 330,
+        "helen-x8-matlab": 330,
         "helen-dic-x8": 50,
         "helen-ctcnet-x8": 50,
         "helen-hybrimamba-x8": 50,
