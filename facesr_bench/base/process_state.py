@@ -218,27 +218,35 @@ class _Held:
     state: State | None = None
     streams: tuple[Any, Any] = (None, None)
     recursion = sys.getrecursionlimit()
+    drawn: Mapping[str, Any] = {}
+    """Random numbers' states."""
+    users = 0
+    """Baselines that are open, within each other or in several threads: the last one puts things back."""
+    lock = threading.Lock()
 
 
 @contextmanager
 def baseline() -> Iterator[None]:
     """Inside, every `World` goes back to how the process is now, as it is again at the end, with its random numbers.
 
-    Within another, it changes nothing.
+    Within another, or beside one of another thread, it changes nothing.
     """
-    if _Held.state is not None:
-        yield
-        return
-    _Held.recursion, drawn = sys.getrecursionlimit(), _random_states()
-    _Held.state, _Held.streams = _capture(), (sys.stdout, sys.stderr)
+    with _Held.lock:
+        if not _Held.users:
+            _Held.recursion, _Held.drawn = sys.getrecursionlimit(), _random_states()
+            _Held.state, _Held.streams = _capture(), (sys.stdout, sys.stderr)
+        _Held.users += 1
     try:
         yield
     finally:
-        sys.setrecursionlimit(_Held.recursion)
-        _put(_Held.state)
-        _Held.state, _Held.streams = None, (None, None)
-        for library, kept in drawn.items():
-            _RANDOM[library][1](kept)
+        with _Held.lock:
+            _Held.users -= 1
+            if not _Held.users and _Held.state is not None:
+                sys.setrecursionlimit(_Held.recursion)
+                _put(_Held.state)
+                _Held.state, _Held.streams = None, (None, None)
+                for library, kept in _Held.drawn.items():
+                    _RANDOM[library][1](kept)
 
 
 def _numpy_random() -> Any:

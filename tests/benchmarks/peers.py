@@ -22,11 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-# Where ArcFace wants eyes, nose and corners of the mouth in 112x112 px: insightface's own template.
-TEMPLATE = np.array(
-    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]], np.float32
-)
-
 
 def pictures(folder: Path) -> list[tuple[str, NDArray[np.uint8]]]:
     return [(path.name, np.array(Image.open(path).convert("RGB"))) for path in sorted(folder.glob("*.png"))]
@@ -96,16 +91,15 @@ def lpips_squeeze(sr: Path, hr: Path, data: Path) -> dict[str, float]:
 
 
 def identity(sr: Path, hr: Path, data: Path) -> dict[str, float]:
-    import cv2
     import onnxruntime
+    from insightface.utils import face_align
 
     session = onnxruntime.InferenceSession(data / "recogniser.onnx", providers=["CPUExecutionProvider"])
     points = json.loads((data / "points.json").read_text())
     mean, std = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
 
     def embed(name: str, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        matrix, _ = cv2.estimateAffinePartial2D(np.array(points[name], np.float32), TEMPLATE, method=cv2.LMEDS)
-        face = cv2.warpAffine(image, matrix, (112, 112))
+        face = face_align.norm_crop(image, np.array(points[name], np.float32), image_size=112)
         values = ((face.astype(np.float32) / 255 - mean) / std).transpose(2, 0, 1)[None]
         raw = session.run(None, {session.get_inputs()[0].name: np.ascontiguousarray(values)})[0][0]
         return np.asarray(raw / np.linalg.norm(raw))

@@ -6,7 +6,9 @@ import json
 import os
 import random
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any, cast
 
 import numpy as np
@@ -197,3 +199,30 @@ def test_a_precision_set_in_two_ways_which_torch_then_refuses_to_name_is_put_bac
             mkldnn.matmul.fp32_precision = "bf16"
         assert torch.backends.cuda.matmul.allow_tf32 == before
         assert mkldnn.matmul.fp32_precision != "bf16"
+
+
+def test_works_of_two_threads_begin_and_end_in_any_order() -> None:
+    """The first that ends leaves what the other still needs; the last puts all back."""
+    both, first_is_over = Barrier(2), Barrier(2)
+    before = torch.get_default_dtype()
+
+    def first() -> None:
+        with baseline():
+            both.wait(20)
+        first_is_over.wait(20)
+
+    def second() -> torch.dtype:
+        with baseline():
+            both.wait(20)
+            first_is_over.wait(20)
+            with World():
+                torch.set_default_dtype(torch.float64)
+            within = torch.get_default_dtype()
+            torch.set_default_dtype(torch.float64)
+        return within
+
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.submit(first), pool.submit(second)
+        one.result(30)
+        assert other.result(30) == before
+    assert torch.get_default_dtype() == before

@@ -131,7 +131,7 @@ def test_another_training_is_never_mixed_in(tiny: MakeTiny, data: Path, capsys: 
     (data / "face00.png").rename(data / "another.png")
     assert "not the pictures" in refused(*common, "--resume")
     Path("run/last.pt").write_bytes(b"torn")
-    assert "damaged" in refused(*common, "--resume")
+    assert "run/last.pt: not a PyTorch checkpoint" in refused(*common, "--resume")
 
 
 def test_a_training_begun_with_minutes_alone_is_told_how_long(
