@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.report.published import read_anchors
-from facesr_bench.report.tables.render import md, md_cell, md_row, split_title, tex, tex_cell, tex_number, tex_row
+from facesr_bench.report.tables.render import latex_table, md, md_cell, md_row, split_title, tex, tex_row, tex_titles
 from facesr_bench.report.tables.sheet import DASH, PUBLISHED, Cell, Line, Options, Sheet, chosen_metrics, make_sheet
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.leaderboard import Group, groups
@@ -149,35 +148,17 @@ def _markdown(table: Joint) -> str:
 
 def _latex(table: Joint) -> str:
     titles = [split_title(metric.header) for metric in table.metrics]
-    titles += [split_title(name) for name in table.costs]
-    facts = "; ".join(tex(f"{block.title}: {block.facts}") for block in table.blocks)
-    lines = [
-        r"% \usepackage{booktabs,graphicx}",
-        r"\begin{table*}",
-        r"  \centering",
-        r"  \setlength{\belowcaptionskip}{6pt}",
-        rf"  \caption{{{' '.join([facts + '.', *(tex(sentence) for sentence in table.legend)])}}}",
-        r"  \small",
-        r"  \setlength{\tabcolsep}{4pt}",
-        r"  \sbox0{%",
-        rf"  \begin{{tabular}}{{l{'r' * len(titles)}}}",
-        r"    \toprule",
-        *(f"    {text}" for text in _heads(table)),
-        f"    {tex_row(['Method', *(tex(first) for first, _ in titles)])}",
-    ]
-    if any(second for _, second in titles):
-        lines.append(f"    {tex_row(['', *(tex(second) for _, second in titles)])}")
-    lines.append(r"    \midrule")
-    lines += [f"    {text}" for text in _tex_lines(table.lines)]
-    if table.published:
-        lines += [r"    \midrule", rf"    \multicolumn{{{1 + len(titles)}}}{{l}}{{\itshape {PUBLISHED}}} \\"]
-        lines += [f"    {text}" for text in _tex_lines(table.published, published=True)]
-    lines += [r"    \bottomrule", r"  \end{tabular}}%"]
-    lines.append(r"  \ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi")
-    if table.notes:
-        notes = (rf"    {tex(labels)}: {tex(note)}\par" for labels, note in table.notes)
-        lines += [r"  \par\smallskip", r"  \begin{minipage}{\linewidth}\footnotesize", *notes, r"  \end{minipage}"]
-    return "\n".join([*lines, r"\end{table*}"]) + "\n"
+    return latex_table(
+        environment="table*",
+        caption="; ".join(tex(f"{block.title}: {block.facts}") for block in table.blocks),
+        titles=tex_titles([*titles, *map(split_title, table.costs)]),
+        sheet=replace(table, lines=_without_n(table.lines), published=_without_n(table.published)),
+        heads=_heads(table),
+    )
+
+
+def _without_n(lines: Iterable[Line]) -> tuple[Line, ...]:
+    return tuple(replace(line, n=()) for line in lines)
 
 
 def _heads(table: Joint) -> Iterable[str]:
@@ -191,18 +172,3 @@ def _heads(table: Joint) -> Iterable[str]:
         at += len(block.metrics)
     yield tex_row([*cells, *[""] * len(table.costs)])
     yield "".join(rules)
-
-
-def _tex_lines(lines: Iterable[Line], *, published: bool = False) -> Iterable[str]:
-    spaced = False
-    for line in lines:
-        if spaced:
-            yield r"\addlinespace[2pt]"
-        label = rf"\textit{{{tex(line.label)}}}" if published else tex(line.label)
-        label += rf"~\cite{{{line.cite}}}" if line.cite else ""
-        yield tex_row([label, *map(tex_cell, line.cells), *map(tex, line.costs)])
-        for texts in zip_longest(*(cell.lines for cell in line.cells), fillvalue=""):
-            spaced = True
-            if any(texts):
-                small = [rf"\scriptsize {tex_number(text)}" if text else "" for text in texts]
-                yield tex_row(["", *small, *[""] * len(line.costs)])

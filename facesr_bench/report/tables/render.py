@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
+from typing import Protocol
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.text import csv_text, one_line
@@ -176,37 +177,69 @@ def _html(sheet: Sheet) -> str:
 
 
 def _latex(sheet: Sheet) -> str:
-    width = 1 + len(sheet.count) + len(sheet.metrics) + len(sheet.costs)
-    count = [f"${name}$" for name in sheet.count]
-    head = re.sub(r"n = (\d+)", r"$n = \1$", tex(sheet.head), count=1)
     titles = [split_title(metric.header) for metric in sheet.metrics]
-    titles += [split_title(name) for name in sheet.costs]
+    return latex_table(
+        environment="table",
+        caption=re.sub(r"n = (\d+)", r"$n = \1$", tex(sheet.head), count=1),
+        titles=[*((f"${name}$", "") for name in sheet.count), *tex_titles([*titles, *map(split_title, sheet.costs)])],
+        sheet=sheet,
+    )
+
+
+class Tabled(Protocol):
+    """What a LaTeX table is made of, apart from its titles."""
+
+    @property
+    def legend(self) -> Sequence[str]: ...
+    @property
+    def lines(self) -> Sequence[Line]: ...
+    @property
+    def published(self) -> Sequence[Line]: ...
+    @property
+    def notes(self) -> Sequence[tuple[str, str]]: ...
+
+
+def latex_table(
+    *, environment: str, caption: str, titles: Sequence[tuple[str, str]], sheet: Tabled, heads: Iterable[str] = ()
+) -> str:
+    """A float for `booktabs` and `graphicx`, made narrower where it is wider than the line.
+
+    Args:
+        caption: its first sentence, in LaTeX, without the full stop.
+        titles: of each column but the methods', on two lines, in LaTeX.
+        heads: rows above the titles, in LaTeX.
+    """
     lines = [
         r"% \usepackage{booktabs,graphicx}",
-        r"\begin{table}",
+        rf"\begin{{{environment}}}",
         r"  \centering",
         r"  \setlength{\belowcaptionskip}{6pt}",
-        rf"  \caption{{{' '.join([head + '.', *(tex(sentence) for sentence in sheet.legend)])}}}",
+        rf"  \caption{{{' '.join([caption + '.', *(tex(sentence) for sentence in sheet.legend)])}}}",
         r"  \small",
         r"  \setlength{\tabcolsep}{4pt}",
         r"  \sbox0{%",
-        rf"  \begin{{tabular}}{{l{'r' * (width - 1)}}}",
+        rf"  \begin{{tabular}}{{l{'r' * len(titles)}}}",
         r"    \toprule",
-        f"    {tex_row(['Method', *count, *(tex(first) for first, _ in titles)])}",
+        *(f"    {text}" for text in heads),
+        f"    {tex_row(['Method', *(first for first, _ in titles)])}",
     ]
     if any(second for _, second in titles):
-        lines.append(f"    {tex_row(['', *[''] * len(count), *(tex(second) for _, second in titles)])}")
+        lines.append(f"    {tex_row(['', *(second for _, second in titles)])}")
     lines.append(r"    \midrule")
     lines += [f"    {text}" for text in _tex_lines(sheet.lines)]
     if sheet.published:
-        lines += [r"    \midrule", rf"    \multicolumn{{{width}}}{{l}}{{\itshape {PUBLISHED}}} \\"]
+        lines += [r"    \midrule", rf"    \multicolumn{{{1 + len(titles)}}}{{l}}{{\itshape {PUBLISHED}}} \\"]
         lines += [f"    {text}" for text in _tex_lines(sheet.published, published=True)]
     lines += [r"    \bottomrule", r"  \end{tabular}}%"]
     lines.append(r"  \ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi")
     if sheet.notes:
         notes = (rf"    {tex(labels)}: {tex(note)}\par" for labels, note in sheet.notes)
         lines += [r"  \par\smallskip", r"  \begin{minipage}{\linewidth}\footnotesize", *notes, r"  \end{minipage}"]
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
+    return "\n".join([*lines, rf"\end{{{environment}}}"]) + "\n"
+
+
+def tex_titles(titles: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(tex(first), tex(second)) for first, second in titles]
 
 
 def split_title(header: str) -> tuple[str, str]:
