@@ -17,7 +17,8 @@ from facesr_bench.images.files import Image8
 from facesr_bench.results.bundle.archive import MAX_TEXT, SUMS, Archive, write
 from facesr_bench.results.bundle.contents import PIXELS, claims, data_hash, sums_of, totals_of
 from facesr_bench.results.checks import CHECK, sealed
-from facesr_bench.results.record import ImageRecord, Manifest
+from facesr_bench.results.image_record import ImageRecord
+from facesr_bench.results.record import Manifest
 
 Contents = dict[str, bytes]
 

@@ -11,7 +11,8 @@ import numpy as np
 from facesr_bench.base.files import file_name
 from facesr_bench.images.files import Image8, write_png
 from facesr_bench.images.resize import resize
-from facesr_bench.results.record import ImageRecord, Manifest
+from facesr_bench.results.image_record import ImageRecord
+from facesr_bench.results.record import Manifest
 from facesr_bench.results.store import Result
 
 DATA_HASH = "d" * 64

@@ -20,7 +20,8 @@ from facesr_bench.images.folders import by_stem, list_images, pair_by_stem
 from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
 from facesr_bench.plugins.sample import Sample
 from facesr_bench.results.columns import MetricInfo, Totals, aligned, metric_infos, total
-from facesr_bench.results.record import ImageRecord, MetricRecord
+from facesr_bench.results.image_record import ImageRecord
+from facesr_bench.results.record import MetricRecord
 
 
 @dataclass

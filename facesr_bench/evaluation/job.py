@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from facesr_bench.evaluation.request import RunRequest
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.samples import SampleRecord
 
 

@@ -8,7 +8,7 @@ from facesr_bench.base.errors import MethodError
 from facesr_bench.evaluation import set_metrics
 from facesr_bench.plugins.metric import AnyMetric, SetMetric, Unavailable
 from facesr_bench.results.arrays import References
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.store import Result
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from facesr_bench.plugins.metric import AnyMetric, SetMetric
 from facesr_bench.results.arrays import References
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.store import Result
 
 EARLIER = 0

@@ -25,7 +25,8 @@ from facesr_bench.images.files import Image8, read_image
 from facesr_bench.plugins.metric import AnyMetric, Unavailable
 from facesr_bench.plugins.spec import parse_metric
 from facesr_bench.results.bundle.opened import Sent
-from facesr_bench.results.record import DatasetRecord, ImageRecord, MetricRecord, ProfileRecord, ProtocolRecord
+from facesr_bench.results.image_record import ImageRecord
+from facesr_bench.results.record import DatasetRecord, MetricRecord, ProfileRecord, ProtocolRecord
 from facesr_bench.results.samples import SampleRecord, Samples
 from facesr_bench.results.store import Result
 

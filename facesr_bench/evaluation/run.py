@@ -41,8 +41,8 @@ from facesr_bench.plugins.cards import ProtocolCard
 from facesr_bench.plugins.metric import AnyMetric, Unavailable
 from facesr_bench.plugins.spec import check_labels, parse_method
 from facesr_bench.results import lr
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.locks import BusyError, remove_partials
-from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.samples import SampleRecord, Samples
 from facesr_bench.results.summary import summarise
 

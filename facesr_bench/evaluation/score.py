@@ -17,7 +17,7 @@ from facesr_bench.images.files import Image8, read_image, write_png
 from facesr_bench.images.maps import write_map
 from facesr_bench.images.quantise import Quantise, quantise
 from facesr_bench.results.arrays import read_array, write_array
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.store import Result
 
 

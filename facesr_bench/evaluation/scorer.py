@@ -27,7 +27,7 @@ from facesr_bench.base.stages import stage
 from facesr_bench.images.files import Image8, read_only
 from facesr_bench.plugins.metric import AnyMetric, MetricBase, SetMetric, Unavailable
 from facesr_bench.plugins.sample import Sample
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.image_record import ImageRecord
 
 _ONE_THREAD = {"torch threads": 1}
 """Pictures are scored side by side, each by one thread: a network's sums are then added in the same order whatever the

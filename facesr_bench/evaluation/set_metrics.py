@@ -24,7 +24,7 @@ from facesr_bench.base.hashing import check_unchanged, digest
 from facesr_bench.base.process_state import World
 from facesr_bench.plugins.metric import AnyMetric, ReferenceSet, SetMetric, Unavailable
 from facesr_bench.results.arrays import References, read_array
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.store import Result
 
 GROUND_TRUTH = "HR"

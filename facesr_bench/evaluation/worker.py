@@ -31,7 +31,7 @@ from facesr_bench.evaluation.scorer import Scorer
 from facesr_bench.plugins.method import MethodBase
 from facesr_bench.plugins.metric import Unavailable
 from facesr_bench.plugins.spec import parse_method
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.samples import SampleRecord
 from facesr_bench.results.store import FOLDER, LOG, Result, open_result
 

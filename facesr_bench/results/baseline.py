@@ -28,8 +28,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import file_name, open_regular, own, replacing
+from facesr_bench.base.invalid import problems
 from facesr_bench.results.gate.sides import Header, Shot, Side
-from facesr_bench.results.record import problems
 
 FORMAT = 2
 """Version of the file, in its header; format 1 had no checksum, and is read as well."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from facesr_bench.base.grammar import Column
-from facesr_bench.results.record import ImageRecord, MetricRecord
+from facesr_bench.results.image_record import ImageRecord
+from facesr_bench.results.record import MetricRecord
 
 STABLE_COLUMNS = ("psnr", "ssim")
 """Columns that every csv has, whatever was computed: scripts rely on them. They say nothing of any order elsewhere."""

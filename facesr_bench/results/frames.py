@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from facesr_bench.results.columns import COSTS, STABLE_COLUMNS, MetricInfo, Totals, ordered_metrics, why_missing
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.summary import ResultSummary, columns, count_column, metrics_of, records
 
 if TYPE_CHECKING:

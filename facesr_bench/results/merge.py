@@ -12,8 +12,9 @@ from typing import Any
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import check_writable, own, replacing
+from facesr_bench.results.image_record import ImageRecord, merged
 from facesr_bench.results.locks import holding, refuse_busy
-from facesr_bench.results.record import ImageRecord, Manifest, _merge
+from facesr_bench.results.record import Manifest
 from facesr_bench.results.samples import SAMPLES, Samples, read_samples
 from facesr_bench.results.store import IMAGES, MANIFEST, SETS, Result, all_results, read_results
 
@@ -241,7 +242,7 @@ def _rows(ordered: Sequence[Result]) -> dict[str, ImageRecord]:
         if known is None or (known.error is not None and row.error is None):
             rows[row.id] = replace(row)
         elif known.error is not None or row.error is None:
-            rows[row.id] = reduce(_merge, _older_first(known, row))
+            rows[row.id] = reduce(merged, _older_first(known, row))
     return rows
 
 

@@ -28,8 +28,9 @@ from typing import Any, TextIO
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import check_links, file_name, inside, write_text
 from facesr_bench.results.checks import DamagedError, read_document, write_document
+from facesr_bench.results.image_record import ImageRecord, merged
 from facesr_bench.results.migrations import known, migrated
-from facesr_bench.results.record import LAST_ORDER, SCHEMA, ImageRecord, Manifest, _merge
+from facesr_bench.results.record import LAST_ORDER, SCHEMA, Manifest
 
 MANIFEST = "manifest.json"
 LOG = "programs.log"
@@ -167,7 +168,7 @@ class Result:
                 raise DamagedError(
                     f"{self.folder / IMAGES}, line {number}: damaged ({row}); the same run again computes it anew"
                 )
-            rows[row.id] = _merge(rows[row.id], row) if row.id in rows else row
+            rows[row.id] = merged(rows[row.id], row) if row.id in rows else row
         return rows
 
     def _lines(self) -> Iterator[tuple[int, ImageRecord | str]]:

@@ -21,7 +21,7 @@ from facesr_bench.results.columns import (
     total,
     why_missing,
 )
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.store import Result
 
 

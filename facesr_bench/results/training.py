@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import read_text, replacing
-from facesr_bench.results.record import problems
+from facesr_bench.base.invalid import problems
 
 FILE = "training.json"
 _NO_LOSS = frozenset({"step", "samples", "seconds", "images_per_second", "psnr", "lr", "d_lr"})

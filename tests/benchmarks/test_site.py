@@ -25,7 +25,7 @@ from facesr_bench.base.files import file_name, replacing
 from facesr_bench.images.files import read_image
 from facesr_bench.plugins.profile import Profile
 from facesr_bench.report.maps import Mapper, encode
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.store import Result, open_result
 from tests.report_fixtures import manifest, scored, write_result
 

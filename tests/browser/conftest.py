@@ -14,7 +14,7 @@ from PIL import Image
 from facesr_bench.base.files import file_name, write_json
 from facesr_bench.images.maps import write_map
 from facesr_bench.report.site import build
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.store import FOLDER, MEAN, Result
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, write_result
 

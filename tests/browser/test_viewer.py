@@ -10,7 +10,7 @@ import pytest
 
 from facesr_bench.images import maps
 from facesr_bench.report.site import build
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.image_record import ImageRecord
 from tests.browser.conftest import HOSTILE, Visit
 from tests.report_fixtures import manifest, write_result
 

@@ -22,7 +22,8 @@ from facesr_bench.plugins.cards import validate
 from facesr_bench.plugins.profile import Profile, get_profile
 from facesr_bench.results.columns import metric_infos, total
 from facesr_bench.results.curves import auc, failure_rate
-from facesr_bench.results.record import ImageRecord, MetricRecord
+from facesr_bench.results.image_record import ImageRecord
+from facesr_bench.results.record import MetricRecord
 from facesr_bench.results.store import Result
 from facesr_bench.results.summary import summarise
 

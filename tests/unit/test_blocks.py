@@ -8,7 +8,7 @@ from typing import Any
 from facesr_bench.evaluation.executors.blocks import LEAST, TRIES, Block, Blocks
 from facesr_bench.evaluation.job import Job
 from facesr_bench.evaluation.request import RunRequest
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.image_record import ImageRecord
 
 
 class Told:

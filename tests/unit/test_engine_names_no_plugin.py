@@ -21,7 +21,7 @@ METRICS_MAY = {
     "cli/score.py": {"psnr", "ssim"},  # likewise
     "base/schema1.py": ...,  # what old results say, which no card can
     "results/columns.py": {"psnr", "ssim"},  # columns that scripts rely on in every csv
-    "results/record.py": {"identity"},  # the person that a picture shows
+    "results/image_record.py": {"identity"},  # the person that a picture shows
     "results/frames.py": {"identity"},  # likewise
     "results/samples.py": {"identity"},  # likewise
     "report/maps.py": {"psnr", "ssim"},  # error maps are those of functional.psnr and .ssim: their tables of a profile

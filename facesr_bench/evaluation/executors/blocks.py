@@ -13,7 +13,7 @@ from typing import Any
 
 from facesr_bench.evaluation.job import Job, Sink
 from facesr_bench.evaluation.worker import Event
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.image_record import ImageRecord
 
 LEAST, MOST = 4, 64
 """Images of a block: small ones share the work evenly, and little is lost with one; each costs some messages."""

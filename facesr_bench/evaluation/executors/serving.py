@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from facesr_bench.evaluation.job import Facts, Job
-    from facesr_bench.results.record import ImageRecord
+    from facesr_bench.results.image_record import ImageRecord
     from facesr_bench.results.samples import SampleRecord
 
 Say = Callable[..., None]

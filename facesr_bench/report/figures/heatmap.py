@@ -18,8 +18,8 @@ from facesr_bench.plugins.profile import Profile
 from facesr_bench.report.figures.form import form, give_title
 from facesr_bench.report.figures.style import WIDTH, plain, rows_of, style, wide
 from facesr_bench.report.maps import ERROR, KINDS, Kind, Mapper, Sums, Values, in_words, metric_kind
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.leaderboard import Group, RankedResult
-from facesr_bench.results.record import ImageRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,8 +17,8 @@ from facesr_bench.report.site.section import FIT_SIDE, PER_PAGE, Section
 from facesr_bench.report.site.views import View
 from facesr_bench.report.words import drawn as words
 from facesr_bench.results.columns import MetricInfo
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.leaderboard import RankedResult
-from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.samples import read_samples
 
 COLOUR_STOPS = 64

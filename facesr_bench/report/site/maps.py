@@ -51,8 +51,8 @@ from facesr_bench.report.maps import (
 from facesr_bench.report.site.pages import Pages, short_name
 from facesr_bench.report.site.section import Section
 from facesr_bench.report.site.views import SectionMaps
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.leaderboard import RankedResult
-from facesr_bench.results.record import ImageRecord
 
 VERSION = 2
 """Raised whenever the files made here change."""

@@ -8,7 +8,8 @@ from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any
 
-from facesr_bench.results.record import ImageRecord, Manifest
+from facesr_bench.results.image_record import ImageRecord
+from facesr_bench.results.record import Manifest
 from facesr_bench.results.store import Result
 
 _START = r"(?:~|[A-Za-z]:)?[/\\]"

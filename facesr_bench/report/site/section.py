@@ -21,8 +21,9 @@ from facesr_bench.report.site.pages import link
 from facesr_bench.report.words import profile_in_words, protocol_in_words
 from facesr_bench.results import comparison
 from facesr_bench.results.columns import MetricInfo
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.leaderboard import Group, RankedResult, places
-from facesr_bench.results.record import ImageRecord, Manifest
+from facesr_bench.results.record import Manifest
 from facesr_bench.results.samples import read_landmarks
 
 FIT_SIDE = 192

@@ -9,9 +9,10 @@ from typing import Any
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.files import check_writable, file_name, own, replacing
 from facesr_bench.results.bundle.opened import Sent
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.locks import holding
 from facesr_bench.results.merge import copy_files, join_samples
-from facesr_bench.results.record import CONSISTENT, RESCORED, ImageRecord, Manifest, OriginRecord
+from facesr_bench.results.record import CONSISTENT, RESCORED, Manifest, OriginRecord
 from facesr_bench.results.store import IMAGES, MANIFEST, SETS, Result, next_order, open_result
 
 

@@ -24,7 +24,8 @@ from pydantic.dataclasses import dataclass
 
 from facesr_bench.base.files import file_name
 from facesr_bench.results.columns import Totals, metric_infos, total
-from facesr_bench.results.record import ImageRecord, Manifest
+from facesr_bench.results.image_record import ImageRecord
+from facesr_bench.results.record import Manifest
 
 FORMAT: Literal["facesr-bench bundle"] = "facesr-bench bundle"
 SCHEMA: Literal[1] = 1

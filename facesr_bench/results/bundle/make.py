@@ -26,7 +26,8 @@ from facesr_bench.results.bundle.contents import (
     totals_of,
 )
 from facesr_bench.results.bundle.private import Scrubber, image_to_send, manifest_to_send
-from facesr_bench.results.record import ImageRecord, Manifest
+from facesr_bench.results.image_record import ImageRecord
+from facesr_bench.results.record import Manifest
 from facesr_bench.results.store import Result
 
 Decode = Callable[[bytes, str], NDArray[np.uint8]]

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.base.hashing import pixels_sha256
+from facesr_bench.base.invalid import problems
 from facesr_bench.results.bundle.archive import INDEX, MAX_PICTURE, MAX_TEXT, SUMS, Archive
 from facesr_bench.results.bundle.contents import (
     PIXELS,
@@ -31,8 +32,9 @@ from facesr_bench.results.bundle.contents import (
 )
 from facesr_bench.results.bundle.make import Decode
 from facesr_bench.results.checks import opened_array
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.migrations import known, migrated
-from facesr_bench.results.record import LEVELS, ImageRecord, Manifest, problems
+from facesr_bench.results.record import LEVELS, Manifest
 
 
 @dataclass(frozen=True, eq=False)

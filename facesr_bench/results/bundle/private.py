@@ -13,7 +13,8 @@ from typing import Any
 
 from facesr_bench.base.errors import FaceSRBenchError
 from facesr_bench.base.grammar import Spec
-from facesr_bench.results.record import ImageRecord, Manifest
+from facesr_bench.results.image_record import ImageRecord
+from facesr_bench.results.record import Manifest
 
 _PATH = re.compile(r"""(?<![\w./\\~])(?!(?<=:)//)(?:file://)?(?:~?/|~\w+/|[A-Za-z]:[\\/]|\\\\)[^\s'"<>|;:,()\[\]]+""")
 """An absolute path in a text, behind a colon too (`images:/home/me/a`). Not a URL: there two slashes follow it."""

@@ -22,9 +22,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.invalid import problems
 from facesr_bench.base.suggest import unknown
 from facesr_bench.base.toml import read_toml
-from facesr_bench.results.record import MetricRecord, problems
+from facesr_bench.results.record import MetricRecord
 
 Tier = Literal["critical", "supporting", "advisory"]
 

@@ -12,15 +12,8 @@ from pydantic import ConfigDict, Field, field_validator
 from pydantic.dataclasses import dataclass as validated
 
 from facesr_bench.results.columns import is_left_out, metric_infos, why_missing
-from facesr_bench.results.record import (
-    DataRecord,
-    ImageRecord,
-    Manifest,
-    MetricRecord,
-    Part,
-    ProfileRecord,
-    ProtocolRecord,
-)
+from facesr_bench.results.image_record import ImageRecord
+from facesr_bench.results.record import DataRecord, Manifest, MetricRecord, Part, ProfileRecord, ProtocolRecord
 from facesr_bench.results.store import Result
 from facesr_bench.results.summary import ResultSummary
 

@@ -20,7 +20,8 @@ from facesr_bench.images.resize import resize
 from facesr_bench.plugins.profile import get_profile
 from facesr_bench.plugins.sample import Sample
 from facesr_bench.results.columns import aggregates_of, metric_infos, total
-from facesr_bench.results.record import ImageRecord, MetricRecord
+from facesr_bench.results.image_record import ImageRecord
+from facesr_bench.results.record import MetricRecord
 from facesr_bench.weights import read_state_dict, write_random
 
 Weights = dict[str, Any]

@@ -18,7 +18,7 @@ from facesr_bench.faces.landmarks import overlap
 from facesr_bench.images.files import Image8
 from facesr_bench.plugins.profile import get_profile
 from facesr_bench.plugins.sample import Sample
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.image_record import ImageRecord
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("dlib") is None or importlib.util.find_spec("face_recognition_models") is None,

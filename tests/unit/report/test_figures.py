@@ -28,8 +28,8 @@ from facesr_bench.report.figures.style import save, to_bytes
 from facesr_bench.report.maps import ERROR
 from facesr_bench.results.comparison import compare
 from facesr_bench.results.curves import auc, cumulative_curve
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.leaderboard import Group, groups
-from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import newest_results
 from facesr_bench.results.summary import summarise
 from tests.report_fixtures import LPIPS, PSNR, SSIM, drawing, manifest, scored, write_result

@@ -21,8 +21,9 @@ from facesr_bench.report.site.provenance import command
 from facesr_bench.report.tables.render import render
 from facesr_bench.results.comparison import compare
 from facesr_bench.results.frames import to_frame
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.leaderboard import groups
-from facesr_bench.results.record import ImageRecord, Manifest, PaperRecord, Request
+from facesr_bench.results.record import Manifest, PaperRecord, Request
 from facesr_bench.results.store import Result, newest_results
 from facesr_bench.results.summary import summarise
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result

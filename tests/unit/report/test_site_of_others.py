@@ -9,7 +9,7 @@ import pytest
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.report import site
 from facesr_bench.report.site.places import base_names, without_places
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.image_record import ImageRecord
 from tests.report_fixtures import manifest, scored, write_result
 
 ROWS = scored({"a": {"psnr": 20.0, "ssim": 0.5}})

@@ -12,8 +12,8 @@ import pytest
 
 from facesr_bench.base.files import write_json
 from facesr_bench.results.frames import to_frame
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.leaderboard import RankedResult, groups, places
-from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import MANIFEST, Result, newest_results, open_result
 from facesr_bench.results.summary import records, summarise
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result

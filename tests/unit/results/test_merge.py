@@ -15,9 +15,9 @@ from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.cli import main
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.images.files import read_image, write_png
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.locks import ResultLock
 from facesr_bench.results.merge import merge
-from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import Result, read_results
 from facesr_bench.results.summary import summarise
 from tests.report_fixtures import manifest, scored, write_result

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.report.tables.render import Options, render
 from facesr_bench.results.comparison import Comparison, compare
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.leaderboard import groups
-from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.statistics import mean_intervals, paired_test, per_cluster
 from facesr_bench.results.store import Result
 from facesr_bench.results.summary import summarise

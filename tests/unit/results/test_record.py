@@ -7,7 +7,7 @@ import math
 import pytest
 
 from facesr_bench.base.errors import ResultsError
-from facesr_bench.results.record import ImageRecord
+from facesr_bench.results.image_record import ImageRecord
 
 
 def test_line_comes_back_as_it_was() -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from facesr_bench.report.tables.render import Options, render
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.leaderboard import Group, groups
-from facesr_bench.results.record import ImageRecord
 from facesr_bench.results.store import Result
 from facesr_bench.results.summary import ResultSummary, summarise
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
