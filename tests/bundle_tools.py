@@ -1,18 +1,21 @@
-"""Bundles as a cheat or a vandal would change them."""
+"""Bundles as a cheat or a vandal would change them, and what `verify` says of them."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from facesr_bench.base.hashing import pixels_sha256
+from facesr_bench.cli import main
 from facesr_bench.images.files import Image8
 from facesr_bench.results.bundle.archive import MAX_TEXT, SUMS, Archive, write
 from facesr_bench.results.bundle.contents import PIXELS, claims, data_hash, sums_of, totals_of
@@ -21,6 +24,7 @@ from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.record import Manifest
 
 Contents = dict[str, bytes]
+METRICS = ["psnr", "ssim"]
 
 
 def contents(path: Path) -> Contents:
@@ -84,3 +88,16 @@ def put_picture(files: Contents, name: str, picture: Image8, folder: str = "1") 
         return [{**row, **new} if row["id"] == name else row for row in rows]
 
     with_lines(files, line, f"{folder}/pixels.jsonl")
+
+
+class Verified:
+    """What `verify` printed, and its exit status."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> None:
+        capsys.readouterr()
+        self.status = main(["verify", *map(str, arguments)])
+        self.text = capsys.readouterr().out
+
+    @property
+    def levels(self) -> list[int]:
+        return [int(level) for level in re.findall(r"^\S.*: level (\d), ", self.text, re.MULTILINE)]
