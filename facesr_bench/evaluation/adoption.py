@@ -18,7 +18,7 @@ from facesr_bench.results.migrations import migrated
 from facesr_bench.results.store import MANIFEST
 
 if TYPE_CHECKING:
-    from facesr_bench.evaluation.plan import Setting
+    from facesr_bench.evaluation.setting import Setting
 
 
 def adopt(setting: Setting, method: Plugin[Any], weights_hash: str | None, folder: Path) -> None:

@@ -34,8 +34,8 @@ from facesr_bench.weights.store import locked
 
 if TYPE_CHECKING:
     from facesr_bench.evaluation.export.onnx_file import Opened
-    from facesr_bench.evaluation.plan import Setting
     from facesr_bench.evaluation.request import RunRequest
+    from facesr_bench.evaluation.setting import Setting
     from facesr_bench.plugins.network_file import Runtime
 
 TORCH = "torch"

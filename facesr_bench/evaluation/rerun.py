@@ -9,8 +9,9 @@ import numpy as np
 from facesr_bench.base.errors import FaceSRBenchError
 from facesr_bench.base.hashing import pixels_sha256
 from facesr_bench.base.suggest import is_path
-from facesr_bench.evaluation.plan import Entry, Failure, Setting, open_entry
+from facesr_bench.evaluation.plan import Entry, Failure, open_entry
 from facesr_bench.evaluation.rescore import Heard, Rescored
+from facesr_bench.evaluation.setting import Setting
 from facesr_bench.evaluation.worker import Worker
 from facesr_bench.images.files import read_image
 from facesr_bench.plugins.spec import parse_method

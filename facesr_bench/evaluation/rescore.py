@@ -18,8 +18,9 @@ from facesr_bench.base.suggest import is_path, unknown
 from facesr_bench.data.degradation import apply, seed_of
 from facesr_bench.evaluation import set_metrics
 from facesr_bench.evaluation.job import Facts, Job
-from facesr_bench.evaluation.plan import Setting, open_setting, references_of
+from facesr_bench.evaluation.plan import references_of
 from facesr_bench.evaluation.request import RunRequest
+from facesr_bench.evaluation.setting import Setting, open_setting
 from facesr_bench.evaluation.worker import Worker
 from facesr_bench.images.files import Image8, read_image
 from facesr_bench.plugins.metric import AnyMetric, Unavailable

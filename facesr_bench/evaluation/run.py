@@ -25,17 +25,9 @@ from facesr_bench.evaluation import executors, ready, set_metrics
 from facesr_bench.evaluation.executors import Executor
 from facesr_bench.evaluation.job import Facts, Job
 from facesr_bench.evaluation.metrics import asked_columns
-from facesr_bench.evaluation.plan import (
-    Entry,
-    Failure,
-    Setting,
-    failed_result,
-    open_entry,
-    open_setting,
-    profile_of,
-    references_of,
-)
+from facesr_bench.evaluation.plan import Entry, Failure, failed_result, open_entry, references_of
 from facesr_bench.evaluation.request import Profile, Progress, RunOutcome, RunRequest
+from facesr_bench.evaluation.setting import Setting, open_setting, profile_of
 from facesr_bench.plugins import registry
 from facesr_bench.plugins.cards import ProtocolCard
 from facesr_bench.plugins.metric import AnyMetric, Unavailable

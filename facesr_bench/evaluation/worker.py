@@ -24,10 +24,10 @@ from facesr_bench.evaluation.inputs import Inputs, Loaded
 from facesr_bench.evaluation.isolation import Isolated
 from facesr_bench.evaluation.job import Facts, Job, Sink
 from facesr_bench.evaluation.metrics import opened
-from facesr_bench.evaluation.plan import Setting, open_setting
 from facesr_bench.evaluation.predictor import Here, Predictor, Task
 from facesr_bench.evaluation.score import saved_output, score_image, score_output
 from facesr_bench.evaluation.scorer import Scorer
+from facesr_bench.evaluation.setting import Setting, open_setting
 from facesr_bench.plugins.method import MethodBase
 from facesr_bench.plugins.metric import Unavailable
 from facesr_bench.plugins.spec import parse_method

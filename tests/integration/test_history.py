@@ -11,7 +11,7 @@ import pytest
 
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.cli import main
-from facesr_bench.evaluation import plan
+from facesr_bench.evaluation import recorded
 from facesr_bench.evaluation import run as runner
 from facesr_bench.evaluation.request import RunRequest
 from facesr_bench.results.history import find, find_one, read_history
@@ -40,7 +40,7 @@ def test_which_result_is_newest_does_not_go_by_the_clock(
     method, out = make_method("mine", NEAREST), tmp_path / "out"
     before = run(faces, out, method)
     edit(method, 0.1)
-    monkeypatch.setattr(plan, "_now", lambda: "1999-01-01T00:00:00.000000+00:00")
+    monkeypatch.setattr(recorded, "_now", lambda: "1999-01-01T00:00:00.000000+00:00")
     after = run(faces, out, method)
     assert after.manifest.updated < before.manifest.updated
     assert [result.folder for result in newest_results(out)] == [after.folder]

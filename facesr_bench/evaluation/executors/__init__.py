@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from facesr_bench.evaluation.job import Job, Sink
 
 if TYPE_CHECKING:
-    from facesr_bench.evaluation.plan import Setting
+    from facesr_bench.evaluation.setting import Setting
 
 
 class Executor(ABC):

@@ -17,8 +17,8 @@ from facesr_bench.base.errors import DataError
 from facesr_bench.base.files import file_name, inside, replacing
 from facesr_bench.evaluation.inputs import Inputs, Loaded
 from facesr_bench.evaluation.job import Job
-from facesr_bench.evaluation.plan import Setting
 from facesr_bench.evaluation.scorer import Prepared
+from facesr_bench.evaluation.setting import Setting
 from facesr_bench.results.store import LOG, MANIFEST, Result, open_result
 
 Files = Mapping[str, bytes]

@@ -12,8 +12,9 @@ from facesr_bench.base import hashing
 from facesr_bench.base.hashing import canonical, fingerprint
 from facesr_bench.data.protocols import catalogue
 from facesr_bench.evaluation import run as runner
-from facesr_bench.evaluation.plan import Setting, inputs_of, result_fingerprint
+from facesr_bench.evaluation.plan import result_fingerprint
 from facesr_bench.evaluation.request import RunRequest
+from facesr_bench.evaluation.setting import Setting, inputs_of
 from facesr_bench.plugins import registry
 from facesr_bench.plugins.cards import DatasetCard, MethodCard, ProtocolCard
 from facesr_bench.plugins.profile import Profile
