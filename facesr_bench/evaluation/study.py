@@ -13,12 +13,13 @@ the options as they would be typed, so that a result says the same whichever way
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import tomli_w
 
 from facesr_bench.base.errors import CardError, FaceSRBenchError
 from facesr_bench.base.files import write_text
@@ -66,31 +67,8 @@ def write_study(request: RunRequest, path: Path) -> None:
     Raises:
         ResultsError: it can't be written.
     """
-    text = to_toml(_moved(request.as_data(), os.path.relpath(Path.cwd(), path.parent), Path.cwd()))
+    text = tomli_w.dumps(_moved(request.as_data(), os.path.relpath(Path.cwd(), path.parent), Path.cwd()))
     write_text(path, f"# facesr-bench run {path.name}\n{text}")
-
-
-def to_toml(options: Mapping[str, Any]) -> str:
-    """Options as TOML: values first, then tables."""
-    plain = {name: value for name, value in options.items() if not isinstance(value, Mapping)}
-    lines = [f"{name} = {_value(value)}" for name, value in plain.items()]
-    for name, table in options.items():
-        if isinstance(table, Mapping):
-            lines += ["", f"[{name}]", *(f"{_text(key)} = {_value(value)}" for key, value in table.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_value, value))}]"
-    return _text(value) if isinstance(value, str) else repr(value)
-
-
-def _text(text: str) -> str:
-    """A basic string of TOML: JSON's, but for the one control character that JSON leaves as it is."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _moved(options: Mapping[str, Any], prefix: str, folder: Path) -> dict[str, Any]:

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 
 from facesr_bench import FaceSRBenchError, read_study
 from facesr_bench.base.options import Count, Flag, Option, options_of
 from facesr_bench.base.toml import read_toml
 from facesr_bench.evaluation.request import RunRequest
-from facesr_bench.evaluation.study import to_toml, write_study
+from facesr_bench.evaluation.study import write_study
 
 PATHS: dict[str, Any] = {
     "methods": [
@@ -68,7 +69,7 @@ def test_every_option_of_a_run_can_be_written_down_and_is_read_again(place: Path
 
 
 def test_paths_are_meant_from_the_files_folder(place: Path) -> None:
-    found = read_study(study(place / "sub", to_toml(OTHERS)))
+    found = read_study(study(place / "sub", tomli_w.dumps(OTHERS)))
     assert found["methods"] == [
         "sparnet",
         "sub/mynet@sub/own.pth",
@@ -127,7 +128,7 @@ def test_errors_name_the_file_and_what_was_meant(place: Path, text: str, message
 
 def test_strange_texts_survive_as_toml(place: Path) -> None:
     strange = 'quote " backslash \\ tab \t line \n bell \x07 del \x7f face \U0001f600 ü'
-    text = to_toml({"methods": [strange], "data": {strange: strange}})
+    text = tomli_w.dumps({"methods": [strange], "data": {strange: strange}})
     assert read_toml(study(place, text)) == {"methods": [strange], "data": {strange: strange}}
 
 
