@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from facesr_bench.base.files import file_name
 from facesr_bench.images.files import Image8, write_png
 from facesr_bench.images.resize import resize
+from facesr_bench.report.figures.curves import curve
+from facesr_bench.report.figures.grid import comparison
+from facesr_bench.report.figures.heatmap import heatmap
+from facesr_bench.report.figures.plots import distribution, parallel, tradeoff
 from facesr_bench.results.image_record import ImageRecord
+from facesr_bench.results.leaderboard import Group
 from facesr_bench.results.record import Manifest
 from facesr_bench.results.store import Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DATA_HASH = "d" * 64
 
@@ -23,6 +31,18 @@ SSIM = {"title": "SSIM", "unit": "", "higher_is_better": True, "digits": 4, "ver
 SSIM |= {"order": 2, "family": "fidelity", "lead": True}
 LPIPS = {"title": "LPIPS", "unit": "", "higher_is_better": False, "digits": 4, "version": 1, "range": [0, 1]}
 LPIPS |= {"family": "perception", "lead": True}
+NME = {"title": "NME", "unit": "%", "higher_is_better": False, "digits": 2, "version": 1, "family": "landmarks"}
+
+DRAWN: dict[str, Callable[[Group], Figure]] = {
+    "distribution": distribution,
+    "ecdf": lambda g: distribution(g, kind="ecdf"),
+    "tradeoff": tradeoff,
+    "curve": curve,
+    "parallel": parallel,
+    "comparison": comparison,
+    "heatmap": heatmap,
+}
+"""Every figure of one table, by name."""
 
 
 def drawing(seed: int, side: int = 32) -> Image8:

@@ -15,6 +15,7 @@ from PIL import Image
 from facesr_bench.evaluation import run as runner
 from facesr_bench.evaluation.request import RunOutcome, RunRequest
 from facesr_bench.results.store import Result, read_results
+from tests.own_metrics import MEANS
 
 CARD = """
 schema_version = 1
@@ -31,19 +32,6 @@ needs = ["reference"]
 digits = 4
 """
 
-CODE = """
-import numpy as np
-from facesr_bench import SetMetric, SetValue
-
-class Metric(SetMetric):
-    extractor = "means-v1"
-
-    def features(self, image):
-        return image.mean(axis=(0, 1), dtype=np.float32)
-
-    def of_set(self, sr, reference):
-        return SetValue(float(np.abs(sr - reference).mean()))
-"""
 
 Corruption = Callable[[random.Random, bytes], bytes]
 
@@ -99,7 +87,7 @@ def test_no_corruption_of_stored_files_gives_a_wrong_number(
     for i in range(4):
         Image.fromarray(astronaut[64 + 8 * i : 128 + 8 * i, 40 + 4 * i : 104 + 4 * i]).save(faces / f"face{i}.png")
     (metric / "card.toml").write_text(CARD)
-    (metric / "metric.py").write_text(CODE)
+    (metric / "metric.py").write_text(MEANS)
 
     def run(out: Path) -> RunOutcome:
         metrics = ("psnr", "ssim", str(metric))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+
+from facesr_bench.data.protocols import find_protocol
 
 CARD = """
 schema_version = 1
@@ -55,3 +58,15 @@ def make_method(tmp_path: Path) -> MakeMethod:
         return str(folder)
 
     return make
+
+
+@pytest.fixture
+def own_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the demo's blind protocol as somebody's own dataset, ./mine with `mine-blind`: its pictures are drawn
+    from the protocol's name, so all but one are others than those whose hashes it commits.
+    """
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(find_protocol("demo-blind")[0].folder, "mine")
+    card = Path("mine/card.toml")
+    card.write_text(card.read_text().replace("demo-aligned", "mine").replace("[protocols.demo-", "[protocols.mine-"))
+    return Path("mine")

@@ -92,20 +92,13 @@ def test_what_was_drawn_stands_on_the_image_page(ran: Path) -> None:
     assert 'id="drawn"' in (data.parent / "image.html").read_text()
 
 
-def test_other_bits_are_a_problem_that_names_the_library(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_other_bits_are_a_problem_that_names_the_library(own_demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A copy of the demo whose committed hash of one picture is another: what a JPEG library of other bits would do."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(find_protocol("demo-blind")[0].folder, "mine")
-    card = Path("mine/card.toml")
-    card.write_text(card.read_text().replace("demo-aligned", "mine").replace("[protocols.demo-", "[protocols.mine-"))
-    hashes = Path("mine/demo-blind.json")
+    hashes = own_demo / "demo-blind.json"
     lr = {name: "0" * 64 if name == "t1-3" else found for name, found in committed().items()}
     write_json(hashes, lr)
     assert main([*RUN, "--methods", "input", "--protocols", "./mine:mine-blind", "--no-report"]) == 1
     said = capsys.readouterr()
-    # Drawn from the protocol's name, so that here each picture is another.
     assert "6 image(s), such as astronaut, are not those of the protocol, since Pillow " in said.err
     assert "its numbers can't be compared with those of others" in said.out + said.err
     hashes.write_text("{}")

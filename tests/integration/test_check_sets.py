@@ -19,6 +19,7 @@ from facesr_bench.results.gate.judge import SetDifference, judge
 from facesr_bench.results.gate.policy import Policy
 from facesr_bench.results.gate.sides import Side
 from facesr_bench.results.store import Result, newest_results
+from tests.own_metrics import MEANS
 
 CARD = """
 schema_version = 1
@@ -32,19 +33,6 @@ higher_is_better = false
 range = [0.0, inf]
 margin = 1.0
 """
-CODE = """
-import numpy as np
-from facesr_bench import SetMetric, SetValue
-
-class Metric(SetMetric):
-    extractor = "means-v1"
-
-    def features(self, image):
-        return image.mean(axis=(0, 1), dtype=np.float32)
-
-    def of_set(self, sr, reference):
-        return SetValue(float(np.abs(sr - reference).mean()))
-"""
 
 
 @pytest.fixture
@@ -52,7 +40,7 @@ def results(faces: Path, tmp_path: Path) -> list[Result]:
     folder = tmp_path / "colours"
     folder.mkdir()
     (folder / "card.toml").write_text(CARD)
-    (folder / "metric.py").write_text(CODE)
+    (folder / "metric.py").write_text(MEANS)
     request = RunRequest(
         ["bicubic", "nearest"],
         ["folder-x8"],

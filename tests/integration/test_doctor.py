@@ -185,13 +185,9 @@ def test_a_metric_that_is_computed_otherwise_is_no_matter_of_the_pictures(
 
 
 def test_lr_of_other_bits_are_told_by_the_hashes_that_a_protocol_commits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    own_demo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(find_protocol("demo-blind")[0].folder, "mine")
-    card = Path("mine/card.toml")
-    card.write_text(card.read_text().replace("demo-aligned", "mine").replace("[protocols.demo-", "[protocols.mine-"))
-    assert main(["doctor", "./mine", "--metrics", "psnr"]) == 1
+    assert main(["doctor", f"./{own_demo}", "--metrics", "psnr"]) == 1
     assert "6 pictures (astronaut, t1-2, t1-3 ...) are others: the libraries here give other bits" in (
         capsys.readouterr().out
     )

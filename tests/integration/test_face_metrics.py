@@ -160,14 +160,20 @@ def test_identity_in_every_measure(shared: Path, tmp_path: Path) -> None:
         assert cosine < 0.6
 
 
-def test_the_order_of_metrics_changes_no_number(shared: Path, tmp_path: Path) -> None:
-    """Where nothing is annotated, the points of HR and of the input are each found on that very picture."""
-    folder = tmp_path / "faces"
+def two_faces(shared: Path, place: Path) -> tuple[Path, Path]:
+    """A folder of two faces without points, and a profile that finds faces by YuNet."""
+    folder = place / "faces"
     folder.mkdir()
     for path in sorted((shared / "faces" / "lfw_heldout").rglob("*.jpg"))[:2]:
         Image.open(path).crop((61, 61, 189, 189)).save(folder / f"{path.stem}.png")
-    file = tmp_path / "mine.toml"
+    file = place / "mine.toml"
     file.write_text('[mine]\nsummary = "x"\nquantise = "round"\nchannel = "rgb"\nface_detector = "yunet"\n')
+    return folder, file
+
+
+def test_the_order_of_metrics_changes_no_number(shared: Path, tmp_path: Path) -> None:
+    """Where nothing is annotated, the points of HR and of the input are each found on that very picture."""
+    folder, file = two_faces(shared, tmp_path)
     assert main(["weights", "import", str(shared / "weights" / "yunet_n_640_640.onnx")]) == 0
     network = f"@mobilefacenet-ms1m={shared / 'weights' / 'mobilefacenet_arcface_ms1m.onnx'}"
     specs = [f"identity{network}", f"identity-lq{network}"]
@@ -187,12 +193,7 @@ def test_the_order_of_metrics_changes_no_number(shared: Path, tmp_path: Path) ->
 
 def test_missing_detector_is_told_and_mended(shared: Path, tmp_path: Path) -> None:
     """A dataset without points asks for the detector's file; once it is imported, the same command goes on."""
-    folder = tmp_path / "faces"
-    folder.mkdir()
-    for path in sorted((shared / "faces" / "lfw_heldout").rglob("*.jpg"))[:2]:
-        Image.open(path).crop((61, 61, 189, 189)).save(folder / f"{path.stem}.png")
-    file = tmp_path / "mine.toml"
-    file.write_text('[mine]\nsummary = "x"\nquantise = "round"\nchannel = "rgb"\nface_detector = "yunet"\n')
+    folder, file = two_faces(shared, tmp_path)
     spec = f"identity@mobilefacenet-ms1m={shared / 'weights' / 'mobilefacenet_arcface_ms1m.onnx'}"
     options = request.RunRequest(
         ("bicubic",),

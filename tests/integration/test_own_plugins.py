@@ -20,6 +20,7 @@ from facesr_bench.plugins.metric import MetricBase
 from facesr_bench.report.words import profile_in_words
 from facesr_bench.results.store import all_results
 from facesr_bench.results.summary import summarise
+from tests.own_metrics import MEANS
 
 from .conftest import HEAD, MakeMethod
 from .test_run import only, options
@@ -74,6 +75,7 @@ needs = ["reference"]
 METRIC_CODE = """
 import numpy as np
 from facesr_bench import MetricBase
+from tests.own_metrics import MEANS
 
 class Metric(MetricBase):
     def per_image(self, sr, reference):
@@ -414,21 +416,6 @@ def test_plugin_that_exits_costs_its_own_row(faces: Path, tmp_path: Path, make_m
     assert all(row.error is None for row in report.results[-1].rows().values()) and len(report.results) == 2
 
 
-SET_CODE = """
-import numpy as np
-from facesr_bench import SetMetric, SetValue
-
-class Metric(SetMetric):
-    extractor = "means-v1"
-
-    def features(self, image):
-        return image.mean(axis=(0, 1), dtype=np.float32)
-
-    def of_set(self, sr, reference):
-        return SetValue(float(np.abs(sr - reference).mean()))
-"""
-
-
 @pytest.mark.parametrize(
     ("of", "code", "reason"),
     [
@@ -441,13 +428,13 @@ class Metric(SetMetric):
         ("image", METRIC_CODE.replace("return float", "return 'seven' or float"), "could not convert string to float"),
         ("image", METRIC_CODE.replace("return float", "return float('nan') * float"), "mae returned NaN"),
         ("set", "import no_such_module_at_all\n", "no_such_module_at_all"),
-        ("set", SET_CODE.replace('extractor = "means-v1"', "extractor = property(lambda self: {}['oops'])"), "'oops'"),
-        ("set", SET_CODE.replace("return SetValue", "raise TypeError('oops') or SetValue"), "TypeError: oops"),
-        ("set", SET_CODE.replace("SetValue(float(", "SetValue(float('nan') * float("), "mae returned nan"),
-        ("set", SET_CODE.replace("mean())", "mean()), float('nan')"), "standard error nan"),
+        ("set", MEANS.replace('extractor = "means-v1"', "extractor = property(lambda self: {}['oops'])"), "'oops'"),
+        ("set", MEANS.replace("return SetValue", "raise TypeError('oops') or SetValue"), "TypeError: oops"),
+        ("set", MEANS.replace("SetValue(float(", "SetValue(float('nan') * float("), "mae returned nan"),
+        ("set", MEANS.replace("mean())", "mean()), float('nan')"), "standard error nan"),
         (
             "set",
-            SET_CODE.replace("return image", "raise ValueError('oops') or image"),
+            MEANS.replace("return image", "raise ValueError('oops') or image"),
             "ValueError: oops (5 of 5 images)",
         ),
     ],

@@ -12,13 +12,13 @@ import json
 import os
 import pickle
 import queue
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 from typing import Any
 
+from facesr_bench.base.children import end_in_words, ended
 from facesr_bench.base.stages import active
 from facesr_bench.evaluation.executors import Executor
 from facesr_bench.evaluation.executors.blocks import Blocks
@@ -92,17 +92,4 @@ class _Process(Member):
 
     def end(self, grace: float) -> str:
         self.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(grace)
-        if hasattr(os, "killpg"):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.kill()
-        return _status(self._process.wait())
-
-
-def _status(status: int) -> str:
-    if status < 0:
-        with contextlib.suppress(ValueError):
-            return f"was ended by {signal.Signals(-status).name}"
-    return f"ended with exit status {status}"
+        return end_in_words(ended(self._process, grace))

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from facesr_bench.base.children import end_in_words, ended
 from facesr_bench.base.errors import FaceSRBenchError, MethodError, PluginError
 from facesr_bench.base.text import one_line
 from facesr_bench.evaluation.inputs import Loaded
@@ -135,7 +135,9 @@ class Isolated(Predictor):
         assert self._process is not None
         status, said = self._process.end(0 if how else GRACE)
         self._process = None
-        return _DiedError((how or _status(status)) + (f"; it said: {said}" if said else ""))
+        return _DiedError(
+            (how or f"{end_in_words(status)} before it answered") + (f"; it said: {said}" if said else "")
+        )
 
 
 class _Process:
@@ -191,13 +193,7 @@ class _Process:
         Args:
             grace: seconds for it to end by itself.
         """
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(grace)
-        if hasattr(os, "killpg"):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.kill()
-        status, said = self._process.wait(), self._said()
+        status, said = ended(self._process, grace), self._said()
         for stream in (self._process.stdin, self._output):
             with contextlib.suppress(OSError, ValueError):
                 stream.close()  # type: ignore[union-attr]
@@ -210,10 +206,3 @@ class _Process:
         self._output.seek(max(self._begin, end - SAID))
         lines = [one_line(line) for line in self._output.read().decode(errors="replace").splitlines()]
         return " | ".join([line for line in lines if line][-3:])
-
-
-def _status(status: int) -> str:
-    if status < 0:
-        with contextlib.suppress(ValueError):
-            return f"was ended by {signal.Signals(-status).name}"
-    return f"ended by itself with exit status {status} before it answered"

@@ -16,12 +16,9 @@ import pytest
 from facesr_bench import cli
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.report.figures import form, style
-from facesr_bench.report.figures.curves import curve
 from facesr_bench.report.figures.data import distribution_table, parallel_table, tradeoff_table, training_table
 from facesr_bench.report.figures.form import COLUMN, INKS, PAGE, Form, in_dark, in_form, read_width, words_of
-from facesr_bench.report.figures.grid import comparison
-from facesr_bench.report.figures.heatmap import heatmap
-from facesr_bench.report.figures.plots import distribution, parallel, tradeoff
+from facesr_bench.report.figures.plots import tradeoff
 from facesr_bench.report.figures.style import to_bytes
 from facesr_bench.report.figures.training import training
 from facesr_bench.results.comparison import compare
@@ -29,12 +26,15 @@ from facesr_bench.results.leaderboard import Group, groups
 from facesr_bench.results.store import newest_results
 from facesr_bench.results.summary import per_image_values, summarise
 from facesr_bench.results.training import Stage, Training
-from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
+from tests.report_fixtures import DRAWN as FIGURES
+from tests.report_fixtures import LPIPS, NME, PSNR, SSIM, manifest, scored, write_result
+
+if TYPE_CHECKING:
+    pass
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NME = {"title": "NME", "unit": "%", "higher_is_better": False, "digits": 2, "version": 1, "family": "landmarks"}
 METRICS = {"psnr": PSNR, "ssim": SSIM, "lpips": LPIPS, "nme": NME}
 IDS = [f"face {i}" for i in range(24)]
 TRAINED = Training(
@@ -63,16 +63,7 @@ def group(root: Path) -> Group:
     return groups(summarise(newest_results(root)))[0]
 
 
-DRAWN: dict[str, Callable[[Group], Figure]] = {
-    "distribution": distribution,
-    "ecdf": lambda g: distribution(g, kind="ecdf"),
-    "tradeoff": tradeoff,
-    "curve": curve,
-    "parallel": parallel,
-    "comparison": comparison,
-    "heatmap": heatmap,
-    "training": lambda _: training(TRAINED),
-}
+DRAWN: dict[str, Callable[[Group], Figure]] = {**FIGURES, "training": lambda _: training(TRAINED)}
 PLOTS = ["distribution", "ecdf", "tradeoff", "curve", "parallel", "training"]
 
 

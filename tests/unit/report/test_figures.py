@@ -7,7 +7,6 @@ import io
 import math
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,13 +31,12 @@ from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.leaderboard import Group, groups
 from facesr_bench.results.store import newest_results
 from facesr_bench.results.summary import summarise
-from tests.report_fixtures import LPIPS, PSNR, SSIM, drawing, manifest, scored, write_result
+from tests.report_fixtures import DRAWN, LPIPS, NME, PSNR, SSIM, drawing, manifest, scored, write_result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HOSTILE = "<b>$\\frac{x$_^%&\"'"
-NME = {"title": "NME", "unit": "%", "higher_is_better": False, "digits": 2, "version": 1, "family": "landmarks"}
 METRICS = {"psnr": PSNR, "ssim": SSIM, "lpips": LPIPS, "nme@pfld-68:0123abcd": NME}
 IDS = [f"face {i}" for i in range(24)]
 
@@ -71,17 +69,6 @@ def single(tmp_path: Path, *tables: dict[str, dict[str, float]], **card: Any) ->
 
 def texts(svg: bytes) -> list[str]:
     return ["".join(e.itertext()) for e in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
-
-
-DRAWN: dict[str, Callable[[Group], Figure]] = {
-    "distribution": distribution,
-    "ecdf": lambda g: distribution(g, kind="ecdf"),
-    "tradeoff": tradeoff,
-    "curve": curve,
-    "parallel": parallel,
-    "comparison": comparison,
-    "heatmap": heatmap,
-}
 
 
 @pytest.mark.parametrize("name", DRAWN)
