@@ -79,23 +79,6 @@ def asked_columns(names: Iterable[str], metrics: Iterable[AnyMetric]) -> tuple[s
     return tuple(dict.fromkeys(found))
 
 
-def load_metric(name: str, profile: str | Profile, scale: int, device: str = "cpu") -> MetricBase:
-    """The metric called `name` under a profile, made but not loaded.
-
-    Raises:
-        PluginError: no metric has that name (suggests one), or it fails to import.
-        MetricError: no profile has that name (suggests one), the scale is not a positive whole number, or the class
-            is not a metric.
-        FaceSRBenchError: it can't be computed here; says why.
-    """
-    choice = parse_metric(name)
-    setup = Setup(get_profile(profile, [choice.plugin]) if isinstance(profile, str) else profile, scale, device)
-    metric = make_metric(choice, setup)
-    if isinstance(metric, Unavailable):
-        raise metric.error
-    return metric
-
-
 def profile_for(profile: str, names: Iterable[str]) -> Profile:
     """The convention that a user means, in which each metric asked for may have a table.
 

@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from facesr_bench.results.columns import COSTS, STABLE_COLUMNS, MetricInfo, Totals, ordered_metrics, why_missing
 from facesr_bench.results.image_record import ImageRecord
-from facesr_bench.results.summary import ResultSummary, columns, count_column, metrics_of, records
+from facesr_bench.results.summary import ResultSummary, columns, count_column, records
 
 if TYPE_CHECKING:
     import pandas
 
 Asked = Mapping[str, Collection[str]]
 """The metrics that were asked for, by protocol."""
-
-
-def to_frame(rows: Sequence[ResultSummary]) -> pandas.DataFrame:
-    """The rows with the columns of `summary.columns`: all that is known of them; NaN where there is no value."""
-    return _frame(records(rows), columns(rows), {*STABLE_COLUMNS, *metrics_of(rows)})
 
 
 def summary_frame(

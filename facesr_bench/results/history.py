@@ -82,15 +82,6 @@ def find(root: Path, text: str, *, protocol: str | None = None) -> list[Result]:
     return found
 
 
-def find_one(root: Path, text: str, *, protocol: str | None = None) -> Result:
-    """The one result that a user means.
-
-    Raises:
-        ResultsError: as `find`, or several are called so.
-    """
-    return _the_only(root, text, find(root, text, protocol=protocol), "name its fingerprint")
-
-
 def _by_tag(known: History, text: str) -> list[Result]:
     return newest_of_rows(result for result in known.results if text in result.manifest.tags)
 

@@ -441,18 +441,6 @@ def _order_of(path: Path) -> tuple[int, str] | None:
     return (order, updated) if valid else None
 
 
-def newest_results(root: Path) -> list[Result]:
-    """The results that `read_results` finds, where all must be readable.
-
-    Raises:
-        ResultsError: `root` doesn't exist, or one of its results can't be read.
-    """
-    stored = read_results(root)
-    if stored.unreadable:
-        raise ResultsError("\n".join(stored.unreadable))
-    return stored.results
-
-
 FOLDER = "attention"
 
 

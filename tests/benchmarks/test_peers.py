@@ -22,10 +22,11 @@ import pytest
 
 from facesr_bench.faces.points import five_points
 from facesr_bench.results.samples import read_samples
-from facesr_bench.results.store import Result, newest_results
+from facesr_bench.results.store import Result
 from facesr_bench.results.summary import summarise
 from tests.benchmarks import peers
 from tests.benchmarks.peers import METHODS, SCORES
+from tests.stored import newest_results
 
 PEERS = Path(peers.__file__)
 COUNT = int(os.environ.get("COUNT", "12"))

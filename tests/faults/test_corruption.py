@@ -15,7 +15,7 @@ from PIL import Image
 from facesr_bench.evaluation import run as runner
 from facesr_bench.evaluation.request import RunOutcome, RunRequest
 from facesr_bench.results.store import Result, read_results
-from tests.own_metrics import MEANS
+from tests.metric_tools import MEANS
 
 CARD = """
 schema_version = 1

@@ -16,7 +16,7 @@ from facesr_bench.base.errors import DataError, FaceSRBenchError, FaceSRBenchWar
 from facesr_bench.images.files import read_image
 from facesr_bench.report import site
 from facesr_bench.report.site.provenance import command
-from facesr_bench.results.store import newest_results
+from tests.stored import newest_results
 
 from .conftest import MakeMethod
 

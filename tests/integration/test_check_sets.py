@@ -18,8 +18,9 @@ from facesr_bench.results.arrays import read_array
 from facesr_bench.results.gate.judge import SetDifference, judge
 from facesr_bench.results.gate.policy import Policy
 from facesr_bench.results.gate.sides import Side
-from facesr_bench.results.store import Result, newest_results
-from tests.own_metrics import MEANS
+from facesr_bench.results.store import Result
+from tests.metric_tools import MEANS
+from tests.stored import newest_results
 
 CARD = """
 schema_version = 1

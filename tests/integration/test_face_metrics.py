@@ -319,7 +319,7 @@ def test_lpips_of_the_truth_is_kept_where_small(tmp_path: Path) -> None:
 
 def test_lpips_follows_the_profile(shared: Path) -> None:
     """Input range and size are the profile's, and each changes the number."""
-    from facesr_bench.evaluation.metrics import load_metric
+    from tests.metric_tools import load_metric
 
     rng = np.random.default_rng(1)
     pair = [rng.integers(0, 256, (64, 64, 3), np.uint8) for _ in range(2)]

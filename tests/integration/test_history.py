@@ -14,8 +14,9 @@ from facesr_bench.cli import main
 from facesr_bench.evaluation import recorded
 from facesr_bench.evaluation import run as runner
 from facesr_bench.evaluation.request import RunRequest
-from facesr_bench.results.history import find, find_one, read_history
-from facesr_bench.results.store import Result, newest_results
+from facesr_bench.results.history import find, read_history
+from facesr_bench.results.store import Result
+from tests.stored import newest_results
 
 from .conftest import MakeMethod
 
@@ -92,7 +93,7 @@ def test_history_lists_every_result_and_find_finds_each(
     assert f"{listed[2]['metrics']['psnr']:.2f}" in shown and "bicubic" not in shown
     assert {result.label for result in find(out, "before")} == {"mine", "bicubic"}
     for name, result in (("after", after), ("mine", after), (before.folder.name[:6], before)):
-        assert find_one(out, name).folder == result.folder
+        assert [found.folder for found in find(out, name)] == [result.folder]
     assert [result.folder for result in read_history(out).only(tag="before", methods=["mine"]).results] == [
         before.folder
     ]
@@ -103,8 +104,6 @@ def test_a_result_that_nobody_knows_is_refused_with_what_there_is(faces: Path, t
     run(faces, out, "bicubic", "nearest", tag="first")
     with pytest.raises(ResultsError, match=r"called 'frist'; did you mean 'first'"):
         find(out, "frist")
-    with pytest.raises(ResultsError, match="2 results are called 'first'; name its fingerprint"):
-        find_one(out, "first")
     with pytest.raises(ResultsError, match="on helen-x8"):
         find(out, "first", protocol="helen-x8")
 

@@ -11,14 +11,15 @@ import pytest
 import facesr_bench
 from facesr_bench import api
 from facesr_bench.base.errors import MetricError, WeightsError
-from facesr_bench.evaluation import metrics, request
+from facesr_bench.evaluation import request
 from facesr_bench.evaluation import run as runner
 from facesr_bench.faces.alignment import align
 from facesr_bench.faces.embedder import EMBEDDERS, Embedder, cosine
 from facesr_bench.faces.points import five_points
 from facesr_bench.images.files import read_image
 from facesr_bench.plugins.spec import parse_metric
-from facesr_bench.results.store import newest_results
+from tests.metric_tools import load_metric
+from tests.stored import newest_results
 
 N = 6
 
@@ -147,7 +148,7 @@ def test_wrong_networks_are_told(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no network of psnr"):
         parse_metric("psnr@alex")
     with pytest.raises(WeightsError, match="no such file"):
-        metrics.load_metric(f"lpips@vgg={tmp_path}/x.pth", "sparnet", 8)
+        load_metric(f"lpips@vgg={tmp_path}/x.pth", "sparnet", 8)
     picture = np.zeros((64, 64, 3), np.uint8)
     with pytest.raises(MetricError, match="weights fetch lpips-alex"):
         api.score(picture, picture, ["lpips"])

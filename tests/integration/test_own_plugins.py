@@ -14,13 +14,12 @@ from facesr_bench.cli import main
 from facesr_bench.evaluation import request
 from facesr_bench.evaluation import run as runner
 from facesr_bench.evaluation.folders import pairs_of, score_folders
-from facesr_bench.evaluation.metrics import load_metric
 from facesr_bench.images.files import read_image
 from facesr_bench.plugins.metric import MetricBase
 from facesr_bench.report.words import profile_in_words
 from facesr_bench.results.store import all_results
 from facesr_bench.results.summary import summarise
-from tests.own_metrics import MEANS
+from tests.metric_tools import MEANS, load_metric
 
 from .conftest import HEAD, MakeMethod
 from .test_run import only, options
@@ -75,7 +74,7 @@ needs = ["reference"]
 METRIC_CODE = """
 import numpy as np
 from facesr_bench import MetricBase
-from tests.own_metrics import MEANS
+from tests.metric_tools import MEANS
 
 class Metric(MetricBase):
     def per_image(self, sr, reference):

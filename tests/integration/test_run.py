@@ -24,8 +24,9 @@ from facesr_bench.evaluation import run as runner
 from facesr_bench.images.files import read_image
 from facesr_bench.plugins.method import MethodContext
 from facesr_bench.results.checks import sealed
-from facesr_bench.results.store import Result, all_results, newest_results
+from facesr_bench.results.store import Result, all_results
 from facesr_bench.results.summary import summarise
+from tests.stored import newest_results
 
 from .conftest import HEAD, MakeMethod
 

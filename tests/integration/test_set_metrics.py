@@ -14,7 +14,7 @@ import torch
 import facesr_bench
 from facesr_bench.base.errors import MetricError
 from facesr_bench.cli import main
-from facesr_bench.evaluation import metrics, request, set_metrics
+from facesr_bench.evaluation import request, set_metrics
 from facesr_bench.evaluation import run as runner
 from facesr_bench.functional.frechet import frechet_distance
 from facesr_bench.functional.inception import Inception
@@ -24,8 +24,10 @@ from facesr_bench.plugins import registry as plugins
 from facesr_bench.plugins.metric import Unavailable
 from facesr_bench.report.tables.render import render
 from facesr_bench.results.arrays import References
-from facesr_bench.results.store import Result, newest_results
+from facesr_bench.results.store import Result
 from facesr_bench.results.summary import summarise
+from tests.metric_tools import load_metric
+from tests.stored import newest_results
 
 
 @pytest.fixture(autouse=True)
@@ -213,7 +215,7 @@ def test_a_known_value_stays_without_the_network_if_it_is_still_the_value(
     assert options.metrics is not None
     result = only(runner.run(options))
     references = References(result.inputs_folder / "references")
-    context = metrics.load_metric(options.metrics[1], "sparnet", 8).context
+    context = load_metric(options.metrics[1], "sparnet", 8).context
     metric = Unavailable(context, MetricError("its file is gone"), {})
     before = result.sets()[metric.key]
     set_metrics.update(result, [metric], references)

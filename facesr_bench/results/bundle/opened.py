@@ -34,7 +34,7 @@ from facesr_bench.results.bundle.make import Decode
 from facesr_bench.results.checks import opened_array
 from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.migrations import known, migrated
-from facesr_bench.results.record import LEVELS, Manifest
+from facesr_bench.results.record import Manifest
 
 
 @dataclass(frozen=True, eq=False)
@@ -329,11 +329,6 @@ def inconsistencies(sent: Sent) -> list[str]:
 
 def _close(a: float, b: float) -> bool:
     return a == b or math.isclose(a, b, rel_tol=1e-12)
-
-
-def level_in_words(level: int) -> str:
-    """`2, re-scored`."""
-    return f"{level}, {LEVELS[level]}"
 
 
 def open_archive(path: Path) -> Archive:

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from facesr_bench.base.errors import WeightsError
-from facesr_bench.evaluation.metrics import Setup, find_metrics, load_metric
+from facesr_bench.evaluation.metrics import Setup, find_metrics
 from facesr_bench.evaluation.scorer import Scorer
 from facesr_bench.faces.adaface import AdaFaceEmbedder, AdaFaceNetwork
 from facesr_bench.faces.alignment import ARCFACE_112, FFHQ_512, align
@@ -23,6 +23,7 @@ from facesr_bench.results.columns import aggregates_of, metric_infos, total
 from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.record import MetricRecord
 from facesr_bench.weights import read_state_dict, write_random
+from tests.metric_tools import load_metric
 
 Weights = dict[str, Any]
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from facesr_bench.base.errors import WeightsError
-from facesr_bench.evaluation.metrics import load_metric
 from facesr_bench.evaluation.scorer import Scorer
 from facesr_bench.faces.awing import HEATMAP_SIDE, POINTS, AwingLandmarks, AwingNetwork, points_of
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
 from facesr_bench.plugins.sample import Sample
 from facesr_bench.weights import read_state_dict, write_random
+from tests.metric_tools import load_metric
 
 
 @pytest.fixture(scope="module")

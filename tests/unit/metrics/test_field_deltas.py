@@ -20,12 +20,12 @@ import skimage.data
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesr_bench.evaluation.metrics import load_metric
 from facesr_bench.images.files import Image8
 from facesr_bench.images.matlab import imresize
 from facesr_bench.images.quantise import quantise
 from facesr_bench.images.resize import resize
 from facesr_bench.plugins.profile import get_profile
+from tests.metric_tools import load_metric
 
 SCALE = 8
 

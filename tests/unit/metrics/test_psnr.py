@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from facesr_bench.api import score
 from facesr_bench.base.errors import MetricError, PluginError
-from facesr_bench.evaluation.metrics import load_metric
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
 from facesr_bench.plugins import registry
 from facesr_bench.plugins.cards import MetricCard
 from facesr_bench.plugins.metric import MetricBase
 from facesr_bench.plugins.profile import get_profile, profiles
+from tests.metric_tools import load_metric
 
 RANGE_OF_LUMA = 219  # 16..235
 

@@ -23,11 +23,11 @@ from facesr_bench.report.figures.style import to_bytes
 from facesr_bench.report.figures.training import training
 from facesr_bench.results.comparison import compare
 from facesr_bench.results.leaderboard import Group, groups
-from facesr_bench.results.store import newest_results
 from facesr_bench.results.summary import per_image_values, summarise
 from facesr_bench.results.training import Stage, Training
 from tests.report_fixtures import DRAWN as FIGURES
 from tests.report_fixtures import LPIPS, NME, PSNR, SSIM, manifest, scored, write_result
+from tests.stored import newest_results
 
 if TYPE_CHECKING:
     pass

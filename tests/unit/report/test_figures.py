@@ -29,9 +29,9 @@ from facesr_bench.results.comparison import compare
 from facesr_bench.results.curves import auc, cumulative_curve
 from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.leaderboard import Group, groups
-from facesr_bench.results.store import newest_results
 from facesr_bench.results.summary import summarise
 from tests.report_fixtures import DRAWN, LPIPS, NME, PSNR, SSIM, drawing, manifest, scored, write_result
+from tests.stored import newest_results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

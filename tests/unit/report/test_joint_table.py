@@ -16,9 +16,9 @@ from facesr_bench.report.tables.render import render
 from facesr_bench.report.tables.sheet import DASH, Options
 from facesr_bench.results.comparison import compare
 from facesr_bench.results.leaderboard import groups
-from facesr_bench.results.store import newest_results
 from facesr_bench.results.summary import ResultSummary, summarise
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
+from tests.stored import newest_results
 
 IDS = [f"f{i:02}" for i in range(12)]
 

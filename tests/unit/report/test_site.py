@@ -20,13 +20,13 @@ from facesr_bench.report.citations import bibliography, paper_entry, run_entry
 from facesr_bench.report.site.provenance import command
 from facesr_bench.report.tables.render import render
 from facesr_bench.results.comparison import compare
-from facesr_bench.results.frames import to_frame
 from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.leaderboard import groups
 from facesr_bench.results.record import Manifest, PaperRecord, Request
-from facesr_bench.results.store import Result, newest_results
+from facesr_bench.results.store import Result
 from facesr_bench.results.summary import summarise
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
+from tests.stored import newest_results, to_frame
 
 HOSTILE = ["<img src=x onerror=alert(1)>", '"><script>alert(2)</script>', "a/../b %2e?#&'\"{{ 7*7 }}", "plain 1"]
 

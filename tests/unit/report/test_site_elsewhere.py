@@ -10,8 +10,8 @@ import pytest
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.report import site
-from facesr_bench.results.store import newest_results
 from tests.report_fixtures import manifest, scored, write_result
+from tests.stored import newest_results
 from tests.unit.report.test_site import HOSTILE, Page, check_references, hostile_results
 
 

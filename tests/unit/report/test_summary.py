@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from facesr_bench.base.files import write_json
-from facesr_bench.results.frames import to_frame
 from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.leaderboard import RankedResult, groups, places
-from facesr_bench.results.store import MANIFEST, Result, newest_results, open_result
+from facesr_bench.results.store import MANIFEST, Result, open_result
 from facesr_bench.results.summary import records, summarise
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
+from tests.stored import newest_results, to_frame
 
 THREE = {"a": {"psnr": 20.0, "ssim": 0.5}, "b": {"psnr": 24.0, "ssim": 0.75}, "c": {"psnr": 31.0, "ssim": 0.625}}
 

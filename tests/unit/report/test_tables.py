@@ -26,12 +26,11 @@ from facesr_bench.report.tables.render import DASH, Options, render, tex
 from facesr_bench.report.tables.sheet import chosen_costs
 from facesr_bench.report.tables.terminal import print_tables
 from facesr_bench.results.comparison import compare
-from facesr_bench.results.frames import to_frame
 from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.leaderboard import groups
-from facesr_bench.results.store import newest_results
 from facesr_bench.results.summary import ResultSummary, summarise
 from tests.report_fixtures import LPIPS, PSNR, SSIM, manifest, scored, write_result
+from tests.stored import newest_results, to_frame
 
 HOSTILE = "[red]50%_&#$~^\\{}|<b>*x*`--\"'"
 

@@ -21,8 +21,9 @@ from facesr_bench.plugins.profile import profiles
 from facesr_bench.results.leaderboard import groups
 from facesr_bench.results.migrations import migrated
 from facesr_bench.results.record import SCHEMA, Manifest
-from facesr_bench.results.store import newest_results, open_result
+from facesr_bench.results.store import open_result
 from facesr_bench.results.summary import summarise
+from tests.stored import newest_results
 
 STORED = Path(__file__).parents[2] / "fixtures" / "results"
 V1 = STORED / "v1" / "demo-x8" / "bicubic" / "c64a039d015a1c77"
