@@ -11,6 +11,7 @@ from typing import Any
 
 from facesr_bench.base.errors import FaceSRBenchError
 from facesr_bench.cli import completion, streams
+from facesr_bench.cli.parser import Parser
 
 COMMANDS = {
     "run": "run methods on protocols, then show and save the numbers",
@@ -109,11 +110,10 @@ def _as_program(options: argparse.Namespace) -> int:
 def _parse(arguments: list[str]) -> argparse.Namespace:
     from facesr_bench import __version__
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="facesr-bench",
         description="Benchmark and evaluation suite for face super-resolution.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"facesr-bench {__version__}")
     parser.add_argument(
@@ -124,9 +124,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     wanted = next((a for a in arguments if not a.startswith("-")), None)
     for name, summary in COMMANDS.items():
-        sub = commands.add_parser(
-            name, help=summary, description=summary, formatter_class=argparse.RawDescriptionHelpFormatter
-        )
+        sub = commands.add_parser(name, help=summary, description=summary)
         if name == wanted:  # the others are only named, so their modules need not load
             import_module(f"facesr_bench.cli.{MODULES.get(name, name)}").configure(sub)
     if completion.asked():

@@ -11,7 +11,7 @@ from facesr_bench.base.suggest import expanded
 from facesr_bench.cli import FAILED, OK
 from facesr_bench.cli.options import given
 from facesr_bench.cli.streams import make_console, say
-from facesr_bench.cli.verify import add_request, fails, opened_or_said, say_verdicts
+from facesr_bench.cli.verify import add_request, fails, opened_or_refused, say_verdicts
 from facesr_bench.evaluation.verify import Verdict, VerifyRequest
 
 EXAMPLES = """examples:
@@ -41,8 +41,8 @@ def add(arguments: argparse.Namespace) -> int:
 
     request, root = VerifyRequest(**given(arguments, VerifyRequest)), arguments.results
     console = make_console()
-    opened = opened_or_said(request.bundle, console)
-    if opened is None:
+    opened = opened_or_refused(request.bundle, console)
+    if isinstance(opened, str):
         return FAILED
     failed = False
     with opened.archive, TemporaryDirectory(prefix="facesr-bench-") as folder:

@@ -59,6 +59,9 @@ def add_outputs(parser: argparse.ArgumentParser) -> None:
         help="json, junit, github, markdown, benchmark-bigger, benchmark-smaller (lists for github-action-benchmark): "
         "in place of the table, or into FILE; may be given several times",
     )
+    parser.add_argument(
+        "--json", dest="format", action="append_const", const="json", help="what --format json means (docs/json.md)"
+    )
     parser.add_argument("--html", type=Path, metavar="FILE", help="a page with the worst images and their error maps")
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base.options import Option, options_of
-from facesr_bench.cli import FAILED, OK
+from facesr_bench.cli import FAILED, OK, as_json
+from facesr_bench.cli.as_json import add_json
 from facesr_bench.cli.options import add_option, typed
 from facesr_bench.cli.streams import make_console
 from facesr_bench.evaluation.request import RunRequest
@@ -35,6 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("protocol", help="a name (see `facesr-bench list protocols`), or a dataset's folder")
     for name in _OPTIONS:
         add_option(parser, _option(name))
+    add_json(parser, "what was looked at, and each number beside the published one")
     parser.set_defaults(handler=doctor)
 
 
@@ -52,25 +55,28 @@ def doctor(arguments: argparse.Namespace) -> int:
     from facesr_bench.evaluation import doctor as examining
     from facesr_bench.evaluation.inputs import open_source
 
-    console, notes = make_console(soft_wrap=True), make_console(stderr=True, soft_wrap=True)
+    console, notes = as_json.console_of(arguments, soft_wrap=True), make_console(stderr=True, soft_wrap=True)
     options = {name: typed(arguments, _option(name)) for name in _OPTIONS}
     datasets = catalogue([arguments.protocol])
-    wrong = False
+    found: list[dict[str, Any]] = []
     for name in expand_protocols([arguments.protocol], datasets):
         _, card = find_protocol(name, datasets)
         source = open_source(card, options["data"], datasets)
         console.print(f"[bold]{escape(name)}[/]", highlight=False)
-        for finding in examining.examine(
-            source, lambda ids: track(ids, "looking at pictures", console=notes, transient=True)
-        ):
-            wrong |= bool(finding.problem)
+        each = partial(track, description="looking at pictures", console=notes, transient=True)
+        findings = examining.examine(source, each)
+        for finding in findings:
             mark = "[bold red]wrong[/]" if finding.problem else "[green]ok[/]   "
             why = f": {escape(finding.problem)}" if finding.problem else ""
             console.print(f"  {mark}  {escape(finding.what)}{why}", highlight=False)
         method = "input" if card.scale == 1 else "bicubic"
         request = RunRequest(methods=(method,), protocols=(arguments.protocol,), **options)
-        wrong |= _row(replace(request, protocols=(_as_asked(arguments.protocol, name),)), console, notes)
-    return FAILED if wrong else OK
+        computed = _row(replace(request, protocols=(_as_asked(arguments.protocol, name),)), console, notes)
+        right = computed["right"] and not any(finding.problem for finding in findings)
+        found.append({"protocol": name, **computed, "right": right, "findings": [asdict(each) for each in findings]})
+    if arguments.json:
+        as_json.write(found)
+    return OK if all(each["right"] for each in found) else FAILED
 
 
 def _as_asked(asked: str, name: str) -> str:
@@ -80,8 +86,8 @@ def _as_asked(asked: str, name: str) -> str:
     return f"{asked.partition(':')[0]}:{name}" if is_path(asked) else name
 
 
-def _row(request: RunRequest, console: Console, notes: Console) -> bool:
-    """Compute the row that needs no network, and say whether papers have the same; True if something is wrong."""
+def _row(request: RunRequest, console: Console, notes: Console) -> dict[str, Any]:
+    """Compute the row that needs no network, and say whether papers have the same; what `--json` says of that."""
     from rich.markup import escape
 
     from facesr_bench.cli.run import bar
@@ -97,7 +103,8 @@ def _row(request: RunRequest, console: Console, notes: Console) -> bool:
         console.print(f"  [bold red]wrong[/]  {escape(problem)}", highlight=False)
     rows = summarise(outcome.results)
     print_tables(rows, console)
-    wrong = bool(outcome.problems)
+    right = not outcome.problems
+    published = []
     for row in rows:
         found = compare(read_anchors(), row)
         if not found:
@@ -105,11 +112,31 @@ def _row(request: RunRequest, console: Console, notes: Console) -> bool:
                 f"No paper's {escape(row.label)} row of {escape(row.protocol)} is known here.", highlight=False
             )
         for each in found:
-            wrong |= _say(each, row.n, console)
-    return wrong
+            verdict = _say(each, row.n, console)
+            right &= not verdict
+            published.append(_as_data(each, row.n, verdict))
+    measured = [{"method": row.label, "n": row.n, "metrics": dict(row.means)} for row in rows]
+    return {"right": right, "problems": list(outcome.problems), "rows": measured, "published": published}
 
 
-def _say(found: Reproduction, n: int, console: Console) -> bool:
+def _as_data(found: Reproduction, n: int, verdict: str) -> dict[str, Any]:
+    """One published row; a number is right or wrong only where both are about as many images."""
+    same = n == found.anchor.n
+    numbers = [
+        {
+            "metric": number.metric,
+            "published": number.published,
+            "measured": number.measured,
+            "right": number.reproduced if same and number.measured is not None else None,
+            "reason": number.reason or None,
+        }
+        for number in found.numbers
+    ]
+    return {"source": found.source.title, "n": found.anchor.n, "numbers": numbers, "problem": verdict or None}
+
+
+def _say(found: Reproduction, n: int, console: Console) -> str:
+    """Print a published row; what is wrong, empty where nothing is."""
     from rich.markup import escape
 
     console.print(f"{escape(found.source.title)} ({found.anchor.n} images)", highlight=False)
@@ -129,4 +156,4 @@ def _say(found: Reproduction, n: int, console: Console) -> bool:
     missing = ", ".join(number.metric for number in found.numbers if number.measured is None)
     right = f"Data and metrics reproduce it, as far as they could be computed: not {missing}." if missing else _RIGHT
     console.print(escape(verdict or right), style="bold", highlight=False)
-    return bool(verdict)
+    return verdict

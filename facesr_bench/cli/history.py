@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.options import Option, options_of
+from facesr_bench.cli import as_json
+from facesr_bench.cli.as_json import add_json
 from facesr_bench.cli.options import add_options, given
 from facesr_bench.cli.streams import make_console
 from facesr_bench.cli.table import Selection, say_unreadable
@@ -49,7 +49,7 @@ class Wanted:
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     add_options(parser, Wanted)
-    parser.add_argument("--json", action="store_true", help="all that is known of each, as a list of objects")
+    add_json(parser, "all that is known of each, a list of objects")
     parser.set_defaults(handler=history)
 
 
@@ -65,8 +65,7 @@ def history(arguments: argparse.Namespace) -> int:
         raise ResultsError(f"{wanted.results}: no results{kind}; make some with `facesr-bench run`")
     rows, unreadable = _summed_up(found)
     if arguments.json:
-        data = [as_data(row, row.result.folder in found.shown, _number) for row in rows]
-        sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        as_json.write([as_data(row, row.result.folder in found.shown) for row in rows])
     else:
         _print(rows, found)
     return say_unreadable(Stored([], [*found.unreadable, *unreadable]))
@@ -83,11 +82,6 @@ def _summed_up(found: History) -> tuple[list[ResultSummary], list[str]]:
         except ResultsError as error:
             unreadable.append(str(error))
     return rows, unreadable
-
-
-def _number(value: float) -> float | str:
-    """As images.jsonl has it: JSON knows no infinity."""
-    return value if abs(value) != float("inf") else ("inf" if value > 0 else "-inf")
 
 
 def _print(rows: Sequence[ResultSummary], found: History) -> None:

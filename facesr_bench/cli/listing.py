@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base.options import options_of
-from facesr_bench.cli import FAILED, OK
+from facesr_bench.cli import FAILED, OK, as_json
+from facesr_bench.cli.as_json import add_json
 from facesr_bench.cli.options import add_option, typed
 from facesr_bench.cli.streams import make_console
 from facesr_bench.evaluation.request import RunRequest
@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("what", choices=WHAT)
     add_option(parser, _DATA)
-    parser.add_argument("--json", action="store_true", help="all that the cards say, as a list of objects")
+    add_json(parser, "all that the cards say, a list of objects")
     parser.set_defaults(handler=show)
 
 
@@ -80,7 +80,7 @@ def _write_json(arguments: argparse.Namespace) -> Registry[Any] | None:
     else:
         registry = getattr(plugins, arguments.what)()
         found = [_plugin_data(plugin) for plugin in registry.plugins]
-    sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    as_json.write(found)
     return registry
 
 

@@ -6,11 +6,12 @@ import argparse
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base.files import check_file_writable, write_text
 from facesr_bench.base.text import csv_text
-from facesr_bench.cli import FAILED, MISUSED, OK
+from facesr_bench.cli import FAILED, MISUSED, OK, as_json
+from facesr_bench.cli.as_json import add_json
 from facesr_bench.cli.options import add_options, given
 from facesr_bench.cli.streams import make_console, say
 from facesr_bench.evaluation.request import FolderRequest
@@ -34,6 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     add_options(parser, FolderRequest)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write every picture's numbers as csv")
+    add_json(parser, "means, and the numbers of every picture")
     parser.set_defaults(handler=score)
 
 
@@ -47,7 +49,7 @@ def score(arguments: argparse.Namespace) -> int:
     request = FolderRequest(**given(arguments, FolderRequest))
     if arguments.out is not None:
         check_file_writable(arguments.out)  # refused before any work is done, not after
-    console, notes = make_console(), make_console(stderr=True, soft_wrap=True)
+    console, notes = as_json.console_of(arguments), make_console(stderr=True, soft_wrap=True)
     found = folder_scores(request, lambda pairs: track(pairs, "scoring", console=notes, transient=True))
     truth = request.hr if request.protocol is None else request.protocol
     against = f" against {truth}" if truth is not None else ""
@@ -73,9 +75,31 @@ def score(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         write_text(arguments.out, _csv([name for name in found.asked if found.infos[name].has_values], found))
         say(f"wrote {arguments.out}")
+    if arguments.json:
+        as_json.write(as_data(found, str(request.sr), None if truth is None else str(truth)))
     if not found.rows:
         return MISUSED
     return FAILED if found.problems or lacking else OK
+
+
+def as_data(found: FolderScores, sr: str, truth: str | None) -> dict[str, Any]:
+    """What `score --json` says; the keys are a stable interface.
+
+    Args:
+        sr: the folder of finished pictures.
+        truth: the folder or protocol of their ground truth; None: there is none.
+    """
+    asked = [name for name in found.asked if found.infos[name].has_values]
+    return {
+        "sr": sr,
+        "against": truth,
+        "profile": found.profile,
+        "n": len(found.rows),
+        "metrics": {name: found.totals.means.get(name) for name in found.infos},
+        "reasons": {name: {why: len(ids) for why, ids in each.items()} for name, each in found.totals.reasons.items()},
+        "images": [{"image": row.id, **{name: row.metrics.get(name) for name in asked}} for row in found.rows],
+        "failed": dict(found.problems),
+    }
 
 
 def _same(sr: Path, hr: Path | None) -> bool:

@@ -28,7 +28,8 @@ EXAMPLES = """examples:
   facesr-bench table --format latex --joint --metrics psnr,ssim,lpips        methods x protocols
   facesr-bench table --no-n --costs parameters                               or --costs none, ms_per_image ...
 
-The csv's column names are stable: protocol,method,weights,profile,n,psnr,ssim,...; its numbers have full precision.
+The names of columns in csv and json are stable: protocol,method,weights,profile,n,psnr,ssim,...; their numbers have
+full precision.
 Best, second and significance are found among the methods that the table shows."""
 
 
@@ -63,8 +64,11 @@ def selection(arguments: argparse.Namespace) -> Selection:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
-    formats = ("csv", "markdown", "latex", "html")
+    formats = ("csv", "markdown", "latex", "html", "json")
     parser.add_argument("--format", choices=formats, default="markdown", help="default: markdown")
+    parser.add_argument(
+        "--json", dest="format", action="store_const", const="json", help="what --format json means (docs/json.md)"
+    )
     add_options(parser, Selection)
     parser.add_argument("--intervals", action="store_true", help="95 %% bootstrap interval of every mean")
     parser.add_argument(
@@ -88,9 +92,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--costs",
         action="append",
         metavar="A,B",
-        help="only these columns of cost (parameters, flops, peak_memory, ms_per_image), or none; not of a csv",
+        help="only these columns of cost (parameters, flops, peak_memory, ms_per_image), or none; not of csv and json",
     )
-    parser.add_argument("--no-n", action="store_true", help="without the column of counts; not of a csv")
+    parser.add_argument("--no-n", action="store_true", help="without the column of counts; not of csv and json")
     words = "one table of methods x protocols (markdown, latex); of costs, parameters at most"
     parser.add_argument("--joint", action="store_true", help=words)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table here (default: print it)")

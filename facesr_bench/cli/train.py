@@ -12,7 +12,9 @@ from pathlib import Path
 
 from facesr_bench.base.devices import PRECISIONS
 from facesr_bench.base.environment import program
-from facesr_bench.cli import FAILED, OK
+from facesr_bench.base.errors import TrainingError
+from facesr_bench.cli import FAILED, OK, as_json
+from facesr_bench.cli.as_json import add_json
 
 EXAMPLES = """examples:
   {prog} sparnet --data ~/faces --out runs/sparnet
@@ -58,6 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help="of weights and samples (default: 0)")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="decoded pictures, shared by runs (default: --out)")
     parser.add_argument("--list-settings", action="store_true", help="print what --set knows, and end")
+    add_json(parser, "with --list-settings: a list of objects")
     parser.set_defaults(handler=run)
 
 
@@ -68,6 +71,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     settings = parse_assignments(arguments.assignments)
     recipe = find(arguments.method)
+    if arguments.json and not arguments.list_settings:
+        raise TrainingError("--json is of --list-settings; a training writes log.jsonl beside its checkpoints")
+    if arguments.list_settings and arguments.json:
+        described = describe(recipe.settings(settings))
+        as_json.write([{"name": name, "value": value, "help": text} for name, value, text in described])
+        return OK
     if arguments.list_settings:
         for name, value, text in describe(recipe.settings(settings)):
             print(f"{name + '=' + str(value):32} {text}")  # noqa: T201

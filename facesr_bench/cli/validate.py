@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base.options import options_of
-from facesr_bench.cli import FAILED, OK
+from facesr_bench.cli import FAILED, OK, as_json
+from facesr_bench.cli.as_json import add_json
 from facesr_bench.cli.options import add_option, typed
-from facesr_bench.cli.streams import make_console
 from facesr_bench.evaluation.request import RunRequest
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="for finished pictures: whether each image of a protocol has one, of its size",
     )
     add_option(parser, options_of(RunRequest)["data"])
+    add_json(parser, "every check and what came of it")
     parser.set_defaults(handler=validate)
 
 
@@ -58,7 +60,7 @@ def validate(arguments: argparse.Namespace) -> int:
     from facesr_bench.plugins import registry
     from facesr_bench.plugins.loading import CARD_FILE
 
-    console = make_console(soft_wrap=True)
+    console = as_json.console_of(arguments, soft_wrap=True)
     spec = Spec.parse(arguments.plugin)
     folder = expanded(spec.name)
     plugin: registry.Plugin[Any]
@@ -71,16 +73,20 @@ def validate(arguments: argparse.Namespace) -> int:
         plugin = next((kind for kind in kinds if spec.name in kind.names()), kinds[0]).find(spec.name)
     expected = _expected(arguments)
     console.print(f"{plugin.kind} [bold]{escape(plugin.name)}[/] in {escape(str(plugin.folder))}", highlight=False)
-    failed = 0
+    checks = []
     for check in conformance.validate(plugin, arguments.weights, spec.argument, expected):
+        checks.append(check)
         if check.problem is None:
             console.print(f"  [green]ok[/]      {check.name}", highlight=False)
             if check.note:
                 console.print(f"          [yellow]note[/]: {escape(check.note)}", highlight=False)
             continue
-        failed += 1
         console.print(f"  [bold red]failed[/]  {check.name}: {escape(check.problem)}", highlight=False)
         if check.details:
             console.print(escape(check.details), style="dim", highlight=False)
+    failed = sum(check.problem is not None for check in checks)
     console.print(f"{failed} check(s) failed" if failed else "all checks passed")
+    if arguments.json:
+        head = {"kind": plugin.kind, "name": plugin.name, "folder": str(plugin.folder), "passed": not failed}
+        as_json.write({**head, "checks": [asdict(check) for check in checks]})
     return FAILED if failed else OK

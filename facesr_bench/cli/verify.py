@@ -6,13 +6,14 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base.options import options_of
-from facesr_bench.cli import FAILED, OK
+from facesr_bench.cli import FAILED, OK, as_json
+from facesr_bench.cli.as_json import add_json
 from facesr_bench.cli.options import add_option, given
-from facesr_bench.cli.streams import make_console
 from facesr_bench.evaluation.verify import VerifyRequest
+from facesr_bench.results.record import LEVELS, RESCORED
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,6 +33,7 @@ contradiction was found, and a level that was asked for is reached; 1 otherwise,
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     add_request(parser)
+    add_json(parser, "the level of every result and what was found")
     parser.set_defaults(handler=verify)
 
 
@@ -48,18 +50,59 @@ def verify(arguments: argparse.Namespace) -> int:
     from facesr_bench.evaluation.verify import verify as verified
 
     request = VerifyRequest(**given(arguments, VerifyRequest))
-    console = make_console()
-    opened = opened_or_said(request.bundle, console)
-    if opened is None:
+    console = as_json.console_of(arguments)
+    opened = opened_or_refused(request.bundle, console)
+    if isinstance(opened, str):
+        if arguments.json:
+            as_json.write({**_NOTHING, "refused": opened})
         return FAILED
     with opened.archive, TemporaryDirectory(prefix="facesr-bench-") as folder:
         verdicts = verified(request, opened, Path(folder))
     say_verdicts(verdicts, console)
+    if arguments.json:
+        as_json.write(as_data(opened, verdicts, request))
     return FAILED if any(fails(verdict, request) for verdict in verdicts) else OK
 
 
-def opened_or_said(path: Path, console: Console) -> Bundle | None:
-    """Level 0, with what the bundle is; None where it is not intact, with why."""
+_NOTHING: dict[str, Any] = {
+    **{"bundle": None, "file_sha256": None, "repacked": None, "contact": None, "url": None},
+    **{"notes": [], "refused": None, "passed": False, "results": []},
+}
+"""What `--json` says of a file that is no bundle, but for why."""
+
+
+def as_data(opened: Bundle, verdicts: Sequence[Verdict], request: VerifyRequest) -> dict[str, Any]:
+    """What `verify --json` says of a bundle; the keys are a stable interface."""
+    return {
+        "bundle": opened.id,
+        "file_sha256": opened.archive.file_sha256,
+        "repacked": opened.archive.repacked,
+        "contact": opened.index.contact or None,
+        "url": opened.index.url or None,
+        "notes": list(opened.warnings),
+        "refused": None,
+        "passed": not any(fails(verdict, request) for verdict in verdicts),
+        "results": [_verdict_as_data(verdict, request) for verdict in verdicts],
+    }
+
+
+def _verdict_as_data(verdict: Verdict, request: VerifyRequest) -> dict[str, Any]:
+    entry, rescored = verdict.sent.entry, verdict.rescored
+    return {
+        "label": entry.label,
+        "protocol": entry.protocol,
+        "level": verdict.level,
+        "reached": LEVELS[verdict.level],
+        "passed": not fails(verdict, request),
+        "rescored": list(rescored.checked) if rescored is not None and verdict.level >= RESCORED else [],
+        "contradictions": list(verdict.problems),
+        "not_tried": list(verdict.untried),
+        "notes": list(verdict.notes),
+    }
+
+
+def opened_or_refused(path: Path, console: Console) -> Bundle | str:
+    """Level 0, with what the bundle is; why where it is not intact."""
     from facesr_bench.base.errors import ResultsError
     from facesr_bench.evaluation.verify import open_bundle
 
@@ -69,7 +112,7 @@ def opened_or_said(path: Path, console: Console) -> Bundle | None:
         if not path.is_file():
             raise
         console.print(f"[bold red]refused[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
-        return None
+        return str(error)
     console.print(f"bundle {opened.id}", highlight=False, soft_wrap=True)
     if opened.archive.repacked:
         other = (
@@ -86,11 +129,9 @@ def opened_or_said(path: Path, console: Console) -> Bundle | None:
 
 def say_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
     """The level that each result reached, and what was found."""
-    from facesr_bench.results.record import LEVELS
-
     for verdict in verdicts:
         reached = f"{verdict.sent.name}: level {verdict.level}, {LEVELS[verdict.level]}"
-        if verdict.rescored is not None and verdict.level > 1:
+        if verdict.rescored is not None and verdict.level >= RESCORED:
             reached += f" ({', '.join(verdict.rescored.checked)})"
         console.print(f"[bold]{_plain(reached)}[/]", highlight=False, soft_wrap=True)
         for style, word, found in (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facesr_bench.cli import FAILED, OK
+from facesr_bench.cli import FAILED, OK, as_json
+from facesr_bench.cli.as_json import add_json
 from facesr_bench.cli.streams import make_console, say
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
     listing = actions.add_parser("list", help="what there is, what is here, under which licence")
-    listing.add_argument("--json", action="store_true", help="all that is known of each, as a list of objects")
+    add_json(listing, "all that is known of each, a list of objects")
     listing.set_defaults(handler=show_list)
 
     fetching = actions.add_parser("fetch", help="download what is not here yet; an interrupted download goes on")
@@ -63,6 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     verifying = actions.add_parser("verify", help="read files again and compare their hashes")
     verifying.add_argument("names", nargs="*", metavar="NAME", help="default: everything that is here")
+    add_json(verifying, "what became of each, a list of objects")
     verifying.set_defaults(handler=verify)
 
     path = actions.add_parser("path", help="print where a verified file is")
@@ -90,21 +91,20 @@ def _write_list() -> int:
 
     found = []
     for entry in entries():
-        facts: dict[str, Any] = {
-            "name": entry.name,
-            "purpose": entry.purpose,
-            "file": entry.file,
-            "path": str(entry.path),
-        }
-        facts |= {"size": entry.size, "licence": entry.licence, "urls": list(entry.urls), "sha256": entry.sha256}
+        facts: dict[str, Any] = {"name": entry.name, "purpose": entry.purpose, "file": entry.file}
+        facts |= {"path": str(entry.path), "size": entry.size, "licence": entry.licence}
+        facts |= {"urls": list(entry.urls), "sha256": entry.sha256}
         try:
-            status = store.check(entry)
-            facts |= {"verdict": status.verdict, "usable": status.usable, "state": _state(entry, status), "error": None}
+            facts |= {**_verdict(entry, store.check(entry)), "error": None}
         except WeightsError as error:
             facts |= {"verdict": None, "usable": False, "state": None, "error": str(error)}
         found.append(facts)
-    sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    as_json.write(found)
     return FAILED if any(facts["error"] for facts in found) else OK
+
+
+def _verdict(entry: Entry, status: Status) -> dict[str, Any]:
+    return {"verdict": status.verdict, "usable": status.usable, "state": _state(entry, status)}
 
 
 def _print_list() -> int:
@@ -199,24 +199,28 @@ def verify(arguments: argparse.Namespace) -> int:
     from facesr_bench.weights.catalogue import entries, find
 
     known = [find(name) for name in arguments.names] or [entry for entry in entries() if entry.path.is_file()]
+    out = as_json.console_of(arguments, soft_wrap=True)
     if not known:
-        make_console().print(f"nothing to verify: no weights in {weights_folder()}", markup=False, soft_wrap=True)
-    failed = False
+        out.print(f"nothing to verify: no weights in {weights_folder()}", markup=False)
+    found = []
     for entry in known:
         status = store.trust(entry, fresh=True)
-        if status.usable:
-            make_console().print(
-                f"{entry.name}: {_state(entry, status)}", markup=False, highlight=False, soft_wrap=True
-            )
-            continue
-        failed = True
-        if status.verdict == "missing":
-            _complain(f"{entry.name}: not on this machine")
+        problem = None if status.usable else _problem(entry, status)
+        if problem is None:
+            out.print(f"{entry.name}: {_state(entry, status)}", markup=False, highlight=False)
         else:
-            _complain(
-                f"{entry.name}: {entry.path}: {status.problem}; get it again: facesr-bench weights fetch {entry.typed}"
-            )
-    return FAILED if failed else OK
+            _complain(f"{entry.name}: {problem}")
+        found.append({"name": entry.name, "path": str(entry.path), **_verdict(entry, status), "problem": problem})
+    if arguments.json:
+        as_json.write(found)
+    return OK if all(facts["usable"] for facts in found) else FAILED
+
+
+def _problem(entry: Entry, status: Status) -> str:
+    """What is wrong with a file, and what to do."""
+    if status.verdict == "missing":
+        return "not on this machine"
+    return f"{entry.path}: {status.problem}; get it again: facesr-bench weights fetch {entry.typed}"
 
 
 def show_path(arguments: argparse.Namespace) -> int:

@@ -37,7 +37,6 @@ class Cut(NamedTuple):
 
 
 def apply(
-    sample_id: str,
     hr: Image8,
     landmarks: NDArray[np.float64] | None,
     box: Square | None,
@@ -46,7 +45,6 @@ def apply(
     """Crop and resize one HR picture.
 
     Args:
-        sample_id: what errors call it.
         hr: HxWx3 uint8.
         landmarks: Nx2, x then y in px of `hr`, the centre of the top-left pixel at (0, 0); or None.
         box: the square of crop rule `box`.
@@ -61,8 +59,8 @@ def apply(
     """
     if protocol.crop.rule == "ffhq":
         assert protocol.hr_size is not None  # the card's validator has seen to it
-        return Cut(*ffhq.aligned(sample_id, hr, _required(sample_id, landmarks, protocol), protocol.hr_size))
-    square = _square(sample_id, hr, landmarks, box, protocol)
+        return Cut(*ffhq.aligned(hr, _required(landmarks, protocol), protocol.hr_size))
+    square = _square(hr, landmarks, box, protocol)
     if square is not None:
         left, top, side = square
         hr = np.ascontiguousarray(hr[top : top + side, left : left + side])
@@ -72,14 +70,14 @@ def apply(
     height, width = hr.shape[:2]
     if height != width:
         raise DataError(
-            f"{sample_id}: the picture is {width}x{height}, and protocol {protocol.name} takes square ones to "
+            f"the picture is {width}x{height}, and protocol {protocol.name} takes square ones to "
             f"{protocol.hr_size}x{protocol.hr_size}; crop it to a square, or choose a protocol that does"
         )
     factor, allowed = protocol.hr_size / height, protocol.crop.enlarge_up_to
     if factor > (allowed or 1):
         limit = "" if allowed is None else f" by more than the {allowed:g} times that its card allows"
         raise DataError(
-            f"{sample_id}: its face is {width}x{height} px, smaller than the {protocol.hr_size}x{protocol.hr_size} of "
+            f"its face is {width}x{height} px, smaller than the {protocol.hr_size}x{protocol.hr_size} of "
             f"protocol {protocol.name}{limit}; enlarged, it would be no ground truth (is this an LR picture?)"
         )
     if landmarks is not None:
@@ -88,7 +86,7 @@ def apply(
 
 
 def _square(
-    sample_id: str, hr: Image8, landmarks: NDArray[np.float64] | None, box: Square | None, protocol: ProtocolCard
+    hr: Image8, landmarks: NDArray[np.float64] | None, box: Square | None, protocol: ProtocolCard
 ) -> Square | None:
     height, width = hr.shape[:2]
     crop = protocol.crop
@@ -98,26 +96,24 @@ def _square(
         side = min(height, width) if crop.size is None else crop.size
         if side > min(height, width):
             raise DataError(
-                f"{sample_id}: the picture is {width}x{height}, smaller than the {side}x{side} centre that protocol "
+                f"the picture is {width}x{height}, smaller than the {side}x{side} centre that protocol "
                 f"{protocol.name} cuts out"
             )
         return (width - side) // 2, (height - side) // 2, side
     if crop.rule == "box":
         if box is None:
-            raise DataError(f"{sample_id}: protocol {protocol.name} cuts out a box, and the dataset gives none for it")
+            raise DataError(f"protocol {protocol.name} cuts out a box, and the dataset gives none for it")
         left, top, side = box
         if min(left, top) < 0 or side < 1 or left + side > width or top + side > height:
-            raise DataError(
-                f"{sample_id}: its box (left {left}, top {top}, side {side}) is not inside the {width}x{height} picture"
-            )
+            raise DataError(f"its box (left {left}, top {top}, side {side}) is not inside the {width}x{height} picture")
         return box
     assert crop.enlarge is not None and crop.shift_up is not None  # the card's validator has seen to it
-    return landmark_square(_required(sample_id, landmarks, protocol), (height, width), crop.enlarge, crop.shift_up)
+    return landmark_square(_required(landmarks, protocol), (height, width), crop.enlarge, crop.shift_up)
 
 
-def _required(sample_id: str, landmarks: NDArray[np.float64] | None, protocol: ProtocolCard) -> NDArray[np.float64]:
+def _required(landmarks: NDArray[np.float64] | None, protocol: ProtocolCard) -> NDArray[np.float64]:
     if landmarks is None or not len(landmarks):
-        raise DataError(f"{sample_id}: protocol {protocol.name} crops around the landmarks, and it has none")
+        raise DataError(f"protocol {protocol.name} crops around the landmarks, and it has none")
     return landmarks
 
 

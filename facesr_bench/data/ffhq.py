@@ -37,36 +37,33 @@ def five_of_68(landmarks: Points) -> Points:
     return np.stack([*eyes, landmarks[NOSE_TIP], *landmarks[list(MOUTH_CORNERS)]])
 
 
-def aligned(sample_id: str, picture: Image8, landmarks: Points, side: int) -> tuple[Image8, Points]:
+def aligned(picture: Image8, landmarks: Points, side: int) -> tuple[Image8, Points]:
     """A face cut out of a picture, side x side, and its landmarks there.
 
     The similarity transform that brings the five points closest (least squares) to the template; each pixel is a sum of
     those around its place by Keys' cubic (a = -0.5), stretched by the reduction.
 
     Args:
-        sample_id: what errors call it.
         landmarks: 68x2 or 5x2, in the order of the template.
 
     Raises:
         DataError: other landmarks; the face would be enlarged, or reaches over the picture's border.
     """
     if landmarks.shape not in {(68, 2), (5, 2)} or not np.isfinite(landmarks).all():
-        raise DataError(f"{sample_id}: FFHQ's alignment needs 68 or 5 landmarks, not an array of {landmarks.shape}")
+        raise DataError(f"FFHQ's alignment needs 68 or 5 landmarks, not an array of {landmarks.shape}")
     five = five_of_68(landmarks) if len(landmarks) == 68 else landmarks
     # Pixel centres are at whole numbers, so pictures begin at -1/2.
     template = (np.array(TEMPLATE) + 0.5) * (side / SIDE) - 0.5
     cosine, sine, shift = _similarity(five, template)
     step = 1 / float(np.hypot(cosine, sine))
     if step < 1:
-        raise DataError(
-            f"{sample_id}: its face would be enlarged {1 / step:.2f} times to {side}x{side}; that is no ground truth"
-        )
+        raise DataError(f"its face would be enlarged {1 / step:.2f} times to {side}x{side}; that is no ground truth")
     v, u = np.meshgrid(np.arange(side), np.arange(side), indexing="ij")
     du, dv = u - shift[0], v - shift[1]
     x, y = (cosine * du + sine * dv) * step**2, (cosine * dv - sine * du) * step**2
     height, width = picture.shape[:2]
     if x.min() < 0 or y.min() < 0 or x.max() > width - 1 or y.max() > height - 1:
-        raise DataError(f"{sample_id}: its aligned face reaches over the border of the {width}x{height} picture")
+        raise DataError(f"its aligned face reaches over the border of the {width}x{height} picture")
     moved = np.stack([landmarks @ (cosine, -sine), landmarks @ (sine, cosine)], axis=1) + shift
     return sampled(picture, x, y, step), moved
 

@@ -66,8 +66,9 @@ def examine(source: Source, each: Callable[[Sequence[str]], Iterable[str]] = ite
         else:
             _look(sample, seen, source)
     what = "every picture can be read and has the protocol's size"
-    first = next(iter(failed.values()), "")
-    findings.append(Finding(what, f"{len(failed)} of {len(ids)} can't be used; the first: {first}" if failed else ""))
+    first, why = next(iter(failed.items()), ("", ""))
+    problem = f"{len(failed)} of {len(ids)} can't be used; the first, {first}: {why}" if failed else ""
+    findings.append(Finding(what, problem))
     twice = [names for names in seen.hashes.values() if len(names) > 1]
     shown = f"{', '.join(twice[0])} are one picture" if twice else ""
     findings.append(Finding("no LR picture is there twice", f"{len(twice)} are; {shown}" if twice else ""))

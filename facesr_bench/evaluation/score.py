@@ -16,7 +16,8 @@ from facesr_bench.evaluation.scorer import Prepared, Scorer
 from facesr_bench.images.files import Image8, read_image, write_png
 from facesr_bench.images.maps import write_map
 from facesr_bench.images.quantise import Quantise, quantise
-from facesr_bench.results.arrays import read_array, write_array
+from facesr_bench.results.arrays import stored_array, write_array
+from facesr_bench.results.checks import DamagedError
 from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.store import Result
 
@@ -43,10 +44,12 @@ class ResultPlace:
             ResultsError: it can't be written.
         """
         path = self.result.features_path(extractor, self.image_id)
-        if read_array(path) is None:
-            if path.exists():
-                self.result.damaged.append(path)
-            write_array(path, compute())
+        try:
+            if stored_array(path) is not None:
+                return
+        except DamagedError:
+            self.result.damaged.append(path)
+        write_array(path, compute())
 
 
 def score_output(

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facesr_bench.base.errors import describe
 from facesr_bench.base.files import file_name, replacing
-from facesr_bench.results.checks import opened_array, sealed_array
+from facesr_bench.results.checks import DamagedError, opened_array, sealed_array
 
 
 class References:
@@ -37,10 +38,12 @@ class References:
             limit: bytes that all arrays of this name may take; beyond it nothing more is written.
         """
         path = self.path(name, image_id)
-        kept = read_array(path)
+        try:
+            kept = stored_array(path)
+        except DamagedError:
+            self.damaged.append(path)
+            kept = None
         if kept is None:
-            if path.exists():
-                self.damaged.append(path)
             kept = compute()
             if limit is None or self._fits(path.parent, kept.nbytes, limit):
                 write_array(path, kept)
@@ -60,16 +63,38 @@ class References:
         return self._folder / file_name(name) / f"{file_name(image_id)}.npy"
 
 
+def stored_array(path: Path) -> NDArray[Any] | None:
+    """The array in an .npy file; None if there is no file.
+
+    Whether there is one is decided by opening it: another thread may write it at any moment.
+
+    Raises:
+        DamagedError: it is not as it was written.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DamagedError(f"{path}: can't be read: {error.strerror or error}") from error
+    try:
+        content, checked = opened_array(data)
+        stream = io.BytesIO(content)
+        found: NDArray[Any] = np.load(stream, allow_pickle=False)
+    except Exception as error:  # a damaged header is parsed as Python's literals, with whatever that may raise
+        raise DamagedError(f"{path}: {describe(error)}") from error
+    # Without a checksum (earlier releases), the length at least must be what the header says.
+    if not checked and stream.tell() != len(content):
+        raise DamagedError(f"{path}: longer than its header says")
+    return found
+
+
 def read_array(path: Path) -> NDArray[Any] | None:
     """The array in an .npy file; None if there is no file, or one that is not as it was written."""
     try:
-        content, checked = opened_array(path.read_bytes())
-        stream = io.BytesIO(content)
-        found: NDArray[Any] = np.load(stream, allow_pickle=False)
-    except Exception:  # a damaged header is parsed as Python's literals, with whatever that may raise
+        return stored_array(path)
+    except DamagedError:
         return None
-    # Without a checksum (earlier releases), the length at least must be what the header says.
-    return found if checked or stream.tell() == len(content) else None
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,13 +104,12 @@ def _the_only(root: Path, text: str, found: Sequence[Result], remedy: str) -> Re
     return found[0]
 
 
-def as_data(row: ResultSummary, shown: bool, encode: Callable[[float], Any]) -> dict[str, Any]:
+def as_data(row: ResultSummary, shown: bool) -> dict[str, Any]:
     """What `history --json` says of one result; the keys are a stable interface.
 
     Args:
         row: the result, summed up.
         shown: whether tables show it.
-        encode: what stands for a mean, which may be infinite.
     """
     manifest = row.result.manifest
     return {
@@ -135,6 +134,6 @@ def as_data(row: ResultSummary, shown: bool, encode: Callable[[float], Any]) -> 
         "code_hash": manifest.method.code_hash,
         "definition": manifest.definition,
         "data": manifest.data.hash,
-        "metrics": {name: encode(value) for name, value in row.means.items()},
+        "metrics": dict(row.means),
         "notes": row.notes(),
     }

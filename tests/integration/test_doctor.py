@@ -113,12 +113,12 @@ def spoiled(data: Path, how: str) -> None:
     ("how", "message", "status"),
     [
         ("count", "6 pictures: there are 5: papers that report the whole set are not comparable", 1),
-        ("size", "1 of 6 can't be used; the first: t1-2: LR is 128x128", 1),
+        ("size", "1 of 6 can't be used; the first, t1-2: LR is 128x128", 1),
         ("pairs", "2 of 6 LR pictures look like another's HR: t1-2 like t1-3", 1),
         ("sides", "the two folders are exchanged", 1),
         ("same", "1 pictures (t1-5) are pixel for pixel their HR", 1),
         ("twice", "1 are; t1-5, t1-6 are one picture", 1),
-        ("torn", "1 of 6 can't be used; the first:", 1),
+        ("torn", "1 of 6 can't be used; the first, ", 1),
         ("alone", "t1-5.png", 2),
     ],
 )

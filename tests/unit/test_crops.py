@@ -41,48 +41,48 @@ def wide(astronaut: NDArray[np.uint8]) -> Image8:
 
 def test_none_keeps_the_picture(wide: Image8) -> None:
     points = np.array([[3.0, 4.0]])
-    hr, landmarks, _ = crops.apply("a", wide, points, None, protocol(rule="none"))
+    hr, landmarks, _ = crops.apply(wide, points, None, protocol(rule="none"))
     np.testing.assert_array_equal(hr, wide)
     np.testing.assert_array_equal(landmarks, points)
 
 
 def test_none_with_a_size_refuses_to_distort(wide: Image8) -> None:
-    with pytest.raises(DataError, match=r"^a: the picture is 192x120.*p-x1 takes square ones to 64x64"):
-        crops.apply("a", wide, None, None, protocol(64, rule="none"))
+    with pytest.raises(DataError, match=r"^the picture is 192x120.*p-x1 takes square ones to 64x64"):
+        crops.apply(wide, None, None, protocol(64, rule="none"))
 
 
 @pytest.mark.parametrize(("size", "left", "top", "side"), [(None, 36, 0, 120), (100, 46, 10, 100), (101, 45, 9, 101)])
 def test_centre(wide: Image8, size: int | None, left: int, top: int, side: int) -> None:
-    hr, landmarks, _ = crops.apply("a", wide, np.array([[50.0, 20.0]]), None, protocol(rule="centre", size=size))
+    hr, landmarks, _ = crops.apply(wide, np.array([[50.0, 20.0]]), None, protocol(rule="centre", size=size))
     np.testing.assert_array_equal(hr, wide[top : top + side, left : left + side])
     np.testing.assert_array_equal(landmarks, [[50.0 - left, 20.0 - top]])
 
 
 def test_centre_larger_than_the_picture(wide: Image8) -> None:
-    with pytest.raises(DataError, match=r"^a: the picture is 192x120, smaller than the 178x178 centre that"):
-        crops.apply("a", wide, None, None, protocol(rule="centre", size=178))
+    with pytest.raises(DataError, match=r"^the picture is 192x120, smaller than the 178x178 centre that"):
+        crops.apply(wide, None, None, protocol(rule="centre", size=178))
 
 
 def test_box(wide: Image8) -> None:
-    hr, *_ = crops.apply("a", wide, None, (92, 20, 100), protocol(rule="box"))
+    hr, *_ = crops.apply(wide, None, (92, 20, 100), protocol(rule="box"))
     np.testing.assert_array_equal(hr, wide[20:120, 92:192])
 
 
 @pytest.mark.parametrize("box", [(93, 20, 100), (92, 21, 100), (-1, 0, 10), (0, -1, 10), (0, 0, 0)])
 def test_box_outside(wide: Image8, box: tuple[int, int, int]) -> None:
-    with pytest.raises(DataError, match=r"^a: its box .* is not inside the 192x120 picture"):
-        crops.apply("a", wide, None, box, protocol(rule="box"))
+    with pytest.raises(DataError, match=r"^its box .* is not inside the 192x120 picture"):
+        crops.apply(wide, None, box, protocol(rule="box"))
 
 
 def test_box_missing(wide: Image8) -> None:
-    with pytest.raises(DataError, match=r"^a: protocol p-x1 cuts out a box"):
-        crops.apply("a", wide, None, None, protocol(rule="box"))
+    with pytest.raises(DataError, match=r"^protocol p-x1 cuts out a box"):
+        crops.apply(wide, None, None, protocol(rule="box"))
 
 
 @pytest.mark.parametrize("landmarks", [None, np.empty((0, 2))])
 def test_landmarks_missing(wide: Image8, landmarks: NDArray[np.float64] | None) -> None:
-    with pytest.raises(DataError, match=r"^a: protocol p-x1 crops around the landmarks, and it has none"):
-        crops.apply("a", wide, landmarks, None, protocol(rule="landmarks", enlarge=1.6, shift_up=0.1))
+    with pytest.raises(DataError, match=r"^protocol p-x1 crops around the landmarks, and it has none"):
+        crops.apply(wide, landmarks, None, protocol(rule="landmarks", enlarge=1.6, shift_up=0.1))
 
 
 def test_landmark_square_by_hand() -> None:
@@ -112,8 +112,8 @@ def test_a_crop_is_cut_before_it_is_resized(wide: Image8) -> None:
     painted[:, :50] = 255
     painted[:, 110:] = 0
     spec = protocol(30, rule="box")
-    hr, *_ = crops.apply("a", wide, None, (50, 30, 60), spec)
-    other, *_ = crops.apply("a", painted, None, (50, 30, 60), spec)
+    hr, *_ = crops.apply(wide, None, (50, 30, 60), spec)
+    other, *_ = crops.apply(painted, None, (50, 30, 60), spec)
     np.testing.assert_array_equal(hr, other)
     np.testing.assert_array_equal(hr, resize(np.ascontiguousarray(wide[30:90, 50:110]), (30, 30)))
 
@@ -125,7 +125,7 @@ def test_landmarks_stay_on_their_spot(size: int) -> None:
     spot = np.array([[83.0, 71.0]])
     blob = 255 * np.exp(-((x - spot[0, 0]) ** 2 + (y - spot[0, 1]) ** 2) / (2 * 6.0**2))
     picture = np.repeat(np.rint(blob).astype(np.uint8)[:, :, None], 3, axis=2)
-    hr, landmarks, _ = crops.apply("a", picture, spot, (30, 20, 100), protocol(size, rule="box"))
+    hr, landmarks, _ = crops.apply(picture, spot, (30, 20, 100), protocol(size, rule="box"))
     assert hr.shape == (size, size, 3)
     mass = hr[:, :, 0].astype(np.float64)
     v, u = np.mgrid[0:size, 0:size]
@@ -140,22 +140,20 @@ def test_nothing_is_enlarged_to_be_ground_truth(
 ) -> None:
     """An LR folder given as HR would score its own interpolation."""
     side = 120 if box is None else 100
-    with pytest.raises(
-        DataError, match=f"^a: its face is {side}x{side} px, smaller than the 128x128 of protocol p-x1; "
-    ):
-        crops.apply("a", wide, None, box, protocol(128, **crop))
-    assert crops.apply("a", wide, None, box, protocol(side, **crop))[0].shape == (side, side, 3)
+    with pytest.raises(DataError, match=f"^its face is {side}x{side} px, smaller than the 128x128 of protocol p-x1; "):
+        crops.apply(wide, None, box, protocol(128, **crop))
+    assert crops.apply(wide, None, box, protocol(side, **crop))[0].shape == (side, side, 3)
 
 
 def test_a_card_may_allow_a_small_enlargement_which_is_told(wide: Image8) -> None:
     spec = protocol(128, rule="box", enlarge_up_to=1.3)
-    cut = crops.apply("a", wide, np.array([[60.0, 60.0]]), (10, 0, 100), spec)
+    cut = crops.apply(wide, np.array([[60.0, 60.0]]), (10, 0, 100), spec)
     assert cut.hr.shape == (128, 128, 3) and cut.enlarged == 1.28
     assert cut.landmarks is not None
     np.testing.assert_allclose(cut.landmarks, [[50.5 * 1.28 - 0.5, 60.5 * 1.28 - 0.5]])
-    assert crops.apply("a", wide, None, (10, 0, 100), protocol(100, rule="box", enlarge_up_to=1.3)).enlarged is None
+    assert crops.apply(wide, None, (10, 0, 100), protocol(100, rule="box", enlarge_up_to=1.3)).enlarged is None
     with pytest.raises(DataError, match=r"90x90 px, smaller than .* by more than the 1\.3 times that its card allows"):
-        crops.apply("a", wide, None, (10, 0, 90), spec)
+        crops.apply(wide, None, (10, 0, 90), spec)
 
 
 def rebuilt(picture: Path, points: Path) -> Image8:

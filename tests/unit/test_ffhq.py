@@ -45,7 +45,7 @@ def test_faces_lie_where_scikit_image_and_opencv_put_them(demo: dict[str, Pictur
     picture = demo[name]
     assert picture.hr is not None and picture.landmarks is not None
     found = towards(picture, SIDE)
-    hr, landmarks = ffhq.aligned(name, picture.hr, picture.landmarks, SIDE)
+    hr, landmarks = ffhq.aligned(picture.hr, picture.landmarks, SIDE)
     np.testing.assert_allclose(landmarks, found(picture.landmarks), atol=1e-6)  # far below the 0.1 px that matter
     warped = cv2.warpAffine(picture.hr, found.params[:2], (SIDE, SIDE), flags=cv2.INTER_CUBIC)
     assert hr.shape == (SIDE, SIDE, 3)
@@ -56,10 +56,10 @@ def test_faces_lie_where_scikit_image_and_opencv_put_them(demo: dict[str, Pictur
 def test_a_picture_that_is_aligned_stays_as_it_is() -> None:
     rng = np.random.default_rng(1)
     picture = rng.integers(0, 256, (512, 512, 3), dtype=np.uint8)
-    hr, landmarks = ffhq.aligned("a", picture, np.array(ffhq.TEMPLATE), 512)
+    hr, landmarks = ffhq.aligned(picture, np.array(ffhq.TEMPLATE), 512)
     np.testing.assert_array_equal(hr, picture)
     np.testing.assert_allclose(landmarks, ffhq.TEMPLATE, atol=1e-9)
-    half, _ = ffhq.aligned("a", np.full((512, 512, 3), 77, np.uint8), np.array(ffhq.TEMPLATE), 256)
+    half, _ = ffhq.aligned(np.full((512, 512, 3), 77, np.uint8), np.array(ffhq.TEMPLATE), 256)
     assert (half == 77).all()
 
 
@@ -73,17 +73,17 @@ def test_the_demo_leaves_out_just_the_faces_that_leave_the_picture(demo: dict[st
     for name in demo.keys() - kept:
         picture = demo[name]
         assert picture.hr is not None and picture.landmarks is not None
-        with pytest.raises(DataError, match=f"{name}: its aligned face reaches over the border of the 1280x886"):
-            ffhq.aligned(name, picture.hr, picture.landmarks, SIDE)
+        with pytest.raises(DataError, match="its aligned face reaches over the border of the 1280x886"):
+            ffhq.aligned(picture.hr, picture.landmarks, SIDE)
 
 
 def test_what_can_not_be_aligned_is_said(demo: dict[str, Picture]) -> None:
     picture = demo["t1-2"]
     assert picture.hr is not None and picture.landmarks is not None
-    with pytest.raises(DataError, match=r"t1-2: its face would be enlarged 1\.56 times to 256x256"):
-        ffhq.aligned("t1-2", picture.hr, picture.landmarks, 256)
+    with pytest.raises(DataError, match=r"its face would be enlarged 1\.56 times to 256x256"):
+        ffhq.aligned(picture.hr, picture.landmarks, 256)
     with pytest.raises(DataError, match="needs 68 or 5 landmarks"):
-        ffhq.aligned("t1-2", picture.hr, picture.landmarks[:10], SIDE)
+        ffhq.aligned(picture.hr, picture.landmarks[:10], SIDE)
     plugin, _ = find_protocol("demo-blind")
     card = plugin.require_card().model_dump()
     del card["protocols"]["demo-blind"]["hr_size"]

@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
-from facesr_bench.results.arrays import References
+from facesr_bench.results.arrays import References, write_array
 
 Array = NDArray[np.float32]
 
@@ -56,3 +57,21 @@ def test_threads_share_the_limit(tmp_path: Path) -> None:
         found = threads.map(lambda n: references("layers", str(n), compute(calls, n), limit=10_000)[0], range(40))
         assert list(found) == list(range(40))
     assert len(files(tmp_path)) == 10
+
+
+def test_a_file_that_another_thread_writes_meanwhile_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the moment when a file is not there and the next look at it, two methods that share an image may meet."""
+    references, read = References(tmp_path), Path.read_bytes
+
+    def met(path: Path) -> bytes:
+        try:
+            return read(path)
+        except FileNotFoundError:
+            write_array(path, np.full(250, 7, np.float32))
+            raise
+
+    monkeypatch.setattr(Path, "read_bytes", met)
+    assert (references("what", "a", compute([], 7)) == 7).all()
+    assert references.damaged == []

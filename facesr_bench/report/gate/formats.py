@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
+from facesr_bench.base.as_json import json_text
 from facesr_bench.base.text import one_line
 from facesr_bench.report.gate import words
 from facesr_bench.report.tables.render import md, md_row
@@ -47,7 +47,7 @@ def as_json(report: Report) -> str:
         "command": report.command,
         "comparisons": [_comparison(answer) for answer in report.answers],
     }
-    return json.dumps(_plain(data), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(data)
 
 
 def _comparison(answer: Answer | Unanswered) -> dict[str, Any]:
@@ -104,16 +104,6 @@ def _metric(one: Judged) -> dict[str, Any]:
         "wilcoxon": None if test is None else {"p": test.p, "p_holm": one.wilcoxon_holm, "effect": test.effect},
         "note": one.note,
     }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else ("inf" if value > 0 else "-inf")
-    return value
 
 
 def as_junit(report: Report) -> str:
@@ -225,7 +215,7 @@ def as_benchmark(report: Report, *, bigger: bool) -> str:
         for one in answer.metrics
         if one.info.higher_is_better is bigger and one.candidate is not None and math.isfinite(one.candidate)
     ]
-    return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(found)
 
 
 FORMATS: dict[str, Callable[[Report], str]] = {

@@ -1,6 +1,6 @@
-"""Tables to paste: CSV for programs, markdown for an issue, LaTeX (booktabs) for a paper, HTML for a page.
+"""Tables to paste: CSV and JSON for programs, markdown for an issue, LaTeX (booktabs) for a paper, HTML for a page.
 
-Markdown, LaTeX and HTML are three spellings of one `Sheet`; CSV holds the same numbers at full precision.
+Markdown, LaTeX and HTML are three spellings of one `Sheet`; CSV and JSON hold the same numbers at full precision.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
 from typing import Protocol
 
+from facesr_bench.base.as_json import json_text
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.text import csv_text, one_line
 from facesr_bench.plugins.loading import bundled_folder
@@ -48,7 +49,7 @@ __all__ = [
     "tex_row",
 ]
 
-FORMATS = ("csv", "markdown", "latex", "html")
+FORMATS = ("csv", "markdown", "latex", "html", "json")
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -89,8 +90,8 @@ _LATEX = {
 def render(rows: Sequence[ResultSummary], format: str, options: Options | None = None) -> str:  # noqa: A002
     """The rows as text ending in a newline.
 
-    `csv` has one row per result in the order given and numbers at full precision; the others have one table per
-    (protocol, profile), best first, the best mean bold and the second underlined.
+    `csv` and `json` (a list of objects) have one row per result in the order given and numbers at full precision; the
+    others have one table per (protocol, profile), best first, the best mean bold and the second underlined.
 
     Raises:
         ResultsError: no such format or metric, or the images of a result can't be read.
@@ -103,6 +104,9 @@ def render(rows: Sequence[ResultSummary], format: str, options: Options | None =
         chosen_metrics(options.metrics, metrics_of(rows))
     if format == "csv":
         return _csv(rows, options)
+    if format == "json":
+        names, found = table_records(rows, options)
+        return json_text([{name: row.get(name) for name in names} for row in found])
     writers: dict[str, Callable[[Sheet], str]] = {"markdown": _markdown, "latex": _latex, "html": _html}
     nothing = {"markdown": "No results yet.\n", "latex": "% no results yet\n", "html": "<p>No results yet.</p>\n"}
     anchors = read_anchors() if options.published else None

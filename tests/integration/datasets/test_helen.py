@@ -105,7 +105,7 @@ def test_dic_pairs_are_read_as_they_are(tmp_path: Path, faces: list[Image8]) -> 
 def test_dic_sizes(tmp_path: Path, faces: list[Image8]) -> None:
     write_pairs(tmp_path / "dic", faces)
     write_png(tmp_path / "dic" / "LR" / "face1.png", resize(faces[1], (32, 32)))
-    assert problem("helen-dic-x8", tmp_path / "dic") == "face1: LR is 32x32; protocol helen-dic-x8 wants 16x16"
+    assert problem("helen-dic-x8", tmp_path / "dic") == "LR is 32x32; protocol helen-dic-x8 wants 16x16"
 
 
 def test_dic_without_its_folders(tree: Path) -> None:

@@ -27,7 +27,7 @@ def test_low_quality_only(tmp_path: Path, astronaut: NDArray[np.uint8]) -> None:
 
 def test_wrong_size(tmp_path: Path, astronaut: NDArray[np.uint8]) -> None:
     write_png(tmp_path / "a.png", astronaut)
-    assert problem("realworld-lq", tmp_path) == "a: LR is 192x192; protocol realworld-lq wants 512x512"
+    assert problem("realworld-lq", tmp_path) == "LR is 192x192; protocol realworld-lq wants 512x512"
 
 
 def test_real_ones(shared: Path) -> None:
