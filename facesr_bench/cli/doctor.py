@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +73,8 @@ def doctor(arguments: argparse.Namespace) -> int:
         request = RunRequest(methods=(method,), protocols=(arguments.protocol,), **options)
         computed = _row(replace(request, protocols=(_as_asked(arguments.protocol, name),)), console, notes)
         right = computed["right"] and not any(finding.problem for finding in findings)
-        found.append({"protocol": name, **computed, "right": right, "findings": [asdict(each) for each in findings]})
+        looked_at = [{"what": each.what, "problem": each.problem or None} for each in findings]
+        found.append({"protocol": name, **computed, "right": right, "findings": looked_at})
     if arguments.json:
         as_json.write(found)
     return OK if all(each["right"] for each in found) else FAILED

@@ -57,8 +57,9 @@ class Parser(argparse.ArgumentParser):
                 self.error(self._no_option(name))
 
     def _no_option(self, name: str) -> str:
-        meant = closest(name, [option for option in self._options() if option.startswith("--")])
-        return f"no option is called {name!r}" + (f"; did you mean {meant!r}?" if meant else "")
+        known = [option.removeprefix("--") for option in self._options() if option.startswith("--")]
+        meant = closest(name.removeprefix("--"), known)
+        return f"no option is called {name!r}" + (f"; did you mean '--{meant}'?" if meant else "")
 
     def _options(self) -> list[str]:
         return [option for action in self._actions for option in action.option_strings]

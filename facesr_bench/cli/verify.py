@@ -91,6 +91,7 @@ def _verdict_as_data(verdict: Verdict, request: VerifyRequest) -> dict[str, Any]
     return {
         "label": entry.label,
         "protocol": entry.protocol,
+        "profile": entry.profile,
         "level": verdict.level,
         "reached": LEVELS[verdict.level],
         "passed": not fails(verdict, request),

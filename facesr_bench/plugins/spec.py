@@ -221,7 +221,10 @@ def parse_metric(text: str, registry: Registry[MetricCard] | None = None) -> Met
     if card.takes_argument and spec.argument is None:
         raise MetricError(f"{plugin.name} stands for many metrics: write {plugin.name}:NAME, as in {card.title}")
     if spec.argument is not None and not card.takes_argument:
+        _refuse_column(card, spec.argument)
         raise MetricError(f"{plugin.name} takes no argument, so {text!r} means nothing; write {plugin.name}")
+    if (column := (spec.weights or "").rpartition(":"))[0] in card.weights:
+        _refuse_column(card, column[2])
     if spec.weights is not None and spec.weights not in card.weights:
         raise WeightsError(unknown(f"network of {plugin.name}", spec.weights, card.weights))
     return MetricChoice(plugin, variant, spec.argument, spec.weights, spec.file, spec.label, aggregate, against or None)
@@ -235,6 +238,12 @@ def _without_aggregate(spec: Spec, card: MetricCard) -> tuple[Spec, str | None]:
     if spec.argument in card.aggregates:
         return replace(spec, argument=None), spec.argument
     return spec, None
+
+
+def _refuse_column(card: MetricCard, name: str) -> None:
+    """Of a metric with columns made of its values: what stands behind the colon is none of them."""
+    if card.aggregates:
+        raise MetricError(unknown(f"column made of the values of {card.name}", name, card.aggregates))
 
 
 def suffix(card: MetricCard, network: str | None) -> str:

@@ -64,7 +64,7 @@ def parser_of_run() -> argparse.ArgumentParser:
     ("request_of", "module", "function", "extra"),
     [
         (RunRequest, command, facesr_bench.run, {"no_report", "study", "write_study"}),
-        (FolderRequest, command_score, facesr_bench.score_folders, {"out"}),
+        (FolderRequest, command_score, facesr_bench.score_folders, {"out", "json"}),
     ],
 )
 def test_command_line_python_and_request_have_the_same_options(
