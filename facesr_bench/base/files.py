@@ -62,7 +62,7 @@ def inside(root: Path, relative: str) -> Path:
     Raises:
         ResultsError: an absolute name, one with `..`, or a link out of `root`.
     """
-    path = root / _plain(root, relative)
+    path = root / plain(root, relative)
     _check_stays(path, root)
     return path
 
@@ -74,7 +74,7 @@ def own(root: Path, relative: str) -> Path:
         ResultsError: an absolute name, one with `..`, or a link on the way.
     """
     path = root
-    for name in _plain(root, relative).split("/"):
+    for name in plain(root, relative).split("/"):
         path = path / name
         if path.is_symlink():
             raise ResultsError(f"{path}: a link; nothing is written or removed through it. Remove the link")
@@ -122,7 +122,12 @@ def _followed(root: Path, path: Path, allowed: bool) -> Path:
     return _check_stays(path, root)
 
 
-def _plain(root: Path, relative: str) -> str:
+def plain(root: Path, relative: str) -> str:
+    """The same name, of something inside a folder by its words; where links lead, `inside` finds out.
+
+    Raises:
+        ResultsError: an absolute name, or one with `..`.
+    """
     parts = relative.split("/")
     foreign = "\0" in relative or (os.name == "nt" and any(sign in relative for sign in "\\:"))
     if foreign or any(part in ("", ".", "..") for part in parts):

@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def add(arguments: argparse.Namespace) -> int:
     from facesr_bench.evaluation.verify import verify
-    from facesr_bench.report.site import build
+    from facesr_bench.report.site import build, made_of
     from facesr_bench.report.tables.terminal import print_tables
     from facesr_bench.results.store import read_results
     from facesr_bench.results.summary import summarise
@@ -55,11 +55,12 @@ def add(arguments: argparse.Namespace) -> int:
             else:
                 _add(verdict, root, opened.id)
     if root.is_dir():
+        made = made_of(root)
         stored = read_results(root)
         protocols = {verdict.sent.entry.protocol for verdict in verdicts}
         print_tables(summarise(result for result in stored.results if result.protocol in protocols), console)
         if not arguments.no_report:
-            say(f"page: {build(root, stored=stored)}")
+            say(f"page: {build(root, stored=stored, made=made)}")
     return FAILED if failed else OK
 
 

@@ -28,12 +28,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def report(arguments: argparse.Namespace) -> int:
-    from facesr_bench.report.site import build
+    from facesr_bench.report.site import build, made_of
     from facesr_bench.results.store import read_results
 
     root = typed(arguments, RESULTS)
+    made = made_of(root, arguments.out)
     stored = read_results(root)
     if not stored.results and not stored.unreadable:
         raise ResultsError(f"{root}: no results; make some with `facesr-bench run`")
-    sys.stdout.write(f"{build(root, arguments.out, stored)}\n")
+    sys.stdout.write(f"{build(root, arguments.out, stored, made)}\n")
     return say_unreadable(stored)

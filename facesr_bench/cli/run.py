@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.markup import escape
 
     from facesr_bench.evaluation import run as runner
-    from facesr_bench.report.site import build
+    from facesr_bench.report.site import build, made_of
     from facesr_bench.report.tables.stages import print_profile
     from facesr_bench.report.tables.terminal import print_tables
     from facesr_bench.results.store import read_results
@@ -84,8 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
         return MISUSED
     unreadable = OK
     if not arguments.no_report:  # last: a result that can't be read stops it, and must not hide what failed here
+        made = made_of(options.out)
         stored = read_results(options.out)
-        notes.print(f"page: {escape(str(build(options.out, stored=stored)))}")
+        notes.print(f"page: {escape(str(build(options.out, stored=stored, made=made)))}")
         unreadable = say_unreadable(stored)
     return FAILED if report.problems or report.without_number or unreadable else OK
 

@@ -23,7 +23,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facesr_bench.report.site import assets, gallery, maps, methods, mirror, overview, plots, provenance, search
+from facesr_bench.report.site import (
+    assets,
+    gallery,
+    maps,
+    methods,
+    mirror,
+    overview,
+    plots,
+    provenance,
+    search,
+    unchanged,
+)
 from facesr_bench.report.site.pages import Pages
 from facesr_bench.report.site.places import Published, base_names
 from facesr_bench.report.site.section import Section
@@ -32,19 +43,26 @@ from facesr_bench.results.leaderboard import groups
 from facesr_bench.results.store import Stored, read_every_result, read_results
 from facesr_bench.results.summary import summarise
 
-__all__ = ["build"]
+__all__ = ["build", "made_of"]
 
 
-def build(results_root: Path, out: Path | None = None, stored: Stored | None = None) -> Path:
+def made_of(results_root: Path, out: Path | None = None) -> str | None:
+    """What a site would be made of now, for `build`: to be asked before results are read. See `unchanged.made_of`."""
+    return unchanged.made_of(results_root, _root(results_root, out))
+
+
+def build(results_root: Path, out: Path | None = None, stored: Stored | None = None, made: str | None = None) -> Path:
     """Write the site for every result in a results folder.
 
-    What an earlier build has made and nothing has changed since (maps above all) is kept.
+    What an earlier build has made and nothing has changed since (maps above all) is kept; where nothing at all has
+    changed, nothing is written.
 
     Args:
         results_root: the results folder.
         out: where the site goes; None: into the results folder itself.
         stored: what the results folder holds, where it was read already; one that can't be read is shown on the
             page and costs none of the others.
+        made: what `made_of` gave before `stored` was read; without it everything is built.
 
     Returns:
         The path of index.html.
@@ -53,12 +71,16 @@ def build(results_root: Path, out: Path | None = None, stored: Stored | None = N
         ResultsError: the results folder doesn't exist, or the images of a result can't be read; the site can't be
             written, or `out` holds another site.
     """
-    root = out if out is not None and out.resolve() != results_root.resolve() else results_root
-    stored = stored or read_results(results_root)
-    rows = summarise([Published(result) for result in stored.results])
+    root = _root(results_root, out)
+    if stored is None:
+        made = made_of(results_root, out)
+        stored = read_results(results_root)
     if root is not results_root:
         mirror.check_free(root)
     pages = Pages(root, everywhere=root is not results_root)
+    if made is not None and pages.stand(made):
+        return pages.index
+    rows = summarise([Published(result) for result in stored.results])
     pages.write(root / ".nojekyll", "")
     sections = [Section(group, results_root, root) for group in groups(rows)]
     assets.write(pages)
@@ -76,8 +98,13 @@ def build(results_root: Path, out: Path | None = None, stored: Stored | None = N
     )
     if root is not results_root:
         mirror.write(pages, sections, results_root)
-    pages.remove_stale()
+    pages.settle(made)
     return index
+
+
+def _root(results_root: Path, out: Path | None) -> Path:
+    """The folder of the site."""
+    return out if out is not None and out.resolve() != results_root.resolve() else results_root
 
 
 def _without_root(text: str, results_root: Path) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from facesr_bench.base.errors import ResultsError
-from facesr_bench.base.files import check_links, inside, own, write_text
+from facesr_bench.base.files import check_links, inside, own, plain, write_text
 
 FOLDER = "site"
 LIST = "written.txt"
@@ -70,8 +70,10 @@ def _read(root: Path, listed: Path) -> set[str]:
         return set()
     try:
         names = set(listed.read_text(encoding="utf-8").splitlines())
+        for folder in {name.rpartition("/")[0] for name in names} - {""}:
+            inside(root, folder)
         for name in names:
-            inside(root, name)
+            plain(root, name)  # the last part: `own` looks at it where it is removed
     except (OSError, ValueError, ResultsError) as error:
         raise ResultsError(f"{listed}: not as a build writes it ({error}); remove it with its folder") from error
     return names

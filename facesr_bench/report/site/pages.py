@@ -17,8 +17,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from facesr_bench.base.files import replacing
 from facesr_bench.images import maps
 from facesr_bench.plugins.loading import bundled_folder
-from facesr_bench.report.site import ownership
-from facesr_bench.report.site.ownership import FOLDER
+from facesr_bench.report.site import ownership, unchanged
+from facesr_bench.report.site.ownership import FOLDER, LIST
 from facesr_bench.report.tables.sheet import DASH, UNSURE
 from facesr_bench.results.columns import format_number
 
@@ -61,11 +61,12 @@ class Pages:
 
     def __init__(self, root: Path, *, everywhere: bool = False) -> None:
         self.root = root
-        self._old = {name for name in ownership.claim(root) if everywhere or name.startswith(f"{FOLDER}/")}
+        self._listed = ownership.claim(root)
+        self._old = {name for name in self._listed if everywhere or name.startswith(f"{FOLDER}/")}
         self.folder = root / FOLDER
         self.index = root / "index.html"
         self.provenance = self.folder / "provenance.html"
-        self._written: set[Path] = set()
+        self._written: dict[Path, str] = {}
 
     def render(self, path: Path, template: str, **context: Any) -> Path:
         """Render straight to disk, so that memory doesn't grow with the page; readers never see half of it.
@@ -80,7 +81,7 @@ class Pages:
             partial.open("w", encoding="utf-8", newline="\n", errors="backslashreplace") as stream,
         ):
             stream.writelines(_templates().get_template(template).generate(**page, **context))
-        self._written.add(path)
+        self.keep(path)
         return path
 
     def write(self, path: Path, content: str | bytes) -> Path:
@@ -98,16 +99,30 @@ class Pages:
         if not same:
             with replacing(path) as partial:
                 partial.write_bytes(data)
-        self._written.add(path)
+        self.keep(path)
         return path
 
     def keep(self, path: Path) -> None:
         """A file that belongs to the site as it is now."""
-        self._written.add(path)
+        try:
+            self._written[path] = unchanged.state_of(path)
+        except OSError:
+            self._written[path] = ""  # another build has removed it: the next one looks for itself
 
-    def remove_stale(self) -> None:
-        """Remove what earlier builds have written and this one has not: it would show results that are gone."""
-        ownership.settle(self.root, self._old, {path.relative_to(self.root).as_posix() for path in self._written})
+    def stand(self, made: str) -> bool:
+        """Whether all of the site is there as a build left it that was made of this: see `unchanged`."""
+        return unchanged.stands(self.root, self._listed - {f"{FOLDER}/{LIST}"}, made)
+
+    def settle(self, made: str | None) -> None:
+        """Remove what earlier builds have written and this one has not: it would show results that are gone.
+
+        Args:
+            made: what the site was made of, to be remembered; None where that is not known.
+        """
+        written = {path.relative_to(self.root).as_posix(): state for path, state in self._written.items()}
+        ownership.settle(self.root, self._old, written)
+        if made is not None:
+            unchanged.remember(self.root, written, made)
 
 
 def short_name(label: str) -> str:
