@@ -163,7 +163,8 @@ def _libraries() -> Iterator[str]:
 
 def _plugins() -> Iterator[str]:
     """A line for each plug-in that pages may cite or ask for words; what is built in is among the code."""
-    for plugin in (*registry.datasets().plugins, *registry.metrics().plugins):
+    plugins: list[registry.Plugin[Any]] = [*registry.datasets().plugins, *registry.metrics().plugins]
+    for plugin in plugins:
         own = plugin.source != "built in" and plugin.card is not None
         yield f"{plugin.kind} {plugin.name} {plugin.source} {plugin.folder} {plugin.code_hash() if own else ''}"
         yield state_of(plugin.folder / CARD_FILE)
