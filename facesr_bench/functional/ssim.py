@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -26,6 +26,8 @@ from facesr_bench.images.files import Image8
 from facesr_bench.plugins.convention import PixelConvention, Says
 
 Float = NDArray[np.float64]
+Weighted = Callable[[Float, Float], Float]
+"""What `weighted_mean` does."""
 
 C1 = (0.01 * 255) ** 2
 C2 = (0.03 * 255) ** 2
@@ -123,11 +125,13 @@ class Ssim:
 
     Args:
         scale: HR side over LR side, for conventions that cut a border that wide.
+        weighted: how planes are averaged under the window.
     """
 
-    def __init__(self, convention: SsimConvention, scale: int) -> None:
+    def __init__(self, convention: SsimConvention, scale: int, weighted: Weighted | None = None) -> None:
         self.convention, self.scale = convention, scale
         self._window = window(convention)
+        self._weighted = weighted or weighted_mean
         places = convention.size**2
         self._unbias = places / (places - 1) if convention.covariance == "sample" else 1.0
 
@@ -189,12 +193,12 @@ class Ssim:
 
     def _moments(self, y: Float) -> tuple[Float, Float]:
         """Mean and variance of planes under the window."""
-        mean, mean_square = self._filter(np.stack([y, y * y]))
+        mean, mean_square = self._weighted(np.stack([y, y * y]), self._window)
         return mean, self._unbias * (mean_square - mean * mean)
 
     def _map_of(self, x: Float, y: Float, y_mean: Float, y_variance: Float) -> Float:
         """SSIM at every place where the window fits, of planes of SR and HR; mean and variance of HR's are known."""
-        mean, mean_square, mean_product = self._filter(np.stack([x, x * x, x * y]))
+        mean, mean_square, mean_product = self._weighted(np.stack([x, x * x, x * y]), self._window)
         product = mean * y_mean
         squares = mean * mean + y_mean * y_mean
         variances = self._unbias * (mean_square - mean * mean) + y_variance
@@ -222,14 +226,15 @@ class Ssim:
             for places in strips(height, planes.shape[2]):
                 yield slice(channel, channel + 1), places, slice(places.start, places.stop + rim)
 
-    def _filter(self, stack: Float) -> Float:
-        """The window's weighted mean over the last two axes, at the places where it fits."""
-        from scipy.ndimage import correlate1d  # half a second that a page or a table without maps need not wait
 
-        rim = len(self._window) // 2
-        inner = correlate1d(stack, self._window, axis=-1)[..., rim:-rim]
-        filtered: Float = correlate1d(inner, self._window, axis=-2)[..., rim:-rim, :]
-        return filtered
+def weighted_mean(planes: Float, window: Float) -> Float:
+    """The mean under a window along both of the last two axes, at the places where it fits: ...xHxW to ...xhxw."""
+    from scipy.ndimage import correlate1d  # half a second that a page or a table without maps need not wait
+
+    rim = len(window) // 2
+    inner = correlate1d(planes, window, axis=-1)[..., rim:-rim]
+    filtered: Float = correlate1d(inner, window, axis=-2)[..., rim:-rim, :]
+    return filtered
 
 
 def window(convention: SsimConvention) -> Float:

@@ -27,7 +27,7 @@ from PIL import (  # the plug-ins of the formats that are read: Pillow looks for
 from facesr_bench.base.errors import DataError
 from facesr_bench.base.files import open_regular, replacing
 from facesr_bench.images import room
-from facesr_bench.images.integrity import FORMATS, sniff, why_not_whole
+from facesr_bench.images.integrity import FORMATS, PlainPng, plain_png, sniff, why_not_whole
 
 Image8 = NDArray[np.uint8]
 """A picture: HxWx3, uint8, RGB."""
@@ -69,6 +69,8 @@ def read_image(source: Path | bytes, name: str | None = None) -> Image8:
         raise DataError(f"{label}: can't be read: {error.strerror or error}") from error
     if not data:
         raise DataError(f"{label}: the file is empty (0 bytes)")
+    if (plain := plain_png(data)) is not None and (pixels := _decode_plain(plain)) is not None:
+        return pixels
     if sniff(data) is None:
         raise DataError(f"{label}: not a picture in a format that is read: {', '.join(FORMATS)}")
     if reason := why_not_whole(data):
@@ -86,6 +88,20 @@ def read_image(source: Path | bytes, name: str | None = None) -> Image8:
 def _bytes_of(path: Path) -> bytes:
     with open_regular(path) as stream:
         return stream.read()
+
+
+def _decode_plain(png: PlainPng) -> Image8 | None:
+    """The pixels of the kind of file that is read most, by Pillow's decoder alone: of a small one in a quarter of the
+    time; None where it is too large or its pixels are not whole: whoever reads it as any other file says so."""
+    if png.width * png.height > MAX_PIXELS:
+        return None
+    with room.visit():
+        room.take(png.width * png.height)
+        try:
+            picture = Image.frombytes("RGB", (png.width, png.height), png.pixels, "zip", "RGB")
+        except ValueError:
+            return None
+        return _pixels(picture)
 
 
 def _decode(data: bytes, label: str) -> Image.Image:
@@ -175,8 +191,10 @@ def _to_rgb8(picture: Image.Image, label: str) -> Image8:
 
 def _pixels(picture: Image.Image) -> Image8:
     """HxWx3 of an RGB picture, some rows at a time: Pillow's own way holds it three times."""
-    pixels = np.empty((picture.height, picture.width, 3), np.uint8)
     rows = max(1, STRIP // picture.width)
+    if picture.height <= rows:
+        return np.array(picture)
+    pixels = np.empty((picture.height, picture.width, 3), np.uint8)
     for top in range(0, picture.height, rows):
         bottom = min(top + rows, picture.height)
         pixels[top:bottom] = np.asarray(picture.crop((0, top, picture.width, bottom)))

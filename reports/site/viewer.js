@@ -8,8 +8,6 @@
   const { make, text, numbers, drawBar, sized } = facesr;
   const $ = (id) => document.getElementById(id);
   const isMean = document.body.classList.contains("mean");
-  const LAST = 63;
-  const NONE = 255;
 
   // -- what the page shows: kept in its address ----------------------------------------------------------------------
 
@@ -44,23 +42,7 @@
 
   // -- maps, loaded when an image is looked at -----------------------------------------------------------------------
 
-  // The maps of some images: the codes of each, of every kind that it has, width * height.
-  async function decode(sheet) {
-    if (!sheet || !sheet.png) return [];
-    const { kinds, has, tops, width, height, count } = sheet;
-    const { levels } = await facesr.levels(sheet.png);
-    const size = width * height;
-    return has.map((own, place) => {
-      const codes = {};
-      for (const kind of own) {
-        const start = (kinds.indexOf(kind) * count + place) * size;
-        codes[kind] = levels.subarray(start, start + size);
-      }
-      return own.length ? { width, height, codes, tops } : null;
-    });
-  }
-
-  const load = facesr.loader("map", decode, 32);
+  const { load, valueOf } = facesr.maps;
 
   async function mapOf(m) {
     const method = data.methods[m];
@@ -70,11 +52,6 @@
     return images?.[state.i % data.block] ?? null;
   }
 
-  const valueOf = (map, kind, p) => {
-    const code = map.codes[kind][p];
-    return code === NONE ? NaN : map.tops[kind] * (code / LAST) ** 2;
-  };
-
   // -- colours -------------------------------------------------------------------------------------------------------
 
   const { paint, at } = facesr;
@@ -82,25 +59,7 @@
   const versus = facesr.table(data.versus);
 
   // One rule on every page: a kind's colours have one end for all single pictures; means end at the largest of any method.
-  function scaleOf(maps, kind) {
-    if (!isMean) return kinds.find((each) => each.name === kind).end;
-    let top = 0;
-    let code = 1;
-    for (const map of maps) {
-      if (!map || !map.codes[kind]) continue;
-      top = map.tops[kind];
-      for (const each of map.codes[kind]) if (each !== NONE && each > code) code = each;
-    }
-    return top * (code / LAST) ** 2;
-  }
-
-  // A value as the metric itself is told: decibels, SSIM, LPIPS.
-  function inWords(kind, value) {
-    if (kind === "ssim") return `SSIM ${text(1 - value, 2)}`;
-    if (kind !== "error") return text(value, 2);
-    const levels = value < 9.95 ? value.toFixed(1) : value.toFixed(0);
-    return value ? `${(20 * Math.log10(255 / value)).toFixed(0)} dB (${levels} levels)` : "∞ dB";
-  }
+  const scaleOf = (maps, kind) => (isMean ? facesr.maps.largest(maps, kind.name) : kind.end);
 
   // -- all methods ---------------------------------------------------------------------------------------------------
 
@@ -161,30 +120,15 @@
     const maps = await Promise.all(data.methods.map((_, m) => mapOf(m)));
     if (state.i !== i || state.kind !== kind) return; // the reader has gone on
     const info = kinds.find((each) => each.name === kind);
-    const scale = scaleOf(maps, kind);
+    const scale = scaleOf(maps, info);
     for (const canvas of document.querySelectorAll("canvas[data-method], canvas[data-of]")) {
       const m = Number(canvas.dataset.method ?? canvas.dataset.of);
-      const map = maps[m];
       const { label } = data.methods[m];
-      canvas.setAttribute("aria-label", map && map.codes[kind] ? `${info.title} of ${label} at each pixel` : `${label}: no such map`);
-      facesr.values.delete(canvas);
-      if (!map || !map.codes[kind]) {
-        canvas.width = canvas.height = 1;
-        continue;
-      }
-      paint(canvas, map, (p) => {
-        const value = valueOf(map, kind, p);
-        return Number.isNaN(value) ? null : at(heat, value / scale);
-      });
-      facesr.values.set(canvas, (x, y) => {
-        const value = valueOf(map, kind, y * map.width + x);
-        return Number.isNaN(value) ? `${info.title}: no value` : `${info.title} ${inWords(kind, value)}`;
-      });
+      const found = facesr.maps.paint(canvas, maps[m], info, heat, scale);
+      canvas.setAttribute("aria-label", found ? `${info.title} of ${label} at each pixel` : `${label}: no such map`);
     }
     $("kind-words").textContent = `${info.words} ${isMean ? "One scale of colours for all methods." : "One scale of colours for all methods and images."}`;
-    const ends = [0, scale / 2, scale].map((value) => inWords(kind, value));
-    if (!isMean) ends[2] += " and worse";
-    drawBar($("bar"), data.colours, ends, `Colours of the maps: from black for none to light yellow for ${ends[2]}`);
+    facesr.maps.bar($("bar"), info, data.colours, scale, isMean ? "" : " and worse");
     drawVersus(maps, info);
     document.body.dataset.drawn = `${i} ${kind} ${state.a} ${state.b}`;
   }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import unicodedata
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ import numpy as np
 import pytest
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from facesr_bench.base.errors import DataError
+from facesr_bench.images import files
 from facesr_bench.images.files import Image8, read_image
 from facesr_bench.images.folders import list_images, pair_by_stem
-from facesr_bench.images.integrity import why_not_whole
+from facesr_bench.images.integrity import plain_png, why_not_whole
 
 
 @pytest.fixture
@@ -74,6 +76,40 @@ def test_a_tail_of_zeros_is_refused(face: Image8, form: str, options: dict[str, 
 def test_what_follows_the_end_is_allowed(face: Image8, form: str, options: dict[str, Any]) -> None:
     data = encoded(face, form, **options)
     assert np.array_equal(read_image(data + b"a trailer \xff\xd8 of a phone"), read_image(data))
+
+
+@pytest.mark.parametrize("options", [{}, {"compress_level": 0}, {"compress_level": 1, "compress_type": zlib.Z_RLE}])
+def test_a_plain_png_is_read_as_any_other(
+    face: Image8, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way that is short for the files that facesr-bench writes gives what the way of all files gives."""
+    data = encoded(face, "PNG", **options)
+    assert plain_png(data) is not None
+    short = read_image(data)
+    assert short.flags.writeable and short.flags.c_contiguous
+    monkeypatch.setattr(files, "plain_png", lambda data: None)
+    assert np.array_equal(short, read_image(data)) and np.array_equal(short, face)
+
+
+def test_no_other_png_is_plain(face: Image8) -> None:
+    whole = encoded(face, "PNG")
+    assert plain_png(whole) is not None
+    text = PngImagePlugin.PngInfo()
+    text.add_text("who", "me")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    others = [
+        encoded(face, "PNG", pnginfo=text),
+        encoded(face, "PNG", exif=turned),
+        encoded(face[..., 0], "PNG"),
+        encoded(np.dstack([face, face[..., :1]]), "PNG"),
+        cv2.imencode(".png", face.astype(np.uint16))[1].tobytes(),
+        encoded(face, "BMP"),
+        *(whole[:end] for end in (4, 20, 40, -1)),
+        whole[:-16] + bytes([whole[-16] ^ 1]) + whole[-15:],
+    ]
+    assert [plain_png(data) for data in others] == [None] * len(others)
+    assert read_image(others[1]).shape == (face.shape[1], face.shape[0], 3), "turned as its EXIF says"
 
 
 def test_a_wrong_checksum_names_its_chunk(face: Image8) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from facesr_bench.base.errors import ResultsError
+from facesr_bench.report.site.axis import Axis
 from facesr_bench.report.site.pages import format_value
 from facesr_bench.report.site.places import Published
 from facesr_bench.report.tables.sheet import DASH
@@ -168,13 +169,9 @@ def _curve(info: MetricInfo, rows: Sequence[ResultSummary], row: RankedResult) -
     if len(drawn) < 2:
         return None
     bounds = [_interval(other, info) for other in drawn]
-    low, high = min(min(each) for each in bounds), max(max(each) for each in bounds)
-
-    def place(value: float) -> float:
-        share = (value - low) / (high - low) if high > low else 0.5
-        share = share if info.higher_is_better else 1 - share
-        return round(100 - MARGIN - share * (100 - 2 * MARGIN), 2)
-
+    axis = Axis.over(
+        (end for each in bounds for end in each), margin=MARGIN, falling=info.higher_is_better is not False
+    )
     step = (100 - 2 * MARGIN) / max(1, len(rows) - 1)
     points = []
     for other, (begins, ends) in zip(drawn, bounds, strict=True):
@@ -186,14 +183,14 @@ def _curve(info: MetricInfo, rows: Sequence[ResultSummary], row: RankedResult) -
             Point(
                 number=number + 1,
                 x=round(MARGIN + number * step, 2),
-                y=place(mean),
-                low=place(begins),
-                high=place(ends),
+                y=axis.place(mean),
+                low=axis.place(begins),
+                high=axis.place(ends),
                 words=words + (spread if begins < ends else ""),
                 current=other.result.folder == row.result.folder,
             )
         )
-    worst, best = (low, high) if info.higher_is_better else (high, low)
+    worst, best = (axis.low, axis.high) if info.higher_is_better else (axis.high, axis.low)
     return Curve(info, points, (format_value(worst, info.digits), format_value(best, info.digits)))
 
 

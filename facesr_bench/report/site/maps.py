@@ -26,13 +26,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from pydantic import ValidationError
 
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.base.files import file_name, replacing
 from facesr_bench.images.files import Image8, read_image
-from facesr_bench.images.maps import read_map
+from facesr_bench.images.maps import gray_png, read_map
 from facesr_bench.plugins.profile import Profile
 from facesr_bench.report.maps import (
     ERROR,
@@ -54,7 +53,7 @@ from facesr_bench.report.site.views import SectionMaps
 from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.leaderboard import RankedResult
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the files made here change."""
 LARGEST_SIDE = 256
 """Maps of larger pictures are averaged over blocks of pixels down to this side."""
@@ -354,11 +353,9 @@ class _Sheet:
         data: dict[str, Any] = {"kinds": list(self._values), "has": self._has}
         if self._values:
             rows = [self._flat(encode(values, self._tops[kind])) for kind, values in self._values.items()]
-            stream = io.BytesIO()
-            Image.fromarray(np.concatenate(rows)).save(stream, format="PNG", compress_level=6)
             data["tops"] = {kind: self._tops[kind] for kind in self._values}
             data |= {"width": self._width, "height": self._height, "count": len(next(iter(self._values.values())))}
-            data["png"] = base64.b64encode(stream.getvalue()).decode()
+            data["png"] = base64.b64encode(gray_png(np.concatenate(rows))).decode()
         return f"facesr.map({json.dumps(data, separators=(',', ':'))});\n"
 
     def picture(self) -> bytes:

@@ -28,10 +28,12 @@ class Mean:
     """One mean error map.
 
     Attributes:
+        kind: the name of the kind of map.
         top: the value at the bright end of its colours, as text.
         landmarks: x and y in percent of the picture.
     """
 
+    kind: str
     title: str
     words: str
     picture: str
@@ -215,5 +217,5 @@ def _means(view: View, row: RankedResult, page: Path) -> list[Mean]:
             picture, count = means[kind.name]
             top = maps.tops[kind.name]
             text = in_words(kind, top)
-            found.append(Mean(kind.title, kind.words, link(picture, page), count, text, points))
+            found.append(Mean(kind.name, kind.title, kind.words, link(picture, page), count, text, points))
     return found

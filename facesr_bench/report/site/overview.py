@@ -10,6 +10,7 @@ from typing import Any
 
 from facesr_bench.report.published import AnchorFile, read_anchors
 from facesr_bench.report.site import downloads
+from facesr_bench.report.site.axis import Axis
 from facesr_bench.report.site.gallery import Gallery
 from facesr_bench.report.site.pages import Pages, format_value, link
 from facesr_bench.report.site.scatter import scatter
@@ -148,20 +149,19 @@ def _with_whiskers(lines: list[Line]) -> list[Line]:
 
 def _drawn(column: list[Cell]) -> list[Cell]:
     ends = [end for cell in column if cell.bounds for end in cell.bounds if math.isfinite(end)]
-    low, span = min(ends, default=0.0), max(ends, default=0.0) - min(ends, default=0.0)
-    if span <= 0:
+    if not ends or min(ends) == max(ends):
         return column
-    return [replace(cell, whisker=_whisker(cell, low, span)) for cell in column]
+    axis = Axis.over(ends, margin=0)
+    return [replace(cell, whisker=_whisker(cell, axis)) for cell in column]
 
 
-def _whisker(cell: Cell, low: float, span: float) -> tuple[float, float, float] | None:
+def _whisker(cell: Cell, axis: Axis) -> tuple[float, float, float] | None:
     if cell.bounds is None:
         return None
-    values = (cell.bounds[0], float(cell.order), cell.bounds[1])
-    if not all(math.isfinite(value) for value in values):
+    low, mean, high = cell.bounds[0], float(cell.order), cell.bounds[1]
+    if not all(map(math.isfinite, (low, mean, high))):
         return None
-    begins, mean, ends = (round(100 * min(1.0, max(0.0, (value - low) / span)), 2) for value in values)
-    return begins, mean, ends
+    return axis.place(low), axis.place(mean), axis.place(high)
 
 
 def interval_text(found: Comparison | None, digits: int) -> str:

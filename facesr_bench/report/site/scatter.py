@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from facesr_bench.report.figures.style import colours_of
+from facesr_bench.report.site.axis import Axis
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.leaderboard import Group, RankedResult
 
-MARGIN = 0.08
-"""Free on each side, as a share of the span of the values."""
+MARGIN = 8
+"""Free on each side, percent."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,17 @@ def scatter(group: Group) -> Scatter | None:
     shown = [row for row in rows if all(math.isfinite(row.means.get(m.name, math.nan)) for m in (across, upwards))]
     if len(shown) < 2:
         return None
-    xs = _places([row.means[across.name] for row in shown], across)
-    ys = _places([row.means[upwards.name] for row in shown], upwards)
+    x, y = _axis(across, shown), _axis(upwards, shown)
     colours = colours_of(group)
     points = [
-        Point(row.label, x, 100 - y, f"{_words(across, row)}, {_words(upwards, row)}", colours[row.label])
-        for row, x, y in zip(shown, xs, ys, strict=True)
+        Point(
+            label=row.label,
+            x=x.place(row.means[across.name]),
+            y=round(100 - y.place(row.means[upwards.name]), 2),
+            words=f"{_words(across, row)}, {_words(upwards, row)}",
+            colour=colours[row.label],
+        )
+        for row in shown
     ]
     return Scatter(across, upwards, points)
 
@@ -89,11 +95,7 @@ def _lead(group: Group, family: str, but: Sequence[MetricInfo | None]) -> Metric
     return min(found, key=lambda metric: not metric.lead, default=None)
 
 
-def _places(values: Sequence[float], metric: MetricInfo) -> list[float]:
-    """Percent from the worse end to the better one."""
-    low, high = min(values), max(values)
-    span = (high - low) or 1.0
-    shares = [(value - low) / span if high > low else 0.5 for value in values]
-    if metric.higher_is_better is False:
-        shares = [1 - share for share in shares]
-    return [round(100 * (MARGIN + share * (1 - 2 * MARGIN)), 2) for share in shares]
+def _axis(metric: MetricInfo, rows: Sequence[RankedResult]) -> Axis:
+    """From the worse end to the better one."""
+    values = [row.means[metric.name] for row in rows]
+    return Axis.over(values, margin=MARGIN, falling=metric.higher_is_better is False)

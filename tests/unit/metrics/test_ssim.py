@@ -15,7 +15,7 @@ from facesr_bench.base.errors import MetricError
 from facesr_bench.functional import channels as channels_module
 from facesr_bench.functional import ssim as ssim_module
 from facesr_bench.functional.channels import Scored, Statistics
-from facesr_bench.functional.ssim import Ssim, SsimConvention, average_pool
+from facesr_bench.functional.ssim import Ssim, SsimConvention, average_pool, weighted_mean
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
 from facesr_bench.plugins.profile import get_profile, profiles
@@ -152,8 +152,8 @@ def planes(metric: Ssim, image: Image8, matched_to: Statistics | None = None) ->
 def whole(metric: Ssim, sr: Image8, hr: Image8) -> Any:
     """The map of every channel by the formula over whole planes, as it was computed before there were strips."""
     x, y = planes(metric, sr, metric.prepare(hr).statistics), planes(metric, hr)
-    mean_x, mean_xx, mean_xy = metric._filter(np.stack([x, x * x, x * y]))
-    mean_y, mean_yy = metric._filter(np.stack([y, y * y]))
+    mean_x, mean_xx, mean_xy = weighted_mean(np.stack([x, x * x, x * y]), metric._window)
+    mean_y, mean_yy = weighted_mean(np.stack([y, y * y]), metric._window)
     variances = metric._unbias * (mean_xx - mean_x * mean_x) + metric._unbias * (mean_yy - mean_y * mean_y)
     c2 = (0.03 * 255) ** 2
     structure = (2 * (metric._unbias * (mean_xy - mean_x * mean_y)) + c2) / (variances + c2)

@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facesr_bench.api import score
+from facesr_bench.functional.ssim import Ssim, SsimConvention
 from facesr_bench.images.files import read_image
-from facesr_bench.images.maps import read_map, write_map
+from facesr_bench.images.integrity import why_not_whole
+from facesr_bench.images.maps import gray_png, read_map, write_map
 from facesr_bench.plugins.profile import get_profile, profiles
 from facesr_bench.report import site
-from facesr_bench.report.maps import ERROR, NO_VALUE, STRUCTURE, Mapper, encode, pooled
+from facesr_bench.report.maps import ERROR, NO_VALUE, STRUCTURE, Mapper, coloured, encode, pooled
 from facesr_bench.results.store import Result
 from tests.report_fixtures import LPIPS, PSNR, SSIM, drawing, manifest, scored, write_result
 
@@ -42,6 +44,33 @@ def test_maps_average_to_the_scores(name: str) -> None:
     mean_square = np.nanmean(np.square(maps["error"]))
     assert 10 * math.log10(255**2 / mean_square) == pytest.approx(expected["psnr"], abs=1e-6)
     assert 1 - np.nanmean(maps["ssim"]) == pytest.approx(expected["ssim"], abs=1e-9)
+
+
+@pytest.mark.parametrize("name", sorted(set(profiles()) - {"vqfr"}))
+def test_the_quicker_filter_of_maps_changes_no_colour(name: str, astronaut: Any) -> None:
+    """OpenCV's and the metric's own differ where no level of a map tells them apart."""
+    hr = np.ascontiguousarray(astronaut[:192, :192])
+    sr = np.asarray(Image.fromarray(hr).resize((24, 24), Image.Resampling.BICUBIC).resize((192, 192)))
+    profile = get_profile(name)
+    quick = Mapper(profile, 8).maps(sr, Mapper(profile, 8).reference(hr))[STRUCTURE.name]
+    metric = Ssim(profile.convention("ssim", SsimConvention), 8)
+    own = 1 - metric.map(sr, metric.prepare(hr))
+    there = ~np.isnan(quick)
+    assert there.sum() == own.size and np.abs(quick[there] - own.ravel()).max() < 1e-10
+    levels, expected = (encode(values.reshape(own.shape), STRUCTURE.top) for values in (quick[there], own))
+    assert np.array_equal(levels, expected) and len(np.unique(levels)) > 20
+    pictures = [coloured(values.reshape(own.shape), STRUCTURE.end) for values in (quick[there], own)]
+    assert pictures[0] == pictures[1]
+
+
+def test_a_gray_png_holds_its_levels() -> None:
+    random = np.random.default_rng(0)
+    for shape in ((1, 1), (1, 7), (5, 1), (64, 48)):
+        levels = random.integers(0, 256, shape).astype(np.uint8)
+        data = gray_png(levels)
+        assert why_not_whole(data) is None
+        with Image.open(io.BytesIO(data)) as picture:
+            assert picture.mode == "L" and np.array_equal(np.asarray(picture), levels)
 
 
 @pytest.mark.parametrize("name", sorted(set(profiles()) - {"vqfr"}))

@@ -11,8 +11,8 @@ import pytest
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.report import site
 from tests.report_fixtures import manifest, scored, write_result
+from tests.site_pages import HOSTILE, Page, check_references, hostile_results
 from tests.stored import newest_results
-from tests.unit.report.test_site import HOSTILE, Page, check_references, hostile_results
 
 
 def files(root: Path) -> dict[str, tuple[int, int]]:
