@@ -198,7 +198,11 @@ class Ssim:
 
     def _map_of(self, x: Float, y: Float, y_mean: Float, y_variance: Float) -> Float:
         """SSIM at every place where the window fits, of planes of SR and HR; mean and variance of HR's are known."""
-        mean, mean_square, mean_product = self._weighted(np.stack([x, x * x, x * y]), self._window)
+        stack = np.empty((3, *x.shape))
+        stack[0] = x
+        np.multiply(x, x, out=stack[1])
+        np.multiply(x, y, out=stack[2])
+        mean, mean_square, mean_product = self._weighted(stack, self._window)
         product = mean * y_mean
         squares = mean * mean + y_mean * y_mean
         variances = self._unbias * (mean_square - mean * mean) + y_variance

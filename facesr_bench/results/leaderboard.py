@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -176,9 +176,13 @@ def _compared(rows: Sequence[ResultSummary]) -> list[RankedResult]:
     same = _handing_back([row for row, reason in zip(rows, reasons, strict=True) if not reason])
     reasons = [reason or same.get(row.result.folder, "") for row, reason in zip(rows, reasons, strict=True)]
     return [
-        RankedResult(**{**vars(row), **_UNPLACED, "comparable": not reason, "unranked": reason, "foreign": other})
+        RankedResult(**{**_fields(row), **_UNPLACED, "comparable": not reason, "unranked": reason, "foreign": other})
         for row, reason, other in zip(rows, reasons, foreign, strict=True)
     ]
+
+
+def _fields(row: ResultSummary) -> dict[str, Any]:
+    return {each.name: getattr(row, each.name) for each in fields(row)}
 
 
 def _handing_back(rows: Sequence[ResultSummary]) -> dict[Path, str]:

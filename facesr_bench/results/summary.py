@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from facesr_bench.results.columns import (
@@ -54,6 +55,17 @@ class ResultSummary(Totals):
     cost_marks: dict[str, str]
     people: dict[str, str]
     enlarged: dict[str, float]
+
+    @cached_property
+    def values_of_images(self) -> dict[str, dict[str, float]]:
+        """What `per_image_values` gives, to read and not to change: a report asks many times."""
+        found: dict[str, dict[str, float]] = {}
+        for image in self.result.images.values():
+            if image.error is None:
+                for name, info in self.metrics.items():
+                    if why_missing(image, name, info) is None and not is_left_out(image.metrics[name], info):
+                        found.setdefault(name, {})[image.id] = image.metrics[name]
+        return found
 
     @property
     def n(self) -> int:
@@ -267,13 +279,7 @@ def per_image_values(row: ResultSummary) -> dict[str, dict[str, float]]:
     Raises:
         ResultsError: the images of the result can't be read.
     """
-    found: dict[str, dict[str, float]] = {}
-    for image in row.result.images.values():
-        if image.error is None:
-            for name, info in row.metrics.items():
-                if why_missing(image, name, info) is None and not is_left_out(image.metrics[name], info):
-                    found.setdefault(name, {})[image.id] = image.metrics[name]
-    return found
+    return row.values_of_images
 
 
 def metrics_of(rows: Iterable[ResultSummary]) -> list[str]:

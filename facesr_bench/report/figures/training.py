@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.report.figures.form import NARROW, form
-from facesr_bench.report.figures.style import WIDTH, finished, new_figure, plain, style, wide
+from facesr_bench.report.figures.style import PALETTE, WIDTH, finished, new_figure, plain, style, wide
 from facesr_bench.results.training import Training
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ def _has(panel: object, found: Training) -> bool:
 
 
 def _validation(axis: Axes, found: Training, starts: list[int]) -> None:
-    import seaborn
-
-    colour = seaborn.color_palette("colorblind")[0]
+    colour = PALETTE[0]
     for number, (stage, start) in enumerate(zip(found.stages, starts, strict=False)):
         points = [(start + at, value) for at, value in stage.psnr]
         label = "this network" if number == 0 else None
@@ -68,18 +66,16 @@ def _validation(axis: Axes, found: Training, starts: list[int]) -> None:
 
 
 def _losses(axis: Axes, found: Training, starts: list[int]) -> None:
-    import seaborn
     from matplotlib.ticker import LogLocator
 
     names = list(dict.fromkeys(name for stage in found.stages for name in stage.losses))
-    colours = seaborn.color_palette("colorblind")
     for number, name in enumerate(names):
         points = [
             (start + at, value)
             for stage, start in zip(found.stages, starts, strict=False)
             for at, value in stage.losses.get(name, ())
         ]
-        axis.plot(*zip(*points, strict=True), color=colours[number % len(colours)], linewidth=1, label=plain(name))
+        axis.plot(*zip(*points, strict=True), color=PALETTE[number % len(PALETTE)], linewidth=1, label=plain(name))
     # A hinge loss may be 0 or less.
     positive = all(v > 0 for stage in found.stages for points in stage.losses.values() for _, v in points)
     if positive:

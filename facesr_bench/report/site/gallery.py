@@ -6,13 +6,15 @@ import math
 import urllib.parse
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from facesr_bench.base.files import file_name
 from facesr_bench.images.maps import DIVERGING_MAP, hex_colours
+from facesr_bench.report.maps import ERROR
 from facesr_bench.report.site import attention
-from facesr_bench.report.site.pages import Pages, link, script_data, short_name
+from facesr_bench.report.site.pages import Pages, format_value, link, script_data, short_name
 from facesr_bench.report.site.section import FIT_SIDE, PER_PAGE, Section
 from facesr_bench.report.site.views import View
 from facesr_bench.report.words import drawn as words
@@ -24,54 +26,71 @@ from facesr_bench.results.samples import read_samples
 COLOUR_STOPS = 64
 
 
-@dataclass(frozen=True)
-class Number:
-    """One metric of one image."""
+class Number(NamedTuple):
+    """One metric of one image: its value as text, or why there is none."""
 
-    info: MetricInfo
-    value: float | None
+    title: str
+    text: str | None
     reason: str
     best: bool
 
 
-@dataclass(frozen=True)
-class Tile:
-    """One method's answer to one image.
+class Picture(NamedTuple):
+    """One picture: where it is (None: it was not saved), what it shows, and its classes."""
+
+    source: str | None
+    words: str
+    kind: str
+
+
+class Tile(NamedTuple):
+    """What stands beside others of one image: the input, a method's answer with its PSNR map, or the ground truth.
 
     Attributes:
-        map: where its PSNR map is: one of several in a picture.
-        part: the classes that say which one.
+        note: what is said of it in place of numbers.
+        trouble: why there are no pictures.
         attention: where its maps of attention are, one for each unit.
         same: it hands its input back.
     """
 
     label: str
-    picture: str | None
-    map: str | None
+    pictures: tuple[Picture, ...]
     numbers: list[Number]
-    trouble: str
-    part: str = ""
+    note: str = ""
+    trouble: str = ""
     attention: tuple[str, ...] = ()
     same: bool = False
 
 
 @dataclass(frozen=True)
 class Plate:
-    """One image: its low resolution, every method's answer, and the ground truth."""
+    """One image: its low resolution, every method's answer, and the ground truth if there is one, from left to right.
+
+    Attributes:
+        size: width and height of its ground truth, px.
+    """
 
     id: str
     position: int
     link: str
-    lr: str | None
-    hr: str | None
-    lr_size: tuple[int, int] | None
     size: tuple[int, int]
-    shown_size: tuple[int, int]
-    tiles: list[Tile]
+    input: Tile
+    answers: list[Tile]
+    truth: Tile | None
 
     @property
-    def true_pixels(self) -> bool:
-        return self.shown_size == self.size
+    def tiles(self) -> list[Tile]:
+        return [self.input, *self.answers, *([self.truth] if self.truth else [])]
+
+    @property
+    def names(self) -> list[Number]:
+        """Numbers of the metrics that all answers have."""
+        return next((tile.numbers for tile in self.answers if tile.numbers), [])
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        shrink = min(1.0, FIT_SIDE / max(self.size))
+        return round(self.size[0] * shrink), round(self.size[1] * shrink)
 
 
 class Gallery:
@@ -84,9 +103,15 @@ class Gallery:
     def __init__(self, view: View, page: Path, *, for_hero: bool = False) -> None:
         self._section, self._maps, self._page = view.section, view.maps, page
         self._for_hero = for_hero
-        self._folders: dict[Path, _Folder] = {}
         self._own = link(self._section.image_path, page)
         self.has_truth = self._section.has_truth
+        inputs = self._section.inputs
+        self._lr, self._hr = self._folder(inputs / "lr"), self._folder(inputs / "hr")
+        self._shown = [
+            _Shown(row, rows, self._folder(row.result.folder / "sr"), self._folder(view.maps.folders.get(row.label)))
+            for row, rows in self._section.images
+        ]
+        self._infos = self._section.shown_metrics
 
     def first(self, count: int) -> Iterator[Plate]:
         """The first images."""
@@ -105,56 +130,58 @@ class Gallery:
 
     def _plate(self, image_id: str, position: int, labels: set[str] | None) -> Plate:
         section = self._section
-        inputs = section.inputs
         name = f"{file_name(image_id)}.png"
         lr_size = section.lr_sizes[image_id]
         size = section.size(image_id)
-        shrink = min(1.0, FIT_SIDE / max(size))
         best = section.best(image_id) if labels is None else {}
+        map_name, map_classes = self._place_of_map(image_id)
+        lr = Picture(self._lr.link_to(name) if lr_size else None, f"{image_id}, low resolution", "px lr")
+        hr = Picture(self._hr.link_to(name), f"{image_id}, ground truth", "px")
         return Plate(
             id=image_id,
             position=position,
             link=f"{self._own}#{_fragment(image_id)}",
-            lr=self._link(inputs / "lr", name) if lr_size else None,
-            hr=self._link(inputs / "hr", name) if self.has_truth else None,
-            lr_size=lr_size,
             size=size,
-            shown_size=(round(size[0] * shrink), round(size[1] * shrink)),
-            tiles=[
-                self._tile(row, rows.get(image_id), image_id, name, best)
-                for row, rows in section.images
-                if labels is None or row.label in labels
+            input=Tile("Input", (lr,), [], _size(lr_size)),
+            answers=[
+                self._answer(shown, image_id, name, map_name, map_classes, best)
+                for shown in self._shown
+                if labels is None or shown.row.label in labels
             ],
+            truth=Tile("Ground truth", (hr,), [], _size(size)) if self.has_truth else None,
         )
 
     def pattern(self) -> Plate:
         """A plate of every method without anything of an image: what the scripts clone."""
-        numbers = [Number(info, None, "", best=False) for info in self._section.shown_metrics]
-        tiles = [Tile(row.label, "#", "#", numbers, "") for row, _ in self._section.images]
-        return Plate("", 0, "#", "#", "#", (1, 1), (1, 1), (1, 1), tiles)
+        numbers = [Number(info.title, None, "", best=False) for info in self._infos]
+        empty = Picture("#", "", "px")
+        pictures = (empty, *([Picture("#", "", "map px")] if self.has_truth else []))
+        answers = [Tile(shown.row.label, pictures, numbers) for shown in self._shown]
+        size = _size((1, 1))
+        truth = Tile("Ground truth", (empty,), [], size) if self.has_truth else None
+        return Plate("", 0, "#", (1, 1), Tile("Input", (Picture("#", "", "px lr"),), [], size), answers, truth)
 
-    def _tile(
+    def _answer(
         self,
-        row: RankedResult,
-        image: ImageRecord | None,
+        shown: _Shown,
         image_id: str,
         name: str,
+        map_name: str,
+        map_classes: str,
         best: Mapping[str, Collection[str]],
     ) -> Tile:
+        row, image = shown.row, shown.images.get(image_id)
+        label = row.label
         if image is None or image.error is not None:
-            return Tile(row.label, None, None, [], "not run" if image is None else f"failed: {image.error}")
-        numbers = []
-        for info in self._section.shown_metrics:
-            reason = image.reasons.get(info.name, "not computed in this run")
-            is_best = row.label in best.get(info.name, ())
-            numbers.append(Number(info, image.metrics.get(info.name), reason, is_best))
+            return Tile(label, (), [], trouble="not run" if image is None else f"failed: {image.error}")
+        pictures = [Picture(shown.pictures.link_to(name), f"{image_id}, by {label}", "px")]
+        if self.has_truth:
+            source = None if image_id in self._maps.without.get(label, ()) else shown.maps.link_to(map_name)
+            pictures.append(Picture(source, f"{ERROR.title} of {label} on {image_id}", map_classes))
         return Tile(
-            label=row.label,
-            picture=self._link(row.result.folder / "sr", name),
-            map=self._map(row.label, image_id),
-            part=self._part(image_id),
-            numbers=numbers,
-            trouble="",
+            label,
+            tuple(pictures),
+            [_number(info, image, label in best.get(info.name, ())) for info in self._infos],
             attention=self._attention(row, image_id) if self._for_hero else (),
             same=self._for_hero and self._section.hands_back(row, image_id),
         )
@@ -162,32 +189,55 @@ class Gallery:
     def _attention(self, row: RankedResult, image_id: str) -> tuple[str, ...]:
         return tuple(link(path, self._page) for path in attention.pictures(self._section, row, image_id))
 
-    def _map(self, label: str, image_id: str) -> str | None:
-        folder = self._maps.folders.get(label)
-        if folder is None or image_id in self._maps.without[label]:
-            return None
-        return self._link(folder, f"{self._section.places[image_id] // self._maps.block}.png")
+    def _place_of_map(self, image_id: str) -> tuple[str, str]:
+        """The file that an image's map is in, of each method, and the classes of its picture: they say where in it."""
+        block = self._maps.block
+        number, place = divmod(self._section.places[image_id], block)
+        return f"{number}.png", f"map px of{block} at{place}"
 
-    def _part(self, image_id: str) -> str:
-        return f"of{self._maps.block} at{self._section.places[image_id] % self._maps.block}"
+    def _folder(self, folder: Path | None) -> _Folder:
+        """Where a folder is, from the page, and what is in it."""
+        if folder is None:
+            return _Folder("", frozenset())
+        # The site's own folders are in their places, those of results where the site has them.
+        own = folder.is_relative_to(self._section.folder)
+        there = self._section.files(folder)
+        return _Folder(link(folder if own else self._section.placed(folder), self._page), there)
 
-    def _link(self, folder: Path, name: str) -> str | None:
-        """Where a picture is, from the page; None where there is none."""
-        if folder not in self._folders:
-            # The site's own folders are in their places, those of results where the site has them.
-            own = folder.is_relative_to(self._section.folder)
-            there = self._section.files(folder)
-            self._folders[folder] = _Folder(link(folder if own else self._section.placed(folder), self._page), there)
-        found = self._folders[folder]
-        return f"{found.link}/{urllib.parse.quote(name)}" if name in found.names else None
+
+def _size(size: tuple[int, int] | None) -> str:
+    return f"{size[0]} \N{MULTIPLICATION SIGN} {size[1]}" if size else ""
+
+
+def _number(info: MetricInfo, image: ImageRecord, best: bool) -> Number:
+    value = image.metrics.get(info.name)
+    if value is None:
+        return Number(info.title, None, image.reasons.get(info.name, "not computed in this run"), best=False)
+    return Number(info.title, format_value(value, info.digits), "", best)
 
 
 @dataclass(frozen=True)
 class _Folder:
-    """Where a folder is, from the page, and what is in it."""
-
     link: str
     names: frozenset[str]
+
+    def link_to(self, name: str) -> str | None:
+        """The address of a picture; None where there is none."""
+        return f"{self.link}/{_quoted(name)}" if name in self.names else None
+
+
+_quoted = lru_cache(maxsize=64)(urllib.parse.quote)
+"""Of one image, several folders have a picture by the same name."""
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A method of the section: its images by id, and where its pictures and maps are."""
+
+    row: RankedResult
+    images: Mapping[str, ImageRecord]
+    pictures: _Folder
+    maps: _Folder
 
 
 def _fragment(image_id: str) -> str:
