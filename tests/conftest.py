@@ -45,11 +45,11 @@ def inception_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """FID's Inception, random weights: activations neither vanish nor explode; half precision spares the disk."""
     import torch
 
-    from facesr_bench.functional.inception import architecture
+    from facesr_bench.functional.inception_network import blank
 
     random = torch.Generator().manual_seed(5)
     tensors = {}
-    for name, tensor in architecture().state_dict().items():
+    for name, tensor in blank().state_dict().items():
         if name.endswith("num_batches_tracked"):
             continue
         w = torch.randn(tensor.shape, generator=random)

@@ -50,16 +50,17 @@ class Dists:
 
     def __init__(self, file: Path, device: str = "cpu") -> None:
         import torch
-        from torchvision.models import vgg16
+
+        from facesr_bench.functional.backbones import features
 
         tensors = read_state_dict(file)
         self._alpha, self._beta = (_weights_of(tensors, name, file).to(device) for name in ("alpha", "beta"))
         own = {name: tensor for name, tensor in tensors.items() if name.startswith("features.")}
         path = file if own else require(BACKBONE)
         held = own or {name: t for name, t in read_state_dict(path).items() if name.startswith("features.")}
-        network = torch.nn.ModuleDict({"features": vgg16(weights=None).features})
+        network = torch.nn.ModuleDict({"features": features("vgg")})
         load_tensors(network, held, path, "DISTS's VGG-16")
-        self._layers: Any = network["features"].eval().requires_grad_(False).to(device)
+        self._layers: Any = network["features"].to(device)
         self._mean, self._deviation = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (MEAN, DEVIATION))
         hann = torch.from_numpy(np.outer(*[np.hanning(5)[1:-1]] * 2)).float()
         self._window = (hann / hann.sum()).to(device)
@@ -138,11 +139,11 @@ def write_random_file(path: Path) -> Path:
         `path`.
     """
     import torch
-    from torchvision.models import vgg16
 
+    from facesr_bench.functional.backbones import features
     from facesr_bench.weights import write_random
 
-    write_random(torch.nn.ModuleDict({"features": vgg16(weights=None).features}), path)
+    write_random(torch.nn.ModuleDict({"features": features("vgg")}), path)
     random = torch.Generator().manual_seed(1)
     drawn = {name: torch.rand(1, sum(CHANNELS), 1, 1, generator=random) for name in ("alpha", "beta")}
     torch.save({**torch.load(path, weights_only=True), **drawn}, path)

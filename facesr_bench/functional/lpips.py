@@ -1,10 +1,9 @@
-"""LPIPS through the authors' `lpips` package, with its backbone read from a file.
+"""LPIPS with the learned weights of the authors' `lpips` package and a backbone read from a file.
 
 Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric" (2018), eq. 1, version 0.1: the
 layers of an ImageNet network, each place's channels scaled to length 1, squared differences weighted by learned
-channel weights, the mean over places, summed over layers. The network, its input scaling and the weights of the
-channels are the package's; only the order of the calls is ours, so that HR's layers are computed once and a score and
-its map share one pass.
+channel weights, the mean over places, summed over layers. HR's layers are computed once, and a score and its map share
+one pass. The package itself is not imported: with torchvision it would have torch load its compiler.
 
 What codebases disagree about is the network (`alex` in the paper and WFEN, `vgg` in VQFR, BasicSR and PMRF) and the
 range of the input: the network expects [-1, 1], and RestoreFormer++ reports a second number from images in [0, 1].
@@ -12,7 +11,7 @@ range of the input: the network expects [-1, 1], and RestoreFormer++ reports a s
 
 from __future__ import annotations
 
-import warnings
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from facesr_bench.base.errors import MetricError
+from facesr_bench.base.errors import MetricError, WeightsError
 from facesr_bench.base.suggest import unknown
 from facesr_bench.functional.channels import check_image
 from facesr_bench.images.files import Image8
@@ -32,6 +31,10 @@ if TYPE_CHECKING:
 
 Net = Literal["alex", "vgg", "squeeze"]
 
+SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+"""ImageNet's mean and deviation for pictures in [-1, 1], as the authors round them."""
+SMALL = 1e-10
+"""Added to the length of a place's channels, which may be none."""
 SMALLEST: dict[Net, int] = {"alex": 31, "vgg": 16, "squeeze": 17}
 """Shorter side, px, that the network's pooling leaves something of."""
 
@@ -78,8 +81,9 @@ class Lpips:
         self.input_range = input_range
         self.device = device
         # On a CPU, convolutions are faster with the channels last.
-        self._network = _load(net, backbone).to(device)
-        self._network.net.to(memory_format=torch.channels_last)
+        self._network = _read_backbone(net, backbone).to(device, memory_format=torch.channels_last)
+        self._heads = _read_heads(net).to(device)
+        self._shift, self._scale = (torch.tensor(v, device=device)[None, :, None, None] for v in (SHIFT, SCALE))
 
     def prepare(self, image: Image8) -> Layers:
         """The layers of one HxWx3 uint8 RGB image, N = 1.
@@ -100,18 +104,19 @@ class Lpips:
         Raises:
             MetricError: smaller than the network can take.
         """
-        import lpips
         import torch
+
+        from facesr_bench.functional.backbones import TAPS, outputs
 
         height, width = batch.shape[2:]
         if min(height, width) < SMALLEST[self.net]:
             least = SMALLEST[self.net]
             raise MetricError(f"LPIPS-{self.net} needs images of {least}x{least} px or more, not {width}x{height}")
         with torch.inference_mode():
-            scaled = self._network.scaling_layer(batch.to(self.device))
-            outputs = self._network.net(scaled.contiguous(memory_format=torch.channels_last))
+            scaled = (batch.to(self.device) - self._shift) / self._scale
+            found = outputs(self._network, scaled.contiguous(memory_format=torch.channels_last), TAPS[self.net])
             # As they are read back from disk: sums over channels take another order where these come last.
-            layers = tuple(lpips.normalize_tensor(output).contiguous() for output in outputs)
+            layers = tuple((x / ((x**2).sum(1, keepdim=True).sqrt() + SMALL)).contiguous() for x in found)
             return Layers((height, width), layers)
 
     def distance(self, sr: Layers, hr: Layers) -> float:
@@ -135,12 +140,12 @@ class Lpips:
         Raises:
             MetricError: the two differ in size.
         """
-        import lpips
         import torch
+        from torch.nn.functional import interpolate
 
         with torch.inference_mode():
             differences = self._differences(sr, hr)
-            enlarged = sum(lpips.upsample(part, out_HW=sr.size) for part in differences)
+            enlarged: Any = sum(interpolate(part, sr.size, mode="bilinear") for part in differences)
             values: NDArray[np.float32] = enlarged[0, 0].cpu().numpy()
             return _mean(differences), values
 
@@ -149,14 +154,12 @@ class Lpips:
         if sr.size != hr.size:
             sizes = f"SR is {sr.size[1]}x{sr.size[0]} and HR {hr.size[1]}x{hr.size[0]}"
             raise MetricError(f"{sizes}: only images of one size can be compared")
-        weights = self._network.lins
-        return [weigh((a - b) ** 2) for weigh, a, b in zip(weights, sr.layers, hr.layers, strict=True)]
+        return [weigh((a - b) ** 2) for weigh, a, b in zip(self._heads, sr.layers, hr.layers, strict=True)]
 
 
-def _mean(differences: Sequence[Any]) -> float:
-    import lpips
-
-    return float(sum(lpips.spatial_average(part) for part in differences).mean())
+def _mean(differences: Sequence[Tensor]) -> float:
+    total: Any = sum(part.mean((2, 3), keepdim=True) for part in differences)
+    return float(total.mean())
 
 
 def write_random_backbone(net: Net, path: Path) -> Path:
@@ -165,36 +168,43 @@ def write_random_backbone(net: Net, path: Path) -> Path:
     Returns:
         `path`.
     """
-    return write_random(_features(_architecture(net).net), path)
+    return write_random(_named(net), path)
 
 
-def _architecture(net: Net) -> Any:
-    """`lpips.LPIPS` with arbitrary weights: its own constructor would have torchvision download the backbone."""
-    import lpips
-    import torch
-
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")  # on how lpips calls it
-        return lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
-
-
-def _load(net: Net, backbone: Path) -> Any:
-    """The network with every weight read by us."""
-    import lpips
-    import torch
-
-    network = _architecture(net)
-    tensors = read_state_dict(backbone)
-    needed = {name: tensor for name, tensor in tensors.items() if not name.startswith("classifier.")}
-    load_tensors(_features(network.net), needed, backbone, f"LPIPS-{net}'s backbone")
-    heads = torch.nn.ModuleDict({f"lin{k}": head for k, head in enumerate(network.lins)})
-    load_strictly(heads, Path(lpips.__file__).parent / "weights" / "v0.1" / f"{net}.pth", f"LPIPS-{net}'s heads")
-    return network.eval().requires_grad_(False)
-
-
-def _features(slices: nn.Module) -> nn.Module:
-    """The layers that lpips cut into slices, under the names that they have in torchvision's network."""
+def _named(net: Net) -> nn.ModuleDict:
+    """The network, its layers under the names of torchvision's state dict."""
     from torch import nn
 
-    layers = {name: layer for part in slices.children() for name, layer in part.named_children()}
-    return nn.ModuleDict({"features": nn.ModuleDict(layers)})
+    from facesr_bench.functional.backbones import features
+
+    return nn.ModuleDict({"features": features(net)})
+
+
+def _read_backbone(net: Net, path: Path) -> Any:
+    named, tensors = _named(net), read_state_dict(path)
+    needed = {name: tensor for name, tensor in tensors.items() if not name.startswith("classifier.")}
+    load_tensors(named, needed, path, f"LPIPS-{net}'s backbone")
+    return named["features"]
+
+
+def _read_heads(net: Net) -> Any:
+    """A 1x1 convolution to one channel for each layer: the learned weights, which come with the `lpips` package."""
+    from torch import nn
+
+    from facesr_bench.functional.backbones import CHANNELS, Convolution
+
+    package = importlib.util.find_spec("lpips")
+    if package is None or package.origin is None:
+        raise WeightsError(
+            "the package lpips, which holds LPIPS's learned weights, is not installed: pip install lpips"
+        )
+    path = Path(package.origin).parent / "weights" / "v0.1" / f"{net}.pth"
+    heads = nn.ModuleDict(
+        {
+            f"lin{k}": nn.ModuleDict({"model": nn.ModuleDict({"1": Convolution(channels, 1, 1, bias=False)})})
+            for k, channels in enumerate(CHANNELS[net])
+        }
+    )
+    load_strictly(heads, path, f"LPIPS-{net}'s heads")
+    convolutions = [layer for layer in heads.modules() if isinstance(layer, nn.Conv2d)]
+    return nn.ModuleList(convolutions).eval().requires_grad_(False)

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from facesr_bench.base.errors import MetricError, WeightsError
-from facesr_bench.functional.inception import SIDE, Inception, Resizer, architecture, preprocess
+from facesr_bench.functional.inception import SIDE, Inception, Resizer, preprocess
+from facesr_bench.functional.inception_network import blank, quickened
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
 
@@ -149,11 +150,42 @@ def test_sizes_may_differ_and_none_is_none(inception: Inception, images: list[Im
     assert inception.features([], "clean").shape == (0, 2048)
 
 
-def test_the_callers_random_numbers_are_left_alone() -> None:
+def test_names_and_shapes_are_those_of_the_file_that_everybody_has(theirs: Any, weights: Path) -> None:
+    """Through torchvision's network with pytorch-fid's blocks in it, in their order."""
+    from pytorch_fid.inception import fid_inception_v3
+
+    expected, found = fid_inception_v3().state_dict(), blank().state_dict()
+    assert {name: tensor.shape for name, tensor in found.items()} == {n: t.shape for n, t in expected.items()}
+    assert list(found) == list(expected), "random weights are drawn in this order"
+    assert all(not tensor.any() for name, tensor in found.items() if name.endswith("num_batches_tracked"))
+
+
+def test_folding_and_packing_change_no_more_than_rounding(weights: Path) -> None:
+    tensors = {name: t.float() for name, t in torch.load(weights, weights_only=True).items()}
+    plain, quick = blank(), blank()
+    for network in (plain, quick):
+        network.load_state_dict(tensors, strict=False)
+    x = torch.randn(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1)).clamp(-1, 1)
+    quick = quickened(quick, "cpu")
+    packed = [unit for unit in quick.modules() if getattr(unit, "_packed", None) is not None]
+    assert len(packed) == (94 if torch.backends.mkldnn.is_available() else 0)  # type: ignore[no-untyped-call]
+    with torch.inference_mode():
+        close(quick(x.to(memory_format=torch.channels_last)).numpy(), plain(x).numpy())
+
+
+def test_a_torch_without_what_packs_folds_alone(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = Inception(weights)
+    monkeypatch.setattr(torch.ops, "mkldnn", None)
+    found = Inception(weights)
+    picture = np.random.default_rng(4).integers(0, 256, (64, 64, 3), np.uint8)
+    close(found.features([picture], "clean"), expected.features([picture], "clean"))
+
+
+def test_the_callers_random_numbers_are_left_alone(weights: Path) -> None:
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
-    architecture()
+    Inception(weights)
     assert torch.equal(torch.rand(3), expected)
 
 

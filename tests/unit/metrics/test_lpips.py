@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, get_args
 
@@ -215,3 +217,19 @@ def test_another_networks_backbone_is_refused(backbones: dict[str, Path], tmp_pa
     with pytest.raises(WeightsError, match=r"missing, the first: features\.0\.weight"):
         torch.save({"classifier.1.weight": torch.zeros(1)}, tmp_path / "head.pth")
         Lpips("squeeze", tmp_path / "head.pth")
+
+
+def test_metrics_with_networks_leave_torchs_compiler_alone(backbones: dict[str, Path], inception_weights: Path) -> None:
+    """torchvision and lpips load it, which takes longer than all that these networks need."""
+    code = f"""
+import sys
+from pathlib import Path
+import facesr_bench.metrics.lpips.metric, facesr_bench.metrics.dists.metric, facesr_bench.metrics.fid.metric
+from facesr_bench.functional.inception import Inception
+from facesr_bench.functional.lpips import Lpips
+Lpips("squeeze", Path({str(backbones["squeeze"])!r}))
+Inception(Path({str(inception_weights)!r}))
+sys.exit(str([name for name in ("torchvision", "torch._dynamo", "sympy", "lpips") if name in sys.modules]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.stderr.strip() == "[]"
