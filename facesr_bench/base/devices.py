@@ -41,6 +41,9 @@ def torch_device(wanted: str) -> str:
     return wanted
 
 
+PINNED = True
+"""Whether pictures come to and from a GPU through pinned memory; off only where somebody measures what it is worth."""
+
 EXACT = {"tf32 in cuDNN": False, "tf32 in matmul": False, "deterministic": True, "benchmark": False}
 """TF32 keeps only 10 bits of each factor; cuDNN's benchmark may choose another algorithm in every run."""
 

@@ -1,7 +1,9 @@
-"""`run --backend`: a method's network exported once into the cache, and computed by another runtime than torch.
+"""`run --backend`: a method's network computed otherwise than by torch as it is.
+
+By torch, made faster (`in_torch`), or exported once into the cache and computed by another runtime:
 
     <cache>/networks/<key>/<method>.onnx   what the method's `upscale` computes; its metadata name the runtime
-                          /fp32.json       how far its pictures are from torch's, found when it was made; or bf16.json
+                          /fp32-cpu.json   how far its pictures are from torch's as it is, found when it was made
 
 The key covers the method's code and weights, the scale, and the versions of all that exports and computes.
 """
@@ -17,10 +19,13 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from facesr_bench.base.devices import torch_device
 from facesr_bench.base.environment import package_version
 from facesr_bench.base.errors import FaceSRBenchError, MethodError, ResultsError
-from facesr_bench.base.files import write_json
+from facesr_bench.base.files import make_folders, write_json
 from facesr_bench.base.hashing import cache_folder, fingerprint
+from facesr_bench.evaluation import in_torch
+from facesr_bench.evaluation.in_torch import IN_TORCH
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
 from facesr_bench.plugins import registry
@@ -57,13 +62,18 @@ def label(spec: MethodSpec, weights: str | None, options: RunRequest) -> str:
     return spec.row(weights) + (f" ({', '.join(marks)})" if marks else "")
 
 
-def check(backend: str, precision: str) -> None:
+def check(backend: str, precision: str, device: str) -> None:
     """Refuse what no method could be run with here.
 
+    Args:
+        device: as the user wrote it.
+
     Raises:
-        FaceSRBenchError: a library is missing, or the backend can't do the precision.
+        FaceSRBenchError: a library, a compiler or a GPU is missing, or the backend can't do the precision.
     """
-    if backend == TORCH:
+    if backend in IN_TORCH:
+        in_torch.check(backend, torch_device(device))
+    if backend == TORCH or backend in IN_TORCH:
         return
     if backend == "onnxruntime" and precision != "fp32":
         raise FaceSRBenchError(
@@ -81,6 +91,7 @@ def refuse(card: MethodCard, setting: Setting) -> None:
 
     Raises:
         MethodError: its card does not say that it can be exported, or the backend has no such device.
+        FaceSRBenchError: the machine lacks what the backend needs.
     """
     backend = setting.options.backend
     if backend == TORCH:
@@ -90,7 +101,11 @@ def refuse(card: MethodCard, setting: Setting) -> None:
             f"{card.name} is run as it is: its card doesn't say `exportable = true`, as those of networks do whose "
             f"`upscale` is torch from end to end; leave --backend {backend} out for it"
         )
-    if setting.device != "cpu" and (backend == "openvino" or not _onnxruntime_has_cuda()):
+    if backend in IN_TORCH:
+        in_torch.check(backend, setting.device)  # not every request is checked beforehand, as that of `verify`
+        if not card.deterministic:
+            raise MethodError(f"{card.name} draws random numbers: leave --backend {backend} out for it")
+    elif setting.device != "cpu" and (backend == "openvino" or not _onnxruntime_has_cuda()):
         raise MethodError(f"--backend {backend} computes on the CPU here; give --device cpu")
 
 
@@ -102,7 +117,7 @@ def _onnxruntime_has_cuda() -> bool:
 
 def prepare(setting: Setting, spec: MethodSpec, result: Result) -> Path | None:
     """The network that the backend is to compute, exported and checked if it isn't in the cache; the result says
-    what it is. None where torch computes the method.
+    what it is. None where torch computes the method, made faster or not.
 
     Raises:
         MethodError: it can't be exported, the backend makes other pictures of it, or the cache can't be written.
@@ -112,19 +127,28 @@ def prepare(setting: Setting, spec: MethodSpec, result: Result) -> Path | None:
     if asked.backend == TORCH:
         return None
     made_of = {"code": method.code_hash, "weights": method.weights_sha256, "scale": setting.card.scale}
-    versions = {name: package_version(name) for name in (*_EXPORTERS, asked.backend)}
-    key = fingerprint({"format": _FORMAT, **made_of, "versions": versions})
+    key = fingerprint({"format": _FORMAT, **made_of, "versions": _versions(setting)})
     name = spec.plugin.require_card().name
-    path = cache_folder() / "networks" / f"{name}-{asked.backend}-{key}" / f"{name}.onnx"
-    found = path.with_name(f"{asked.precision}-{setting.device.partition(':')[0]}.json")
-    with locked(path.parent):
-        record = _read(found) if path.is_file() else None
+    folder = cache_folder() / "networks" / f"{name}-{asked.backend}-{key}"
+    path = None if asked.backend in IN_TORCH else folder / f"{name}.onnx"
+    found = folder / f"{asked.precision}-{setting.device.partition(':')[0]}.json"
+    with locked(folder):
+        record = _read(found) if path is None or path.is_file() else None
         if record is None:
             record = _made(spec, setting, path)
+            make_folders(folder)
             write_json(found, record.model_dump(mode="json"), MethodError)
     result.manifest = result.manifest.computed_from(record)
     result.save_manifest()
     return path
+
+
+def _versions(setting: Setting) -> dict[str, str | None]:
+    """Of all that takes part."""
+    backend = setting.options.backend
+    if backend in IN_TORCH:
+        return {"torch": in_torch.runtime(backend, setting.device)}
+    return {name: package_version(name) for name in (*_EXPORTERS, backend)}
 
 
 def _read(path: Path) -> ExportedRecord | None:
@@ -134,22 +158,32 @@ def _read(path: Path) -> ExportedRecord | None:
         return None
 
 
-def _made(spec: MethodSpec, setting: Setting, path: Path) -> ExportedRecord:
+def _made(spec: MethodSpec, setting: Setting, path: Path | None) -> ExportedRecord:
+    """What the backend computes, checked.
+
+    Args:
+        path: the network's file, which is written unless it is there; None where torch computes it.
+    """
     from facesr_bench.evaluation.export import opened, to_onnx
 
     source, asked = opened(spec.text, setting.card.scale), setting.options
-    if not path.is_file():
+    if path is not None and not path.is_file():
         try:
             to_onnx(source, path, cast("Runtime", asked.backend))
         except ResultsError as error:
             raise MethodError(f"--backend {asked.backend} keeps networks in its cache: {error}") from error
-    context = replace(source.method.context, weights=None, device=setting.device, precision=asked.precision)
-    method = through_door(path, context)
-    method.load()
+    context = replace(source.method.context, device=setting.device, precision=asked.precision)
+    if path is None:
+        plain = make_method(spec.plugin.load_class(), context, spec.plugin.world())
+        plain.load()
+        method = in_torch.in_torch(plain, asked.backend)
+    else:
+        method = through_door(path, context)
+        method.load()
     record = _compared(source, method, asked.backend)
     if asked.precision == "fp32" and record.largest > LEVELS:
         raise MethodError(
-            f"{source.method.card.name}: {TITLES[asked.backend]} makes other pictures of it than torch, by up to "
+            f"{source.method.card.name}: {record.runtime} makes other pictures of it than torch as it is, by up to "
             f"{record.largest} levels of 8 bits; run it without --backend"
         )
     return record
@@ -174,9 +208,13 @@ def _compared(source: Opened, method: MethodBase, backend: str) -> ExportedRecor
     faces = _faces(source.method)
     pairs = [(source.method.enhance(face), method.enhance(face)) for face in faces]
     gaps = [np.abs(one.astype(np.int16) - other) for one, other in pairs]
+    if backend in IN_TORCH:
+        runtime, exporter = in_torch.runtime(backend, method.device), None
+    else:
+        runtime, exporter = f"{TITLES[backend]} {package_version(backend)}", f"torch {package_version('torch')}"
     return ExportedRecord(
-        runtime=f"{TITLES[backend]} {package_version(backend)}",
-        exporter=f"torch {package_version('torch')}",
+        runtime=runtime,
+        exporter=exporter,
         precision=method.precision,
         faces=len(faces),
         values=sum(gap.size for gap in gaps),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facesr_bench.base import devices
 from facesr_bench.base.errors import (
     PLUGIN_ERRORS,
     FaceSRBenchError,
@@ -21,6 +23,7 @@ from facesr_bench.base.errors import (
 )
 from facesr_bench.evaluation import cost
 from facesr_bench.evaluation.backend import through_door
+from facesr_bench.evaluation.in_torch import in_torch
 from facesr_bench.evaluation.inputs import Loaded
 from facesr_bench.evaluation.seeding import image_seed, seeded
 from facesr_bench.images.files import Image8
@@ -47,6 +50,7 @@ def load_method(
     timeout: float | None = None,
     log: Path | None = None,
     network: Path | None = None,
+    backend: str = "torch",
 ) -> tuple[MethodBase, dict[str, Any]]:
     """A method with its networks open, and what it costs: see `cost.load_measured`.
 
@@ -54,18 +58,17 @@ def load_method(
         weights: its checkpoint, already verified.
         timeout, log: see `MethodContext`.
         network: see `Job.network`.
+        backend: that of `run --backend`; the cost is that of the method without.
 
     Raises:
         FaceSRBenchError: it can't be loaded.
     """
-    return _opened(
-        spec,
-        weights,
-        protocol,
-        (device, precision, timeout, log),
-        lambda method: (method, cost.load_measured(method, protocol)),
-        network,
-    )
+
+    def load(method: MethodBase) -> tuple[MethodBase, dict[str, Any]]:
+        measured = cost.load_measured(method, protocol)
+        return in_torch(method, backend), measured
+
+    return _opened(spec, weights, protocol, (device, precision, timeout, log), load, network)
 
 
 def open_method(spec: MethodSpec, weights: Path | None, protocol: ProtocolCard, device: str) -> MethodBase:
@@ -118,7 +121,7 @@ class Output:
     picture: Image8 | None = None
 
 
-def upscale(method: MethodBase, batch: Sequence[Loaded], protocol: str) -> list[Output]:
+def upscale(method: MethodBase, batch: Sequence[Loaded], protocol: str, found: Sorted | None = None) -> list[Output]:
     """Run a method on samples, batching those of one size; a failure costs only the images that cause it.
 
     Random numbers begin at a seed per image (`seeding.image_seed`); a method that draws any (`deterministic = false`
@@ -126,25 +129,16 @@ def upscale(method: MethodBase, batch: Sequence[Loaded], protocol: str) -> list[
 
     Args:
         protocol: its name.
+        found: what `sort` makes of them, where that was done before.
     """
-    outputs: dict[int, Output] = {}
-    groups: dict[tuple[int, ...], list[_Given]] = {}
-    for i, loaded in enumerate(batch):
-        try:
-            with method.world:
-                size = method.output_size(*loaded.sample.lr.shape[:2])
-                image = method.given(loaded.sample.lr)
-        except FaceSRBenchError as error:
-            outputs[i] = Output(None, error=str(error))
-            continue
-        except PLUGIN_ERRORS as error:  # `output_size` may be a stranger's, too
-            outputs[i] = Output(None, error=f"output_size: {describe(error)}")
-            continue
-        seed = image_seed(method.card, protocol, loaded.id)
-        groups.setdefault(_group(method, image, i), []).append(_Given(i, Asked(loaded.id, image, size, seed), size))
-    for group in groups.values():
-        work = _ask if isinstance(method, PictureMethod) else _upscale_images
-        outputs.update(zip((given.place for given in group), work(method, group), strict=True))  # type: ignore[arg-type]
+    found = found or sort(method, batch, protocol, method.world)
+    outputs = dict(found.outputs)
+    for place, group in enumerate(found.groups):
+        if isinstance(method, PictureMethod):
+            made = _ask(method, group)
+        else:
+            made = _upscale_images(method, group, None if found.tensors is None else found.tensors[place])
+        outputs.update(zip((given.place for given in group), made, strict=True))
     return [outputs[i] for i in range(len(batch))]
 
 
@@ -155,6 +149,48 @@ class _Given:
     place: int
     asked: Asked
     size: tuple[int, int]
+
+
+@dataclass
+class Sorted:
+    """A batch as a method gets it.
+
+    Attributes:
+        outputs: of images that it can't do, by their place.
+        groups: the others, those together that go through it together.
+        tensors: each group as `MethodBase.batch` makes it, where that was done; uploaded: the CUDA event behind it.
+    """
+
+    outputs: dict[int, Output] = field(default_factory=dict)
+    groups: list[list[_Given]] = field(default_factory=list)
+    tensors: list[Tensor] | None = None
+    uploaded: Any = None
+
+
+def sort(method: MethodBase, batch: Sequence[Loaded], protocol: str, world: AbstractContextManager[Any]) -> Sorted:
+    """Samples as the method gets them.
+
+    Args:
+        protocol: its name.
+        world: the method's, unless none of its own code is called.
+    """
+    found = Sorted()
+    groups: dict[tuple[int, ...], list[_Given]] = {}
+    for i, loaded in enumerate(batch):
+        try:
+            with world:
+                size = method.output_size(*loaded.sample.lr.shape[:2])
+                image = method.given(loaded.sample.lr)
+        except FaceSRBenchError as error:
+            found.outputs[i] = Output(None, error=str(error))
+            continue
+        except PLUGIN_ERRORS as error:  # `output_size` may be a stranger's, too
+            found.outputs[i] = Output(None, error=f"output_size: {describe(error)}")
+            continue
+        seed = image_seed(method.card, protocol, loaded.id)
+        groups.setdefault(_group(method, image, i), []).append(_Given(i, Asked(loaded.id, image, size, seed), size))
+    found.groups = list(groups.values())
+    return found
 
 
 def _group(method: MethodBase, image: Image8, place: int) -> tuple[int, ...]:
@@ -188,12 +224,12 @@ def _checked_picture(name: str, size: tuple[int, int], found: Finished) -> Outpu
     return Output(None, found.ms, picture=found.sr)
 
 
-def _upscale_images(method: MethodBase, group: Sequence[_Given]) -> list[Output]:
+def _upscale_images(method: MethodBase, group: Sequence[_Given], made: Tensor | None = None) -> list[Output]:
     import torch
 
     try:
         with method.world, seeded(group[0].asked.seed, method.device):
-            batch = method.batch([given.asked.lr for given in group])
+            batch = method.batch([given.asked.lr for given in group]) if made is None else made
             started = time.perf_counter()
             sr = method.upscale(batch)
             if batch.device.type == "cuda":
@@ -207,8 +243,19 @@ def _upscale_images(method: MethodBase, group: Sequence[_Given]) -> list[Output]
         _check_batch(method, sr, len(group))
     except MethodError as error:
         return [Output(None, error=str(error)) for _ in group]
-    arrays = sr.detach().permute(0, 2, 3, 1).cpu().numpy()
+    arrays = _fetched(sr.detach().permute(0, 2, 3, 1))
     return [_checked(method, array, given.size, ms) for array, given in zip(arrays, group, strict=True)]
+
+
+def _fetched(pictures: Tensor) -> NDArray[np.float32]:
+    """Pictures in the processor's memory; from a GPU through pinned memory, where nothing need be copied twice."""
+    import torch
+
+    if pictures.device.type != "cuda" or not devices.PINNED:
+        return pictures.cpu().numpy()
+    fetched = torch.empty(pictures.shape, dtype=pictures.dtype, pin_memory=True)
+    fetched.copy_(pictures.contiguous())
+    return fetched.numpy()
 
 
 def _check_batch(method: MethodBase, sr: Tensor, count: int) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.evaluation import attention
+from facesr_bench.evaluation.ahead import Ahead
 from facesr_bench.evaluation.inputs import Loaded
 from facesr_bench.evaluation.predict import Output, load_method, open_method, upscale
 from facesr_bench.plugins.cards import ProtocolCard
@@ -30,6 +31,7 @@ class Task:
         timeout: seconds that one image may take; None: as long as it takes.
         log: what other processes write is kept there.
         network: see `Job.network`.
+        backend: that of `run --backend`.
     """
 
     method: str
@@ -40,6 +42,7 @@ class Task:
     timeout: float | None = None
     log: Path | None = None
     network: Path | None = None
+    backend: str = "torch"
 
 
 class Predictor(ABC):
@@ -58,8 +61,12 @@ class Predictor(ABC):
     method: MethodBase | None = None
 
     @abstractmethod
-    def upscale(self, batch: Sequence[Loaded]) -> list[Output]:
-        """What it makes of samples, in their order; a failure costs only the images that cause it."""
+    def upscale(self, batch: Sequence[Loaded], following: Sequence[Loaded] = ()) -> list[Output]:
+        """What it makes of samples, in their order; a failure costs only the images that cause it.
+
+        Args:
+            following: what it will be asked for next, if that is known: it may be made ready meanwhile.
+        """
 
     @abstractmethod
     def attention(self, loaded: Loaded) -> list[NDArray[np.uint8]]:
@@ -87,13 +94,24 @@ class Here(Predictor):
         self.method, self.cost = load_method(
             *(self._spec, task.weights, task.protocol, task.device, task.precision, task.timeout, task.log),
             network=task.network,
+            backend=task.backend,
         )
         self.block = self.method.block if isinstance(self.method, PictureMethod) else None
+        self._ahead: Ahead | None = None
         self._shows = self.method if task.network is None else None
         self.offers_maps = attention.offers_maps(self._spec.plugin.load_class())
 
-    def upscale(self, batch: Sequence[Loaded]) -> list[Output]:
-        return upscale(self.method, batch, self._task.protocol.name)
+    def upscale(self, batch: Sequence[Loaded], following: Sequence[Loaded] = ()) -> list[Output]:
+        found = None if self._ahead is None else self._ahead.take(batch)
+        if following and self._ahead is None and Ahead.fits(self.method):
+            self._ahead = Ahead(self.method, self._task.protocol.name)
+        if following and self._ahead is not None:
+            self._ahead.begin(following)
+        return upscale(self.method, batch, self._task.protocol.name, found)
+
+    def close(self) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
 
     def attention(self, loaded: Loaded) -> list[NDArray[np.uint8]]:
         if self._shows is None:  # an exported network has no maps: they are those of the method in torch

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 RESUME = ("only-missing", "never", "always")
 KEEP = ("sr", "none")
-BACKENDS = ("torch", "onnxruntime", "openvino")
+BACKENDS = ("torch", "torch-compile", "cuda-graphs", "onnxruntime", "openvino")
 EXECUTORS = ("threads", "processes", "ray")
 """Each is the class of that name, with a capital, in the module of `evaluation.executors` of that name."""
 
@@ -90,8 +90,9 @@ class RunRequest:
     precision: Option[str, str] = Choice("fp32", "of networks", PRECISIONS)
     backend: Option[str, str] = Choice(
         "torch",
-        "what computes the networks of methods whose card says `exportable`: torch, or another runtime from the "
-        "network as exported once; its rows are marked, and are results of their own",
+        "what computes the networks of methods whose card says `exportable`: torch; torch with kernels compiled for "
+        "the network (needs a C++ compiler, on a GPU triton) or replayed as CUDA graphs (GPU alone); or another "
+        "runtime, from the network as exported once; rows of all but the first are marked, and results of their own",
         BACKENDS,
     )
     profile: Option[str | None, str | None] = Text(
@@ -173,7 +174,7 @@ class RunRequest:
         if self.backend != "torch":
             from facesr_bench.evaluation import backend
 
-            backend.check(self.backend, self.precision)
+            backend.check(self.backend, self.precision, self.device)
         if self.device.startswith("cuda"):
             torch_device(self.device)
 

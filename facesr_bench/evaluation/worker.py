@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
 from types import TracebackType
 from typing import Any
 
@@ -20,6 +19,7 @@ from facesr_bench.base.memo import Memo
 from facesr_bench.base.process_state import baseline
 from facesr_bench.base.stages import stage
 from facesr_bench.evaluation import attention
+from facesr_bench.evaluation.batches import ON_CPU, ON_GPU, batches, with_next
 from facesr_bench.evaluation.inputs import Inputs, Loaded
 from facesr_bench.evaluation.isolation import Isolated
 from facesr_bench.evaluation.job import Facts, Job, Sink
@@ -55,6 +55,11 @@ def replay(events: Iterable[Event], job: Job, sink: Sink) -> None:
     """Tell `sink` what was heard of a job elsewhere."""
     for name, arguments in events:
         getattr(sink, name)(job, *arguments)
+
+
+def beside(device: str) -> bool:
+    """Whether reading, making ready and scoring go on while a method works."""
+    return device.startswith("cuda")
 
 
 class Worker:
@@ -186,15 +191,16 @@ class _Computation:
                 return
         # Beside a GPU, reading and scoring go on while it works. A network on the CPU needs the same cores: there the
         # three take turns, so that a method's milliseconds are its own.
-        overlap = self._setting.device.startswith("cuda")
-        size = self._setting.options.batch_size or (16 if overlap else 8)
+        overlap = beside(self._setting.device)
+        size = self._setting.options.batch_size or (ON_GPU if overlap else ON_CPU)
         if self._opened.predictor is not None:
             size = self._opened.predictor.block or size
         ahead = 2 if overlap else 0
         pending: list[tuple[Loaded, Future[ImageRecord]]] = []
         scale, get = self._setting.card.scale, self._bench.inputs.get
-        for batch in _batches(lambda one: self._readers.submit(get, one), list(self._todo), size, scale, ahead):
-            started = list(self._submit(batch))
+        found = batches(lambda one: self._readers.submit(get, one), list(self._todo), size, scale, ahead)
+        for batch, following in with_next(found) if overlap else ((batch, []) for batch in found):
+            started = list(self._submit(batch, following))
             if not overlap:
                 self._finish(started)
                 started = []
@@ -223,6 +229,7 @@ class _Computation:
             task = Task(
                 *(job.method, setting.card, setting.device, options.precision, job.weights, options.timeout, log),
                 network=job.network,
+                backend=options.backend,
             )
             apart = options.isolated and not parse_method(job.method).plugin.require_card().own_process
             with stage("method loaded"):
@@ -230,8 +237,12 @@ class _Computation:
             self._sink.facts(job, self._bench.facts(self._opened.predictor.cost))
         return self._opened.predictor
 
-    def _submit(self, batch: Sequence[Loaded]) -> Iterator[tuple[Loaded, Future[ImageRecord]]]:
-        """Upscale what the method still lacks of a batch; saving and scoring go to the other threads."""
+    def _submit(
+        self, batch: Sequence[Loaded], following: Sequence[Loaded]
+    ) -> Iterator[tuple[Loaded, Future[ImageRecord]]]:
+        """Upscale what the method still lacks of a batch; saving and scoring go to the other threads, and what it will
+        lack of the following one is made ready meanwhile.
+        """
         scorer, mode = self._bench.scorer, self._setting.profile.quantise
         keep = self._setting.options.keep == "sr"
         to_run: list[Loaded] = []
@@ -250,8 +261,9 @@ class _Computation:
             failed = [ImageRecord(loaded.id, error=str(error), identity=loaded.sample.identity) for loaded in to_run]
             yield from zip(to_run, map(_done, failed), strict=True)
             return
+        coming = [loaded for loaded in following if loaded.error is None and self._todo[loaded.id] == "run"]
         with stage("forward"):
-            outputs = predictor.upscale(to_run)
+            outputs = predictor.upscale(to_run, coming)
         with stage("attention maps"):
             self._keep_attention(predictor, [loaded for loaded in to_run if loaded.id in self._job.attended])
         for output, loaded in zip(outputs, to_run, strict=True):
@@ -274,40 +286,6 @@ class _Computation:
     def _finish(self, pending: Sequence[tuple[Loaded, Future[ImageRecord]]]) -> None:
         for loaded, future in pending:
             self._sink.image(self._job, future.result(), loaded.record)
-
-
-BATCH_PIXELS = 2**24
-"""What the outputs of one batch may have in all: 16 of 1024 x 1024; a larger picture is a batch of its own."""
-
-
-def _batches(
-    read: Callable[[str], Future[Loaded]], ids: Sequence[str], size: int, scale: int, ahead: int
-) -> Iterator[list[Loaded]]:
-    """Prepared samples in batches of at most `size` and `BATCH_PIXELS`, read `ahead` batches early and never more.
-
-    How large a picture is, nobody knows before it is read: those to come are taken to be as large as the largest so
-    far, and the first one is read alone.
-    """
-    coming, waiting, batch = iter(ids), deque[Future[Loaded]](), list[Loaded]()
-    fits, largest = 1, 0
-    while True:
-        waiting.extend(
-            read(image_id) for image_id in islice(coming, max(0, fits * (ahead + 1) - len(batch) - len(waiting)))
-        )
-        if not waiting:
-            break
-        loaded = waiting.popleft().result()
-        largest = max(largest, 1 if loaded.error is not None else loaded.sample.lr[..., 0].size * scale**2)
-        fits = max(1, min(size, BATCH_PIXELS // largest))
-        if len(batch) >= fits:  # this one is larger than those before it
-            yield batch
-            batch = []
-        batch.append(loaded)
-        if len(batch) == fits:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _done(record: ImageRecord) -> Future[ImageRecord]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facesr_bench.base import devices
 from facesr_bench.base.errors import MethodError
 from facesr_bench.base.process_state import World
 from facesr_bench.images.files import Image8
@@ -166,7 +167,10 @@ class MethodBase(ABC):
         """The input of `upscale`, of images of one size that `given` returned."""
         import torch
 
-        return torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float().div_(255)
+        stacked = torch.from_numpy(np.stack(images))
+        if devices.PINNED and self.device.startswith("cuda"):
+            stacked = stacked.pin_memory()  # so that the copy goes on beside whatever the GPU does
+        return stacked.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of the output for a native LR image of this size.

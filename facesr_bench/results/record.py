@@ -91,16 +91,16 @@ class CostRecord(Part):
 
 
 class ExportedRecord(Part):
-    """The network that another runtime than torch computed, and how far its pictures are from torch's in fp32.
+    """The network that was not computed by torch as it is, and how far its pictures are from torch's in fp32.
 
     Attributes:
-        runtime: `OpenVINO 2026.4.1`; exporter: likewise.
+        runtime: `OpenVINO 2026.4.1`; exporter: likewise; None where torch computed the network that it had.
         faces: how many pictures were compared, when it was exported; they have `values` values of 8 bits.
         differing: how many of those are not the same; largest: by how many levels at most.
     """
 
     runtime: str
-    exporter: str
+    exporter: str | None = None
     precision: str
     faces: int
     values: int
@@ -111,8 +111,9 @@ class ExportedRecord(Part):
     def words(self) -> str:
         """A sentence for those who read the row."""
         by = f", by {self.largest} at most" if self.differing else ""
+        source = "" if self.exporter is None else f" from its network as {self.exporter} exported it"
         return (
-            f"computed by {self.runtime} ({self.precision}) from its network as {self.exporter} exported it: of "
+            f"computed by {self.runtime} ({self.precision}){source}: of "
             f"{self.faces} faces {self.differing:,} of {self.values:,} values of 8 bits differ from torch's{by}"
         )
 
@@ -131,7 +132,7 @@ class MethodRecord(Part):
         time_includes: what of its milliseconds is no upscaling.
         remarks: what a reader of its numbers must know, one sentence each.
         deterministic: false where it draws random numbers, from `seed`.
-        backend: what computed its networks; exported: what of, where that was not torch.
+        backend: what computed its networks; exported: what of, where that was not torch as it is.
     """
 
     name: str
@@ -357,7 +358,7 @@ class Manifest(Part):
         return self.model_copy(update={"method": self.method.model_copy(update={"cost": cost})})
 
     def computed_from(self, exported: ExportedRecord) -> Manifest:
-        """With what another runtime than torch computes."""
+        """With what is computed otherwise than by torch as it is."""
         return self.model_copy(update={"method": self.method.model_copy(update={"exported": exported})})
 
     def failed(self, error: str, details: str | None, weights: str | None) -> Manifest:

@@ -4,7 +4,8 @@
 #   bash tests/gpu/check.sh --out OUT [--device cuda] [--minutes 7] [--faces DIR] [--quick]
 #
 # Every method and metric on the GPU against the CPU, sparnet's speed against a plain eager network and against what the card can
-# compute, and an evaluation of 60 faces from end to end. --device cpu --quick runs all of it without a GPU, with smaller numbers.
+# compute, compiled and as CUDA graphs too, and an evaluation of 60 faces from end to end: as it is, without prefetch and pinned
+# memory, and by the backends within torch. --device cpu --quick runs all of it without a GPU, with smaller numbers.
 # PYTHON (default: python3) must have facesr-bench's dependencies; WHEELS=DIR: a folder of those it lacks, installed without a
 # network (made with: pip download -d DIR --no-deps PACKAGES).
 set -euo pipefail

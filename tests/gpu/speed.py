@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import facesr_bench
+from facesr_bench.base.errors import FaceSRBenchError
+from facesr_bench.evaluation import in_torch
 
 STATED = {  # TFLOP/s without sparsity, of the makers' data sheets: (fp32 without TF32, bf16)
     "H200": (67.0, 989.0),
@@ -29,6 +32,7 @@ class Rate:
 
     Attributes:
         ours: of the method as a run calls it; eager: of the plain module, nothing folded.
+        faster: of the method by each backend within torch that works there.
         measured, stated: share of the arithmetic that a large matrix product reaches here, and that the maker states.
     """
 
@@ -39,6 +43,7 @@ class Rate:
     ratio: float
     measured: float
     stated: float | None
+    faster: dict[str, float]
 
 
 def rates(device: str, batches: Sequence[int], seconds: float) -> list[Rate]:
@@ -57,7 +62,10 @@ def _rate(device: str, precision: str, batch: int, seconds: float) -> Rate:
             out: Tensor = plain((x * 2 - 1).to(dtype))
             return out
 
-    ours, theirs = in_turns([lambda: method.upscale(x), eager], device, seconds)
+    others = {backend: in_torch.in_torch(method, backend) for backend in in_torch.IN_TORCH if works(backend, device)}
+    calls: list[Callable[[], Any]] = [lambda: method.upscale(x), eager]
+    calls += [partial(other.upscale, x) for other in others.values()]
+    ours, theirs, *rest = in_turns(calls, device, seconds)
     flops = flops_of(eager) * (1 / ours)
     stated = next((both for name, both in STATED.items() if name in card(device)), None)
     return Rate(
@@ -68,7 +76,17 @@ def _rate(device: str, precision: str, batch: int, seconds: float) -> Rate:
         theirs / ours,
         flops / peak(device, dtype, seconds),
         None if stated is None else flops / (stated[list(DTYPES).index(precision)] * 1e12),
+        {backend: batch / each for backend, each in zip(others, rest, strict=True)},
     )
+
+
+def works(backend: str, device: str) -> bool:
+    """Whether that backend can be used here."""
+    try:
+        in_torch.check(backend, device)
+    except FaceSRBenchError:
+        return False
+    return True
 
 
 def in_turns(calls: Sequence[Callable[[], Any]], device: str, seconds: float) -> list[float]:

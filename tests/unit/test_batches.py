@@ -7,9 +7,9 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
+from facesr_bench.evaluation.batches import BATCH_PIXELS, batches
 from facesr_bench.evaluation.inputs import Loaded
 from facesr_bench.evaluation.scorer import Prepared
-from facesr_bench.evaluation.worker import BATCH_PIXELS, _batches
 from facesr_bench.plugins.sample import Sample
 
 LARGE = int(BATCH_PIXELS**0.5) // 8
@@ -49,7 +49,7 @@ def test_every_picture_is_in_one_batch_in_order(sides: list[int | None], sizes: 
     reader = _Reader(sides)
     seen: list[str] = []
     found = []
-    for batch in _batches(reader, [str(i) for i in range(len(sides))], 8, 8, ahead):
+    for batch in batches(reader, [str(i) for i in range(len(sides))], 8, 8, ahead):
         found.append(len(batch))
         seen += [loaded.id for loaded in batch]
         assert reader.begun - len(seen) <= 8 * max(1, ahead)
@@ -58,5 +58,5 @@ def test_every_picture_is_in_one_batch_in_order(sides: list[int | None], sizes: 
 
 def test_large_pictures_are_never_read_before_the_one_in_work_is_done() -> None:
     reader = _Reader([LARGE] * 4)
-    for number, _ in enumerate(_batches(reader, list("0123"), 8, 8, 0), 1):
+    for number, _ in enumerate(batches(reader, list("0123"), 8, 8, 0), 1):
         assert reader.begun == number

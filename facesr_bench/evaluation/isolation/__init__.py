@@ -68,7 +68,7 @@ class Isolated(Predictor):
             raise PluginError(f"{task.method} can't be loaded: its process {died}") from died
         self.cost, self.block, self.offers_maps = known.cost, known.block, known.offers_maps
 
-    def upscale(self, batch: Sequence[Loaded]) -> list[Output]:
+    def upscale(self, batch: Sequence[Loaded], following: Sequence[Loaded] = ()) -> list[Output]:
         if not self._answered and len(self._lost) >= GIVEN_UP:
             why = f"not tried: each of the {len(self._lost)} images before it ended its process, which {self._lost[-1]}"
             return [Output(None, error=why) for _ in batch]

@@ -15,7 +15,7 @@ def task_to_data(task: Task) -> dict[str, Any]:
     """A task in values that JSON has."""
     paths = {name: getattr(task, name) for name in _PATHS}
     return {
-        **{name: getattr(task, name) for name in ("method", "device", "precision", "timeout")},
+        **{name: getattr(task, name) for name in ("method", "device", "precision", "timeout", "backend")},
         **{name: None if path is None else str(path) for name, path in paths.items()},
         "protocol": task.protocol.model_dump(mode="json"),
     }
