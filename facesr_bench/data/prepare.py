@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facesr_bench.base.errors import DataError
 from facesr_bench.base.stages import stage
@@ -33,7 +34,7 @@ def prepare(sample_id: str, picture: Picture, protocol: ProtocolCard, degrade: D
         raise DataError(f"its identity is {picture.identity!r}; a text or None is expected")
     hr, landmarks, enlarged = picture.hr, picture.landmarks, None
     if protocol.source == "lr":
-        hr = landmarks = None
+        hr, landmarks = None, _at_scale(picture.lr_points, protocol.scale)
     elif hr is None:
         raise DataError(f"protocol {protocol.name} needs an HR image")
     else:
@@ -57,6 +58,11 @@ def prepare(sample_id: str, picture: Picture, protocol: ProtocolCard, degrade: D
         lr = picture.lr
     _check_sizes(lr, hr, protocol)
     return Sample(sample_id, lr, hr, landmarks, picture.identity, protocol.aligned, drawn, enlarged=enlarged)
+
+
+def _at_scale(points: NDArray[np.float64] | None, scale: int) -> NDArray[np.float64] | None:
+    """Points of the LR picture, in px of one that many times larger: the centre of its top-left pixel is at (0, 0)."""
+    return None if points is None else (points + 0.5) * scale - 0.5
 
 
 def _check_drawn(drawn: Any) -> None:

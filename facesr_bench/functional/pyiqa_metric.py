@@ -79,8 +79,8 @@ def check_name(name: str) -> None:
         return
     if name in known:
         raise MetricError(
-            f"pyiqa:{name} needs files that facesr-bench can't provide yet: pyiqa loads its network through a library "
-            f"that downloads by itself; available: {', '.join(sorted(set(known) & RECIPES.keys()))}"
+            f"pyiqa:{name} can't be computed here: pyiqa loads its network through a library that downloads by itself, "
+            "from no file that could be checked. docs/metrics.md names those that can be had"
         )
     if name in NOT_OF_ONE_PICTURE:
         raise MetricError(f"pyiqa:{name} {NOT_OF_ONE_PICTURE[name]}, so it is no score of one picture")

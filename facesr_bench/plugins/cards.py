@@ -18,7 +18,8 @@ from facesr_bench.base.toml import read_toml
 """Version of the card format; a card of another version is refused."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
-Aggregate = Annotated[str, StringConstraints(pattern=r"^((auc|failure)-[1-9][0-9]*|below-[0-9]+(\.[0-9]+)?)$")]
+_AGGREGATE = r"^((auc|failure)-[1-9][0-9]*|below-[0-9]+(\.[0-9]+)?)$"
+Aggregate = Annotated[str, StringConstraints(pattern=_AGGREGATE)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 DegradationName = Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9._-]*|\.\.?/.+)$", max_length=256)]
 """A degradation by its name, or by its folder, from that of the card on (`./mine`)."""
@@ -333,7 +334,8 @@ class MetricCard(_Card):
         "of errors above it; `below-0.5`: share of values below it",
     )
     aggregates_on_request: bool = Field(
-        default=False, description="only those that a protocol or a user names become columns (`name:below-0.5`)"
+        default=False,
+        description="only those that a protocol or a user names become columns (`name:below-0.5`), with any limit",
     )
     leave_out_below: float | None = Field(
         default=None,
@@ -359,6 +361,13 @@ class MetricCard(_Card):
     takes_argument: bool = Field(default=False, description="a text must follow the colon, as in `pyiqa:niqe`")
     weights: dict[Name, MetricWeightsCard] = Field(default_factory=dict)
     default_weights: Name | None = None
+
+    def makes_column(self, text: str) -> bool:
+        """Whether it has a column of its values called `text`, such as `auc-10`."""
+        if not self.aggregates_on_request:
+            return text in self.aggregates
+        kinds = {name.partition("-")[0] for name in self.aggregates}
+        return re.match(_AGGREGATE, text) is not None and text.partition("-")[0] in kinds
 
     @model_validator(mode="after")
     def _default_exists(self) -> MetricCard:

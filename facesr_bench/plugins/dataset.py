@@ -47,6 +47,7 @@ class Picture:
         landmarks: Nx2 float64, x then y in px of `hr`, the centre of the top-left pixel at (0, 0); or None.
         box: left, top, side in px: the square that crop rule `box` takes.
         identity: who it is.
+        lr_points: where there is no `hr`: Nx2 float64 as `landmarks`, in px of `lr`.
     """
 
     hr: Image8 | None
@@ -54,6 +55,7 @@ class Picture:
     landmarks: NDArray[np.float64] | None = None
     box: tuple[int, int, int] | None = None
     identity: str | None = None
+    lr_points: NDArray[np.float64] | None = None
 
 
 class DatasetBase(ABC):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DESCRIBED = {"unit", "digits", "version", "of", "minimum_count", "aggregates", "leave_out_below", "summary"}
-DESCRIBED |= {"order", "family", "lead", "margin", "severity"}
+DESCRIBED |= {"aggregates_on_request", "order", "family", "lead", "margin", "severity"}
 """What results say of each metric from its card."""
 
 

@@ -30,7 +30,7 @@ class Sample:
         id: names the image in results.
         lr: hxwx3 uint8, native low resolution.
         hr: HxWx3 uint8, or None for data without ground truth.
-        landmarks: Nx2 float64, x then y in px of `hr`, or None.
+        landmarks: Nx2 float64, x then y in px of `hr` (without one: of LR at HR's size), or None.
         identity: the person it shows, or None.
         degradation: what was drawn to make `lr` of `hr`, in types that JSON has; None where it was not made here.
         aligned: `ffhq` where the face lies as in FFHQ (the protocol says so).

@@ -232,11 +232,14 @@ def parse_metric(text: str, registry: Registry[MetricCard] | None = None) -> Met
 
 def _without_aggregate(spec: Spec, card: MetricCard) -> tuple[Spec, str | None]:
     """`nme@pfld-68` and `auc-10` of `nme@pfld-68:auc-10`, if the card has such a column."""
-    named, _, last = (spec.weights or "").rpartition(":")
-    if spec.file is None and last in card.aggregates:
-        return replace(spec, weights=named), last
-    if spec.argument in card.aggregates:
+    if spec.argument is not None and card.makes_column(spec.argument):
         return replace(spec, argument=None), spec.argument
+    for part in ("file", "weights"):
+        text = getattr(spec, part)
+        if text is not None:
+            before, _, last = text.rpartition(":")
+            made = bool(before) and card.makes_column(last) and not (part == "file" and Path(text).exists())
+            return (replace(spec, **{part: before}), last) if made else (spec, None)
     return spec, None
 
 

@@ -32,6 +32,7 @@ class MetricInfo:
         of: `image`: the mean of one value per image; `set`: one value of all images together.
         minimum_count: of a set: with fewer images the number stands with its count.
         aggregates: columns made of all its values, such as `auc-8`.
+        on_request: whether `aggregates` are those that somebody asked for by name; of such a column, that it is one.
         leave_out_below: values below it don't enter the mean.
         aggregate_of: the metric whose values this column is made of, or None.
         summary: what it measures, in a sentence.
@@ -51,6 +52,7 @@ class MetricInfo:
     of: str = "image"
     minimum_count: int = 0
     aggregates: tuple[str, ...] = ()
+    on_request: bool = False
     leave_out_below: float | None = None
     aggregate_of: str | None = None
     summary: str = ""
@@ -76,6 +78,11 @@ class MetricInfo:
     def has_values(self) -> bool:
         """Whether each image has a value of its own, so that methods can be compared image by image."""
         return self.of == "image" and self.aggregate_of is None
+
+    @property
+    def unasked(self) -> bool:
+        """Whether tables leave the column out unless it is named: one of several that are made of a metric's values."""
+        return self.aggregate_of is not None and not self.on_request
 
     @property
     def header(self) -> str:
@@ -125,6 +132,7 @@ def aggregates_of(info: MetricInfo) -> list[MetricInfo]:
                 higher_is_better=kind == "auc",
                 digits=2,
                 version=info.version,
+                on_request=info.on_request,
                 aggregate_of=info.name,
                 summary=meaning,
                 order=info.order,
@@ -152,6 +160,7 @@ def metric_infos(described: Mapping[str, MetricRecord], images: Iterable[ImageRe
             of=metric.of,
             minimum_count=metric.minimum_count,
             aggregates=metric.aggregates,
+            on_request=metric.aggregates_on_request,
             leave_out_below=metric.leave_out_below,
             summary=metric.summary,
             order=metric.order,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from facesr_bench.results import lr
-from facesr_bench.results.columns import COSTS, CostColumn, MetricInfo, aligned, ordered_metrics
+from facesr_bench.results.columns import COSTS, CostColumn, MetricInfo, aligned, ordered_metrics, total
 from facesr_bench.results.store import Result
 from facesr_bench.results.summary import ResultSummary, in_words
 
@@ -223,12 +223,31 @@ def _why_unranked(key: _Key, reference: _Key) -> str:
 
 
 def _explained(row: RankedResult, metrics: Iterable[MetricInfo]) -> RankedResult:
-    """With a reason for each metric of the group that the row knows nothing of."""
+    """With a reason for each metric of the group that the row knows nothing of.
+
+    A column made of values that the row has (`below-0.25`) is made of them, though only another's run asked for it.
+    """
+    metrics = tuple(metrics)
+    row = _with_columns_made(row, [info for info in metrics if info.aggregate_of in row.metrics])
     missing = [info for info in metrics if info.name not in row.means and info.name not in row.reasons]
     reason = row.error or ("not computed in this run" if row.n else "no image was scored")
     reasons: dict[str, dict[str, list[str]]] = {info.name: {reason: []} for info in missing}
     infos = {info.name: info for info in missing if info.name not in row.metrics}
     return replace(row, reasons=row.reasons | reasons, metrics=row.metrics | infos)
+
+
+def _with_columns_made(row: RankedResult, columns: Iterable[MetricInfo]) -> RankedResult:
+    lacking = {info.name: info for info in columns if info.name not in row.metrics}
+    if not lacking:
+        return row
+    made = total(lacking, [row.result.images[image] for image in sorted(row.ids)], {})
+    return replace(
+        row,
+        metrics=row.metrics | lacking,
+        means=row.means | made.means,
+        counts=row.counts | made.counts,
+        reasons=row.reasons | made.reasons,
+    )
 
 
 def _with_places(rows: Sequence[RankedResult], metrics: Iterable[MetricInfo]) -> list[RankedResult]:

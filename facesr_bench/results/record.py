@@ -211,6 +211,7 @@ class MetricRecord(Part):
     """What a metric said of itself: all that is needed to read its values without it.
 
     Attributes:
+        aggregates_on_request: whether `aggregates` are those that somebody asked for by name; else all that it has.
         typed: how a user asks for it.
         convention: what the profile makes of it, in words; None in results of a release that stored none.
         fid_reference: `NAME=FILE` of what it compares with in place of the protocol's ground truth.
@@ -230,6 +231,7 @@ class MetricRecord(Part):
     digits: int = 4
     minimum_count: int = 0
     aggregates: tuple[str, ...] = ()
+    aggregates_on_request: bool = False
     leave_out_below: float | None = None
     higher_is_better: bool | None = None
     typed: str | None = None
@@ -245,9 +247,13 @@ class MetricRecord(Part):
     code: str | None = None
 
     def completed(self, later: MetricRecord) -> MetricRecord:
-        """What is known now; what the metric does not know of itself now stays as it was known."""
+        """What is known now; what the metric does not know of itself now stays as it was known.
+
+        A column made of its values stays too, though nobody asked for it this time: the values are there.
+        """
         known = {name: value for name, value in later if value is not None}
-        return self.model_copy(update=known)
+        columns = tuple(dict.fromkeys((*self.aggregates, *later.aggregates)))
+        return self.model_copy(update={**known, "aggregates": columns})
 
 
 class Request(Part):

@@ -42,6 +42,26 @@ def test_a_column_that_no_metric_has_is_refused(wrong: str) -> None:
         parse_metric(wrong)
 
 
+@pytest.mark.parametrize(
+    ("asked", "file", "column"),
+    [
+        ("identity-adaface:below-0.2@ir50-ms1mv2=mine.ckpt", "mine.ckpt", "below-0.2"),
+        ("identity-adaface@ir50-ms1mv2=mine.ckpt:below-0.45", "mine.ckpt", "below-0.45"),
+        ("nme@pfld-68=mine.onnx:auc-10", "mine.onnx", "auc-10"),
+        ("nme@pfld-68=mine.onnx:auc-7", "mine.onnx:auc-7", None),
+        ("identity-adaface:below-0.45", None, "below-0.45"),
+    ],
+)
+def test_a_column_of_values_may_be_asked_for_beside_a_file(asked: str, file: str | None, column: str | None) -> None:
+    found = parse_metric(asked)
+    assert (found.file, found.aggregate) == (file, column)
+
+
+def test_a_file_that_is_called_like_a_column_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.onnx:auc-10").touch()
+    assert parse_metric(f"nme@pfld-68={tmp_path}/mine.onnx:auc-10").aggregate is None
+
+
 def test_two_names_of_one_column_are_one_metric() -> None:
     setup = Setup(get_profile("sparnet"), 8)
     found = find_metrics(["psnr", "nme-dlib:auc-10", "nme-dlib", "nme-dlib:auc-8"], setup)

@@ -205,7 +205,7 @@ def make_sheet(group: Group, options: Options, anchors: AnchorFile | None) -> Sh
     Raises:
         ResultsError: the images of a result can't be read.
     """
-    metrics = tuple(metric for metric in group.metrics if metric.aggregate_of is None)
+    metrics = tuple(metric for metric in group.metrics if not metric.unasked)
     if options.metrics:
         names = {metric.name: metric for metric in group.metrics}
         # The other words may mean metrics of another group.

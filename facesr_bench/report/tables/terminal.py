@@ -45,7 +45,7 @@ def print_tables(rows: Sequence[ResultSummary], console: Console, asked: Collect
         console.print(Text("No results yet."))
     for group in groups(rows):
         heading = f"{group.protocol} · profile {group.profile} · n = {group.size}"
-        shown = [m.name for m in group.metrics if (m.aggregate_of is None if asked is None else m.name in asked)]
+        shown = [m.name for m in group.metrics if (not m.unasked if asked is None else m.name in asked)]
         first, others = _columns(group, shown)
         print_columns(heading, first, others, [not row.comparable for row in group.rows], console)
         for labels, note in group.notes(shown):
