@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from facesr_bench.base.environment import package_version
-from facesr_bench.base.errors import PLUGIN_ERRORS, DataError, FaceSRBenchError, describe
-from facesr_bench.base.files import check_writable, file_name, write_json
+from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, describe
+from facesr_bench.base.files import file_name, write_json
+from facesr_bench.base.filled import MANIFEST, begin
 from facesr_bench.data import folders
 from facesr_bench.data.prepare import prepare
 from facesr_bench.images.files import picture_libraries, pixel_sha256, read_image, write_png
@@ -17,7 +18,8 @@ from facesr_bench.plugins.cards import CropCard, ProtocolCard
 from facesr_bench.plugins.dataset import Item, Picture
 from facesr_bench.plugins.degradation import find_degradation, identity, make_degradation
 
-MANIFEST = "manifest.json"
+SAYS = "degradation", "drawn_from", "images"
+"""What the manifest has."""
 SIDE = 512
 """Side of the faces that blind restoration is about, px; larger pictures are brought to it, smaller ones refused."""
 
@@ -56,7 +58,7 @@ def degrade(source: Path, degradation: str, out: Path, *, each: Each = iter, sid
     protocol = _protocol(f"hq512-{card.name}", card.name, side)
     made = make_degradation(plugin, protocol.scale)
     items = folders.single_items(source)
-    _check_out(source, out)
+    begin(source, out, SAYS, "")
     done = Degraded(protocol.name)
     for item in each(items):
         try:
@@ -107,11 +109,3 @@ def _protocol(name: str, degradation: str, side: int) -> ProtocolCard:
         profile="basicsr-rgb",
         metrics=(),
     )
-
-
-def _check_out(source: Path, out: Path) -> None:
-    check_writable(out)
-    if out.resolve() == source.resolve():
-        raise DataError(f"{out}: the pictures to degrade are there; give another folder with --out")
-    if any(out.iterdir()) and not (out / MANIFEST).is_file():
-        raise DataError(f"{out}: holds files that are not from `degrade`; give an empty or new folder with --out")

@@ -13,7 +13,8 @@ import numpy as np
 
 from facesr_bench.base.environment import package_version
 from facesr_bench.base.errors import PLUGIN_ERRORS, DataError, DetectionError, FaceSRBenchError, describe
-from facesr_bench.base.files import check_writable, file_name, own, write_json
+from facesr_bench.base.files import file_name, own, write_json
+from facesr_bench.base.filled import MANIFEST, begin
 from facesr_bench.data.ffhq import SIDE
 from facesr_bench.faces.alignment import Matrix
 from facesr_bench.faces.detection import AUTO, SceneDetector, open_first
@@ -21,7 +22,8 @@ from facesr_bench.faces.photographs import BORDER, Found, corners, cut, find_fac
 from facesr_bench.images.files import SUFFIXES, Image8, picture_libraries, pixel_sha256, read_image, write_png
 from facesr_bench.images.folders import list_images
 
-MANIFEST = "manifest.json"
+SAYS = "alignment", "photographs"
+"""What a manifest of faces of photographs has."""
 SMALLEST = 5.0
 """Distance between the eyes below which a face is left out, px: GFPGAN's script has the same."""
 
@@ -167,26 +169,6 @@ def named(source: Path) -> dict[str, Path]:
     return {ids[path]: path for path in paths}
 
 
-def check_out(source: Path, out: Path, *folders: str) -> None:
-    """Find out whether a folder can take what is made, and remove what an earlier call has left in `folders` of it.
-
-    Raises:
-        DataError: it is the folder of the photographs, or holds what this did not make.
-        ResultsError: it can't be written.
-    """
-    check_writable(out)
-    if out.resolve() == source.resolve():
-        raise DataError(f"{out}: the photographs are there; give another folder with --out")
-    if not (out / MANIFEST).is_file() and any(out.iterdir()):
-        raise DataError(f"{out}: holds files that were not made here; give an empty or new folder with --out")
-    write_json(out / MANIFEST, {"schema_version": 1, "complete": False})
-    for name in folders:
-        folder = own(out, name)
-        for path in folder.glob("*.png"):
-            if path.is_file() and not path.is_symlink():
-                path.unlink()
-
-
 @dataclass
 class Aligned:
     """What `align` made.
@@ -234,7 +216,7 @@ def align(
     """
     photographs = named(source)
     finder = Finder(open_first(detector), size, smallest)
-    check_out(source, out, "faces")
+    begin(source, out, SAYS, "faces")
     done = Aligned(finder.detector.name)
     for photograph_id, path in each_of(photographs, each):
         try:

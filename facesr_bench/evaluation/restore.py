@@ -13,16 +13,17 @@ from facesr_bench import weights
 from facesr_bench.base.devices import torch_device
 from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, MethodError, describe
 from facesr_bench.base.files import file_name, own
+from facesr_bench.base.filled import begin
 from facesr_bench.data.ffhq import SIDE
 from facesr_bench.evaluation.inputs import Loaded
 from facesr_bench.evaluation.photographs import (
+    SAYS,
     SMALLEST,
     AlignedFace,
     Each,
     FacesOf,
     Finder,
     Photograph,
-    check_out,
     each_of,
     named,
     write_manifest,
@@ -292,7 +293,7 @@ def restore(
     assert worker.lr is not None
     under = None if background is None else background_worker(background, enlarged, device)
     finder = Finder(open_first(detector), worker.lr, smallest)
-    check_out(source, out, ALIGNED, RESTORED, PAIRS, PASTED, PHOTOGRAPH_PAIRS)
+    begin(source, out, (*SAYS, "restoration"), ALIGNED, RESTORED, PAIRS, PASTED, PHOTOGRAPH_PAIRS)
     job = Job(out, finder, worker, paste_back, enlarged, under)
     done = Restoration(finder.detector.name, worker.words(size))
     for photograph_id, path in each_of(photographs, each):

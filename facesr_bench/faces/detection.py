@@ -55,7 +55,14 @@ class FaceDetector(Protocol):
 
 
 class SceneDetector(FaceDetector, Protocol):
-    """Finds every face of a photograph too."""
+    """Finds every face of a photograph too.
+
+    Attributes:
+        takes_turned: whether it may take a face that lies on its side or its head for an upright one, with points that
+            are not the face's: then it is surer of the same face when that stands upright.
+    """
+
+    takes_turned: bool
 
     def every_face(self, image: NDArray[np.uint8]) -> list[Face]:
         """All faces of a photograph, from left to right, in px of `image`; an empty list where there is none.
@@ -152,12 +159,20 @@ MOST_ENLARGED = 2.5
 SAME = 0.4
 """Overlap, over the union, of two boxes around one face."""
 
+Box4 = tuple[float, ...]
+"""Left, top, width, height."""
 
-def overlap(first: tuple[float, ...], second: tuple[float, ...]) -> float:
-    """Area that two boxes (left, top, width, height) share, over the area of both together."""
+
+def shared_area(first: Box4, second: Box4) -> float:
+    """Area that two boxes share."""
     width = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
     height = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
-    shared = max(width, 0.0) * max(height, 0.0)
+    return max(width, 0.0) * max(height, 0.0)
+
+
+def overlap(first: Box4, second: Box4) -> float:
+    """Area that two boxes share, over the area of both together."""
+    shared = shared_area(first, second)
     return shared / (first[2] * first[3] + second[2] * second[3] - shared) if shared else 0.0
 
 
@@ -176,6 +191,7 @@ class _Detector(ABC):
     name: str
     sides: tuple[int, ...]
     """Of the views, px, tried in this order until there is a face in one."""
+    takes_turned: bool = True
     scene_score: float
     """What a face of a photograph must reach: stricter than in a crop, which shows a face for certain."""
 
@@ -190,7 +206,7 @@ class _Detector(ABC):
         """See `SceneDetector`."""
         found: list[Face] = []
         for side, margin in SCENES:
-            if side > MOST_ENLARGED * max(image.shape[:2]) and side != SCENES[0][0]:
+            if side > MOST_ENLARGED * (1 + 2 * margin) * max(image.shape[:2]) and side != SCENES[0][0]:
                 break
             view = make_view(image, side, margin)
             with self._lock:
@@ -327,7 +343,8 @@ class DlibDetector(_Detector):
 
     name = "dlib-hog"
     sides = (384, 256)
-    scene_score = 0.0
+    takes_turned = False
+    scene_score = 0.25  # of what is no face (badges, cloth) 0 to 0.21 was seen; of blurred faces 0.24 and more
     threshold = -0.6
 
     def __init__(self) -> None:
@@ -396,7 +413,7 @@ def open_first(name: str) -> SceneDetector:
         FaceSRBenchError: it can't be opened, or none can; says how to get one.
     """
     if name != AUTO:
-        return open_detector(name)
+        return open_detector(name, "  or let dlib's detector find faces, which needs no download: --detector dlib")
     for each in DETECTORS:
         try:
             return open_detector(each)
@@ -410,8 +427,11 @@ def open_first(name: str) -> SceneDetector:
     )
 
 
-def open_detector(name: str) -> SceneDetector:
+def open_detector(name: str, otherwise: str | None = None) -> SceneDetector:
     """The detector that a profile calls `scrfd`, `yunet` (both from the weights store) or `dlib`.
+
+    Args:
+        otherwise: what the user may do where its file is missing, in words; by default, with a profile.
 
     Raises:
         WeightsError: its file is missing; says how to get it.
@@ -425,7 +445,7 @@ def open_detector(name: str) -> SceneDetector:
     try:
         path = require(name)
     except WeightsError as error:
-        raise WeightsError(f"{error}\n{OFFLINE}") from error
+        raise WeightsError(f"{error}\n{otherwise or OFFLINE}") from error
     return files[name](path)
 
 

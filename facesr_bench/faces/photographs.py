@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facesr_bench.data.ffhq import SIDE, TEMPLATE, sampled
 from facesr_bench.faces.alignment import Matrix, similarity
-from facesr_bench.faces.detection import Face, SceneDetector
+from facesr_bench.faces.detection import SAME, Face, SceneDetector, shared_area
 from facesr_bench.faces.points import Points
 from facesr_bench.images.files import Image8
 
@@ -53,16 +53,31 @@ class Found:
 
 
 def find_faces(detector: SceneDetector, photograph: Image8) -> list[Found]:
-    """Every face, from left to right; where the upright photograph has none, it is turned by quarters.
+    """Every face, from left to right, whichever way up it is.
+
+    The photograph is turned by quarters: for a detector that takes turned faces for upright ones always, and of what it
+    finds in one place that counts which it is surest of; for others until there is a face.
 
     Args:
         photograph: HxWx3 uint8 RGB.
     """
+    found: list[tuple[int, Found]] = []
     for turns in TURNS:
         faces = detector.every_face(np.ascontiguousarray(np.rot90(photograph, turns)))
-        if faces:
-            return [_turned_back(face, turns, photograph.shape[:2]) for face in faces]
-    return []
+        found += [(turns, _turned_back(face, turns, photograph.shape[:2])) for face in faces]
+        if found and not detector.takes_turned:
+            break
+    kept: list[tuple[int, Found]] = []
+    for turns, face in sorted(found, key=lambda each: -each[1].score):
+        if not any(turns != other_turns and _one_place(face, other) for other_turns, other in kept):
+            kept.append((turns, face))
+    return sorted((face for _, face in kept), key=lambda face: face.box)
+
+
+def _one_place(first: Found, second: Found) -> bool:
+    """Whether two boxes are around one face: where it was seen turned, boxes differ in size and place."""
+    smaller = min(first.box[2] * first.box[3], second.box[2] * second.box[3])
+    return shared_area(first.box, second.box) > SAME * smaller
 
 
 def _turned_back(face: Face, turns: int, size: tuple[int, ...]) -> Found:

@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 
 from facesr_bench.cli import main
+from facesr_bench.data import degrade as degrading
 from facesr_bench.data.protocols import protocol_names
 from facesr_bench.data.sources import open_dataset
 from facesr_bench.evaluation.inputs import open_source
-from facesr_bench.images.files import pixel_sha256, read_image, write_png
+from facesr_bench.images.files import Image8, pixel_sha256, read_image, write_png
 from facesr_bench.plugins import registry
 from tests.unit.test_degradation import BLIND, stranger
 
@@ -85,13 +86,40 @@ def test_what_can_not_be_degraded_is_counted(
     assert "small: its face is 64x64 px, smaller than the 512x512" in err and "failed torn" in err
     assert set(json.loads(Path("lq/manifest.json").read_text())["failed"]) == {"small", "torn"}
     assert main(["degrade", "some", "--degradation", "vqfr", "--out", "some"]) == 2
-    assert "the pictures to degrade are there" in capsys.readouterr().err
+    assert "the pictures to work on are there" in capsys.readouterr().err
     Path("other").mkdir()
     Path("other/mine.txt").write_text("x")
     assert main(["degrade", "some", "--degradation", "vqfr", "--out", "other"]) == 2
-    assert "holds files that are not from `degrade`" in capsys.readouterr().err
+    assert "holds files that were not made here" in capsys.readouterr().err
+    Path("site/icons").mkdir(parents=True)
+    Path("site/manifest.json").write_text('{"name": "an app", "images": []}')
+    Path("site/logo.png").write_bytes(b"mine")
+    assert main(["degrade", "some", "--degradation", "vqfr", "--out", "site"]) == 2
+    assert Path("site/logo.png").read_bytes() == b"mine", "another's manifest makes no folder ours"
+    capsys.readouterr()
     assert main(["degrade", "some", "--degradation", "gfpgn", "--out", "lq"]) == 2
     assert "did you mean 'gfpgan'" in capsys.readouterr().err
+
+
+def test_a_call_that_was_ended_half_way_may_be_made_again(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    real, written = write_png, list[Path]()
+
+    def ended(path: Path, image: Image8) -> None:
+        if written:
+            raise KeyboardInterrupt
+        written.append(path)
+        real(path, image)
+
+    monkeypatch.setattr(degrading, "write_png", ended)
+    with pytest.raises(KeyboardInterrupt):
+        degrading.degrade(faces, "vqfr", tmp_path / "lq")
+    (tmp_path / "lq" / "stale.png").write_bytes(b"of an earlier set")
+    monkeypatch.setattr(degrading, "write_png", real)
+    again = degrading.degrade(faces, "vqfr", tmp_path / "lq")
+    assert sorted(path.name for path in Path("lq").glob("*.png")) == sorted(image["file"] for image in again.images)
 
 
 def test_a_degradation_of_ones_own(faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,6 +127,7 @@ class Seeing:
     """Finds a face where the picture has its one white pixel; only if that lies in the upper left quarter."""
 
     name = "seeing"
+    takes_turned = False
 
     def five_points(self, image: Pixels) -> NDArray[np.float64]:
         raise NotImplementedError
@@ -148,6 +149,38 @@ def test_a_photograph_that_lies_on_its_side_is_turned_and_the_points_turned_back
     np.testing.assert_allclose(face.points[0], (x, y))
     assert face.box == (x, y, 1, 1)
     assert face.eye_distance == pytest.approx(4)
+
+
+class Mistaken:
+    """Takes a face for one however it is turned, and is surest of it upright; a second face stands upright always."""
+
+    name = "mistaken"
+    takes_turned = True
+
+    def __init__(self, upright: int) -> None:
+        self.upright, self.turn = upright, -1
+
+    def five_points(self, image: Pixels) -> NDArray[np.float64]:
+        raise NotImplementedError
+
+    def every_face(self, image: Pixels) -> list[Face]:
+        self.turn += 1
+        turns = faces.TURNS[self.turn]
+        (y, x), *_ = np.argwhere(image[..., 0] == 255)
+        points = np.array([(x, y), (x + 4, y), (x + 2, y + 2), (x, y + 4), (x + 4, y + 4)], float)
+        side = 6.0 if turns == self.upright else 4.0
+        box = (float(x) - side / 2, float(y) - side / 2, side, side)
+        return [Face(box, points, 0.95 if turns == self.upright else 0.88)]
+
+
+@pytest.mark.parametrize(("upright", "rotation"), [(0, 0), (1, 90), (2, 180), (3, -90)])
+def test_of_a_face_that_is_found_turned_too_the_surest_counts(upright: int, rotation: float) -> None:
+    photograph = np.zeros((30, 40, 3), np.uint8)
+    photograph[14, 17] = 255
+    (face,) = faces.find_faces(Mistaken(upright), photograph)
+    assert face.score == 0.95
+    away = (faces.rotation(face.matrix(64)) - rotation + 180) % 360 - 180
+    assert abs(away) < 1, "the template itself leans a little"
 
 
 def test_overlaps_are_shares_of_the_union() -> None:
