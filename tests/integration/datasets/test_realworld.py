@@ -10,13 +10,13 @@ import pytest
 from numpy.typing import NDArray
 
 from facesr_bench.data import protocols
-from facesr_bench.evaluation.metrics import load_metric
 from facesr_bench.evaluation.scorer import Scorer
 from facesr_bench.faces.adaface import AdaFaceEmbedder, AdaFaceNetwork
 from facesr_bench.images.files import write_png
 from facesr_bench.images.resize import resize
 from facesr_bench.weights import write_random
 from tests.integration.datasets.reading import content_hash, problem, samples
+from tests.metric_tools import load_metric
 
 HEADER = (
     "filename,dataset,x1,y1,x2,y2,left_eye_x,left_eye_y,right_eye_x,right_eye_y,nose_x,nose_y,mouth_left_x,mouth_left_y,"
