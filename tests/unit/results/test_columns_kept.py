@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from facesr_bench.report.tables.render import render
+from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.leaderboard import groups
-from facesr_bench.results.record import ImageRecord, Manifest, MetricRecord
+from facesr_bench.results.record import Manifest, MetricRecord
 from facesr_bench.results.store import Result
 from facesr_bench.results.summary import summarise
 from tests.report_fixtures import manifest, scored, write_result
