@@ -21,7 +21,7 @@ from facesr_bench.base.errors import (
     PluginError,
     describe,
 )
-from facesr_bench.evaluation import cost
+from facesr_bench.evaluation import cost, side_by_side
 from facesr_bench.evaluation.backend import through_door
 from facesr_bench.evaluation.in_torch import in_torch
 from facesr_bench.evaluation.inputs import Loaded
@@ -231,7 +231,7 @@ def _upscale_images(method: MethodBase, group: Sequence[_Given], made: Tensor | 
         with method.world, seeded(group[0].asked.seed, method.device):
             batch = method.batch([given.asked.lr for given in group]) if made is None else made
             started = time.perf_counter()
-            sr = method.upscale(batch)
+            sr = side_by_side.upscale(method, batch)
             if batch.device.type == "cuda":
                 torch.cuda.synchronize(batch.device)
             ms = (time.perf_counter() - started) * 1000 / len(group)

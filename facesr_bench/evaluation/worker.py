@@ -189,8 +189,8 @@ class _Computation:
             except FaceSRBenchError as error:
                 self._sink.failed(self._job, str(error), getattr(error, "details", "") or None)
                 return
-        # Beside a GPU, reading and scoring go on while it works. A network on the CPU needs the same cores: there the
-        # three take turns, so that a method's milliseconds are its own.
+        # Beside a GPU, reading and scoring go on while it works. A network on the CPU needs the same cores: there it
+        # takes turns with them, so that a method's milliseconds are its own.
         overlap = beside(self._setting.device)
         size = self._setting.options.batch_size or (ON_GPU if overlap else ON_CPU)
         if self._opened.predictor is not None:
@@ -198,12 +198,13 @@ class _Computation:
         ahead = 2 if overlap else 0
         pending: list[tuple[Loaded, Future[ImageRecord]]] = []
         scale, get = self._setting.card.scale, self._bench.inputs.get
-        found = batches(lambda one: self._readers.submit(get, one), list(self._todo), size, scale, ahead)
+        readers = self._readers if overlap else self._scorers  # the same few threads then do both
+        found = batches(lambda one: readers.submit(get, one), list(self._todo), size, scale, ahead)
         for batch, following in with_next(found) if overlap else ((batch, []) for batch in found):
-            started = list(self._submit(batch, following))
             if not overlap:
-                self._finish(started)
-                started = []
+                self._finish(pending)  # scored while this batch was read
+                pending = []
+            started = list(self._submit(batch, following))
             self._finish(pending)  # scored while this batch was upscaled
             pending = started
         self._finish(pending)

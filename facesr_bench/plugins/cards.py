@@ -170,8 +170,8 @@ class MethodCard(_Card):
     )
     exportable: bool = Field(
         default=False,
-        description="its `upscale` is torch from its input to its output, so that `--backend` can let another runtime "
-        "compute it",
+        description="its `upscale` is torch from its input to its output and keeps nothing, so that `--backend` can "
+        "let another runtime compute it, and several threads can call it at once",
     )
     time_includes: str = Field(default="", description="what of its milliseconds is no upscaling, such as `start-up`")
     parameters: int | None = Field(default=None, ge=0)
