@@ -29,7 +29,7 @@ def figure(page: Any, method: str, image: int = 0) -> Any:
 
 def test_another_map_takes_the_place_of_the_psnr_map(gallery: Any) -> None:
     kinds = gallery.get_by_role("group", name="Map")
-    assert kinds.locator("label").all_inner_texts() == ["PSNR map", "SSIM map", "LPIPS map"]
+    sync_api.expect(kinds.locator("label")).to_have_text(["PSNR map", "SSIM map", "LPIPS map"])
     assert kinds.get_by_label("PSNR map").is_checked() and gallery.locator("main canvas").count() == 0
     kinds.get_by_label("LPIPS map").check()
     perfect, bicubic = figure(gallery, "perfect"), figure(gallery, "bicubic")
@@ -50,11 +50,11 @@ def test_another_map_takes_the_place_of_the_psnr_map(gallery: Any) -> None:
 
 
 def test_a_chosen_map_holds_for_sorted_images_and_the_next_page(gallery: Any, board: Path) -> None:
-    gallery.get_by_label("SSIM map").check()
+    gallery.get_by_role("radio", name="SSIM map").check()
     gallery.get_by_label("Sort by").select_option(label="PSNR")
     sync_api.expect(figure(gallery, "perfect").locator("canvas")).to_be_visible()
     gallery.goto((board / "1.html").as_uri())
-    assert gallery.get_by_label("SSIM map").is_checked()
+    assert gallery.get_by_role("radio", name="SSIM map").is_checked()
     sync_api.expect(figure(gallery, "perfect").locator("canvas")).to_be_visible()
 
 
