@@ -203,15 +203,28 @@ class Ssim:
         np.multiply(x, x, out=stack[1])
         np.multiply(x, y, out=stack[2])
         mean, mean_square, mean_product = self._weighted(stack, self._window)
-        product = mean * y_mean
-        squares = mean * mean + y_mean * y_mean
-        variances = self._unbias * (mean_square - mean * mean) + y_variance
-        covariance = self._unbias * (mean_product - product)
-        structure = (2 * covariance + C2) / (variances + C2)
+        # In place: each operation waits for memory.
+        product: Float = mean * y_mean
+        squares = mean * mean
+        variances, covariance = mean_square, mean_product
+        variances -= squares
+        variances *= self._unbias
+        variances += y_variance
+        variances += C2
+        covariance -= product
+        covariance *= self._unbias
+        covariance *= 2
+        covariance += C2
+        structure = np.divide(covariance, variances, out=covariance)
         if self.convention.clip_structure:
-            structure = np.maximum(structure, 0)
-        maps: Float = (2 * product + C1) / (squares + C1) * structure
-        return maps
+            np.maximum(structure, 0, out=structure)
+        squares += y_mean * y_mean
+        squares += C1
+        product *= 2
+        product += C1
+        product /= squares
+        product *= structure
+        return product
 
     def _fitting(self, planes: SsimPlanes) -> tuple[int, int, int]:
         """Channels, height and width of the places where the window fits."""

@@ -32,10 +32,11 @@ for (const name of ["zoom", "pair-zoom"]) {
   } catch {
     kept = null;
   }
-  // Where nothing was chosen, two pictures and a part of the third have room.
+  // Where nothing was chosen, two pictures and a part of the third have room beside the names of the metrics.
   const { side } = radios[0].closest("fieldset").dataset;
   const { value } = radios.find((radio) => radio.checked);
-  const begins = side && value !== "fit" ? String(Math.max(1, Math.min(value, Math.floor(innerWidth / (2.5 * side))))) : value;
+  const room = innerWidth - (innerWidth > 640 ? 220 : 0);
+  const begins = side && value !== "fit" ? String(Math.max(1, Math.min(value, Math.floor(room / (2.5 * side))))) : value;
   set(radios.some((radio) => radio.value === kept) ? kept : begins);
   for (const radio of radios) {
     radio.addEventListener("change", () => {

@@ -101,6 +101,7 @@
           figure.append(isMean ? make("div", { class: "stack" }, canvas, ...overlay()) : canvas);
         }
         if (side.m !== null && !isMean) caption.append(numbers(side.m, state.i));
+        if (side.part) caption.append(make("span", { class: "quiet" }, size.map((each) => (side.part === "lr" ? each / data.scale : each)).join(" × ")));
       }
       figure.append(caption);
       figures.push(figure);

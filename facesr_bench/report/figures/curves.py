@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.text import csv_text
-from facesr_bench.report.figures.form import NARROW, give_title
+from facesr_bench.report.figures.form import give_title
 from facesr_bench.report.figures.style import finished, looks, new_figure, pick, plain, ranked, style, wide
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.curves import auc, cumulative_curve, failure_rate
@@ -20,6 +20,10 @@ from facesr_bench.results.summary import per_image_values
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+LINE_INCHES, LETTER_INCHES = 0.6, 0.06
+"""What the line of a legend's entry takes with the space around it, and a letter of its text, about."""
 
 
 @dataclass(frozen=True)
@@ -117,13 +121,16 @@ def curve(group: Group, metric: str | None = None, *, limit: float | None = None
     look = looks(group)
     with style():
         figure, (axis,) = new_figure(wide(5.2), 3.2)
+        labels = []
         for name, given in errors.values.items():
             across, shares = cumulative_curve(given, limit)
             area, failures = 100 * auc(given, limit), 100 * failure_rate(given, limit)
             label = plain(f"{name}: AUC {area:.2f} %, failures {failures:.1f} %")
+            labels.append(label)
             axis.plot(across, shares, label=label, color=look[name].colour, linestyle=look[name].dashes)
         axis.set(xlim=(0, limit), ylim=(0, 1.01), xlabel=plain(info.header), ylabel="Share of images")
-        figure.legend(loc="outside lower center", ncols=1 if figure.get_figwidth() < NARROW else 2, fontsize="small")
+        abreast = 2 if 2 * (LINE_INCHES + LETTER_INCHES * max(map(len, labels))) <= figure.get_figwidth() else 1
+        figure.legend(loc="outside lower center", ncols=abreast, fontsize="small")
         unit = f" {info.unit}" if info.unit else ""
         failing = f"failure: above {limit:g}{unit}, or no face found"
         size = group.size if len(ids) == group.n else f"{len(ids)} of {group.total}"

@@ -6,6 +6,7 @@ Each function returns a matplotlib Figure; `figure_style` says what they share, 
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -239,14 +240,16 @@ def traded(
 
 def _perceived(group: Group) -> MetricInfo:
     """What stands upwards unless chosen: perception, or identity where nothing of perception was computed."""
-    found = lead(group, "perception")
-    if any(found.name in row.means for row in group.rows):
-        return found
+    leads = [metric for family in ("perception", "identity") if (metric := _lead_or_none(group, family)) is not None]
+    computed = (metric for metric in leads if any(metric.name in row.means for row in group.rows))
+    return next(computed, None) or (leads[0] if leads else lead(group, "perception"))
+
+
+def _lead_or_none(group: Group, family: str) -> MetricInfo | None:
     try:
-        instead = lead(group, "identity")
+        return lead(group, family)
     except ResultsError:
-        return found
-    return instead if any(instead.name in row.means for row in group.rows) else found
+        return None
 
 
 def _area(parameters: float | None) -> float:
@@ -301,7 +304,7 @@ def parallel(group: Group, metrics: Sequence[str] = ()) -> Figure:
                 range(len(chosen)), line, label=plain(label), color=look[label].colour, linestyle=look[label].dashes,
                 marker=look[label].marker, markersize=5, linewidth=1.4, clip_on=False,
             )  # fmt: skip
-        titles = [plain(m.header) if crowded else plain(m.header).replace(" (", "\n(") for m in chosen]
+        titles = [plain(m.header) if crowded else textwrap.fill(plain(m.header), 15) for m in chosen]
         axis.set_xticks(range(len(chosen)), titles)
         if crowded:
             axis.tick_params(axis="x", rotation=30)

@@ -21,7 +21,7 @@ from facesr_bench.results.leaderboard import Group
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-VERSION = 4
+VERSION = 5
 """Raised whenever the plots change."""
 STAMP = "stamp.json"
 _Drawn = tuple[list[dict[str, str]], dict[str, str]]

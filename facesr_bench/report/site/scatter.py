@@ -35,7 +35,7 @@ class Point:
     @property
     def to_the_left(self) -> bool:
         """Its name stands to the left of it, so that it ends inside of the drawing."""
-        return self.x > 70
+        return self.x > 50
 
 
 @dataclass(frozen=True)
