@@ -97,11 +97,11 @@ def write_pairs(folder: Path) -> None:
 
 def write_photo(path: Path) -> None:
     """A photograph with one face, as scikit-image ships it."""
+    from PIL import Image
     from skimage import data
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture: Image8 = data.astronaut()  # type: ignore[no-untyped-call]
-    write_png(path, picture)
+    Image.fromarray(data.astronaut()).save(path)  # type: ignore[no-untyped-call]
 
 
 def write_finished(folder: Path, size: int, suffix: str = "") -> None:

@@ -42,14 +42,16 @@ MODULES = {"list": "listing"}
 """Where a subcommand's module is called otherwise; `list` would hide the builtin in this package."""
 
 EXAMPLES = """examples:
-  facesr-bench run --methods sparnet,bicubic
+  facesr-bench run --methods sparnet,bicubic                       at once, on seven faces that ship with it
+  facesr-bench list protocols helen                                the sets of papers, and how to get their data
+your network in a paper:
+  facesr-bench new method mynet && facesr-bench validate ./mynet   or images:DIR, onnx:FILE, spandrel:FILE (see run)
   facesr-bench run --methods sparnet,./mynet --protocols helen-x8 --data helen=~/data/helen
-  facesr-bench list protocols
-  facesr-bench weights fetch arcface sparnet@official
-  facesr-bench train sparnet --data ~/faces --out runs/sparnet
-  facesr-bench table --results results --format latex
-  facesr-bench check --methods ./mynet --protocols demo-x8
-  facesr-bench new method mynet && facesr-bench validate ./mynet
+  facesr-bench table --format latex --significance                 then figure, compare, report
+in a CI:
+  facesr-bench check --methods ./mynet --protocols demo-x8 --accept      once; without --accept it is the gate
+somebody's numbers:
+  facesr-bench verify theirs.tar                                   then add, compare
 
 `facesr-bench COMMAND --help` has the details of each.
 

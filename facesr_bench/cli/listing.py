@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from facesr_bench.base.errors import FaceSRBenchError
 from facesr_bench.base.options import options_of
+from facesr_bench.base.suggest import unknown
 from facesr_bench.cli import FAILED, OK, as_json
 from facesr_bench.cli.as_json import add_json
 from facesr_bench.cli.options import add_option, typed
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from facesr_bench.plugins.cards import DegradationCard, MeasuredCard, MethodCard, MetricCard
+    from facesr_bench.plugins.profile import Profile
     from facesr_bench.plugins.registry import Plugin, Registry
 
 _DIRECTIONS = {True: "higher is better", False: "lower is better", None: "direction by variant"}
@@ -29,9 +32,11 @@ WHAT = ("methods", "protocols", "datasets", "metrics", "degradations", "profiles
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "examples:\n  facesr-bench list methods\n  facesr-bench list protocols --data helen=~/data/helen\n"
+        "  facesr-bench list protocols helen             those of a dataset, and where to get it\n"
         "  facesr-bench list metrics --json"
     )
     parser.add_argument("what", choices=WHAT)
+    parser.add_argument("only", nargs="*", metavar="NAME", help="only these; of protocols, also those of a dataset")
     add_option(parser, _DATA)
     add_json(parser, "all that the cards say, a list of objects")
     parser.set_defaults(handler=show)
@@ -47,15 +52,15 @@ def show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         registry = _write_json(arguments)
     elif arguments.what == "profiles":
-        console.print(_profiles())
+        console.print(_profiles(_chosen_profiles(arguments)))
     elif arguments.what == "protocols":
         registry = plugins.datasets()
-        _protocols(console, typed(arguments, _DATA))
+        _protocols(console, typed(arguments, _DATA), _chosen_protocols(arguments, registry))
     else:
         registry = getattr(plugins, arguments.what)()
         makers = {"methods": _methods, "datasets": _datasets, "metrics": _metrics, "degradations": _degradations}
-        console.print(makers[arguments.what]([p for p in registry.plugins if p.card is not None]))
-    broken = [plugin for plugin in registry.plugins if plugin.error] if registry else []
+        console.print(makers[arguments.what]([p for p in _chosen(arguments, registry) if p.card is not None]))
+    broken = [plugin for plugin in registry.plugins if plugin.error] if registry and not arguments.only else []
     for plugin in broken:
         errors.print(
             f"[bold red]broken[/] {escape(plugin.name)} ({escape(plugin.source)}): {escape(str(plugin.error))}"
@@ -69,19 +74,52 @@ def _write_json(arguments: argparse.Namespace) -> Registry[Any] | None:
     A plug-in that can't be read stands in it too, with its `error`.
     """
     from facesr_bench.plugins import registry as plugins
-    from facesr_bench.plugins.profile import profiles
 
     registry: Registry[Any] | None = None
     if arguments.what == "profiles":
-        found = [profile.model_dump(mode="json") for profile in profiles().values()]
+        found = [profile.model_dump(mode="json") for profile in _chosen_profiles(arguments)]
     elif arguments.what == "protocols":
         registry = plugins.datasets()
-        found = _protocol_data(registry, typed(arguments, _DATA))
+        chosen = _chosen_protocols(arguments, registry)
+        found = [each for each in _protocol_data(registry, typed(arguments, _DATA)) if each["name"] in chosen]
     else:
         registry = getattr(plugins, arguments.what)()
-        found = [_plugin_data(plugin) for plugin in registry.plugins]
+        found = [_plugin_data(plugin) for plugin in _chosen(arguments, registry)]
     as_json.write(found)
     return registry
+
+
+def _known(arguments: argparse.Namespace, names: Iterable[str], kind: str) -> set[str]:
+    """The names that were typed, or all there are.
+
+    Raises:
+        FaceSRBenchError: there is no such name (suggests one).
+    """
+    known = set(names)
+    for name in arguments.only:
+        if name not in known:
+            raise FaceSRBenchError(unknown(kind, name, known))
+    return set(arguments.only) or known
+
+
+def _chosen(arguments: argparse.Namespace, registry: Registry[Any]) -> list[Plugin[Any]]:
+    chosen = _known(arguments, registry.names(), registry.kind)
+    return [plugin for plugin in registry.plugins if plugin.name in chosen]
+
+
+def _chosen_profiles(arguments: argparse.Namespace) -> list[Profile]:
+    from facesr_bench.plugins.profile import profiles
+
+    chosen = _known(arguments, profiles(), "profile")
+    return [profile for name, profile in profiles().items() if name in chosen]
+
+
+def _chosen_protocols(arguments: argparse.Namespace, registry: Registry[Any]) -> set[str]:
+    """The names of protocols; that of a dataset stands for all of its own."""
+    protocols = {plugin.name: set(plugin.card.protocols) for plugin in registry.plugins if plugin.card is not None}
+    every = set().union(*protocols.values())
+    chosen = _known(arguments, every | protocols.keys(), "protocol or dataset")
+    return every & chosen.union(*(protocols[name] for name in chosen & protocols.keys()))
 
 
 def _plugin_data(plugin: Plugin[Any]) -> dict[str, Any]:
@@ -116,7 +154,7 @@ def _described(table: Table, name: str, summary: str, facts: list[str]) -> None:
     """A row of two lines: what it is, and its facts in grey."""
     from rich.text import Text
 
-    table.add_row(Text(name, style="bold"), Text.assemble(summary, "\n", (" · ".join(facts), "dim")))
+    table.add_row(Text(name, style="bold"), Text.assemble(" ".join(summary.split()), "\n", (" · ".join(facts), "dim")))
 
 
 def _row(table: Table, *cells: str) -> None:
@@ -152,7 +190,8 @@ def _measured(weights: str, claim: MeasuredCard) -> str:
     return f"@{weights} on {claim.protocol}: {metric} {mean:g} [{low:g}, {high:g}]{than}"
 
 
-def _protocols(console: Any, given: Mapping[str, Path]) -> None:
+def _protocols(console: Any, given: Mapping[str, Path], chosen: Collection[str]) -> None:
+    """A table of protocols, those that are ready first; below it, how to get the data of the others."""
     from rich.markup import escape
 
     from facesr_bench.data.sources import check_names, is_given, variable_of, why_not_ready
@@ -160,12 +199,15 @@ def _protocols(console: Any, given: Mapping[str, Path]) -> None:
 
     check_names(given)
     table = _table("protocol", "what it is")
+    rows: list[tuple[bool, str, str, list[str]]] = []
     missing: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for plugin in plugins.datasets().plugins:
         if plugin.card is None:
             continue
         for protocol in plugin.card.protocols.values():
+            if protocol.name not in chosen:
+                continue
             problem = why_not_ready(protocol.name, given)
             state = "ready"
             if problem is not None and plugin.card.needs_data and not is_given(protocol.name, plugin.name, given):
@@ -174,7 +216,9 @@ def _protocols(console: Any, given: Mapping[str, Path]) -> None:
                 wrong[protocol.name], state = problem, "not ready, see below"
             facts = [state, f"profile {protocol.profile}"]
             facts += [", ".join(protocol.metrics)] if protocol.metrics else []
-            _described(table, protocol.name, protocol.summary, facts)
+            rows.append((problem is not None, protocol.name, protocol.summary, facts))
+    for _, name, summary, facts in sorted(rows, key=lambda row: row[0]):
+        _described(table, name, summary, facts)
     console.print(table)
     for name, problem in wrong.items():
         console.print(f"[bold red]not ready[/] {escape(name)}: {escape(problem)}\n", highlight=False, soft_wrap=True)
@@ -225,10 +269,8 @@ def _degradations(found: list[Plugin[DegradationCard]]) -> Table:
     return table
 
 
-def _profiles() -> Table:
-    from facesr_bench.plugins.profile import profiles
-
+def _profiles(found: Iterable[Profile]) -> Table:
     table = _table("profile", "what it is", "source")
-    for profile in profiles().values():
+    for profile in found:
         _row(table, profile.name, profile.summary, "\n".join(profile.source))
     return table

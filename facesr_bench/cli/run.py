@@ -26,11 +26,13 @@ EXAMPLES = """examples:
       the Helen test set; --data may also stand in facesr-bench.toml or FACESR_BENCH_DATA_HELEN
   facesr-bench run --methods sparnet@official,./mynet --protocols helen-dic-x8 --data helen-dic-x8=~/data/Helen_DIC
       the authors' weights against your own plug-in folder
+  facesr-bench run --methods sparnet,theirs=images:restored/theirs,net=onnx:net.onnx,spandrel:RealESRGAN_x4plus.pth
+      finished pictures, an ONNX file, a checkpoint of a known architecture; command:FILE.toml is any program
   facesr-bench run --methods sparnet,bicubic --metrics psnr,ssim --write-study study.toml
   facesr-bench run study.toml --limit 20
       the same run from a file; what is typed comes before what is written there
 
-A study is a TOML file with the options below, `_` for `-`: methods = ["sparnet", "./mynet"], limit = 20, and
+A study is a TOML file with the options above, `_` for `-`: methods = ["sparnet", "./mynet"], limit = 20, and
 tables [data] and [fid_reference]. Paths in it are meant from the folder it is in.
 
 The same command again computes only what is missing. Exit status: 0 all well, 1 something failed or a

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from facesr_bench.evaluation.request import RunRequest
 
 if TYPE_CHECKING:
     from facesr_bench.results.store import Stored
+    from facesr_bench.results.summary import ResultSummary
 
 EXAMPLES = """examples:
   facesr-bench table --results results --format csv > numbers.csv
@@ -149,6 +151,19 @@ def _check(kind: str, wanted: Sequence[str], known: Iterable[str], folder: Path)
             raise ResultsError(f"{folder}: {unknown(kind, name, known)}")
 
 
+def _without_values(rows: Sequence[ResultSummary], wanted: Selection) -> str:
+    """How to leave out the columns in which no row has a value; empty where there are none, or some were asked for."""
+    from facesr_bench.results.summary import metrics_of
+
+    infos = {name: info for row in rows for name, info in row.metrics.items()}
+    names = [name for name in metrics_of(rows) if infos[name].aggregate_of is None]
+    empty = [name for name in names if not any(name in row.means for row in rows)]
+    if not empty or wanted.metrics or len(empty) == len(names):
+        return ""
+    rest = ",".join(name for name in names if name not in empty)
+    return f"note: no row has a value of {', '.join(empty)}; the others alone: --metrics {shlex.quote(rest)}"
+
+
 def table(arguments: argparse.Namespace) -> int:
     from facesr_bench.base.grammar import split_list
     from facesr_bench.report.citations import bibliography
@@ -180,6 +195,8 @@ def table(arguments: argparse.Namespace) -> int:
         count=not arguments.no_n,
     )
     text = (render_joint if arguments.joint else render)(rows, arguments.format, options)
+    if note := _without_values(rows, wanted):
+        say(note)
     if arguments.with_published:
         anchors = read_anchors()
         for reason in dict.fromkeys(filter(None, (anchors.elsewhere(group) for group in groups(rows)))):

@@ -13,7 +13,7 @@ from facesr_bench.cli import FAILED, OK, as_json
 from facesr_bench.cli.as_json import add_json
 from facesr_bench.cli.options import add_option, given
 from facesr_bench.evaluation.verify import VerifyRequest
-from facesr_bench.results.record import LEVELS, RESCORED
+from facesr_bench.results.record import CONSISTENT, INTACT, LEVELS, RERUN, RESCORED
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,6 +25,9 @@ EXAMPLES = """examples:
   facesr-bench verify sparnet-helen.tar --data helen=~/data/helen
   facesr-bench verify theirs.tar --level 1                                  (without the data)
   facesr-bench verify theirs.tar --level 3 --method ./theirnet@their=theirs.safetensors
+
+then, does a difference of 0.1 dB matter?
+  facesr-bench add theirs.tar --results review && facesr-bench compare sparnet theirnet --results review
 
 It prints the level that each result reached: 0 intact, 1 consistent, 2 re-scored, 3 re-run. Exit status: 0 no
 contradiction was found, and a level that was asked for is reached; 1 otherwise, or it is no bundle; 2 wrong usage."""
@@ -59,6 +62,7 @@ def verify(arguments: argparse.Namespace) -> int:
     with opened.archive, TemporaryDirectory(prefix="facesr-bench-") as folder:
         verdicts = verified(request, opened, Path(folder))
     say_verdicts(verdicts, console)
+    console.print(_closing(verdicts, request), style="bold", highlight=False, soft_wrap=True)
     if arguments.json:
         as_json.write(as_data(opened, verdicts, request))
     return FAILED if any(fails(verdict, request) for verdict in verdicts) else OK
@@ -142,6 +146,24 @@ def say_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
         ):
             for text in found:
                 console.print(f"  [{style}]{word}[/] {_plain(text)}", highlight=False, soft_wrap=True)
+
+
+def _closing(verdicts: Sequence[Verdict], request: VerifyRequest) -> str:
+    """One sentence for who reads only one."""
+    wrong = sum(bool(verdict.problems) for verdict in verdicts)
+    below = sum(verdict.level < request.demanded for verdict in verdicts)
+    if wrong:
+        return f"NOT believed: {wrong} of {len(verdicts)} results contradicted"
+    if below:
+        return f"nothing contradicts it, but {below} of {len(verdicts)} results did not reach level {request.demanded}"
+    lowest = min(verdict.level for verdict in verdicts)
+    means = {
+        INTACT: "the file is whole; its numbers are the sender's word",
+        CONSISTENT: "its means follow from its values, which are the sender's word",
+        RESCORED: "its numbers were computed anew here, from its pictures",
+        RERUN: "its pictures were made anew here, and its numbers with them",
+    }
+    return f"nothing contradicts it: {means[lowest]}"
 
 
 def fails(verdict: Verdict, request: VerifyRequest) -> bool:

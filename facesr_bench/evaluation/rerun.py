@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from facesr_bench.base.errors import FaceSRBenchError
+from facesr_bench.base.errors import FaceSRBenchError, first_line
 from facesr_bench.base.hashing import pixels_sha256
 from facesr_bench.base.suggest import is_path
 from facesr_bench.evaluation.plan import Entry, Failure, open_entry
@@ -54,7 +54,8 @@ def rerun(sent: Sent, rescored: Rescored, asked: str | None) -> Rerun:
             outcome.untried.append(f"{sent.name}: level 3: {why}")
             return outcome
     except FaceSRBenchError as error:
-        outcome.untried.append(f"{sent.name}: level 3: {error}")
+        why = str(error) if asked else f"{first_line(error)} (--method says how it is asked for here)"
+        outcome.untried.append(f"{sent.name}: level 3: {why}")
         return outcome
     if entry.result.manifest.fingerprint != sent.manifest.fingerprint:
         outcome.notes.append(f"{sent.name}: the method, data or release here is not quite the one that made it")

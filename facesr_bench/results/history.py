@@ -61,8 +61,8 @@ def find(root: Path, text: str, *, protocol: str | None = None) -> list[Result]:
 
     Args:
         text: a tag (`run --tag`): the newest result of each row that bears it; or a label as tables have it
-            (`sparnet@official`): what they show of it on each protocol and profile; or the beginning of a fingerprint,
-            4 digits or more.
+            (`sparnet@official`): what they show of it on each protocol and profile, of rows from bundles also the label
+            that their sender gave; or the beginning of a fingerprint, 4 digits or more.
         protocol: only results on this one.
 
     Returns:
@@ -72,7 +72,7 @@ def find(root: Path, text: str, *, protocol: str | None = None) -> list[Result]:
         ResultsError: no such folder, nothing in it is called so, or a fingerprint's beginning fits several results.
     """
     known = read_history(root).only(() if protocol is None else (protocol,))
-    meant = (_by_tag, _by_label, _by_fingerprint)
+    meant = (_by_tag, _by_label, _by_senders_label, _by_fingerprint)
     found = next((found for kind in meant if (found := kind(known, text))), None)
     if found is None:
         names = {tag for result in known.results for tag in result.manifest.tags} | {r.label for r in known.results}
@@ -88,6 +88,13 @@ def _by_tag(known: History, text: str) -> list[Result]:
 
 def _by_label(known: History, text: str) -> list[Result]:
     return [result for result in known.results if result.label == text and result.folder in known.shown]
+
+
+def _by_senders_label(known: History, text: str) -> list[Result]:
+    """`mynet`, where the only rows of that name came in bundles: `mynet (bundle 1f3a9c20)`."""
+    beginning = f"{text} (bundle "
+    sent = [result for result in known.results if result.manifest.origin and result.label.startswith(beginning)]
+    return [result for result in sent if result.folder in known.shown]
 
 
 def _by_fingerprint(known: History, text: str) -> list[Result]:

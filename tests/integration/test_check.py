@@ -65,6 +65,20 @@ def test_a_baseline_is_accepted_kept_and_broken(bench: Any, capsys: pytest.Captu
     assert bench("check", "--methods", MINE) == 0
 
 
+def test_a_baseline_holds_the_metrics_that_it_was_asked_for(bench: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """An earlier run computed more: what nobody asked to gate must not decide."""
+    assert bench("run", "--methods", MINE) == 0
+    assert bench("run", "--methods", MINE, "--metrics", "psnr,lr-psnr") == 0
+    assert main(["check", "--methods", MINE, "--protocols", "folder-x8", "--accept"]) == 2, "the place of the data"
+    capsys.readouterr()
+    assert bench("check", "--methods", MINE, "--accept") == 0
+    text = Path("reports/baselines/folder-x8/mine.jsonl").read_text()
+    assert '"ssim"' in text and "lr-psnr" not in text
+    assert bench("check", "--methods", MINE) == 0
+    said = capsys.readouterr().out
+    assert "IDENTICAL" in said and "LR" not in said
+
+
 def test_what_is_not_sure_is_status_4_unless_it_is_ok(bench: Any) -> None:
     assert bench("check", "--methods", MINE, "--accept") == 0
     edit("(_old(self, lr) + 0.02 * torch.sin(5000 * lr.mean(dim=(1, 2, 3), keepdim=True))).clamp(0, 1)")

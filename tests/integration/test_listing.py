@@ -40,3 +40,15 @@ def test_weights_say_what_is_here(
     found = {each["name"]: each for each in listed(capsys, "weights", "list")}
     assert found["arcface"]["verdict"] == "missing" and found["arcface"]["usable"] is False
     assert Path(found["arcface"]["path"]).is_relative_to(tmp_path)
+
+
+def test_a_few_names_are_listed_and_a_dataset_stands_for_its_protocols(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [each["name"] for each in listed(capsys, "list", "metrics", "lpips", "psnr")] == ["lpips", "psnr"]
+    helen = listed(capsys, "list", "protocols", "helen", "demo-x8")
+    assert {each["dataset"] for each in helen} == {"helen", "demo"} and len(helen) > 2
+    assert main(["list", "protocols", "helen-x9"]) == 2
+    assert "no protocol or dataset is called 'helen-x9'; did you mean 'helen-x8'?" in capsys.readouterr().err
+    assert main(["list", "protocols", "helen-x8", "demo-x8"]) == 0
+    out = capsys.readouterr().out
+    assert out.index("demo-x8") < out.index("helen-x8"), "what is ready comes first"
+    assert "--data helen=DIR" in out and "celeba" not in out

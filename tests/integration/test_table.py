@@ -139,3 +139,20 @@ def test_help_loads_nothing_heavy(command: list[str]) -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_columns_in_which_no_row_has_a_value_are_named_with_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a paper they would be columns of dashes."""
+    monkeypatch.setenv("FACESR_BENCH_CACHE", str(tmp_path / "cache"))
+    out = str(tmp_path / "r")
+    words = ["run", "--methods", "bicubic", "--metrics", "psnr,lpips,ssim", "--limit", "2", "--out", out, "--no-report"]
+    assert main(words) == 1
+    capsys.readouterr()
+    assert main(["table", "--results", out]) == 0
+    said = capsys.readouterr()
+    assert "note: no row has a value of lpips; the others alone: --metrics psnr,ssim" in said.err
+    assert main(["table", "--results", out, "--metrics", "psnr,ssim"]) == 0
+    said = capsys.readouterr()
+    assert said.err == "" and "LPIPS" not in said.out

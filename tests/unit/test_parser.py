@@ -23,7 +23,7 @@ def said(words: str, capsys: pytest.CaptureFixture[str]) -> str:
         ("run --metric psnr --methods bicubic", "did you mean '--metrics'?"),
         ("score --srr x", "facesr-bench score: error: no option is called '--srr'; did you mean '--sr'?"),
         ("weights fetch arcface --accept", "facesr-bench weights fetch: error: no option is called '--accept'"),
-        ("list methods more", "facesr-bench list: error: 'more' is one word too many"),
+        ("history more", "facesr-bench history: error: 'more' is one word too many"),
         ("run -q", "facesr-bench run: error: no option is called '-q'"),
         ("rnu --methods bicubic", "facesr-bench: error: argument COMMAND: 'rnu' is none of run, "),
         ("rnu --methods bicubic", "did you mean 'run'?"),

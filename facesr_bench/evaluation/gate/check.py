@@ -12,7 +12,7 @@ from facesr_bench.evaluation import run as runner
 from facesr_bench.evaluation.gate.looks import side_of_result
 from facesr_bench.evaluation.gate.request import CheckRequest
 from facesr_bench.evaluation.request import Progress
-from facesr_bench.plugins.spec import parse_method
+from facesr_bench.plugins.spec import parse_method, parse_metric
 from facesr_bench.results import baseline as baselines
 from facesr_bench.results.gate.judge import Answer, Unanswered, judge
 from facesr_bench.results.gate.policy import Policy
@@ -83,6 +83,8 @@ def accept(request: CheckRequest, progress: Progress | None = None) -> CheckOutc
         raise ResultsError(f"{request.baseline} is one file, and there are {len(results)} results; name the method")
     for result in results:
         side = side_of_result(result)
+        if request.metrics:  # an earlier run may have computed more
+            side = side.only({*request.metrics, *(parse_metric(name).typed for name in request.metrics)})
         one = baselines.is_file(request.baseline)
         path = request.baseline if one else baselines.path_of(request.baseline, side)
         before = known.get(_key(side)) if not one else next(iter(known.values()), None)

@@ -53,6 +53,16 @@ class Shot:
             raise ValueError(f"NaN for {', '.join(wrong)}")
         return values
 
+    def only(self, names: Collection[str]) -> Shot:
+        """With these of its metrics alone."""
+        return replace(
+            self,
+            metrics={name: value for name, value in self.metrics.items() if name in names},
+            reasons={name: reason for name, reason in self.reasons.items() if name in names},
+            undetected=[name for name in self.undetected if name in names],
+            left_out=[name for name in self.left_out if name in names],
+        )
+
 
 class Asked(Part):
     """The method of a side.
@@ -126,6 +136,17 @@ class Side:
         named = {name for shot in images for name in (*shot.metrics, *shot.undetected)}
         found = {name: metric for name, metric in self.header.metrics.items() if self._holds(name, metric, named)}
         return dict(sorted(found.items(), key=lambda pair: (pair[1].order, pair[0])))
+
+    def only(self, metrics: Collection[str]) -> Side:
+        """With these of its metrics alone.
+
+        Args:
+            metrics: names of columns, or as users ask for them.
+        """
+        kept = {name: m for name, m in self.header.metrics.items() if name in metrics or m.typed in metrics}
+        sets = {name: value for name, value in self.header.sets.items() if name in kept}
+        header = self.header.model_copy(update={"metrics": kept, "sets": sets})
+        return replace(self, header=header, images={i: shot.only(kept) for i, shot in self.images.items()})
 
     def _holds(self, name: str, metric: MetricRecord, named: Collection[str]) -> bool:
         return name in (self.header.sets if metric.of == "set" else named)

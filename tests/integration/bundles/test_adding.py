@@ -44,6 +44,19 @@ class TestARow:
             "it is there already"
         )
 
+    def test_is_found_by_the_label_that_its_sender_gave(
+        self, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        root = tmp_path / "r"
+        facesr_bench.run(["lanczos"], ["demo-x8"], metrics=METRICS, out=root)
+        assert main(["add", str(bundle), "--results", str(root), "--level", "2", "--no-report"]) == 0
+        capsys.readouterr()
+        assert main(["compare", "bicubic", "lanczos", "--results", str(root)]) == 0
+        assert re.match(r"lanczos against bicubic \(bundle [0-9a-f]{8}\) on demo-x8", capsys.readouterr().out)
+        facesr_bench.run(["bicubic"], ["demo-x8"], metrics=METRICS, out=root)
+        assert main(["compare", "bicubic", "lanczos", "--results", str(root)]) == 0
+        assert capsys.readouterr().out.startswith("lanczos against bicubic on demo-x8"), "one's own row comes first"
+
     def test_is_equal_to_the_result_that_was_sent(self, results: Path, bundle: Path, tmp_path: Path) -> None:
         root = tmp_path / "r"
         assert main(["add", str(bundle), "--results", str(root), "--level", "2", "--no-report"]) == 0

@@ -36,6 +36,7 @@ class TestEveryLevel:
     ) -> None:
         seen = Verified(capsys, bundle, "--level", asked)
         assert (seen.status, seen.levels) == (0, [reached]), seen.text
+        assert "\nnothing contradicts it: " in seen.text
 
     def test_that_is_asked_for_and_not_reached_is_a_failure(
         self, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -48,7 +49,9 @@ class TestEveryLevel:
         seen = Verified(capsys, path)
         assert (seen.status, seen.levels) == (0, [1])
         assert "unknown-x8" in seen.text
-        assert Verified(capsys, path, "--level", "2").status == 1
+        seen = Verified(capsys, path, "--level", "2")
+        assert seen.status == 1
+        assert "nothing contradicts it, but 1 of 1 results did not reach level 2" in seen.text
 
     def test_a_repacked_bundle_still_verifies(
         self, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -226,6 +229,7 @@ class TestTampering:
         path = changed(bundle, tmp_path / "x.tar", how)
         seen = Verified(capsys, path)
         assert seen.status == 1
+        assert ("NOT believed: 1 of 1 results contradicted" in seen.text) == (reached is not None)
         assert seen.levels == ([] if reached is None else [reached])
         assert said in seen.text
         assert main(["add", str(path), "--results", str(tmp_path / "r"), "--no-report"]) == 1
