@@ -50,6 +50,7 @@ class Recent(Generic[T]):
         self._answers: OrderedDict[Hashable, T] = OrderedDict()
 
     def get(self, question: Hashable, answer: Callable[[], T]) -> T:
+        """What is kept under a key, made and kept where nothing is; the longest unused goes first."""
         with self._lock:
             if question in self._answers:
                 self._answers.move_to_end(question)

@@ -72,6 +72,7 @@ class Option(Generic[Given, Kept]):
 
     @property
     def required(self) -> bool:
+        """Whether a request must say it: there is no default."""
         return self.default is REQUIRED
 
     @property
@@ -115,6 +116,7 @@ class Option(Generic[Given, Kept]):
         return "" if self.required or self.default is None else str(self.default)
 
     def refuse(self, value: Any, what: str) -> FaceSRBenchError:
+        """The error for a value that can't be meant; says what it must be."""
         return FaceSRBenchError(f"{self.name} {value!r}: it must be {what}")
 
 

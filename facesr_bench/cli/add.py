@@ -23,6 +23,7 @@ that were computed anew here."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = EXAMPLES
     add_request(parser)
     parser.add_argument(
@@ -33,6 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def add(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from facesr_bench.evaluation.verify import verify
     from facesr_bench.report.site import build, made_of
     from facesr_bench.report.tables.terminal import print_tables

@@ -20,6 +20,7 @@ could be done."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = EXAMPLES
     parser.add_argument("photographs", type=Path, metavar="PHOTOS", help="a folder of photographs, or one of them")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="an empty or new folder")
@@ -62,6 +63,7 @@ def _distance(text: str) -> float:
 
 
 def align(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from rich.markup import escape
     from rich.progress import track
 

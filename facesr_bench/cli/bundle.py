@@ -25,6 +25,7 @@ scored, and of the data only hashes. The same results make the same file: its sh
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = EXAMPLES
     parser.add_argument(
         "wanted",
@@ -55,6 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def bundle(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from facesr_bench.evaluation.verify import decode
     from facesr_bench.results.bundle.exchange import write_eval_results
     from facesr_bench.results.bundle.make import make

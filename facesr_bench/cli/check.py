@@ -41,6 +41,7 @@ Exit status: 0 no worse, 1 regressed, 2 wrong usage, 3 not comparable or nothing
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = EXAMPLES
     for name, option in options_of(CheckRequest).items():
         if name not in HIDDEN:
@@ -66,6 +67,7 @@ def add_outputs(parser: argparse.ArgumentParser) -> None:
 
 
 def check(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from facesr_bench.cli.run import bar
     from facesr_bench.evaluation.gate import check as checker
     from facesr_bench.report.gate.formats import Report

@@ -28,6 +28,7 @@ The table is that of `facesr-bench check`, without a gate. Exit status: 0 compar
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = EXAMPLES
     parser.add_argument("old", metavar="OLD", help="a tag, label, fingerprint, result folder, bundle or baseline")
     parser.add_argument("new", metavar="NEW", help="likewise")
@@ -42,6 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def compare(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from facesr_bench.evaluation.gate import pick
     from facesr_bench.report.gate.formats import Report
     from facesr_bench.report.gate.terminal import print_answers

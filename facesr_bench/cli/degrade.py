@@ -19,6 +19,7 @@ picture could not be degraded, 2 nothing could."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = EXAMPLES
     parser.add_argument("pictures", type=Path, metavar="DIR", help="FFHQ-aligned faces, square, 512 px or larger")
     parser.add_argument("--degradation", required=True, metavar="NAME", help="a name (`list degradations`) or a folder")
@@ -27,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def degrade(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from rich.markup import escape
     from rich.progress import track
 

@@ -33,6 +33,7 @@ _OPTIONS = ("data", "out", "device", "metrics", "profile", "fid_reference", "wor
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = EXAMPLES
     parser.add_argument("protocol", help="a name (see `facesr-bench list protocols`), or a dataset's folder")
     for name in _OPTIONS:
@@ -48,6 +49,7 @@ def _option(name: str) -> Option[Any, Any]:
 
 
 def doctor(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from rich.markup import escape
     from rich.progress import track
 

@@ -34,6 +34,7 @@ _RUN = ("data", "limit", "out")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     from facesr_bench.base.options import options_of
     from facesr_bench.evaluation.request import RunRequest
 
@@ -57,6 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def export(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from facesr_bench.evaluation.export import beside, opened, to_int8, to_onnx
 
     if arguments.int8 and arguments.faces is None:

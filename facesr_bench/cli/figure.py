@@ -46,6 +46,7 @@ examples:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = EXAMPLES
     parser.add_argument("name", choices=tuple(NAMES), metavar="NAME", help=", ".join(NAMES))
     add_options(parser, Selection)
@@ -97,6 +98,7 @@ def _add_form(parser: argparse.ArgumentParser) -> None:
 
 
 def figure(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from facesr_bench.report.figures.form import Form, in_form, read_width
 
     form = Form(

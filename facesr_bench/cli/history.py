@@ -47,6 +47,7 @@ class Wanted:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = EXAMPLES
     add_options(parser, Wanted)
     add_json(parser, "all that is known of each, a list of objects")
@@ -54,6 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def history(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from facesr_bench.results.history import as_data, read_history
     from facesr_bench.results.store import Stored
 

@@ -30,6 +30,7 @@ WHAT = ("methods", "protocols", "datasets", "metrics", "degradations", "profiles
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = (
         "examples:\n  facesr-bench list methods\n  facesr-bench list protocols --data helen=~/data/helen\n"
         "  facesr-bench list protocols helen             those of a dataset, and where to get it\n"
@@ -43,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def show(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from rich.markup import escape
 
     from facesr_bench.plugins import registry as plugins

@@ -20,6 +20,7 @@ both fingerprints, and nothing is written. A row that lacks images stays a part 
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = EXAMPLES
     parser.add_argument("folders", nargs="+", type=expanded, metavar="DIR", help="results folders")
     parser.add_argument("--out", required=True, type=expanded, metavar="DIR", help="the results folder of all of them")
@@ -32,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def merge(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     import numpy as np
 
     from facesr_bench.images.files import read_image

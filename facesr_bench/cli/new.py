@@ -20,6 +20,7 @@ USES = {
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = "example:\n  facesr-bench new method mynet\n  facesr-bench run --methods ./mynet,bicubic"
     parser.add_argument("kind", choices=tuple(USES))
     parser.add_argument("name", help="lower-case letters, digits, and . _ -")
@@ -30,6 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def new(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from facesr_bench.plugins import registry
 
     kind, name = arguments.kind, arguments.name

@@ -21,6 +21,7 @@ EXAMPLES = """examples:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = EXAMPLES
     add_option(parser, RESULTS)
     parser.add_argument("--out", type=Path, metavar="SITE", help="a folder for the site; default: the results folder")
@@ -28,6 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def report(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from facesr_bench.report.site import build, made_of
     from facesr_bench.results.store import read_results
 

@@ -24,6 +24,7 @@ all well, 1 a photograph or a face failed, 2 nothing could be done."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = EXAMPLES
     parser.add_argument("method", help="name, name@weights, spandrel:FILE, onnx:FILE, or a plug-in's folder")
     parser.add_argument("photographs", type=Path, metavar="PHOTOS", help="a folder of photographs, or one of them")
@@ -51,6 +52,7 @@ def _times(text: str) -> int:
 
 
 def restore(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from rich.markup import escape
     from rich.progress import track
 

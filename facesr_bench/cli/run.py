@@ -40,6 +40,7 @@ metric of --metrics has no number (finished work is kept), 2 nothing could be ru
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = EXAMPLES
     parser.add_argument("study", nargs="?", type=Path, metavar="STUDY", help="a TOML file that holds these options")
     add_options(parser, RunRequest, elsewhere=True)
@@ -51,6 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from rich.markup import escape
 
     from facesr_bench.evaluation import run as runner

@@ -32,6 +32,7 @@ says why, and the others are. Exit status: 0 all well, 1 something has no number
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = EXAMPLES
     add_options(parser, FolderRequest)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write every picture's numbers as csv")
@@ -40,6 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def score(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from rich.markup import escape
     from rich.progress import track
 

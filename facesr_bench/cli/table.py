@@ -65,6 +65,7 @@ def selection(arguments: argparse.Namespace) -> Selection:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = EXAMPLES
     formats = ("csv", "markdown", "latex", "html", "json")
     parser.add_argument("--format", choices=formats, default="markdown", help="default: markdown")
@@ -165,6 +166,7 @@ def _without_values(rows: Sequence[ResultSummary], wanted: Selection) -> str:
 
 
 def table(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from facesr_bench.base.grammar import split_list
     from facesr_bench.report.citations import bibliography
     from facesr_bench.report.published import read_anchors

@@ -36,6 +36,7 @@ diverged (the last good checkpoint is kept), 2 misuse, 130 stopped by Ctrl-C."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = EXAMPLES.format(prog=" ".join([*program(), "train"]))
     parser.add_argument("method", help="a method with a recipe (sparnet, sparnethd, ...), or the folder of one")
     parser.add_argument(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = (
         "examples:\n  facesr-bench validate ./mynet\n  facesr-bench validate sparnet\n  facesr-bench validate lpips\n"
         "  facesr-bench validate images:restored/gfpgan --protocol helen-x8\n"
@@ -52,6 +53,7 @@ def _expected(arguments: argparse.Namespace) -> Expected | None:
 
 
 def validate(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from rich.markup import escape
 
     from facesr_bench.base.grammar import Spec

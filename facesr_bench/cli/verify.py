@@ -34,6 +34,7 @@ contradiction was found, and a level that was asked for is reached; 1 otherwise,
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = EXAMPLES
     add_request(parser)
     add_json(parser, "the level of every result and what was found")
@@ -50,6 +51,7 @@ def add_request(parser: argparse.ArgumentParser) -> None:
 
 
 def verify(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from facesr_bench.evaluation.verify import verify as verified
 
     request = VerifyRequest(**given(arguments, VerifyRequest))

@@ -42,6 +42,7 @@ exit status: 0; 1 if a file could not be had or is not right; 2 for misuse, such
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """Add what may be typed behind it."""
     parser.epilog = EPILOG
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
@@ -80,6 +81,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def show_list(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     return _write_list() if arguments.json else _print_list()
 
 
@@ -135,6 +137,7 @@ def _print_list() -> int:
 
 
 def fetch(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from facesr_bench.base.errors import WeightsError
     from facesr_bench.weights import fetching
     from facesr_bench.weights.catalogue import find
@@ -179,6 +182,7 @@ def _accepted(entry: Entry) -> bool:
 
 
 def import_files(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from facesr_bench.base.errors import WeightsError
     from facesr_bench.weights.fetching import import_file
 
@@ -194,6 +198,7 @@ def import_files(arguments: argparse.Namespace) -> int:
 
 
 def verify(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from facesr_bench.base.hashing import weights_folder
     from facesr_bench.weights import store
     from facesr_bench.weights.catalogue import entries, find
@@ -224,6 +229,7 @@ def _problem(entry: Entry, status: Status) -> str:
 
 
 def show_path(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from facesr_bench.base.errors import WeightsError
     from facesr_bench.weights import require
     from facesr_bench.weights.catalogue import find
@@ -241,6 +247,7 @@ def show_path(arguments: argparse.Namespace) -> int:
 
 
 def export(arguments: argparse.Namespace) -> int:
+    """Carry it out; the exit status."""
     from facesr_bench.training.export import export as write
 
     written = write(

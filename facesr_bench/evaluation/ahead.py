@@ -60,6 +60,7 @@ class Ahead:
         return found
 
     def close(self) -> None:
+        """Prepare nothing more; what is begun is waited for."""
         self._thread.shutdown()
 
     def _ready(self, batch: Sequence[Loaded]) -> Sorted:

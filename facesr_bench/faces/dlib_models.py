@@ -82,12 +82,15 @@ class DlibLandmarks:
 
     @property
     def name(self) -> str:
+        """What manifests and columns call it."""
         return "dlib-68"
 
     def box(self, landmarks: NDArray[Any]) -> Box:
+        """The square that it expects, around a face of which 68 points are known; px."""
         return square_box(landmarks, BOX_ENLARGE, BOX_SHIFT_UP)
 
     def detect(self, image: NDArray[np.uint8], box: Box) -> Points:
+        """68x2 float64, x then y, px of the picture, of the face in the box."""
         check_box(image, box)
         shape = self._predictor(np.ascontiguousarray(image), _rectangle(self._library, box))
         return np.array([(point.x, point.y) for point in shape.parts()], np.float64)
@@ -106,6 +109,7 @@ class DlibEmbedder:
 
     @property
     def name(self) -> str:
+        """What manifests and columns call it."""
         return "dlib"
 
     def embed(self, image: NDArray[np.uint8], landmarks: NDArray[Any]) -> NDArray[np.float64]:

@@ -56,6 +56,7 @@ class FanLandmarks:
 
     @property
     def name(self) -> str:
+        """What manifests and columns call it."""
         return "2dfan4"
 
     def box(self, landmarks: NDArray[Any]) -> Box:
@@ -67,6 +68,7 @@ class FanLandmarks:
         return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
     def detect(self, image: NDArray[np.uint8], box: Box) -> Points:
+        """68x2 float64, x then y, px of the picture."""
         import torch
         from face_alignment import utils
 

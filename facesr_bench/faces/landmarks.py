@@ -147,9 +147,11 @@ class OnnxLandmarks:
 
     @property
     def name(self) -> str:
+        """What manifests and columns call it."""
         return self.spec.name
 
     def box(self, landmarks: NDArray[Any]) -> Box:
+        """The square that it was trained on, around a face of which 68 points are known; px."""
         return square_box(landmarks, self.spec.enlarge, self.spec.shift_up)
 
     def detect(self, image: NDArray[np.uint8], box: Box) -> Points:

@@ -52,6 +52,7 @@ class NetworkSpec(BaseModel):
 
     @property
     def channels(self) -> int:
+        """Of the input: 3, or 1 for gray."""
         return 1 if self.colour == "gray" else 3
 
     def prepare(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -118,6 +119,7 @@ class Presets(Generic[_Spec]):
 
     @cached_property
     def by_name(self) -> dict[str, _Spec]:
+        """Every preset by its name; CardError where the file is wrong."""
         tables = read_toml(self._path)
         return {name: validate(self._model, {"name": name, **table}, self._path) for name, table in tables.items()}
 

@@ -95,6 +95,7 @@ class VqfrEmbedder:
 
     @property
     def name(self) -> str:
+        """What manifests and columns call it."""
         return "vqfr"
 
     def embed(self, image: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -90,6 +90,7 @@ class SsimPlanes:
 
     @property
     def size(self) -> int:
+        """How many values the map has, over all channels."""
         return int(np.prod(self.shape))
 
     def rows(self, rows: slice, channels: slice = slice(None)) -> Float:

@@ -240,6 +240,7 @@ def write_png(path: Path, image: Image8) -> None:
 
 
 def save_png(path: Path, picture: Image.Image) -> None:
+    """Write a Pillow picture as PNG, so that a reader never sees half of it; ResultsError if it can't be."""
     with replacing(path) as partial:
         # Runs of equal bytes alone: of photographs as small as with any search of level 1, and quicker.
         picture.save(partial, format="PNG", compress_level=1, compress_type=zlib.Z_RLE)

@@ -72,6 +72,7 @@ class DatasetBase(ABC):
 
     @property
     def root(self) -> Path:
+        """The folder that the user gave; DataError for a dataset that needs none."""
         if self._root is None:
             raise DataError(f"dataset {self.card.name} needs data")
         return self._root

@@ -64,6 +64,7 @@ class Plugin(Generic[_CardT]):
     error: FaceSRBenchError | None = None
 
     def require_card(self) -> _CardT:
+        """The card, or the CardError that reading it raised."""
         if self.card is None:
             raise self.error or PluginError(f"{self.folder}: no card")
         return self.card
@@ -217,6 +218,7 @@ class Registry(Generic[_CardT]):
     plugins: list[Plugin[_CardT]] = field(default_factory=list)
 
     def names(self) -> list[str]:
+        """Every plug-in's name, sorted, once."""
         return sorted({plugin.name for plugin in self.plugins})
 
     def get(self, name: str) -> Plugin[_CardT]:

@@ -101,6 +101,7 @@ class Sums:
     sizes: set[tuple[int, ...]] = field(default_factory=set)
 
     def add(self, values: Mapping[str, Values]) -> None:
+        """Count an image's maps in, by kind; once sizes differ there is no mean."""
         for kind, found in values.items():
             self.sizes.add(found.shape)
             self.counts[kind] = self.counts.get(kind, 0) + 1

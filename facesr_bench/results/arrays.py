@@ -60,6 +60,7 @@ class References:
             return True
 
     def path(self, name: str, image_id: str) -> Path:
+        """Where the array of an image is, whether or not it is there."""
         return self._folder / file_name(name) / f"{file_name(image_id)}.npy"
 
 

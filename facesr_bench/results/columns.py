@@ -92,6 +92,7 @@ class MetricInfo:
 
     @property
     def arrow(self) -> str:
+        """Which way is better: an arrow up or down; empty where not known."""
         return "" if self.higher_is_better is None else (" ↑" if self.higher_is_better else " ↓")
 
     def format(self, value: float) -> str:

@@ -357,6 +357,7 @@ class Manifest(Part):
             raise ValueError(problems(error)) from error
 
     def to_json(self) -> dict[str, Any]:
+        """As dicts and lists that JSON can hold."""
         return self.model_dump(mode="json")
 
     def measured(self, cost: CostRecord) -> Manifest:
@@ -404,6 +405,7 @@ class Manifest(Part):
         return self.model_copy(update={"order": order, "tags": tags})
 
     def with_metrics(self, described: Mapping[str, MetricRecord]) -> Manifest:
+        """With more known of metrics; what is known already stays where nothing newer is said."""
         metrics = dict(self.metrics)
         for key, metric in described.items():
             metrics[key] = metrics[key].completed(metric) if key in metrics else metric

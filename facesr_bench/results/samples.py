@@ -141,6 +141,7 @@ class Samples:
             write_text(self._path, "".join(f"{known.to_json()}\n" for known in self._known.values()))
 
     def close(self) -> None:
+        """Close the file; what was told is written."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None

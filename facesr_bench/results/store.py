@@ -57,6 +57,7 @@ class Result:
 
     @property
     def protocol(self) -> str:
+        """The name of its protocol."""
         return self.manifest.protocol.name
 
     @property
@@ -76,6 +77,7 @@ class Result:
 
     @property
     def profile(self) -> str:
+        """The name of its convention."""
         return self.manifest.profile.name
 
     @property
@@ -106,6 +108,7 @@ class Result:
         return inside(self.folder.parent.parent, f"inputs/{name}")
 
     def sr_path(self, image_id: str) -> Path:
+        """Where the method's picture of an image is."""
         return self.folder / "sr" / f"{file_name(image_id)}.png"
 
     def require_pictures(self, what: str) -> None:
@@ -132,6 +135,7 @@ class Result:
         return self.folder / "maps" / file_name(key) / f"{file_name(image_id)}.png"
 
     def features_path(self, extractor: str, image_id: str) -> Path:
+        """Where the features of an image's picture are: a .npy of an extractor."""
         return self.folder / "features" / file_name(extractor) / f"{file_name(image_id)}.npy"
 
     def sets(self) -> dict[str, dict[str, Any]]:
@@ -153,6 +157,7 @@ class Result:
         return found
 
     def save_sets(self, sets: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write what metrics of the whole set came to; ResultsError if it can't be."""
         write_document(self.folder / SETS, sets)
 
     def rows(self) -> dict[str, ImageRecord]:
@@ -256,6 +261,7 @@ class Result:
             self.save_manifest()
 
     def save_manifest(self) -> None:
+        """Write the manifest with its checksum; ResultsError if it can't be."""
         write_document(self.folder / MANIFEST, self.manifest.to_json())
 
     def clear(self) -> None:
@@ -278,6 +284,7 @@ class Result:
             raise ResultsError(f"{path}: can't be put aside: {error.strerror or error}") from error
 
     def close(self) -> None:
+        """Close images.jsonl; every line in it is whole."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None

@@ -79,30 +79,37 @@ class ResultSummary(Totals):
 
     @property
     def protocol(self) -> str:
+        """The name of its protocol."""
         return self.result.protocol
 
     @property
     def method(self) -> str:
+        """The name of its method."""
         return self.result.method
 
     @property
     def weights(self) -> str:
+        """The name or file of its weights; empty for a method without."""
         return self.result.weights
 
     @property
     def label(self) -> str:
+        """What tables call the row."""
         return self.result.label
 
     @property
     def profile(self) -> str:
+        """The name of its convention."""
         return self.result.profile
 
     @property
     def precision(self) -> str:
+        """Of networks: `fp32`, `bf16`."""
         return self.result.manifest.method.precision
 
     @property
     def device(self) -> str:
+        """What computed it, in words."""
         return self.result.manifest.environment.device
 
     @property
@@ -116,6 +123,7 @@ class ResultSummary(Totals):
 
     @property
     def fingerprint(self) -> str:
+        """What names the result."""
         return self.result.manifest.fingerprint
 
     @property
@@ -141,6 +149,7 @@ class ResultSummary(Totals):
 
     @property
     def failed(self) -> int:
+        """How many images the method has no picture of."""
         return len(self.failures)
 
     @property

@@ -53,6 +53,7 @@ class Faces:
 
     @property
     def side(self) -> int:
+        """Of the decoded faces, px."""
         return int(self.pixels.shape[1])
 
     def names_hash(self) -> str:
@@ -201,6 +202,7 @@ class Sampler:
 
     @property
     def steps_per_epoch(self) -> int:
+        """Whole batches that the faces to train on make."""
         return len(self.faces.train) // self.batch_size
 
     def batch(self, step: int, rank: int = 0, world: int = 1) -> Batch:
@@ -270,6 +272,7 @@ def processors() -> int:
 
 
 def default_workers() -> int:
+    """Threads that prepare samples: half the processors, 8 at most."""
     return max(1, min(8, processors() // 2))
 
 

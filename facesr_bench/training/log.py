@@ -55,6 +55,7 @@ class Log:
                         self._events.add_scalar(name, value, fields["step"])
 
     def close(self) -> None:
+        """Close the file and TensorBoard's."""
         with self._written():
             self._file.close()
             if self._events is not None:

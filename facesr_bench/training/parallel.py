@@ -24,7 +24,8 @@ class Processes(Protocol):
     def wrap(self, module: nn.Module) -> nn.Module:
         """The module whose gradients are averaged over all processes."""
 
-    def backward(self, loss: Tensor) -> None: ...
+    def backward(self, loss: Tensor) -> None:
+        """The gradients of a loss, of all processes together."""
 
     def mean(self, values: Tensor) -> Tensor:
         """The mean over all processes."""

@@ -28,6 +28,7 @@ class Clock:
 
     @property
     def late(self) -> bool:
+        """Whether the time that this start may take is over."""
         return self._deadline is not None and time.monotonic() >= self._deadline
 
     def lap(self, step: int) -> tuple[float, int]:
@@ -38,6 +39,7 @@ class Clock:
         return seconds, steps
 
     def go_on(self) -> None:
+        """Begin a lap now: what happened since the last one is not of the training."""
         self._mark = time.perf_counter()
 
     def seconds_left(self, step: int, steps: int | None) -> float | None:

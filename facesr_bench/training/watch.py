@@ -77,6 +77,7 @@ class Watch:
         return means
 
     def state(self) -> dict[str, Any]:
+        """What a resumed training must know of it."""
         return {"first": self._first, "lowest": self._lowest, "losses": self._losses}
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -88,6 +88,7 @@ class Entry:
 
     @property
     def file(self) -> str:
+        """The name of its file."""
         return self.path.name
 
     @property
@@ -183,6 +184,7 @@ def hub_entry(text: str) -> Entry:
 
 
 def evaluator_entry(name: str) -> Entry:
+    """The entry of a network that metrics compute with."""
     card = evaluators()[name]
     # No method's name starts with an underscore, so the folders can't clash.
     return Entry(

@@ -68,6 +68,7 @@ class _Note:
 
 
 def partial_note(partial: Path) -> Path:
+    """Where it is written from where a half-finished download came."""
     return partial.with_name(partial.name + ".json")
 
 

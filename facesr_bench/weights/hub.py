@@ -37,10 +37,12 @@ class HubFile:
 
     @property
     def name(self) -> str:
+        """The file's own name, without folders."""
         return self.file.rpartition("/")[2]
 
 
 def is_hub(text: str) -> bool:
+    """Whether a text names a file of the Hugging Face hub."""
     return text.startswith(SCHEME)
 
 

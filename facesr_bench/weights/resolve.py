@@ -42,6 +42,7 @@ class Weights:
 
     @property
     def training_data(self) -> str:
+        """What they were trained on, as the card says, or that nothing says it."""
         return self.card.training_data if self.card else "not stated (a file given by path)"
 
 

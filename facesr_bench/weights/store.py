@@ -64,10 +64,12 @@ class Status:
 
     @property
     def usable(self) -> bool:
+        """Whether a number may be computed with the file."""
         return self.verdict in {"verified", "pinned", "unpinned"}
 
 
 def pins_path() -> Path:
+    """The file of hashes that were pinned on first use."""
     return weights_folder() / "pins.json"
 
 

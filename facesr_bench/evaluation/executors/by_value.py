@@ -159,6 +159,7 @@ class Away:
         return [path for path in found if path.suffix != ".partial" and path.name not in {LOG, MANIFEST}]
 
     def close(self) -> None:
+        """Remove what was written on this machine."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

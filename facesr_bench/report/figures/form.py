@@ -75,10 +75,12 @@ class Form:
 
     @property
     def ink(self) -> Ink:
+        """The colours of text and lines on this background."""
         return INKS[self.scheme]
 
     @property
     def fonts(self) -> list[str]:
+        """Families of letters, the first that is installed is taken."""
         return ["STIXGeneral", "DejaVu Serif", "serif"] if self.serif else ["DejaVu Sans"]
 
 

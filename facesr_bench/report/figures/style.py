@@ -246,6 +246,7 @@ def wide(natural: float) -> float:
 
 
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    """An empty figure of a size in inches, drawn without a window."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -276,6 +277,7 @@ def axis_label(metric: MetricInfo) -> str:
 
 
 def caption(group: Group) -> str:
+    """What a figure shows, in one line: protocol, profile, n."""
     return plain(f"{group.protocol}, profile {group.profile}, n = {group.size}")
 
 

@@ -36,6 +36,7 @@ def table(answer: Answer) -> list[Line]:
 
 
 def cells(one: Judged) -> Iterator[str]:
+    """A metric's row of the table, as texts."""
     yield one.info.header
     for mean in (one.baseline, one.candidate):
         yield DASH if mean is None else one.info.format(mean)

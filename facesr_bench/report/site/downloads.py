@@ -89,10 +89,12 @@ class Picture:
 
     @property
     def files(self) -> tuple[Path, ...]:
+        """Its files on disk."""
         return self.light, self.dark, self.data
 
     @property
     def downloads(self) -> tuple[Download, ...]:
+        """What a page offers of it."""
         return Download("svg", self.light), Download("csv", self.data)
 
     def write(self, pages: Pages, drawn: tuple[str, str]) -> None:

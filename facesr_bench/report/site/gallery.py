@@ -80,6 +80,7 @@ class Plate:
 
     @property
     def tiles(self) -> list[Tile]:
+        """Every picture of it, inputs first."""
         return [self.input, *self.answers, *([self.truth] if self.truth else [])]
 
     @property
@@ -89,6 +90,7 @@ class Plate:
 
     @property
     def shown_size(self) -> tuple[int, int]:
+        """Width and height on the page, CSS px."""
         shrink = min(1.0, FIT_SIDE / max(self.size))
         return round(self.size[0] * shrink), round(self.size[1] * shrink)
 

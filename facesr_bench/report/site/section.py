@@ -49,6 +49,7 @@ class Section:
 
     @property
     def index(self) -> Path:
+        """The site's first page."""
         return self.root / "index.html"
 
     @cached_property
@@ -63,10 +64,12 @@ class Section:
 
     @cached_property
     def folder(self) -> Path:
+        """Of its pages, below the site's own."""
         return self.root / FOLDER / "boards" / file_name(self.group.protocol) / file_name(self.group.profile)
 
     @property
     def manifest(self) -> Manifest:
+        """Of one of its results: what all of them share."""
         return self.lead.result.manifest
 
     @cached_property
@@ -109,10 +112,12 @@ class Section:
 
     @property
     def has_truth(self) -> bool:
+        """Whether its images have a ground truth."""
         return self.manifest.protocol.source != "lr"
 
     @property
     def scale(self) -> int:
+        """HR side over LR side."""
         return self.manifest.protocol.scale
 
     @property
@@ -123,10 +128,12 @@ class Section:
 
     @property
     def protocol_words(self) -> list[tuple[str, str]]:
+        """The protocol in sentences."""
         return protocol_in_words(self.manifest)
 
     @property
     def profile_words(self) -> list[tuple[str, str]]:
+        """The convention in sentences."""
         return profile_in_words(self.manifest)
 
     @cached_property
@@ -137,6 +144,7 @@ class Section:
 
     @property
     def left_out(self) -> list[RankedResult]:
+        """The rows that its pages do not show."""
         return [row for row in self.group.rows if row not in self.shown]
 
     @cached_property
@@ -146,6 +154,7 @@ class Section:
 
     @cached_property
     def ids(self) -> list[str]:
+        """Of the images on its pages."""
         return in_reading_order({image_id for _, rows in self.images for image_id in rows})
 
     @cached_property
@@ -181,6 +190,7 @@ class Section:
 
     @property
     def pair_zooms(self) -> list[str]:
+        """The steps of enlargement of a pair of pictures."""
         return [*(["fit"] if self.side > PAIR_SIDE else []), "1", "2", "3", "4", "6", "8"]
 
     @property
@@ -230,13 +240,16 @@ class Section:
 
     @property
     def page_count(self) -> int:
+        """Of its galleries."""
         return -(-len(self.ids) // PER_PAGE)
 
     def page_path(self, number: int) -> Path:
+        """A gallery's address, from the site's folder."""
         return self.folder / f"{number}.html"
 
     @property
     def image_path(self) -> Path:
+        """The address of an image's page."""
         return self.folder / "image.html"
 
     def placed(self, path: Path) -> Path:

@@ -72,10 +72,12 @@ class View:
 
     @property
     def mean_page(self) -> Path | None:
+        """Its address, from the site's folder."""
         return self.section.folder / "mean.html" if self.section.page_count and self.maps.means else None
 
     @property
     def plots_page(self) -> Path | None:
+        """Its address, from the site's folder."""
         return self.section.folder / "plots.html" if self.plots else None
 
     def plots_of(self, row: RankedResult) -> list[Plot]:

@@ -44,6 +44,7 @@ class Joint:
 
     @property
     def metrics(self) -> list[MetricInfo]:
+        """Of all its protocols, in the order of columns."""
         return [metric for block in self.blocks for metric in block.metrics]
 
 

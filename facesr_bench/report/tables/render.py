@@ -145,16 +145,19 @@ def _md_line(line: Line, *, published: bool = False) -> str:
 
 
 def md_row(cells: Sequence[str]) -> str:
+    """A line of a markdown table."""
     return f"| {' | '.join(cells)} |"
 
 
 def md_cell(cell: Cell) -> str:
+    """A number in markdown, with its marks and further lines."""
     text = f"**{cell.text}**" if cell.best else f"<u>{cell.text}</u>" if cell.second else cell.text
     text += cell.qualifier + (f" {UNSURE}" if cell.unsure else "")
     return "<br>".join([text, *(md(line) for line in cell.lines if line)])
 
 
 def md(text: str) -> str:
+    """A text that markdown shows as it is."""
     text = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
 
@@ -194,13 +197,20 @@ class Tabled(Protocol):
     """What a LaTeX table is made of, apart from its titles."""
 
     @property
-    def legend(self) -> Sequence[str]: ...
+    def legend(self) -> Sequence[str]:
+        """Sentences that explain the marks."""
+
     @property
-    def lines(self) -> Sequence[Line]: ...
+    def lines(self) -> Sequence[Line]:
+        """The measured rows."""
+
     @property
-    def published(self) -> Sequence[Line]: ...
+    def published(self) -> Sequence[Line]:
+        """The rows of papers, apart."""
+
     @property
-    def notes(self) -> Sequence[tuple[str, str]]: ...
+    def notes(self) -> Sequence[tuple[str, str]]:
+        """(labels, note) of what a reader must know."""
 
 
 def latex_table(
@@ -243,6 +253,7 @@ def latex_table(
 
 
 def tex_titles(titles: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Two lines of titles: what stands above and below."""
     return [(tex(first), tex(second)) for first, second in titles]
 
 
@@ -274,10 +285,12 @@ def _tex_lines(lines: Iterable[Line], *, published: bool = False) -> Iterable[st
 
 
 def tex_row(cells: Sequence[str]) -> str:
+    """A line of a LaTeX table."""
     return " & ".join(cells) + r" \\"
 
 
 def tex_cell(cell: Cell) -> str:
+    """A number in LaTeX, with its marks."""
     if cell.value is None:
         return "--"
     text = tex_number(cell.text)
@@ -292,6 +305,7 @@ def tex_cell(cell: Cell) -> str:
 
 
 def tex_number(text: str) -> str:
+    """A number in LaTeX, minus signs set as such."""
     return tex(text.replace("-", "\N{MINUS SIGN}"))
 
 

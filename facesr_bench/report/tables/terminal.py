@@ -29,6 +29,7 @@ class Column:
 
     @property
     def width(self) -> int:
+        """Characters that its longest line takes."""
         return max([*map(cell_len, self.header.split()), *(cell.cell_len for cell in self.cells)], default=1)
 
 

@@ -135,6 +135,7 @@ class Archive:
         return b"".join(self._pieces(member))
 
     def refused(self, why: str) -> ResultsError:
+        """The error for a file that must not be believed; names it."""
         return ResultsError(f"{self.path}: not an intact bundle: {why}")
 
     def _pieces(self, member: Member) -> Iterator[bytes]:
@@ -166,6 +167,7 @@ class Archive:
 
     @property
     def repacked(self) -> bool:
+        """Whether it was packed again: its own bytes are others, its contents are not."""
         return self.file_sha256 != self.id
 
     def _scan(self) -> dict[str, Member]:

@@ -43,6 +43,7 @@ class Claim(_Record):
 
     @property
     def value(self) -> float:
+        """The number; infinite where the text says so."""
         return float(self.mean)
 
 
@@ -76,6 +77,7 @@ class Entry(_Record):
 
     @property
     def whole(self) -> bool:
+        """Whether every image of the protocol is in it, failed ones counted."""
         return self.images + self.failed == self.total
 
     @property
@@ -123,6 +125,7 @@ class Pixels:
     width: int = 0
 
     def to_json(self) -> str:
+        """A line of pixels.jsonl."""
         known = {name: value for name, value in vars(self).items() if value is not None and not name.startswith("_")}
         return json.dumps(known, ensure_ascii=False)
 

@@ -55,6 +55,7 @@ class Sent:
 
     @property
     def name(self) -> str:
+        """What messages call it: its label and protocol."""
         return f"{self.entry.label} on {self.entry.protocol}"
 
     @property
@@ -87,6 +88,7 @@ class Bundle:
 
     @property
     def id(self) -> str:
+        """The sha256 of the file as it was first packed."""
         return self.archive.id
 
 

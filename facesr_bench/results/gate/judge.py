@@ -135,10 +135,12 @@ class Answer:
 
     @property
     def label(self) -> str:
+        """What tables call the candidate's row."""
         return self.candidate.label
 
     @property
     def protocol(self) -> str:
+        """The name of the protocol of both sides."""
         return self.candidate.protocol
 
     @property

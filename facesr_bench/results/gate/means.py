@@ -66,10 +66,12 @@ class PairedMean:
 
     @cached_property
     def mean(self) -> float:
+        """Of the differences, in the metric's unit."""
         return math.fsum(self.losses) / self.n
 
     @cached_property
     def all_equal(self) -> bool:
+        """Whether no pair differs."""
         return bool((self.losses == self.losses[0]).all())
 
     @cached_property

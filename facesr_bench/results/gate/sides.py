@@ -123,10 +123,12 @@ class Side:
 
     @property
     def label(self) -> str:
+        """What tables call its row."""
         return self.header.method.label
 
     @property
     def protocol(self) -> str:
+        """The name of its protocol."""
         return self.header.protocol.name
 
     @cached_property
