@@ -12,7 +12,7 @@ from facesr_bench.plugins.cards import ProtocolCard
 from facesr_bench.plugins.method import MethodBase
 
 
-def load_measured(method: MethodBase, protocol: ProtocolCard) -> dict[str, Any]:
+def load_measured(method: MethodBase, protocol: ProtocolCard, *, later: bool = False) -> dict[str, Any]:
     """Load a method, then let it upscale one grey image of the protocol's size.
 
     - `flops`: floating-point operations of convolutions, matrix products and attention, a multiply-add counted as two,
@@ -24,6 +24,9 @@ def load_measured(method: MethodBase, protocol: ProtocolCard) -> dict[str, Any]:
       nor memory are measured.
 
     Errors on that image are ignored here; they surface on the first real image.
+
+    Args:
+        later: leave the image to `with_operations`, where torch can tell of no memory anyway.
 
     Returns:
         For the `method.cost` of a manifest: `image`, `flops`, `peak_memory`, `parameters`; each may be None.
@@ -43,17 +46,24 @@ def load_measured(method: MethodBase, protocol: ProtocolCard) -> dict[str, Any]:
         method.load()
     side, count = _output_side(method, protocol), parameters_of(method)
     cost: dict[str, Any] = {"image": side, "flops": None, "peak_memory": None, "parameters": count}
+    if later and not on_gpu:
+        return cost
+    measured = with_operations(method, cost)
+    if on_gpu and measured is not cost:
+        torch.cuda.synchronize(device)
+        measured["peak_memory"] = torch.cuda.max_memory_allocated(device) - before
+    return measured
+
+
+def with_operations(method: MethodBase, cost: dict[str, Any]) -> dict[str, Any]:
+    """What `load_measured` found, with `flops`, of a method that is loaded; itself where they can't be counted."""
     if cost["image"] is None:
         return cost
     try:
         with method.world:
-            cost["flops"] = _flops(method, cost["image"])
-    except PLUGIN_ERRORS:  # its first image will say so
+            return {**cost, "flops": _flops(method, cost["image"])}
+    except PLUGIN_ERRORS:  # its first image says so
         return cost
-    if on_gpu:
-        torch.cuda.synchronize(device)
-        cost["peak_memory"] = torch.cuda.max_memory_allocated(device) - before
-    return cost
 
 
 def parameters_of(method: MethodBase) -> int | None:

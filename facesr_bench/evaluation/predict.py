@@ -51,6 +51,8 @@ def load_method(
     log: Path | None = None,
     network: Path | None = None,
     backend: str = "torch",
+    *,
+    later: bool = False,
 ) -> tuple[MethodBase, dict[str, Any]]:
     """A method with its networks open, and what it costs: see `cost.load_measured`.
 
@@ -59,13 +61,14 @@ def load_method(
         timeout, log: see `MethodContext`.
         network: see `Job.network`.
         backend: that of `run --backend`; the cost is that of the method without.
+        later: see `cost.load_measured`.
 
     Raises:
         FaceSRBenchError: it can't be loaded.
     """
 
     def load(method: MethodBase) -> tuple[MethodBase, dict[str, Any]]:
-        measured = cost.load_measured(method, protocol)
+        measured = cost.load_measured(method, protocol, later=later)
         return in_torch(method, backend), measured
 
     return _opened(spec, weights, protocol, (device, precision, timeout, log), load, network)

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from facesr_bench.evaluation import attention
 from facesr_bench.evaluation.ahead import Ahead
+from facesr_bench.evaluation.cost import with_operations
+from facesr_bench.evaluation.in_torch import InTorch
 from facesr_bench.evaluation.inputs import Loaded
 from facesr_bench.evaluation.predict import Output, load_method, open_method, upscale
 from facesr_bench.plugins.cards import ProtocolCard
@@ -49,13 +51,13 @@ class Predictor(ABC):
     """One method, loaded.
 
     Attributes:
-        cost: see `evaluation.cost`.
+        cost: see `evaluation.cost`; None before `measure`.
         block: how many images it is best asked for at once; None: as many as any other.
         offers_maps: whether it can show where it looked.
         method: the method itself, where it is in this process.
     """
 
-    cost: dict[str, Any]
+    cost: dict[str, Any] | None
     block: int | None = None
     offers_maps: bool = False
     method: MethodBase | None = None
@@ -76,6 +78,10 @@ class Predictor(ABC):
             Exception: whatever the method raises.
         """
 
+    def measure(self) -> bool:
+        """Measure `cost`, where that was left until an image is done; whether it was."""
+        return False
+
     def close(self) -> None:  # noqa: B027 - most hold nothing
         """Let go of what it holds."""
 
@@ -91,11 +97,13 @@ class Here(Predictor):
 
     def __init__(self, task: Task) -> None:
         self._task, self._spec = task, parse_method(task.method)
-        self.method, self.cost = load_method(
+        self.method, self._known = load_method(
             *(self._spec, task.weights, task.protocol, task.device, task.precision, task.timeout, task.log),
             network=task.network,
             backend=task.backend,
+            later=True,
         )
+        self.cost = self._known if task.device.startswith("cuda") else None
         self.block = self.method.block if isinstance(self.method, PictureMethod) else None
         self._ahead: Ahead | None = None
         self._shows = self.method if task.network is None else None
@@ -108,6 +116,13 @@ class Here(Predictor):
         if following and self._ahead is not None:
             self._ahead.begin(following)
         return upscale(self.method, batch, self._task.protocol.name, found)
+
+    def measure(self) -> bool:
+        if self.cost is not None:
+            return False
+        plain = self.method.inner if isinstance(self.method, InTorch) else self.method
+        self.cost = with_operations(plain, self._known)
+        return True
 
     def close(self) -> None:
         if self._ahead is not None:

@@ -287,6 +287,9 @@ class _Computation:
     def _finish(self, pending: Sequence[tuple[Loaded, Future[ImageRecord]]]) -> None:
         for loaded, future in pending:
             self._sink.image(self._job, future.result(), loaded.record)
+        predictor = self._opened.predictor
+        if pending and predictor is not None and predictor.measure():  # behind the first images, which are waited for
+            self._sink.facts(self._job, self._bench.facts(predictor.cost))
 
 
 def _done(record: ImageRecord) -> Future[ImageRecord]:

@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from facesr_bench.base.devices import EXACT, set_torch
-from facesr_bench.evaluation import inputs, request
+from facesr_bench.evaluation import cost, inputs, request
 from facesr_bench.evaluation import run as runner
 from facesr_bench.evaluation.executors import Executor
 from facesr_bench.evaluation.job import Job, Sink
@@ -202,3 +202,26 @@ def test_killed_at_any_moment_nothing_is_lost(faces: Path, tmp_path: Path, make_
 
 def lines_in(folder: Path) -> int:
     return sum(path.read_bytes().count(b"\n") for path in folder.glob("*/*/images.jsonl"))
+
+
+def test_operations_are_counted_behind_the_first_image_and_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counting takes as long as several images do."""
+    heard: list[str] = []
+    count = cost._flops
+
+    def counted(*arguments: Any) -> int | None:
+        heard.append("counted")
+        return count(*arguments)
+
+    class Heard(request.Progress):
+        def advance(self, method: str) -> None:
+            heard.append("image")
+
+    monkeypatch.setattr(cost, "_flops", counted)
+    wanted = request.RunRequest(("sparnet-light-3d",), out=tmp_path, limit=3, metrics=("psnr",), attention=0)
+    [result] = runner.run(wanted, Heard()).results
+    assert heard[0] == "image" and sorted(heard) == ["counted", "image", "image", "image"]
+    found = result.manifest.method.cost
+    assert found is not None and found.flops and found.parameters

@@ -91,6 +91,7 @@ def _loaded(message: Message) -> tuple[Predictor | None, Message]:
 
     try:
         predictor = Here(task_from_data(message.fields["task"]))
+        predictor.measure()
     except FaceSRBenchError as error:
         details = getattr(error, "details", "") or ""
         return None, Message("failed", {"error": str(error), "details": details, "type": type(error).__name__})
