@@ -23,7 +23,7 @@ def page(tmp_path: Path) -> Path:
     return tmp_path / "check.html"
 
 
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [390, 768, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_verdict_of_a_metric_is_in_sight_without_scrolling_sideways(
     browser: Any, page: Path, width: int, scheme: str

@@ -138,7 +138,7 @@ def _violins(
             axis.plot([cell.mean], [place], marker="o", markersize=3.5, color=form().ink.strong, zorder=4)
             if cell.interval is not None:
                 axis.plot(cell.interval, [place, place], color=form().ink.strong, linewidth=1.4, zorder=3)
-    axis.set_yticks(range(len(given)), [plain(label) for label in given])
+    axis.set_yticks(range(len(given)), [textwrap.fill(plain(label), 22) for label in given])
     axis.set_ylim(len(given) - 0.4, -0.6)
     axis.grid(visible=False, axis="y")
 
