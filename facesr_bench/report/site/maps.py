@@ -134,7 +134,8 @@ class _Folder:
         self.label, self.path = row.label, section.folder / "maps" / short_name(row.label)
         self.sums, self.without = Sums(), set(section.ids)
         self._pages, self._result, self._tops = pages, row.result, tops
-        self._hr, self._sr = _files(row.result.inputs_folder / "hr"), _files(row.result.folder / "sr")
+        self._pictures = row.result.folder / "sr"
+        self._hr, self._sr = _files(row.result.inputs_folder / "hr"), _files(self._pictures)
         self._kept = {
             kind: _files(row.result.folder / "maps" / file_name(metric))
             for kind in tops
@@ -187,7 +188,7 @@ class _Folder:
         ]
 
     def _read_picture(self, image_id: str) -> Image8 | None:
-        return _picture(self._result.folder / "sr" / self._names[image_id])
+        return _picture(self._pictures / self._names[image_id])
 
     def write(self, block: int, size: int, found: Sequence[tuple[str, dict[str, Values]]]) -> None:
         """One block's files, and its maps among the sums."""
@@ -253,7 +254,8 @@ class _Truth:
 
     def __init__(self, section: Section, ids: Sequence[str], mapper: Mapper) -> None:
         self._mapper = mapper
-        paths = {image_id: section.inputs / "hr" / f"{file_name(image_id)}.png" for image_id in ids}
+        folder = section.inputs / "hr"
+        paths = {image_id: folder / f"{file_name(image_id)}.png" for image_id in ids}
         read = {image_id: _picture(path) for image_id, path in paths.items()}
         self._hr = {image_id: picture for image_id, picture in read.items() if picture is not None}
         self._references: dict[str, References | None] = {}
