@@ -41,6 +41,34 @@
   form.hidden = false;
   form.addEventListener("submit", (event) => event.preventDefault());
 
+  // -- the address: a choice can be linked to ------------------------------------------------------------------------
+
+  function readAddress() {
+    const given = new URLSearchParams(location.hash.slice(1));
+    const metric = data.metrics.findIndex((each) => each.name === given.get("by"));
+    const place = (key, otherwise) => String(methodNames.includes(given.get(key)) ? methodNames.indexOf(given.get(key)) : otherwise);
+    const differ = given.has("less") && data.methods.length > 1;
+    by.value = metric < 0 ? "" : `${differ ? "d" : "m"}${metric}`;
+    first.value = place("method", 0);
+    if (data.methods.length > 1) second.value = place("less", 1);
+    direction.value = given.get("order") === "largest" ? "-1" : "1";
+    show.value = ["failed", "missing"].includes(given.get("show")) ? given.get("show") : "";
+    name.value = given.get("name") ?? "";
+  }
+
+  function writeAddress() {
+    const kept = new URLSearchParams();
+    if (by.value) {
+      kept.set("by", data.metrics[Number(by.value.slice(1))].name);
+      kept.set("method", methodNames[Number(first.value)]);
+      if (by.value[0] === "d") kept.set("less", methodNames[Number(second.value)]);
+      kept.set("order", direction.value === "1" ? "smallest" : "largest");
+    }
+    if (show.value) kept.set("show", show.value);
+    if (name.value) kept.set("name", name.value);
+    history.replaceState(null, "", `#${kept}`);
+  }
+
   // -- which images, in which order ----------------------------------------------------------------------------------
 
   function key(i) {
@@ -172,15 +200,21 @@
 
   for (const control of [by, first, second, direction, show, name]) {
     control.addEventListener("input", () => {
+      // The largest error first is what people look for.
+      if (control === by && by.value) {
+        direction.value = by.value[0] === "d" ? "-1" : data.metrics[Number(by.value.slice(1))].higher === false ? "-1" : "1";
+      }
       page = 0;
+      writeAddress();
       draw();
     });
   }
-  // The largest error first is what people look for.
-  by.addEventListener("input", () => {
-    if (!by.value) return;
-    direction.value = by.value[0] === "d" ? "-1" : data.metrics[Number(by.value.slice(1))].higher === false ? "-1" : "1";
+  addEventListener("hashchange", () => {
+    if (!location.hash.includes("=")) return; // a link within the page
+    page = 0;
+    readAddress();
     draw();
   });
+  readAddress();
   draw();
 })();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import urllib.parse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,11 +45,18 @@ class Mean:
 
 @dataclass(frozen=True)
 class Figure:
-    """One metric's mean."""
+    """One metric's mean.
+
+    Attributes:
+        rival: the label of the best other method of the same images, or None.
+        lost: where the images are, those first that are worst against it.
+    """
 
     info: MetricInfo
     cell: Cell
     count: int
+    rival: str | None = None
+    lost: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,7 +164,7 @@ def _part(pages: Pages, view: View, row: RankedResult, page: Path, superseded: S
         board=f"{link(pages.index, page)}#{section.anchor}",
         source=f"{link(pages.provenance, page)}#{anchor_of(row)}",
         numbers=[
-            Figure(info, cell_of(section, row, info), row.counts.get(info.name, 0))
+            _figure(view, row, info, page)
             for info in section.group.metrics
             # The reason of the metric that a column is made of stands above it already.
             if info.name in row.means or info.aggregate_of is None or info.aggregate_of in row.means
@@ -173,6 +181,19 @@ def _part(pages: Pages, view: View, row: RankedResult, page: Path, superseded: S
         plots=view.plots_of(row),
         past=past(section.group, row, superseded),
     )
+
+
+def _figure(view: View, row: RankedResult, info: MetricInfo, page: Path) -> Figure:
+    section = view.section
+    cell, count = cell_of(section, row, info), row.counts.get(info.name, 0)
+    rows = [other for other in section.shown if info.name in other.means] if info in section.shown_metrics else []
+    ordered = sorted(rows, key=lambda other: other.means[info.name], reverse=bool(info.higher_is_better))
+    rival = next((other.label for other in ordered if other is not row), None)
+    if view.gallery_page is None or info.higher_is_better is None or row not in rows or rival is None:
+        return Figure(info, cell, count)
+    order = "smallest" if info.higher_is_better else "largest"
+    chosen = urllib.parse.urlencode({"by": info.name, "method": row.label, "less": rival, "order": order})
+    return Figure(info, cell, count, rival, f"{link(view.gallery_page, page)}#{chosen}")
 
 
 def _examples(view: View, row: RankedResult, page: Path) -> tuple[MetricInfo | None, list[tuple[str, Plate]]]:
