@@ -221,6 +221,7 @@ def test_the_command_line_counts_it_and_goes_on(
 ) -> None:
     bad = make_method("bad", "import os; os._exit(0)")
     command = ["run", "--methods", f"{bad},nearest", "--protocols", "folder-x8", "--data", f"folder-x8={faces}"]
+    command += ["--limit", "2"]  # each image that ends its process costs a start of another
     status = main([*command, "--out", str(tmp_path / "out"), "--no-report", "--isolate", "--metrics", "psnr"])
     shown = capsys.readouterr()
     assert status == 1 and "nearest" in shown.out
