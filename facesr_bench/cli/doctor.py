@@ -153,9 +153,9 @@ def _say(found: Reproduction, n: int, console: Console) -> str:
         mark = mark if n == found.anchor.n else "-    "  # of other images: neither right nor wrong
         shown = f"{number.published} there, {number.measured:.6g} here"
         console.print(f"  {mark}  {escape(number.metric)}: {shown}", highlight=False)
-    verdict = found.verdict
+    verdict = found.verdict and f"This does not reproduce it: {found.verdict}"
     if n != found.anchor.n:
-        verdict = f"{n} images here and {found.anchor.n} there: these means are not about the same set"
+        verdict = f"This is another set: {n} images here and {found.anchor.n} there, whose means are not compared"
     missing = ", ".join(number.metric for number in found.numbers if number.measured is None)
     right = f"Data and metrics reproduce it, as far as they could be computed: not {missing}." if missing else _RIGHT
     console.print(escape(verdict or right), style="bold", highlight=False)

@@ -9,6 +9,7 @@ from facesr_bench.base import suggest
 from facesr_bench.base.errors import PluginError
 from facesr_bench.base.suggest import unknown
 from facesr_bench.plugins import registry
+from facesr_bench.plugins.absent import why_absent
 from facesr_bench.plugins.cards import DatasetCard, ProtocolCard
 from facesr_bench.plugins.loading import CARD_FILE
 from facesr_bench.plugins.registry import Plugin, Registry
@@ -44,7 +45,7 @@ def find_protocol(name: str, datasets: Datasets | None = None) -> tuple[Plugin[D
     if not found:
         message = unknown("protocol", name, protocol_names(datasets))
         broken = [f"\n  dataset not readable: {plugin.error}" for plugin in datasets.plugins if plugin.card is None]
-        raise PluginError(message + "".join(broken))
+        raise PluginError(message + why_absent(name) + "".join(broken))
     plugin = found[0]
     return plugin, plugin.require_card().protocols[name]
 

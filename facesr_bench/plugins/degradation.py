@@ -12,6 +12,7 @@ from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, PluginErro
 from facesr_bench.base.process_state import World
 from facesr_bench.base.suggest import expanded, is_path
 from facesr_bench.images.files import Image8
+from facesr_bench.plugins.absent import why_absent
 from facesr_bench.plugins.cards import DatasetCard, DegradationCard, ProtocolCard
 from facesr_bench.plugins.loading import CARD_FILE
 from facesr_bench.plugins.registry import Plugin, degradations, read_plugin
@@ -77,7 +78,10 @@ def find_degradation(name: str, beside: Path | None = None) -> Plugin[Degradatio
         CardError: its card is wrong.
     """
     if not is_path(name):
-        plugin = degradations().get(name)
+        try:
+            plugin = degradations().get(name)
+        except PluginError as error:
+            raise PluginError(f"{error}{why_absent(name)}", error.details) from error
     else:
         folder = ((beside or Path()) / expanded(name)).resolve()
         if not (folder / CARD_FILE).is_file():

@@ -13,8 +13,9 @@ from facesr_bench.plugins.cards import Name, validate
 from facesr_bench.plugins.loading import bundled_folder
 from facesr_bench.results.leaderboard import Group
 
-ColumnName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*(@[a-z0-9._-]+)?$", max_length=96)]
-"""`psnr`, `lpips@vgg`: a metric, and its network where that is not the default."""
+_COLUMN = r"^[a-z0-9][a-z0-9._-]*(\[[a-z0-9._-]+(:[a-z0-9._-]+)?\])?(@[a-z0-9._-]+)?$"
+ColumnName = Annotated[str, StringConstraints(pattern=_COLUMN, max_length=96)]
+"""`psnr`, `lpips@vgg`, `fid[pytorch-fid:ffhq512]`: a metric, with its variant, reference set and network."""
 
 AGREES = 0.1
 """dB between two rows of the same pictures: beyond it the crops or resizers differ before any network does."""

@@ -97,6 +97,12 @@ def test_what_can_not_be_degraded_is_counted(
     assert main(["degrade", "some", "--degradation", "vqfr", "--out", "site"]) == 2
     assert Path("site/logo.png").read_bytes() == b"mine", "another's manifest makes no folder ours"
     capsys.readouterr()
+    for name in ("bfr-full", "BFR512"):
+        assert main(["degrade", "some", "--degradation", name, "--out", "lq"]) == 2
+        said = capsys.readouterr().err
+        assert "neither its repository nor its" in said and "--protocols folder-pairs-x1" in said
+    assert main(["run", "--methods", "input", "--protocols", "hq512-bfr-noise", "--data", "hq512=some"]) == 2
+    assert "the five settings of the BFR benchmark" in capsys.readouterr().err
     assert main(["degrade", "some", "--degradation", "gfpgn", "--out", "lq"]) == 2
     assert "did you mean 'gfpgan'" in capsys.readouterr().err
 

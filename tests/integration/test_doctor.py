@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from facesr_bench.cli import main
 from facesr_bench.data import degradation
@@ -78,7 +79,7 @@ def doctor(data: Path) -> int:
 def test_right_data_passes_and_its_row_is_kept(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor(data) == 0
     out = capsys.readouterr().out
-    assert "wrong" not in out and out.count("ok ") == 6
+    assert "wrong" not in out and out.count("ok ") == 7
     assert "No paper's input row of archive-test is known here." in out
     (row,) = summarise(read_results(Path("results")).results)
     assert (row.label, row.n) == ("input", 6) and 20 < row.means["psnr"] < 35
@@ -131,6 +132,18 @@ def test_a_set_that_is_wrong_on_purpose_is_told(
     assert message in said.out + said.err
 
 
+def test_faces_that_do_not_lie_as_in_ffhq_are_told(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("dlib")
+    for path in [*(data / "HR").iterdir(), *(data / "LR").iterdir()]:
+        face = Image.fromarray(read_image(path))
+        small = Image.new("RGB", face.size, (90, 90, 90))
+        small.paste(face.resize((110, 110), Image.Resampling.BICUBIC), (0, 50))
+        small.save(path)
+    assert doctor(data) == 1
+    said = capsys.readouterr().out
+    assert "faces lie as in FFHQ" in said and "most are elsewhere, by" in said and "`facesr-bench align`" in said
+
+
 def anchors(values: dict[str, float], n: int = 6) -> AnchorFile:
     common = {"protocol": "archive-test", "profile": "basicsr-rgb", "n": n, "source": "paper", "method": "Input"}
     anchor = {**common, "weights": "none", "training_data": "none", "values": values}
@@ -161,11 +174,11 @@ def test_a_published_row_is_reproduced_or_not(
         write_png(data / "LR" / path.name, lr)
     assert doctor(data) == 1
     out = capsys.readouterr().out
-    assert "these are not the pictures it was measured on: another LQ archive of that name" in out
+    assert "This does not reproduce it: these are not the pictures it was measured on: another LQ archive" in out
     assert "can't be used" not in out and "looks like" not in out
     monkeypatch.setattr(published, "read_anchors", lambda: anchors(right, n=3000))
     assert doctor(data) == 1
-    assert "6 images here and 3000 there" in capsys.readouterr().out
+    assert "This is another set: 6 images here and 3000 there" in capsys.readouterr().out
 
 
 def test_a_metric_that_is_computed_otherwise_is_no_matter_of_the_pictures(
@@ -181,7 +194,10 @@ def test_a_metric_that_is_computed_otherwise_is_no_matter_of_the_pictures(
     monkeypatch.setattr(published, "read_anchors", lambda: anchors(values))
     capsys.readouterr()
     assert main(command) == 1
-    assert "the pictures are right, since psnr agree, but identity-dlib" in capsys.readouterr().out
+    assert (
+        "This does not reproduce it: the pictures are right, since psnr agree, but identity-dlib"
+        in capsys.readouterr().out
+    )
 
 
 def test_lr_of_other_bits_are_told_by_the_hashes_that_a_protocol_commits(
