@@ -45,6 +45,7 @@ METHODS_MAY = {
     "faces/network.py": {"onnx"},  # what a metric's network of the user's own is called
     "metrics/identity/metric.py": {"onnx"},  # likewise
     "functional/inception.py": {"bilinear"},  # a way to resize
+    "functional/lpips.py": {"bilinear"},  # likewise
     "faces/awing.py": {"nearest"},  # likewise
     "functional/niqe.py": {"nearest"},  # a way to go on beyond the border
     "training/recipe.py": {"sparnethd"},  # a degradation of the same name
