@@ -22,6 +22,7 @@ import pytest
 from PIL import Image
 
 from facesr_bench.base.files import file_name, replacing
+from facesr_bench.functional.ssim import Ssim, SsimConvention
 from facesr_bench.images.files import read_image
 from facesr_bench.plugins.profile import Profile
 from facesr_bench.report.maps import Mapper, encode
@@ -76,13 +77,17 @@ def link_pictures(result: Result, ids: list[str]) -> None:
 
 
 def maps_as_before(root: Path) -> None:
-    """Every result's lines parsed five times; the truth read and prepared anew for every method; a file per map."""
+    """Every result's lines parsed five times; the truth read and prepared anew for every method; a file per map.
+
+    The metric's own filter, and the smallest PNG that Pillow finds.
+    """
     for folder in sorted(path.parent for path in root.glob("*/*/*/manifest.json")):
         result = open_result(folder)
         for _ in range(5):
             rows = result.rows()
         profile = Profile.model_validate(result.manifest.profile.model_dump(mode="json"))
         mapper = Mapper(profile, result.manifest.protocol.scale)
+        mapper._ssim = Ssim(profile.convention("ssim", SsimConvention), result.manifest.protocol.scale)
         out = folder / "as-before"
         out.mkdir()
         with ThreadPoolExecutor(4) as executor:
@@ -131,7 +136,7 @@ def test_memory_hardly_grows_and_a_rebuild_is_quick(benchmark: Any, tmp_path: Pa
     print(found, f"{len(own)} files, {size:.0f} MiB", f"index {(large / 'index.html').stat().st_size / 1024:.0f} KiB")
     assert found["large"][1] <= 1.5 * found["small"][1], "ten times the images"
     assert found["again"][0] <= 0.5 * found["large"][0]
-    assert found["large"][0] <= found["earlier"][0], "all of the site now costs less than its maps alone did"
+    assert found["large"][0] <= 0.6 * found["earlier"][0], "all of the site costs less than its maps alone did"
     assert (large / "index.html").stat().st_size < 300_000
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.text import csv_text
 from facesr_bench.report.site.axis import Axis
 from facesr_bench.report.site.pages import format_value
 from facesr_bench.report.site.places import Published
@@ -70,6 +73,7 @@ class State:
         shown: leaderboards show it: no newer result of its row took its place.
         current: it is the row that the page is of.
         values: text by metric, for the curves' metrics; a dash where there is none.
+        exact: the same as numbers.
     """
 
     number: int
@@ -80,6 +84,7 @@ class State:
     updated: str
     fingerprint: str
     values: list[str]
+    exact: list[float | None]
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,18 @@ class Past:
     curves: list[Curve]
     left_out: int
     older: int
+
+    def table(self) -> str:
+        """The states shown as csv, with their means as they are stored."""
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        metrics = [curve.info.name for curve in self.curves]
+        writer.writerow(["number", "method", "superseded", "tags", "updated", "fingerprint", *metrics])
+        for state in self.states:
+            values = ["" if value is None else repr(value) for value in state.exact]
+            said = [csv_text(state.label), "" if state.shown else "yes", csv_text(state.tags)]
+            writer.writerow([state.number, *said, state.updated, state.fingerprint, *values])
+        return stream.getvalue()
 
 
 def past(group: Group, row: RankedResult, superseded: Iterable[Result]) -> Past | None:
@@ -128,6 +145,7 @@ def past(group: Group, row: RankedResult, superseded: Iterable[Result]) -> Past 
             updated=other.result.manifest.updated,
             fingerprint=other.fingerprint[:8],
             values=[_text(other, curve.info) for curve in curves],
+            exact=[other.means.get(curve.info.name) for curve in curves],
         )
         for number, other in enumerate(kept, 1)
     ]

@@ -17,6 +17,7 @@ from facesr_bench.report.site.gallery import Gallery, Plate
 from facesr_bench.report.site.history import Past, past
 from facesr_bench.report.site.overview import Cell, anchor_of, cell_of, cost_cell
 from facesr_bench.report.site.pages import Pages, link, short_name
+from facesr_bench.report.site.section import Section
 from facesr_bench.report.site.views import Plot, View
 from facesr_bench.results import training
 from facesr_bench.results.columns import CostColumn, MetricInfo
@@ -79,6 +80,7 @@ class Part:
     attention_units: list[Unit]
     plots: list[Plot]
     past: Past | None
+    past_files: tuple[downloads.Download, ...]
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,7 @@ def _part(pages: Pages, view: View, row: RankedResult, page: Path, superseded: S
     section = view.section
     metric, examples = _examples(view, row, page)
     shown = attention.shown(section, row, page)
+    history = past(section.group, row, superseded)
     return Part(
         view=view,
         row=row,
@@ -179,8 +182,16 @@ def _part(pages: Pages, view: View, row: RankedResult, page: Path, superseded: S
         attention_units=section.attention_units(row) if shown else [],
         attention_count=sum(not each.is_mean for each in shown),
         plots=view.plots_of(row),
-        past=past(section.group, row, superseded),
+        past=history,
+        past_files=_past_files(pages, section, page, history),
     )
+
+
+def _past_files(pages: Pages, section: Section, page: Path, found: Past | None) -> tuple[downloads.Download, ...]:
+    if found is None:
+        return ()
+    path = page.with_name(f"{page.stem}-history-{short_name(section.anchor)}.csv")
+    return (downloads.Download("csv", pages.write(path, found.table())),)
 
 
 def _figure(view: View, row: RankedResult, info: MetricInfo, page: Path) -> Figure:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -52,6 +55,17 @@ def test_checkpoints_and_superseded_results_stand_in_the_order_run(tmp_path: Pat
     low, high = mean_intervals([[20.0], [21.0], [22.0]])[0]
     assert f"interval {low:.2f} to {high:.2f}" in psnr.points[0].words
     assert history.left_out == 0
+    rows = list(csv.DictReader(io.StringIO(history.table())))
+    assert [(row["number"], row["method"], row["superseded"], float(row["psnr"])) for row in rows] == [
+        ("1", "net@one", "yes", 21.0),
+        ("2", "net@two", "", 25.0),
+        ("3", "net@one", "", 23.0),
+    ]
+    site.build(tmp_path)
+    files = sorted(path.name for path in (tmp_path / "site/methods").glob("*-history-*.csv"))
+    assert files == ["net@one-history-toy-x8--sparnet.csv", "net@two-history-toy-x8--sparnet.csv"]
+    assert (tmp_path / "site/methods" / files[0]).read_text() == history.table()
+    assert f'href="{quote(files[0])}" download' in (tmp_path / "site/methods/net@one.html").read_text()
 
 
 def test_what_ran_on_other_images_is_counted_and_not_drawn(tmp_path: Path) -> None:
