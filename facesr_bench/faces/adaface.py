@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facesr_bench.base.errors import MetricError, WeightsError
+from facesr_bench.base.errors import MetricError
+from facesr_bench.faces.checkpoint import open_network
 from facesr_bench.faces.embedder import EMBEDDERS, Embeddings
-from facesr_bench.weights import add_batch_counts, load_tensors, read_state_dict
 
 PRESET = "adaface-ir50"
 DIMENSIONS = 512
@@ -87,15 +87,10 @@ class AdaFaceEmbedder:
 
     def __init__(self, path: Path, device: str = "cpu") -> None:
         self.spec = EMBEDDERS.get(PRESET)
-        if not path.is_file():
-            raise WeightsError(f"{path}: no such file; it should be {self.spec.file}")
-        tensors = read_state_dict(path)
         # The authors' checkpoint is of a training: the network stands under `model.`, beside the loss's classes.
-        inner = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")} or tensors
-        network = AdaFaceNetwork()
-        add_batch_counts(network, inner)
-        load_tensors(network, inner, path, "AdaFace's IR-50")
-        self._network = network.eval().requires_grad_(False).to(device)
+        self._network = open_network(
+            AdaFaceNetwork(), path, "AdaFace's IR-50", expected=self.spec.file, under="model.", device=device
+        )
         self.device = device
 
     def embed(self, faces: NDArray[np.uint8]) -> Embeddings:

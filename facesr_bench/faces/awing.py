@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from facesr_bench.base.errors import MetricError, WeightsError
+from facesr_bench.base.errors import MetricError
+from facesr_bench.faces.checkpoint import open_network
 from facesr_bench.faces.points import Points
-from facesr_bench.weights import add_batch_counts, load_tensors, read_state_dict
 
 POINTS = 98
 STACKS = 4
@@ -171,13 +171,8 @@ class AwingLandmarks:
     """
 
     def __init__(self, path: Path, device: str = "cpu") -> None:
-        if not path.is_file():
-            raise WeightsError(f"{path}: no such file; it should be alignment_WFLW_4HG.pth")
-        network = AwingNetwork()
-        tensors = read_state_dict(path)
-        add_batch_counts(network, tensors)
-        load_tensors(network, tensors, path, "AWing's network of 98 landmarks (four hourglasses)")
-        self._network = network.eval().requires_grad_(False).to(device)
+        what = "AWing's network of 98 landmarks (four hourglasses)"
+        self._network = open_network(AwingNetwork(), path, what, expected="alignment_WFLW_4HG.pth", device=device)
         self.device = device
 
     def detect(self, image: NDArray[np.uint8]) -> Points:

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facesr_bench.base.errors import MetricError, WeightsError
+from facesr_bench.base.errors import MetricError
+from facesr_bench.faces.checkpoint import open_network
 from facesr_bench.faces.embedder import VQFR_SIDE, vqfr_face
-from facesr_bench.weights import add_batch_counts, load_tensors, read_state_dict
 
 DIMENSIONS = 512
 STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))
@@ -85,13 +85,8 @@ class VqfrEmbedder:
     """
 
     def __init__(self, path: Path) -> None:
-        if not path.is_file():
-            raise WeightsError(f"{path}: no such file; it should be resnet18_110.pth or arcface_resnet18.pth")
-        network = VqfrNetwork()
-        tensors = read_state_dict(path)
-        add_batch_counts(network, tensors)
-        load_tensors(network, tensors, path, "VQFR's identity network (resnet_face18 without SE)")
-        self._network = network.eval()
+        what, files = "VQFR's identity network (resnet_face18 without SE)", "resnet18_110.pth or arcface_resnet18.pth"
+        self._network = open_network(VqfrNetwork(), path, what, expected=files)
 
     @property
     def name(self) -> str:
