@@ -6,12 +6,14 @@ import argparse
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from facesr_bench.base.suggest import expanded
-from facesr_bench.cli import FAILED, OK
+from facesr_bench.cli import FAILED, OK, as_json
+from facesr_bench.cli.as_json import add_json
 from facesr_bench.cli.options import given
-from facesr_bench.cli.streams import make_console, say
-from facesr_bench.cli.verify import add_request, fails, opened_or_refused, say_verdicts
+from facesr_bench.cli.streams import say
+from facesr_bench.cli.verify import add_request, as_data, fails, opened_or_refused, refused_as_data, say_verdicts
 from facesr_bench.evaluation.verify import Verdict, VerifyRequest
 
 EXAMPLES = """examples:
@@ -30,6 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--results", default=Path("results"), type=expanded, metavar="DIR", help="a results folder (default: results)"
     )
     parser.add_argument("--no-report", action="store_true", help="don't write the HTML page")
+    add_json(parser, "what `verify` says, and where each row is")
     parser.set_defaults(handler=add)
 
 
@@ -42,11 +45,14 @@ def add(arguments: argparse.Namespace) -> int:
     from facesr_bench.results.summary import summarise
 
     request, root = VerifyRequest(**given(arguments, VerifyRequest)), arguments.results
-    console = make_console()
+    console = as_json.console_of(arguments)
     opened = opened_or_refused(request.bundle, console)
     if isinstance(opened, str):
+        if arguments.json:
+            as_json.write({**refused_as_data(opened), "added": []})
         return FAILED
     failed = False
+    added = []
     with opened.archive, TemporaryDirectory(prefix="facesr-bench-") as folder:
         verdicts = verify(request, opened, Path(folder))
         say_verdicts(verdicts, console)
@@ -55,7 +61,8 @@ def add(arguments: argparse.Namespace) -> int:
                 say(f"not added: {verdict.sent.name}")
                 failed = True
             else:
-                _add(verdict, root, opened.id)
+                added.append(_add(verdict, root, opened.id))
+        said = {**as_data(opened, verdicts, request), "added": added}
     if root.is_dir():
         made = made_of(root)
         stored = read_results(root)
@@ -63,10 +70,13 @@ def add(arguments: argparse.Namespace) -> int:
         print_tables(summarise(result for result in stored.results if result.protocol in protocols), console)
         if not arguments.no_report:
             say(f"page: {build(root, stored=stored, made=made)}")
+    if arguments.json:
+        as_json.write(said)
     return FAILED if failed else OK
 
 
-def _add(verdict: Verdict, root: Path, bundle: str) -> None:
+def _add(verdict: Verdict, root: Path, bundle: str) -> dict[str, Any]:
+    """Put a result there as a row; what `--json` says of it."""
     from facesr_bench.results.bundle.add import add as put
     from facesr_bench.results.record import OriginRecord
 
@@ -77,3 +87,4 @@ def _add(verdict: Verdict, root: Path, bundle: str) -> None:
     )
     result = put(verdict.sent, root, origin, rescored.result if rescored is not None else None)
     say(f"added: {result.label} on {result.protocol}, {origin.badge}, in {result.folder}")
+    return {"label": result.label, "protocol": result.protocol, "badge": origin.badge, "folder": str(result.folder)}

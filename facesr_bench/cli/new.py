@@ -36,7 +36,9 @@ def new(arguments: argparse.Namespace) -> int:
 
     kind, name = arguments.kind, arguments.name
     if not NAME.fullmatch(name):
-        raise FaceSRBenchError(f"name {name!r}: use lower-case letters, digits, and . _ - only, at most 64")
+        raise FaceSRBenchError(
+            f"name {name!r}: use lower-case letters, digits, and . _ - only, at most 64; --dir says where"
+        )
     folder = arguments.dir / name
     known = registry.methods() if kind == "method" else registry.degradations()
     if name in known.names():

@@ -59,7 +59,7 @@ def verify(arguments: argparse.Namespace) -> int:
     opened = opened_or_refused(request.bundle, console)
     if isinstance(opened, str):
         if arguments.json:
-            as_json.write({**_NOTHING, "refused": opened})
+            as_json.write(refused_as_data(opened))
         return FAILED
     with opened.archive, TemporaryDirectory(prefix="facesr-bench-") as folder:
         verdicts = verified(request, opened, Path(folder))
@@ -70,11 +70,10 @@ def verify(arguments: argparse.Namespace) -> int:
     return FAILED if any(fails(verdict, request) for verdict in verdicts) else OK
 
 
-_NOTHING: dict[str, Any] = {
-    **{"bundle": None, "file_sha256": None, "repacked": None, "contact": None, "url": None},
-    **{"notes": [], "refused": None, "passed": False, "results": []},
-}
-"""What `--json` says of a file that is no bundle, but for why."""
+def refused_as_data(why: str) -> dict[str, Any]:
+    """What `verify --json` says of a file that is no bundle that can be believed."""
+    nothing = dict.fromkeys(("bundle", "file_sha256", "repacked", "contact", "url"))
+    return {**nothing, "notes": [], "refused": why, "passed": False, "results": []}
 
 
 def as_data(opened: Bundle, verdicts: Sequence[Verdict], request: VerifyRequest) -> dict[str, Any]:

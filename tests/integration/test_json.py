@@ -121,6 +121,17 @@ def test_a_bundle(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert keys(found) == promised("verify") and found["refused"] and found["bundle"] is None
 
 
+def test_a_bundle_that_is_added(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    more = ["--results", str(tmp_path / "r"), "--no-report"]
+    found = written(capsys, "add", bundle, "--level", "2", *more)
+    assert keys(found) == promised("verify") | {"added"} and found["passed"]
+    (row,) = found["added"]
+    assert row["label"].startswith("bicubic (bundle ") and row["badge"] == "re-scored"
+    assert (Path(row["folder"]) / "manifest.json").is_file()
+    assert main(["add", str(bundle), "--level", "2", *more, "--json"]) == 2, "it is there already"
+    assert capsys.readouterr().out == ""
+
+
 def test_a_bundle_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", str(tmp_path / "x.tar"), "--json"]) == 2
     said = capsys.readouterr()
