@@ -15,6 +15,7 @@ EXAMPLES = """examples:
   facesr-bench run --methods sparnet --protocols helen-x8 --shard 3/3 --out part3
   facesr-bench merge part1 part2 part3 --out results
 
+FID, KID and other values of whole sets are computed of all images, from the features that the parts have kept.
 A row whose folders disagree (other code, weights or data under one label; two values of one image) is refused, with
 both fingerprints, and nothing is written. A row that lacks images stays a part of the set in every table."""
 
@@ -36,6 +37,7 @@ def merge(arguments: argparse.Namespace) -> int:
     """Carry it out; the exit status."""
     import numpy as np
 
+    from facesr_bench.evaluation.merged import complete
     from facesr_bench.images.files import read_image
     from facesr_bench.report.tables.terminal import print_tables
     from facesr_bench.results import merge as merging
@@ -46,14 +48,15 @@ def merge(arguments: argparse.Namespace) -> int:
         return bool(np.array_equal(read_image(a), read_image(b)))
 
     merged = merging.merge(arguments.folders, arguments.out, same, newest=arguments.newest)
+    lacking = [complete(one) for one in merged]
     print_tables(summarise(read_results(arguments.out).results), make_console())
     say(f"{len(merged)} result(s) of {len(arguments.folders)} folder(s) in {arguments.out}")
-    for one in merged:
+    for one, sets in zip(merged, lacking, strict=True):
         manifest = one.result.manifest
         if one.parts and len(one.result.images) < manifest.data.count:
             have = f"{len(one.result.images)} of {manifest.data.count} images"
             say(f"{one.result.label} on {one.result.protocol}: {have}; a part is never shown as the set")
-        if one.sets and manifest.request is not None:
-            say(f"{', '.join(one.sets)} of {one.result.label} was made of parts; of all, with no image anew:")
+        if sets and manifest.request is not None:
+            say(f"{', '.join(sets)} of {one.result.label} was made of parts; of all, with no image anew:")
             say(f"  {manifest.request.command(out=str(arguments.out))}")
     return OK

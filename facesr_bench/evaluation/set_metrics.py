@@ -75,7 +75,7 @@ def _entry(
     assert isinstance(metric, SetMetric)  # metrics whose card says of = "set" are
     ids = sorted(rows)
     other = metric.reference_set
-    inputs = _inputs(metric, ids)
+    inputs = inputs_of(metric.extractor, metric.card.version, other.sha256 if other else GROUND_TRUTH, ids)
     if known is not None and known.get("inputs") == inputs:
         return known
     found = value_of_set(metric, list(rows.values()), lambda: _features(result, metric, ids, references))
@@ -91,11 +91,14 @@ def _entry(
     }
 
 
-def _inputs(metric: SetMetric, ids: Sequence[str]) -> str:
-    """A hash of what a value is made of."""
-    other = metric.reference_set
-    made_of = [metric.extractor, metric.card.version, other.sha256 if other else GROUND_TRUTH, *ids]
-    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
+def inputs_of(extractor: str, version: int, reference: str, ids: Sequence[str]) -> str:
+    """A hash of what a value is made of.
+
+    Args:
+        version: of the metric's card.
+        reference: the sha256 of the statistics that it is compared with, or `GROUND_TRUTH`.
+    """
+    return hashlib.sha256(json.dumps([extractor, version, reference, *ids]).encode()).hexdigest()
 
 
 def is_current(result: Result, metric: SetMetric, rows: Mapping[str, ImageRecord]) -> bool:
@@ -104,8 +107,10 @@ def is_current(result: Result, metric: SetMetric, rows: Mapping[str, ImageRecord
     Raises:
         ResultsError: sets.json can't be read.
     """
-    known = result.sets().get(metric.key)
-    return known is not None and known.get("inputs") == _inputs(metric, sorted(rows))
+    known, other = result.sets().get(metric.key), metric.reference_set
+    reference = other.sha256 if other else GROUND_TRUTH
+    inputs = inputs_of(metric.extractor, metric.card.version, reference, sorted(rows))
+    return known is not None and known.get("inputs") == inputs
 
 
 def has_features(result: Result, metric: SetMetric, image_id: str, references: References) -> bool:
@@ -146,11 +151,25 @@ def value_of_set(
 def _features(
     result: Result, metric: SetMetric, ids: Sequence[str], references: References
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | Path]:
-    sr = _stack([result.features_path(metric.extractor, image_id) for image_id in ids], "SR")
     other = metric.reference_set
     if other is not None:
         check_unchanged(other.path, other.sha256)
-    return sr, other.path if other else _stack([references.path(metric.extractor, i) for i in ids], GROUND_TRUTH)
+        return features_of_sr(result, metric.extractor, ids), other.path
+    return features_of_sr(result, metric.extractor, ids), features_of_hr(references, metric.extractor, ids)
+
+
+def features_of_sr(result: Result, extractor: str, ids: Sequence[str]) -> NDArray[np.float32]:
+    """NxD, as a run has kept them.
+
+    Raises:
+        MetricError: some are missing.
+    """
+    return _stack([result.features_path(extractor, image_id) for image_id in ids], "SR")
+
+
+def features_of_hr(references: References, extractor: str, ids: Sequence[str]) -> NDArray[np.float32]:
+    """As `features_of_sr`, of the ground truth."""
+    return _stack([references.path(extractor, image_id) for image_id in ids], GROUND_TRUTH)
 
 
 def _stack(paths: Sequence[Path], what: str) -> NDArray[np.float32]:

@@ -32,12 +32,13 @@ class Merged:
     Attributes:
         result: where it now is.
         parts: how many of the folders had images of it.
-        sets: metrics of the whole set whose value must be computed again, since it was made of a part.
+        sets: metrics of the whole set whose value must be computed again, since it was made of a part; each with what
+            sets.json of a part says of it.
     """
 
     result: Result
     parts: int
-    sets: tuple[str, ...]
+    sets: Mapping[str, Mapping[str, Any]]
 
 
 def merge(sources: Sequence[Path], out: Path, same_picture: SamePicture, *, newest: bool = False) -> list[Merged]:
@@ -290,14 +291,14 @@ def join_samples(source: Path, target: Path) -> None:
         joined.close()
 
 
-def _join_sets(result: Result, ordered: Sequence[Result], count: int) -> tuple[str, ...]:
-    """Keep the values that were made of all images; the names of the others."""
+def _join_sets(result: Result, ordered: Sequence[Result], count: int) -> dict[str, dict[str, Any]]:
+    """Keep the values that were made of all images; the others."""
     sets: dict[str, dict[str, Any]] = {}
     for part in ordered:
         for name, entry in part.sets().items():
             if name not in sets or sets[name].get("n") != count:
                 sets[name] = entry
-    stale = tuple(name for name, entry in sets.items() if entry.get("n") != count)
+    stale = {name: entry for name, entry in sets.items() if entry.get("n") != count}
     for name in stale:
         sets[name] = {"reason": "it was made of parts of these images; run again to compute it of all"}
     if sets:

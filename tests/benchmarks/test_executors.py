@@ -6,7 +6,9 @@ python -m pytest tests/benchmarks/test_executors.py -s
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -57,6 +59,22 @@ def test_processes_against_one_process_of_one_thread(benchmark: Any, faces: Path
     print(f"\nthreads {seconds['threads']}, processes {seconds['processes']}: {ratio:.2f} times, load", os.getloadavg())
     if os.getloadavg()[0] < 1.2 * (os.cpu_count() or 1):
         assert ratio > 1.1
+
+
+def test_processes_against_the_default(benchmark: Any, faces: Path, tmp_path: Path) -> None:
+    """Two processes of one thread against one process with as many threads of torch as cores; start-up included."""
+    ways = {"default": (), "processes": ("--executor", "processes")}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+
+    def measure() -> None:
+        for name, options in ways.items():
+            out = tmp_path / f"{name}{len(seconds[name])}"
+            seconds[name].append(whole_run(faces, out, *options, OMP_NUM_THREADS=str(os.cpu_count() or 1))[0])
+
+    benchmark.pedantic(measure, rounds=2)
+    ratio = min(seconds["default"]) / min(seconds["processes"])
+    benchmark.extra_info.update(seconds, ratio=ratio, load=os.getloadavg()[0])
+    print(f"\ndefault {seconds['default']}, processes {seconds['processes']}: {ratio:.2f} times, load", os.getloadavg())
 
 
 BUSY = "while True: pass"
@@ -121,6 +139,51 @@ def test_other_jobs_cost_no_more_than_their_share(benchmark: Any) -> None:
         print(f"\n{name}: {1000 * alone[name]:.0f} ms alone, {1000 * beside[name]:.0f} ms beside, {loss:.1f} times")
     if quiet:
         assert losses["asleep"] < 1.5 * 2 and losses["one thread"] < 1.5 * 2
+
+
+def seconds_of_training(faces: Path, out: Path, steps: int, **environment: str) -> float:
+    """Wall seconds a step of `facesr-bench train sparnet`, batch 2, by the rates that it logs, without the first."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "KMP_", "MKL_"))}
+    command = [sys.executable, "-m", "facesr_bench", "train", "sparnet", "--data", str(faces), "--out", str(out)]
+    settings = {"batch_size": 2, "log_every": 1, "validate_every": 1000, "save_every": 1000, "validation": 1}
+    command += [
+        "--steps",
+        str(steps),
+        *(part for item in settings.items() for part in ("--set", "{}={}".format(*item))),
+    ]
+    subprocess.run(command, check=True, capture_output=True, text=True, env={**inherited, **environment})
+    logged = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    rates = [line["images_per_second"] for line in logged if 1 < line["step"] < steps]  # the last step validates, too
+    return statistics.mean(2 / rate for rate in rates)
+
+
+def test_other_jobs_cost_training_no_more_than_their_share(
+    benchmark: Any, tmp_path: Path, astronaut: NDArray[np.uint8]
+) -> None:
+    """Training as the command line starts it, its threads waiting asleep, beside a busy job for each core: twice the
+    time is its fair share. Threads that spin are told beside it."""
+    cores = os.cpu_count() or 1
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for i in range(8):
+        top, left = (3 * i) % 48, (5 * i) % 48
+        Image.fromarray(astronaut[top : top + 144, left : left + 144]).save(folder / f"{i}.png")
+    spinning = {"OMP_WAIT_POLICY": "ACTIVE", "KMP_BLOCKTIME": "infinite"}
+    found: dict[str, float] = {}
+
+    def measure() -> None:
+        found["alone"] = seconds_of_training(folder, tmp_path / "alone", 8)
+        with other_jobs(cores):
+            found["beside"] = seconds_of_training(folder, tmp_path / "beside", 8)
+            found["beside, spinning"] = seconds_of_training(folder, tmp_path / "spinning", 4, **spinning)
+
+    quiet = os.getloadavg()[0] < 0.5 * cores
+    benchmark.pedantic(measure, rounds=1)
+    loss = found["beside"] / found["alone"]
+    benchmark.extra_info.update(found, loss=loss)
+    print("\n" + ", ".join(f"{name}: {each:.2f} s a step" for name, each in found.items()) + f": {loss:.2f} times")
+    if quiet:
+        assert loss < 1.5 * 2
 
 
 def test_where_the_time_goes(benchmark: Any, faces: Path, tmp_path: Path) -> None:

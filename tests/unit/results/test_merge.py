@@ -146,7 +146,7 @@ def test_a_value_of_a_set_that_was_made_of_parts_is_dropped_and_named(tmp_path: 
         result = row(tmp_path / name, name, 20.0, total=2, metrics={"fid": fid})
         result.save_sets({"fid": {"value": 3.0, "n": 1, "version": 1}})
     (one,) = merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out", same)
-    assert one.sets == ("fid",)
+    assert list(one.sets) == ["fid"]
     (summary,) = summarise([one.result])
     assert "fid" not in summary.means
     assert "parts" in next(iter(summary.reasons["fid"]))
