@@ -309,6 +309,8 @@ class _Memory:
 
     def keep(self, loaded: Loaded) -> None:
         """Keep the sample if somebody will ask for it again, and there is room."""
+        if self._coming[loaded.id] <= 0:
+            return
         size = 0 if loaded.error is not None else _bytes_of(loaded)
         with self._lock:
             if self._coming[loaded.id] > 0 and size <= self._room:
