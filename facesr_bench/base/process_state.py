@@ -181,7 +181,7 @@ _LIBRARIES: dict[str, Callable[[ModuleType], dict[str, _Part]]] = {
 _known: dict[str, dict[str, _Part]] = {}
 
 
-def _parts() -> dict[str, _Part]:
+def _parts() -> Mapping[str, _Part]:
     """All that can be read now."""
     if "" not in _known:
         _known[""] = _python_parts()
@@ -189,7 +189,18 @@ def _parts() -> dict[str, _Part]:
         if name not in _known and getattr(sys.modules.get(name), "__spec__", None) is not None:
             with suppress(Exception):  # still being imported by another thread: the next call sees it whole
                 _known[name] = made(sys.modules[name])
-    return {name: part for parts in list(_known.values()) for name, part in parts.items()}
+    count = len(_known)
+    if _All.libraries != count:
+        _All.parts = {name: part for parts in list(_known.values()) for name, part in parts.items()}
+        _All.libraries = count
+    return _All.parts
+
+
+class _All:
+    """The parts of all libraries that are known: they are asked for at every call of a plug-in."""
+
+    parts: Mapping[str, _Part] = {}
+    libraries = 0
 
 
 def _read(part: _Part) -> Any:
