@@ -41,26 +41,6 @@ PALETTE = (
     "#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#9a6fb0", "#949494", "#9d9300", "#56b4e9",
 )  # fmt: skip
 """The colours of methods: seaborn's `colorblind`, but for two that are too light for white paper."""
-_SEABORN: dict[Any, Any] = {
-    # axes_style("ticks"), less the colour map that its import registers
-    **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"), ".15"),
-    **dict.fromkeys(("axes.facecolor", "figure.facecolor"), "white"),
-    **dict.fromkeys(("axes.spines.left", "axes.spines.bottom", "axes.spines.right", "axes.spines.top"), True),
-    **{"axes.axisbelow": True, "axes.grid": False, "grid.color": ".8", "grid.linestyle": "-"},
-    **{"font.family": ["sans-serif"], "lines.solid_capstyle": "round"},
-    "font.sans-serif": ["Arial", "DejaVu Sans", "Liberation Sans", "Bitstream Vera Sans", "sans-serif"],
-    **{"patch.edgecolor": "w", "patch.force_edgecolor": True},
-    **{"xtick.direction": "out", "xtick.bottom": True, "xtick.top": False},
-    **{"ytick.direction": "out", "ytick.left": True, "ytick.right": False},
-    # plotting_context("paper", font_scale=0.9)
-    **dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 1.0),
-    **dict.fromkeys(("grid.linewidth", "patch.linewidth", "xtick.minor.width", "ytick.minor.width"), 0.8),
-    **{"lines.linewidth": 1.2, "lines.markersize": 4.8},
-    **{"xtick.major.size": 4.8, "ytick.major.size": 4.8, "xtick.minor.size": 3.2, "ytick.minor.size": 3.2},
-    **dict.fromkeys(("font.size", "axes.labelsize", "axes.titlesize", "legend.title_fontsize"), 8.64),
-    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 7.92),
-}
-"""Seaborn's settings for figures of papers, by its numbers: its import takes longer than the drawing of a plot."""
 _MARKERS = "osD^vP*Xhp"
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.2, 1.2, 1.2)), (0, (8, 2)))
 
@@ -78,10 +58,12 @@ class Look:
 def style() -> Iterator[None]:
     """matplotlib's settings for every figure here; SVG keeps text as text and has no random names in it."""
     import matplotlib as mpl
+    import seaborn
 
     ink, ground = form().ink, "none" if form().transparent else form().ink.ground
-    settings: dict[Any, Any] = {
-        **_SEABORN,
+    settings = {
+        **seaborn.axes_style("ticks"),
+        **seaborn.plotting_context("paper", font_scale=0.9),
         **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), ink.text),
         "axes.grid": True,
         "axes.facecolor": "none",

@@ -94,16 +94,6 @@ def test_no_colour_of_a_method_is_that_of_ink() -> None:
     assert not inks & {to_hex(colour) for colour in style.palette()}
 
 
-def test_the_settings_are_seaborns() -> None:
-    import seaborn
-
-    theirs = {**seaborn.axes_style("ticks"), **seaborn.plotting_context("paper", font_scale=0.9)}
-    del theirs["image.cmap"]
-    assert style._SEABORN.keys() == theirs.keys()
-    for name, value in theirs.items():
-        assert style._SEABORN[name] == (pytest.approx(value) if isinstance(value, float) else value), name
-
-
 def test_the_palette_is_seaborns_but_for_two() -> None:
     import seaborn
 
