@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -76,13 +76,13 @@ def _points(path: Path) -> dict[str, list[NDArray[np.float64]]]:
     """Of each picture, by its name without suffix, what its rows say: 5x2 arrays, no two of them equal.
 
     Raises:
-        DataError: it has no column of names, or a row that is not of 10 finite numbers.
+        DataError: it has no column of names, or a row that is not a name and 10 finite numbers, or is no csv.
     """
     found: dict[str, list[NDArray[np.float64]]] = {}
     rows = csv.DictReader(_lines(path))
     if NAME not in (rows.fieldnames or []):
         raise DataError(f"{path}: has columns of points, and none called {NAME}")
-    for row in rows:
+    for row in _rows(path, rows):
         values = [row.get(column) or "" for column in COLUMNS]
         try:
             points = np.array([float(value) for value in values]).reshape(len(POINTS), 2)
@@ -92,10 +92,19 @@ def _points(path: Path) -> dict[str, list[NDArray[np.float64]]]:
             raise DataError(
                 f"{path}, line {rows.line_num}: {', '.join(COLUMNS)} must be numbers, not {', '.join(values)}"
             )
+        if not row[NAME]:  # a row that ends too early has none
+            raise DataError(f"{path}, line {rows.line_num}: nothing stands in the column {NAME}")
         known = found.setdefault(unicodedata.normalize("NFC", row[NAME]), [])
         if not any(np.array_equal(points, other) for other in known):
             known.append(points)
     return found
+
+
+def _rows(path: Path, rows: csv.DictReader[str]) -> Iterator[dict[str, str]]:
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise DataError(f"{path}, line {rows.line_num + 1}: not a csv ({error})") from error
 
 
 def _of_one(item: Item) -> NDArray[np.float64]:

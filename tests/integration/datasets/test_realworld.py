@@ -83,9 +83,13 @@ def test_what_a_table_of_points_lacks_is_said(tmp_path: Path, astronaut: NDArray
         ),
         ([f"a,{BOX},{ROW.replace('203.83304', 'nan')}"], f"{table}, line 2: left_eye_x, left_eye_y"),
         ([f"a,{BOX},1,2,3"], f"{table}, line 2: left_eye_x, left_eye_y"),
+        ([f",{BOX},{ROW}"], f"{table}, line 2: nothing stands in the column filename"),
+        ([f"a,{BOX},{ROW}", f"b,{BOX},{ROW}{'0' * 200_000}"], f"{table}, line 3: not a csv"),
     ):
         table.write_text("\n".join([HEADER, *lines]))
         assert problem("realworld-lq", tmp_path).startswith(expected)
+    table.write_text(f"{HEADER.removeprefix('filename,')},filename\n{BOX},{ROW}\n")
+    assert problem("realworld-lq", tmp_path) == f"{table}, line 2: nothing stands in the column filename"
     table.write_text(f"{HEADER}\na,{BOX},{ROW}\na,{BOX},{ROW}\n")
     assert len(samples("realworld-lq", tmp_path)) == 1, "said twice is said"
     (tmp_path / "again.csv").write_text(f"{HEADER}\na,{BOX},{ROW}\n")
