@@ -138,7 +138,7 @@ def _published(plugin: Plugin[MethodCard], name: str, card: WeightsCard) -> Weig
             f"  get them:  facesr-bench weights fetch {entry.typed}  ({card.licence})\n"
             f"  or by hand:  {card.url}  then  facesr-bench weights import {entry.file}\n"
             f"  they belong here:  {entry.path}\n"
-            f"  or use a file elsewhere:  --methods {plugin.name}@/path/to/{entry.file}"
+            f"  or name a file elsewhere:  {plugin.name}@/path/to/{entry.file}"
         )
     if not status.usable:
         raise WeightsError(
