@@ -81,13 +81,14 @@ def statistics(image: Image8) -> Statistics:
     return Statistics(means, deviations)
 
 
-def strips(height: int, width: int) -> Iterator[slice]:
-    """All rows of a picture, `STRIP` values or one row at a time.
+def strips(height: int, width: int, values: int | None = None) -> Iterator[slice]:
+    """All rows of a picture, some values or one row at a time.
 
     Args:
         width: values of a row.
+        values: `STRIP` unless told.
     """
-    rows = max(1, STRIP // width)
+    rows = max(1, (values or STRIP) // width)
     return (slice(top, min(top + rows, height)) for top in range(0, height, rows))
 
 

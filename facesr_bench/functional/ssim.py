@@ -127,10 +127,13 @@ class Ssim:
     Args:
         scale: HR side over LR side, for conventions that cut a border that wide.
         weighted: how planes are averaged under the window.
+        strip: values that are computed with at a time; None: `STRIP`.
     """
 
-    def __init__(self, convention: SsimConvention, scale: int, weighted: Weighted | None = None) -> None:
-        self.convention, self.scale = convention, scale
+    def __init__(
+        self, convention: SsimConvention, scale: int, weighted: Weighted | None = None, strip: int | None = None
+    ) -> None:
+        self.convention, self.scale, self._strip = convention, scale, strip
         self._window = window(convention)
         self._weighted = weighted or weighted_mean
         places = convention.size**2
@@ -237,11 +240,11 @@ class Ssim:
         """Channels, rows of places, and the rows of the planes that the window reaches from there."""
         channels, height, _ = self._fitting(planes)
         rim = len(self._window) - 1
-        if planes.size <= STRIP:
+        if planes.size <= (self._strip or STRIP):
             yield slice(0, channels), slice(0, height), slice(0, height + rim)
             return
         for channel in range(channels):
-            for places in strips(height, planes.shape[2]):
+            for places in strips(height, planes.shape[2], self._strip):
                 yield slice(channel, channel + 1), places, slice(places.start, places.stop + rim)
 
 
