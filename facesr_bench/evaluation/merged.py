@@ -48,7 +48,7 @@ def _entry(result: Result, key: str, old: Mapping[str, Any]) -> dict[str, Any] |
     """
     extractor, version = old.get("extractor"), old.get("version")
     described = result.manifest.metrics.get(key)
-    if extractor is None or old.get("reference") != GROUND_TRUTH or described is None:
+    if extractor is None or old.get("reference") != GROUND_TRUTH or described is None or described.typed is None:
         return None
     try:
         metric = _metric(key, described.typed, result.manifest.protocol.scale)

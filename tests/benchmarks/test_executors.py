@@ -154,7 +154,7 @@ def seconds_of_training(faces: Path, out: Path, steps: int, **environment: str) 
     subprocess.run(command, check=True, capture_output=True, text=True, env={**inherited, **environment})
     logged = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     rates = [line["images_per_second"] for line in logged if 1 < line["step"] < steps]  # the last step validates, too
-    return statistics.mean(2 / rate for rate in rates)
+    return float(statistics.mean(2 / rate for rate in rates))
 
 
 def test_other_jobs_cost_training_no_more_than_their_share(
