@@ -214,7 +214,7 @@ def follow(name: str, page: Page, home: Path, here: Path, capsys: pytest.Capture
         used |= set(left_out)
         line = "&&".join(part for part in written.split("&&") if not part.strip().startswith(INSTALLS)).strip()
         line = line.removeprefix(".venv/bin/")
-        if left_out or not line or line.startswith(("#", ".venv/bin/python -m pytest")):
+        if left_out or not line or line.startswith(("#", "python -m pytest")):
             continue
         for part, other in page.instead.items():
             used |= {part} if part in line else set()
