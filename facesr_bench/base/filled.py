@@ -10,6 +10,7 @@ from facesr_bench.base.errors import DataError
 from facesr_bench.base.files import check_writable, own, read_text, write_json
 
 MANIFEST = "manifest.json"
+_BEGUN = {"schema_version": 1, "complete": False}
 
 
 def begin(source: Path, out: Path, says: Collection[str], *folders: str) -> None:
@@ -31,7 +32,7 @@ def begin(source: Path, out: Path, says: Collection[str], *folders: str) -> None
         raise DataError(f"{out}: the pictures to work on are there; give another folder with --out")
     if not _made_here(out / MANIFEST, says) and any(out.iterdir()):
         raise DataError(f"{out}: holds files that were not made here; give an empty or new folder with --out")
-    write_json(out / MANIFEST, {"schema_version": 1, "complete": False, "of": sorted(says)})
+    write_json(out / MANIFEST, {**_BEGUN, "of": sorted(says)})
     for name in folders:
         for path in (own(out, name) if name else out).glob("*.png"):
             if path.is_file() and not path.is_symlink():
@@ -46,6 +47,6 @@ def _made_here(manifest: Path, says: Collection[str]) -> bool:
         return False
     if not isinstance(found, dict):
         return False
-    if found.get("complete") is False:
-        return bool(found.get("of", sorted(says)) == sorted(says))
+    if found.get("complete") is False:  # of earlier releases without `of`, and with nothing else either
+        return found == {**_BEGUN, "of": sorted(says)} or found == _BEGUN
     return set(says) <= found.keys()

@@ -92,10 +92,11 @@ def test_what_can_not_be_degraded_is_counted(
     assert main(["degrade", "some", "--degradation", "vqfr", "--out", "other"]) == 2
     assert "holds files that were not made here" in capsys.readouterr().err
     Path("site/icons").mkdir(parents=True)
-    Path("site/manifest.json").write_text('{"name": "an app", "images": []}')
     Path("site/logo.png").write_bytes(b"mine")
-    assert main(["degrade", "some", "--degradation", "vqfr", "--out", "site"]) == 2
-    assert Path("site/logo.png").read_bytes() == b"mine", "another's manifest makes no folder ours"
+    for others in ('{"name": "an app", "images": []}', '{"name": "an app", "complete": false}', '{"complete": false}'):
+        Path("site/manifest.json").write_text(others)
+        assert main(["degrade", "some", "--degradation", "vqfr", "--out", "site"]) == 2
+        assert Path("site/logo.png").read_bytes() == b"mine", "another's manifest makes no folder ours"
     capsys.readouterr()
     for name in ("bfr-full", "BFR512"):
         assert main(["degrade", "some", "--degradation", name, "--out", "lq"]) == 2
