@@ -29,37 +29,67 @@ ray: Any = pytest.importorskip("ray")
 __all__ = ["twelve"]  # a fixture
 
 
-@pytest.fixture(scope="module")
-def here() -> Iterator[None]:
-    """Ray on this machine, with room for two workers; a run that finds it started uses it and leaves it."""
-    try:
-        executor.start(2)
-    except FaceSRBenchError as error:  # a machine that has no 30 s for Ray's own processes, in three tries
-        pytest.skip(str(error))
+@pytest.fixture(scope="module", autouse=True)
+def ended() -> Iterator[None]:
+    """Behind the last test no Ray is left."""
     yield
     ray.shutdown()
 
 
-@contextmanager
-def unseen(out: Path) -> Iterator[tuple[Path, str]]:
-    """A probe that no worker sees."""
-    yield out / "no such file", "token"
+@pytest.fixture
+def here() -> None:
+    """Ray on this machine, with room for two workers, once for all tests that want it; a run that finds it uses it."""
+    try:
+        if not ray.is_initialized():
+            executor.start(2)
+    except FaceSRBenchError as error:  # a machine that has no 30 s for Ray's own processes, in three tries
+        pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("shared", [True, False])
+@pytest.fixture
+def nowhere() -> None:
+    """No Ray that this process knows."""
+    ray.shutdown()
+
+
+@pytest.fixture
+def cluster(nowhere: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A cluster on this machine, of a head with one core; see `node` for more."""
+    from ray.cluster_utils import Cluster
+
+    for name, value in executor._SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    made: Any = Cluster()
+    try:
+        node(made, include_dashboard=False)
+        yield made
+    finally:
+        made.shutdown()
+
+
+def node(cluster: Any, **more: Any) -> Any:
+    """One more machine of a cluster, with one core."""
+    return cluster.add_node(num_cpus=1, object_store_memory=executor._STORE, **more)
+
+
+@pytest.fixture(params=[True, False], ids=["by path", "by value"])
+def shared_files(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers see the run's files, or don't."""
+
+    @contextmanager
+    def unseen(out: Path) -> Iterator[tuple[Path, str]]:
+        yield out / "no such file", "token"
+
+    if not request.param:
+        monkeypatch.setattr(executor, "_probe", unseen)
+
+
 def test_workers_of_ray_give_the_bits_of_threads(
-    here: None,
-    twelve: Path,
-    tmp_path: Path,
-    make_method: MakeMethod,
-    monkeypatch: pytest.MonkeyPatch,
-    shared: bool,
+    here: None, shared_files: None, twelve: Path, tmp_path: Path, make_method: MakeMethod
 ) -> None:
     (twelve / "face07.png").write_bytes(b"damaged")
     broken = make_method("broken", NEAREST, head="import no_such_module\n")
     methods = ("bicubic", broken, make_method("fails", "raise ValueError('no')"), make_method("mine", NEAREST))
-    if not shared:
-        monkeypatch.setattr(executor, "_probe", unseen)
     alone = runner.run(asked(twelve, tmp_path / "alone", *methods))
     there = runner.run(asked(twelve, tmp_path / "there", *methods, executor="ray"))
     same(alone, there)
@@ -76,17 +106,12 @@ def test_workers_of_ray_give_the_bits_of_threads(
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs signals")
-@pytest.mark.parametrize("shared", [True, pytest.param(False, marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "shared_files", [True, pytest.param(False, marks=pytest.mark.full)], indirect=True, ids=["by path", "by value"]
+)
 def test_the_block_of_a_worker_that_dies_is_done_again(
-    here: None,
-    twelve: Path,
-    tmp_path: Path,
-    make_method: MakeMethod,
-    monkeypatch: pytest.MonkeyPatch,
-    shared: bool,
+    here: None, shared_files: None, twelve: Path, tmp_path: Path, make_method: MakeMethod
 ) -> None:
-    if not shared:
-        monkeypatch.setattr(executor, "_probe", unseen)
     seen = tmp_path / "seen"
     method = dies(make_method, "once", "not seen.exists()", seen)
     more: dict[str, Any] = {"batch_size": 1, "attention": 0, "metrics": ("psnr",)}
@@ -126,16 +151,11 @@ class Told(request.Progress):
 
 @pytest.mark.full
 def test_a_cluster_of_three_nodes_of_which_one_shares_no_files_and_one_is_lost(
-    tmp_path: Path, make_method: MakeMethod, astronaut: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+    cluster: Any, tmp_path: Path, make_method: MakeMethod, astronaut: NDArray[np.uint8]
 ) -> None:
     """Three raylets on this machine: numbers as alone, with a node that goes in the middle of it."""
     from PIL import Image
-    from ray.cluster_utils import Cluster
 
-    if ray.is_initialized():
-        ray.shutdown()
-    for name, value in executor._SETTINGS.items():
-        monkeypatch.setenv(name, value)
     faces = tmp_path / "sixty"
     faces.mkdir()
     for i in range(60):
@@ -144,37 +164,29 @@ def test_a_cluster_of_three_nodes_of_which_one_shares_no_files_and_one_is_lost(
     slow = make_method("slow", f"import time\ntime.sleep(0.4)\n{NEAREST}")
     methods = ("bicubic", slow)
     more: dict[str, Any] = {"metrics": ("psnr", "ssim"), "batch_size": 1, "attention": 3}
-    cluster: Any = Cluster()
-    try:
-        store: dict[str, Any] = {"object_store_memory": executor._STORE}
-        cluster.add_node(num_cpus=1, include_dashboard=False, **store)
-        cluster.add_node(num_cpus=1, env_vars={BY_VALUE: "1"}, **store)
-        lost = cluster.add_node(num_cpus=1, **store)
-        cluster.wait_for_nodes()
-        told = Told(40)
+    node(cluster, env_vars={BY_VALUE: "1"})
+    lost = node(cluster)
+    cluster.wait_for_nodes()
+    told = Told(40)
 
-        def lose() -> None:
-            told.reached.wait(500)
-            cluster.remove_node(lost, allow_graceful=False)
+    def lose() -> None:
+        told.reached.wait(500)
+        cluster.remove_node(lost, allow_graceful=False)
 
-        threading.Thread(target=lose, daemon=True).start()
-        begun = time.monotonic()
-        asking = asked(faces, tmp_path / "there", *methods, executor="ray", workers=3, address=cluster.address, **more)
-        there = runner.run(asking, told)
-        print(f"three nodes, one lost: {time.monotonic() - begun:.0f} s")
-        assert told.images == 120 and told.reached.is_set()
-        assert not ray.is_initialized(), "the run has left the cluster"
-    finally:
-        cluster.shutdown()
+    threading.Thread(target=lose, daemon=True).start()
+    begun = time.monotonic()
+    asking = asked(faces, tmp_path / "there", *methods, executor="ray", workers=3, address=cluster.address, **more)
+    there = runner.run(asking, told)
+    print(f"three nodes, one lost: {time.monotonic() - begun:.0f} s")
+    assert told.images == 120 and told.reached.is_set()
+    assert not ray.is_initialized(), "the run has left the cluster"
     same(runner.run(asked(faces, tmp_path / "alone", *methods, **more)), there)
     assert there.results[0].manifest.request is not None
     assert "address" not in there.results[0].manifest.request.options, "a place of one's own"
 
 
 @pytest.mark.full
-def test_ray_is_started_for_a_run_and_ended_with_it(twelve: Path, tmp_path: Path) -> None:
-    if ray.is_initialized():
-        ray.shutdown()
+def test_ray_is_started_for_a_run_and_ended_with_it(nowhere: None, twelve: Path, tmp_path: Path) -> None:
     there = runner.run(asked(twelve, tmp_path / "there", "bicubic", executor="ray"))
     assert not ray.is_initialized()
     same(runner.run(asked(twelve, tmp_path / "alone", "bicubic")), there)
