@@ -21,10 +21,10 @@ def batches(
     """Prepared samples in batches of at most `size` and `BATCH_PIXELS`, read `ahead` batches early and never more.
 
     How large a picture is, nobody knows before it is read: those to come are taken to be as large as the largest so
-    far, and the first one is read alone.
+    far. The first one is read alone, and is a batch of its own: whoever waits sees soon that the method works.
     """
     coming, waiting, batch = iter(ids), deque[Future[Loaded]](), list[Loaded]()
-    fits, largest = 1, 0
+    fits, largest, first = 1, 0, True
     while True:
         waiting.extend(
             read(image_id) for image_id in islice(coming, max(0, fits * (ahead + 1) - len(batch) - len(waiting)))
@@ -38,9 +38,9 @@ def batches(
             yield batch
             batch = []
         batch.append(loaded)
-        if len(batch) == fits:
+        if first or len(batch) == fits:
             yield batch
-            batch = []
+            batch, first = [], False
     if batch:
         yield batch
 

@@ -1,4 +1,4 @@
-"""Batches go by pixels: ordinary pictures fill them by count, larger ones stand alone, none is read too early."""
+"""Batches go by pixels: the first picture is alone, ordinary ones fill them by count, larger ones are alone too."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class _Reader:
 @pytest.mark.parametrize(
     ("sides", "sizes"),
     [
-        ([16] * 19, [8, 8, 3]),
-        ([None] * 9, [8, 1]),
+        ([16] * 19, [1, 8, 8, 2]),
+        ([None] * 9, [1, 8]),
         ([LARGE] * 3, [1, 1, 1]),
-        ([16] * 3 + [LARGE] + [16] * 2, [3, 1, 1, 1]),
-        ([LARGE // 2] * 5, [4, 1]),
+        ([16] * 3 + [LARGE] + [16] * 2, [1, 2, 1, 1, 1]),
+        ([LARGE // 2] * 5, [1, 4]),
         ([], []),
     ],
 )
