@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
-from facesr_bench.base.files import write_json
+from facesr_bench.base.files import read_text, write_json
 from facesr_bench.base.hashing import cache_folder
 from facesr_bench.plugins import registry
 from facesr_bench.plugins.loading import CARD_FILE, bundled_folder
@@ -37,7 +37,7 @@ _OF_RUNS = (".lock", ".lock.json", ".partial")
 """Ends of names of what only runs at work have."""
 _NOT_SHOWN = frozenset({"features", "references"})
 """Folders of results that no page reads: what comes of them is in sets.json."""
-_LIBRARIES = ("jinja2", "markupsafe", "matplotlib", "numpy", "pillow", "pydantic", "scipy")
+_LIBRARIES = ("jinja2", "markupsafe", "matplotlib", "numpy", "opencv-python", "pillow", "pydantic", "scipy", "seaborn")
 
 
 class _UnsureError(Exception):
@@ -112,7 +112,7 @@ def _hash(files: Mapping[str, str]) -> str:
 
 def _read() -> dict[str, Any]:
     try:
-        known = json.loads((cache_folder() / MEMORY).read_text(encoding="utf-8"))
+        known = json.loads(read_text(cache_folder() / MEMORY))
     except (OSError, ValueError, RecursionError):  # nothing is lost but time
         return {}
     return known if isinstance(known, dict) else {}

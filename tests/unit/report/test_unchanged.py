@@ -158,6 +158,9 @@ def test_a_cache_that_is_unwritable_or_damaged_costs_time_alone(root: Path, tmp_
     memory.unlink()
     memory.mkdir()
     assert site.build(root).is_file()
+    memory.rmdir()
+    os.mkfifo(memory)  # nobody waits for it
+    assert site.build(root).is_file()
 
 
 def test_few_sites_are_remembered(root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
