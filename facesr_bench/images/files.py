@@ -27,7 +27,7 @@ from PIL import (  # the plug-ins of the formats that are read: Pillow looks for
 from facesr_bench.base.errors import DataError
 from facesr_bench.base.files import open_regular, replacing
 from facesr_bench.images import room
-from facesr_bench.images.integrity import FORMATS, PlainPng, plain_png, sniff, why_not_whole
+from facesr_bench.images.integrity import FORMATS, MAX_PIXELS, PlainPng, plain_png, sniff, why_not_whole
 
 Image8 = NDArray[np.uint8]
 """A picture: HxWx3, uint8, RGB."""
@@ -39,8 +39,6 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff",
 STRIP = 2**22
 """Pixels that are taken over from Pillow at a time."""
 
-MAX_PIXELS = 89_478_485
-"""The largest picture that is read: Pillow's own limit against decompression bombs."""
 
 _DEEP_MODES = frozenset({"I;16", "I;16B", "I;16L", "I"})
 
@@ -101,7 +99,8 @@ def _decode_plain(png: PlainPng) -> Image8 | None:
             picture = Image.frombytes("RGB", (png.width, png.height), png.pixels, "zip", "RGB")
         except ValueError:
             return None
-        return _pixels(picture)
+        pixels = _pixels(picture)
+    return pixels if pixels[-1].any() or png.all_there() else None
 
 
 def _decode(data: bytes, label: str) -> Image.Image:

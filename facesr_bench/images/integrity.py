@@ -3,7 +3,7 @@
 Decoders are lenient: a PNG or JPEG whose tail is missing or zeroed (a power cut, a copy broken off) often decodes
 without a word, and its lost rows are scored as if the method had painted them.
 
-    PNG     every chunk's CRC, and the IEND that ends it
+    PNG     every chunk's CRC, the IEND that ends it, and as many pixels as it says
     JPEG    segments that follow each other, and the EOI after the last scan; no checksum of the pixels
     WebP    the lengths of the RIFF and of its chunks; no checksum
     TIFF    strips or tiles that lie inside the file; no checksum
@@ -18,11 +18,14 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM")
 """The formats that are read, as Pillow calls them (JPEG: with more pictures behind it too, which Pillow calls MPO)."""
+
+MAX_PIXELS = 89_478_485
+"""The largest picture that is read: Pillow's own limit against decompression bombs."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _FIRST_BYTES = {
@@ -92,7 +95,12 @@ class PlainPng:
     height: int
     pixels: bytes
 
+    def all_there(self) -> bool:
+        """Whether it holds as many pixels as it says: a decoder leaves those that are missing black."""
+        return _inflates_to([self.pixels], self.height * (1 + 3 * self.width))
 
+
+_STRIP = 2**20
 _RGB8 = (8, 2, 0, 0, 0)
 """Bit depth, colour type, compression, filters, interlacing."""
 
@@ -127,7 +135,7 @@ def plain_png(data: bytes) -> PlainPng | None:
 
 
 def _png(data: bytes) -> str | None:
-    place = len(_PNG)
+    place, pixels = len(_PNG), []
     while place < len(data):
         length, kind = struct.unpack_from(">I4s", data, place)
         end = place + 12 + length
@@ -136,10 +144,53 @@ def _png(data: bytes) -> str | None:
         (crc,) = struct.unpack_from(">I", data, end - 4)
         if zlib.crc32(memoryview(data)[place + 4 : end - 4]) != crc:
             return f"the checksum of its chunk {_printable(kind)} is wrong"
+        if kind == b"IDAT":
+            pixels.append(memoryview(data)[place + 8 : end - 4])
         if kind == b"IEND":
-            return None
+            width, height = struct.unpack_from(">II", data, 16)
+            counted = width * height <= MAX_PIXELS  # whoever reads it says that it is too large
+            return (
+                None
+                if not counted or _inflates_to(pixels, _png_size(data))
+                else "its pixels end early, or can't be unpacked"
+            )
         place = end
     return "it ends early, without IEND"
+
+
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+"""Adam7, of interlaced PNGs: the first column and row of each pass, and how far it is to the next."""
+
+
+def _png_size(data: bytes) -> int:
+    """How many bytes its pixels have before they are compressed; 0 where its header makes no sense to us."""
+    width, height, depth, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
+    bits = depth * _CHANNELS.get(colour, 0)
+    if not bits:
+        return 0
+    size = 0
+    for left, top, across, down in _PASSES if interlaced else ((0, 0, 1, 1),):
+        columns, rows = -(-(width - left) // across), -(-(height - top) // down)
+        if columns > 0 and rows > 0:
+            size += rows * (1 + -(-columns * bits // 8))
+    return size
+
+
+def _inflates_to(parts: Iterable[bytes | memoryview], size: int) -> bool:
+    """Whether parts of one zlib stream hold at least so many bytes; no more than a strip of them is kept."""
+    stream, found = zlib.decompressobj(), 0
+    try:
+        for part in parts:
+            waiting: bytes | memoryview = part
+            while waiting and not stream.eof and found < size:
+                found += len(stream.decompress(waiting, _STRIP))
+                waiting = stream.unconsumed_tail
+        while found < size and (more := stream.decompress(b"", _STRIP)):
+            found += len(more)
+    except zlib.error:
+        return False
+    return found >= size
 
 
 def _printable(kind: bytes) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import unicodedata
 import zlib
 from pathlib import Path
@@ -216,3 +217,49 @@ def test_names_in_two_unicode_forms_are_one(face: Image8, tmp_path: Path) -> Non
         Image.fromarray(face).save(tmp_path / folder / f"{name}.png")
     ((stem, hr, lr),) = pair_by_stem(tmp_path / "HR", tmp_path / "LR")
     assert stem == unicodedata.normalize("NFC", "José") and hr.is_file() and lr.is_file()
+
+
+ADAM7 = (
+    (1, 6, 4, 6, 2, 6, 4, 6), (7, 7, 7, 7, 7, 7, 7, 7), (5, 6, 5, 6, 5, 6, 5, 6), (7, 7, 7, 7, 7, 7, 7, 7),
+    (3, 6, 4, 6, 3, 6, 4, 6), (7, 7, 7, 7, 7, 7, 7, 7), (5, 6, 5, 6, 5, 6, 5, 6), (7, 7, 7, 7, 7, 7, 7, 7),
+)  # fmt: skip
+"""The pass that draws each pixel of a block of 8 x 8, as the PNG specification shows it."""
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png_of(width: int, height: int, depth: int, colour: int, interlaced: bool, missing: int = 0) -> bytes:
+    """A PNG whose checksums are right, of white pixels, less so many bytes of them at the end."""
+    bits = depth * {0: 1, 2: 3, 4: 2, 6: 4}[colour]
+    rows: list[int] = []  # pixels of each
+    for number in range(1, 8) if interlaced else (0,):
+        for y in range(height):
+            inside = [x for x in range(width) if not interlaced or ADAM7[y % 8][x % 8] == number]
+            rows += [len(inside)] if inside else []
+    raw = b"".join(b"\0" + b"\xff" * -(-pixels * bits // 8) for pixels in rows)
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
+    pixels = zlib.compress(raw[: len(raw) - missing])
+    parts = chunk(b"IHDR", header), chunk(b"IDAT", pixels[:20]), chunk(b"IDAT", pixels[20:]), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize(("depth", "colour"), [(8, 2), (8, 0), (1, 0), (4, 0), (16, 2), (8, 4), (8, 6), (16, 6)])
+@pytest.mark.parametrize("size", [(13, 9), (1, 1), (40, 33)])
+def test_a_png_of_fewer_pixels_than_it_says_is_refused(
+    size: tuple[int, int], depth: int, colour: int, interlaced: bool
+) -> None:
+    """Its decoder would leave them black, and say nothing."""
+    assert (read_image(png_of(*size, depth, colour, interlaced)) == 255).all()
+    for missing in (1, 3):
+        with pytest.raises(DataError, match="its pixels end early"):
+            read_image(png_of(*size, depth, colour, interlaced, missing), name="it")
+
+
+def test_a_png_that_says_it_is_huge_is_not_unpacked_to_see() -> None:
+    header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
+    huge = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"no stream") + chunk(b"IEND", b"")
+    with pytest.raises(DataError, match="too large"):
+        read_image(huge, name="it")
