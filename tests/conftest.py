@@ -21,9 +21,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
-# A shell starts what runs in its background with Ctrl-C ignored, and programs that tests start would inherit that.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell starts what runs in its background with Ctrl-C ignored, nohup what it runs with SIGHUP ignored, and programs
+# that tests start would inherit that.
+for ignored, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(ignored) is signal.SIG_IGN:
+        signal.signal(ignored, usual)
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -14,10 +14,11 @@ from facesr_bench.evaluation.metrics import Setup, context_of, instantiate
 from facesr_bench.evaluation.plan import references_of
 from facesr_bench.evaluation.set_metrics import GROUND_TRUTH, features_of_hr, features_of_sr, inputs_of, value_of_set
 from facesr_bench.plugins.metric import SetMetric
-from facesr_bench.plugins.profile import get_profile
+from facesr_bench.plugins.profile import Profile
 from facesr_bench.plugins.spec import parse_metric
 from facesr_bench.results.locks import holding
 from facesr_bench.results.merge import Merged
+from facesr_bench.results.record import Manifest
 from facesr_bench.results.store import Result
 
 
@@ -51,8 +52,8 @@ def _entry(result: Result, key: str, old: Mapping[str, Any]) -> dict[str, Any] |
     if extractor is None or old.get("reference") != GROUND_TRUTH or described is None or described.typed is None:
         return None
     try:
-        metric = _metric(key, described.typed, result.manifest.protocol.scale)
-    except FaceSRBenchError:
+        metric = _metric(key, described.typed, result.manifest)
+    except (FaceSRBenchError, ValueError):  # the latter where its profile is none of this version
         return None
     if metric is None or metric.card.version != version:
         return None
@@ -68,7 +69,7 @@ def _entry(result: Result, key: str, old: Mapping[str, Any]) -> dict[str, Any] |
     return {**old, **value, "inputs": inputs_of(extractor, metric.card.version, GROUND_TRUTH, ids)}
 
 
-def _metric(key: str, typed: str, scale: int) -> SetMetric | None:
+def _metric(key: str, typed: str, manifest: Manifest) -> SetMetric | None:
     """The metric of a column, without its network; None for one of a user's folder, whose code may be another here.
 
     Raises:
@@ -78,5 +79,6 @@ def _metric(key: str, typed: str, scale: int) -> SetMetric | None:
     if choice.plugin.source != "built in":
         return None
     choice = replace(choice, network=None, file=None)
-    metric = instantiate(choice, replace(context_of(choice, Setup(get_profile("sparnet"), scale)), key=key))
+    profile = Profile.model_validate(manifest.profile.model_dump(mode="json"))
+    metric = instantiate(choice, replace(context_of(choice, Setup(profile, manifest.protocol.scale)), key=key))
     return metric if isinstance(metric, SetMetric) else None
