@@ -236,6 +236,9 @@ def quickened(network: InceptionV3, device: str) -> InceptionV3:
         unit.fold()
     network = network.to(device).to(memory_format=torch.channels_last)
     if device == "cpu" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        threads = torch.get_num_threads()
+        # It is that for the threads there are: of several, it would be made anew at every call of one.
+        torch.set_num_threads(1)
         try:
             with torch.inference_mode():
                 for unit in units:
@@ -243,4 +246,6 @@ def quickened(network: InceptionV3, device: str) -> InceptionV3:
         except (AttributeError, RuntimeError, TypeError):  # a torch whose compiler does it otherwise
             for unit in units:
                 unit._packed = None
+        finally:
+            torch.set_num_threads(threads)
     return network
