@@ -18,8 +18,10 @@ import hashlib
 import io
 import json
 import os
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,6 +64,10 @@ BLOCKS = (1, 2, 4, 8, 16, 32)
 BLOCK_PIXELS = 2**17
 """Pixels of the pictures whose maps share a file: 8 pictures of 128 px."""
 
+WORKERS = 2
+"""Threads that make maps: they decode, filter and compress, which other threads don't wait for. Two more blocks may lie
+ready to be written."""
+
 _Number = TypeVar("_Number", bound=np.generic)
 
 
@@ -84,10 +90,16 @@ def build(pages: Pages, section: Section) -> SectionMaps:
     tops = {kind.name: kind.top for kind in kinds.values()}
     made = [_Folder(pages, section, row, rows, tops) for row, rows in section.images]
     folders = [folder for folder in made if folder.begin(key, size)]
-    for start in range(0, len(section.ids), size):
-        asking = [folder for folder in folders if folder.lacks(start // size)]
-        if asking:
-            _make_block(section, start // size, size, asking, mapper)
+    with ThreadPoolExecutor(WORKERS) as workers:
+        coming: deque[Future[list[_Made]]] = deque()
+        for block in range(-(-len(section.ids) // size)):
+            asking = [folder for folder in folders if folder.lacks(block)]
+            if asking:
+                coming.append(workers.submit(_make_block, section, block, size, asking, mapper))
+            if len(coming) > WORKERS:
+                _write(coming.popleft().result())
+        for each in coming:
+            _write(each.result())
     for folder in folders:
         folder.end()
     found = tuple(kind for kind in kinds.values() if any(kind.name in folder.sums.counts for folder in folders))
@@ -190,15 +202,19 @@ class _Folder:
     def _read_picture(self, image_id: str) -> Image8 | None:
         return _picture(self._pictures / self._names[image_id])
 
-    def write(self, block: int, size: int, found: Sequence[tuple[str, dict[str, Values]]]) -> None:
+    def sheet(self, size: int, found: Sequence[tuple[str, dict[str, Values]]]) -> tuple[str, bytes]:
+        """What the two files of a block hold."""
+        sheet = _Sheet([values for _, values in found], size, self._tops)
+        return sheet.script(), sheet.picture()
+
+    def write(self, made: _Made) -> None:
         """One block's files, and its maps among the sums."""
-        for image_id, values in found:
+        for image_id, values in made.found:
             if values:
                 self.sums.add(values)
                 self.without.discard(image_id)
-        sheet = _Sheet([values for _, values in found], size, self._tops)
-        self._pages.write(self._path(block, ".js"), sheet.script())
-        self._pages.write(self._path(block, ".png"), sheet.picture())
+        self._pages.write(self._path(made.block, ".js"), made.script)
+        self._pages.write(self._path(made.block, ".png"), made.picture)
 
     def end(self) -> None:
         """Remember what was made, if anything was."""
@@ -295,12 +311,32 @@ def _picture(path: Path) -> Image8 | None:
         return None
 
 
-def _make_block(section: Section, block: int, size: int, folders: Sequence[_Folder], mapper: Mapper) -> None:
+@dataclass(frozen=True)
+class _Made:
+    """The maps of one block by one method."""
+
+    folder: _Folder
+    block: int
+    found: Sequence[tuple[str, dict[str, Values]]]
+    script: str
+    picture: bytes
+
+
+def _make_block(section: Section, block: int, size: int, folders: Sequence[_Folder], mapper: Mapper) -> list[_Made]:
     """The maps of some images by all methods that lack them."""
     ids = section.ids[block * size : (block + 1) * size]
     truth = _Truth(section, ids, mapper)
+    made = []
     for folder in folders:
-        folder.write(block, size, folder.maps(ids, truth))
+        found = folder.maps(ids, truth)
+        made.append(_Made(folder, block, found, *folder.sheet(size, found)))
+    return made
+
+
+def _write(made: Sequence[_Made]) -> None:
+    """In the order of images: sums of floats depend on it."""
+    for each in made:
+        each.folder.write(each)
 
 
 def _scored(row: ImageRecord | None) -> bool:
