@@ -22,6 +22,7 @@ from facesr_bench.images.resize import resize
 from facesr_bench.plugins.dataset import Picture
 from facesr_bench.plugins.degradation import find_degradation, make_degradation
 from facesr_bench.plugins.loading import bundled_folder
+from tests.spandrel_networks import filled, gfpgan_like
 
 PROGRAM = """title = "Mine"
 licence = "Apache-2.0"
@@ -111,20 +112,6 @@ def write_finished(folder: Path, size: int, suffix: str = "") -> None:
         write_png(folder / f"{name}{suffix}.png", resize(resize(face, (32, 32)), (size, size)))
 
 
-def filled(network: torch.nn.Module, seed: int = 0) -> dict[str, torch.Tensor]:
-    """A state dict of random numbers of moderate size."""
-    random = torch.Generator().manual_seed(seed)
-    tensors = {}
-    for name, tensor in network.state_dict().items():
-        if not tensor.is_floating_point():
-            tensors[name] = tensor
-        elif tensor.ndim > 1:
-            tensors[name] = torch.randn(tensor.shape, generator=random) * tensor[0].numel() ** -0.5
-        else:
-            tensors[name] = 0.1 * torch.randn(tensor.shape, generator=random) + (name.endswith("weight") * 1.0)
-    return tensors
-
-
 def write_alexnet(path: Path) -> None:
     """What LPIPS (alex) computes with, in random numbers."""
     from torchvision.models import alexnet
@@ -135,28 +122,14 @@ def write_alexnet(path: Path) -> None:
 
 def write_gfpgan(path: Path) -> None:
     """GFPGAN's network for 512 px, in random numbers."""
-    from spandrel.architectures.GFPGAN import GFPGAN
-
-    network = GFPGAN(
-        out_size=512,
-        num_style_feat=512,
-        channel_multiplier=2,
-        decoder_load_path=None,
-        fix_decoder=False,
-        num_mlp=8,
-        input_is_latent=True,
-        different_w=True,
-        narrow=1,
-        sft_half=True,
-    )
-    torch.save({"params_ema": filled(network)}, path)
+    torch.save({"params_ema": filled(gfpgan_like(512), biases=0.1)}, path)
 
 
 def write_esrgan(path: Path, blocks: int = 1) -> None:
     """An x4 network as Real-ESRGAN's, with few channels."""
     from spandrel.architectures.ESRGAN import ESRGAN
 
-    torch.save({"params_ema": filled(ESRGAN(num_filters=8, num_blocks=blocks, scale=4))}, path)
+    torch.save({"params_ema": filled(ESRGAN(num_filters=8, num_blocks=blocks, scale=4), biases=0.1)}, path)
 
 
 def write_program(folder: Path) -> None:

@@ -20,32 +20,18 @@ from facesr_bench.plugins.loading import bundled_folder, import_from
 from facesr_bench.plugins.method import MethodBase, MethodContext
 from facesr_bench.plugins.registry import methods
 from facesr_bench.plugins.spec import parse_method
+from tests.spandrel_networks import filled, gfpgan_like
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     spandrel = pytest.importorskip("spandrel")
     from spandrel.architectures.ESRGAN import ESRGAN
-    from spandrel.architectures.GFPGAN import GFPGAN
     from spandrel.architectures.RCAN import RCAN
     from spandrel.architectures.RestoreFormer import RestoreFormer
 
 FOLDER = Path(bundled_folder("methods")) / "spandrel"
 faces = import_from(FOLDER, "faces")
 checkpoint = import_from(FOLDER, "checkpoint")
-
-
-def filled(network: torch.nn.Module, seed: int = 0) -> dict[str, Tensor]:
-    """A state dict of random numbers under which noise, style and biases all count."""
-    random = torch.Generator().manual_seed(seed)
-    tensors = {}
-    for name, tensor in network.state_dict().items():
-        if not tensor.is_floating_point():
-            tensors[name] = tensor
-        elif tensor.ndim > 1:
-            tensors[name] = torch.randn(tensor.shape, generator=random) * tensor[0].numel() ** -0.5
-        else:
-            tensors[name] = 0.3 * torch.randn(tensor.shape, generator=random) + (name.endswith("weight") * 1.0)
-    return tensors
 
 
 def saved(tensors: dict[str, Tensor], path: Path, said: str = "", wrapper: str | None = "params_ema") -> Path:
@@ -208,22 +194,6 @@ def at_64(monkeypatch: pytest.MonkeyPatch) -> int:
     """Faces of 64 px for networks of 64 px; the `full` tests below are of 512."""
     monkeypatch.setattr(faces, "SIDE", 64)
     return 64
-
-
-def gfpgan_like(side: int) -> Any:
-    """The clean GFPGAN; smaller than 512 px with 1/32 of the channels, which spandrel can't build from a file."""
-    return GFPGAN(
-        out_size=side,
-        num_style_feat=512,
-        channel_multiplier=2,
-        decoder_load_path=None,
-        fix_decoder=False,
-        num_mlp=8,
-        input_is_latent=True,
-        different_w=True,
-        narrow=1 if side == 512 else 1 / 32,
-        sft_half=True,
-    )
 
 
 def face(name: str) -> Any:
