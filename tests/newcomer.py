@@ -17,6 +17,7 @@ import torch
 
 from facesr_bench.data.prepare import prepare
 from facesr_bench.data.sources import open_dataset
+from facesr_bench.functional.lpips import write_random_backbone
 from facesr_bench.images.files import Image8, write_png
 from facesr_bench.images.resize import resize
 from facesr_bench.plugins.dataset import Picture
@@ -114,10 +115,7 @@ def write_finished(folder: Path, size: int, suffix: str = "") -> None:
 
 def write_alexnet(path: Path) -> None:
     """What LPIPS (alex) computes with, in random numbers."""
-    from torchvision.models import alexnet
-
-    state = alexnet(weights=None).state_dict()
-    torch.save({name: tensor for name, tensor in state.items() if name.startswith("features.")}, path)
+    write_random_backbone("alex", path)
 
 
 def write_gfpgan(path: Path) -> None:

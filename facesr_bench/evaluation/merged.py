@@ -79,6 +79,6 @@ def _metric(key: str, typed: str, manifest: Manifest) -> SetMetric | None:
     if choice.plugin.source != "built in":
         return None
     choice = replace(choice, network=None, file=None)
-    profile = Profile.model_validate(manifest.profile.model_dump(mode="json"))
+    profile = Profile.recorded(manifest.profile)
     metric = instantiate(choice, replace(context_of(choice, Setup(profile, manifest.protocol.scale)), key=key))
     return metric if isinstance(metric, SetMetric) else None

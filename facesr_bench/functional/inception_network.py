@@ -17,6 +17,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from facesr_bench.functional.backbones import Convolution as Unset
+from facesr_bench.functional.inception import SIDE, WIDTH
 
 Size = int | tuple[int, int]
 Convolution = tuple[str, int, Size]
@@ -25,7 +26,6 @@ Step = Convolution | Callable[[Tensor], Tensor] | tuple[Convolution, Convolution
 """A convolution, a pool, or two convolutions of the same input whose outputs are joined."""
 
 CLASSES = 1008
-WIDTH = 2048
 EPSILON = 0.001
 """Of the batch norms."""
 
@@ -190,7 +190,7 @@ class InceptionV3(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.Conv2d_1a_3x3 = Unit(3, 32, 3, 299, stride=2)
+        self.Conv2d_1a_3x3 = Unit(3, 32, 3, SIDE, stride=2)
         self.Conv2d_2a_3x3 = Unit(32, 32, 3, 149)
         self.Conv2d_2b_3x3 = Unit(32, 64, 3, 147, padding=1)
         self.Conv2d_3b_1x1 = Unit(64, 80, 1, 73)

@@ -57,6 +57,15 @@ class Profile(BaseModel):
     pixels: PixelConvention
     faces: FaceConvention = FaceConvention()
 
+    @classmethod
+    def recorded(cls, record: BaseModel) -> Profile:
+        """The profile that a manifest holds.
+
+        Raises:
+            ValidationError: it is none of this release.
+        """
+        return cls.model_validate(record.model_dump(mode="json"))
+
     @model_validator(mode="before")
     @classmethod
     def _only_tables(cls, data: Any) -> Any:

@@ -113,7 +113,7 @@ def _maps(row: RankedResult, kind: Kind) -> Iterator[Values]:
         return
     manifest = row.result.manifest
     try:
-        mapper = Mapper(Profile.model_validate(manifest.profile.model_dump(mode="json")), manifest.protocol.scale)
+        mapper = Mapper(Profile.recorded(manifest.profile), manifest.protocol.scale)
     except (ValidationError, FaceSRBenchError) as error:
         raise ResultsError(f"{row.label}: this release can't read the profile: {error}") from error
     for image in images:

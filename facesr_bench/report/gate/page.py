@@ -119,7 +119,7 @@ def _psnr_map(result: Result, image_id: str) -> str | None:
     """By the definition and in the colours of every other page; None where there are no pictures to make it of."""
     manifest = result.manifest
     try:
-        profile = Profile.model_validate(manifest.profile.model_dump(mode="json"))
+        profile = Profile.recorded(manifest.profile)
         mapper = Mapper(profile, manifest.protocol.scale)
         hr = read_image(result.inputs_folder / "hr" / f"{file_name(image_id)}.png")
         values = mapper.maps(read_image(result.sr_path(image_id)), mapper.reference(hr))[ERROR.name]

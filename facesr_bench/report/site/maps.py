@@ -80,7 +80,7 @@ def build(pages: Pages, section: Section) -> SectionMaps:
     if not section.has_truth:
         return SectionMaps()
     try:
-        profile = Profile.model_validate(section.manifest.profile.model_dump(mode="json"))
+        profile = Profile.recorded(section.manifest.profile)
         mapper = Mapper(profile, section.scale)
     except (ValidationError, FaceSRBenchError) as error:
         return SectionMaps(trouble=f"this release can't read the profile: {str(error).splitlines()[0]}")
