@@ -75,7 +75,7 @@ def _entry(
     assert isinstance(metric, SetMetric)  # metrics whose card says of = "set" are
     ids = sorted(rows)
     other = metric.reference_set
-    inputs = inputs_of(metric.extractor, metric.card.version, other.sha256 if other else GROUND_TRUTH, ids)
+    inputs = _inputs(metric, ids)
     if known is not None and known.get("inputs") == inputs:
         return known
     found = value_of_set(metric, list(rows.values()), lambda: _features(result, metric, ids, references))
@@ -101,16 +101,19 @@ def inputs_of(extractor: str, version: int, reference: str, ids: Sequence[str]) 
     return hashlib.sha256(json.dumps([extractor, version, reference, *ids]).encode()).hexdigest()
 
 
+def _inputs(metric: SetMetric, ids: Sequence[str]) -> str:
+    other = metric.reference_set
+    return inputs_of(metric.extractor, metric.card.version, other.sha256 if other else GROUND_TRUTH, ids)
+
+
 def is_current(result: Result, metric: SetMetric, rows: Mapping[str, ImageRecord]) -> bool:
     """Whether the value that stands is that of these images, so that their features are not needed.
 
     Raises:
         ResultsError: sets.json can't be read.
     """
-    known, other = result.sets().get(metric.key), metric.reference_set
-    reference = other.sha256 if other else GROUND_TRUTH
-    inputs = inputs_of(metric.extractor, metric.card.version, reference, sorted(rows))
-    return known is not None and known.get("inputs") == inputs
+    known = result.sets().get(metric.key)
+    return known is not None and known.get("inputs") == _inputs(metric, sorted(rows))
 
 
 def has_features(result: Result, metric: SetMetric, image_id: str, references: References) -> bool:
