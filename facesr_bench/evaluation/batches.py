@@ -16,15 +16,24 @@ ON_CPU, ON_GPU = 8, 16
 
 
 def batches(
-    read: Callable[[str], Future[Loaded]], ids: Sequence[str], size: int, scale: int, ahead: int
+    read: Callable[[str], Future[Loaded]],
+    ids: Sequence[str],
+    size: int,
+    scale: int,
+    ahead: int,
+    first_alone: bool = True,
 ) -> Iterator[list[Loaded]]:
     """Prepared samples in batches of at most `size` and `BATCH_PIXELS`, read `ahead` batches early and never more.
 
     How large a picture is, nobody knows before it is read: those to come are taken to be as large as the largest so
-    far. The first one is read alone, and is a batch of its own: whoever waits sees soon that the method works.
+    far. So the first one is read alone.
+
+    Args:
+        first_alone: it is a batch of its own too: whoever waits sees soon that the method works. Not for a method
+            that starts anew for every batch.
     """
     coming, waiting, batch = iter(ids), deque[Future[Loaded]](), list[Loaded]()
-    fits, largest, first = 1, 0, True
+    fits, largest, first = 1, 0, first_alone
     while True:
         waiting.extend(
             read(image_id) for image_id in islice(coming, max(0, fits * (ahead + 1) - len(batch) - len(waiting)))

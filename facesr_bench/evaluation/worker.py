@@ -193,13 +193,13 @@ class _Computation:
         # takes turns with them, so that a method's milliseconds are its own.
         overlap = beside(self._setting.device)
         size = self._setting.options.batch_size or (ON_GPU if overlap else ON_CPU)
-        if self._opened.predictor is not None:
-            size = self._opened.predictor.block or size
+        block = self._opened.predictor.block if self._opened.predictor is not None else None
+        size = block or size
         ahead = 2 if overlap else 0
         pending: list[tuple[Loaded, Future[ImageRecord]]] = []
         scale, get = self._setting.card.scale, self._bench.inputs.get
         readers = self._readers if overlap else self._scorers  # the same few threads then do both
-        found = batches(lambda one: readers.submit(get, one), list(self._todo), size, scale, ahead)
+        found = batches(lambda one: readers.submit(get, one), list(self._todo), size, scale, ahead, block is None)
         for batch, following in with_next(found) if overlap else ((batch, []) for batch in found):
             if not overlap:
                 self._finish(pending)  # scored while this batch was read

@@ -111,6 +111,12 @@ class Visit:
         assert [url for url in self.requests if not url.startswith(self._places)] == []
 
 
+def follow(link: Any) -> None:
+    """Click what leads to another page, and wait until that is there: on a busy machine it isn't at once."""
+    with link.page.expect_navigation():
+        link.click()
+
+
 @pytest.fixture
 def visit(browser: Any, index: Path) -> Iterator[Visit]:
     """The first page, opened from disk; what goes wrong on the pages visited fails the test."""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from facesr_bench.report.site import build
-from tests.browser.conftest import HOSTILE, METHODS, Visit
+from tests.browser.conftest import HOSTILE, METHODS, Visit, follow
 from tests.browser.test_accessibility import kinds
 from tests.report_fixtures import manifest, scored, write_result
 
@@ -124,13 +124,13 @@ def test_without_javascript_tables_and_pictures_are_readable(browser: Any, expor
     assert page.locator(".scatter circle").first.is_visible() and not page.locator(".hero").first.is_visible()
     for control in (".find", ".zoom", ".board-tools", ".pin"):
         assert not any(each.is_visible() for each in page.locator(control).all()), f"{control} would do nothing"
-    page.get_by_role("link", name="See all").click()
+    follow(page.get_by_role("link", name="See all"))
     pictures = page.locator("article").first.locator("img")
     sizes = [(box["width"], box["height"]) for each in pictures.all() if (box := each.bounding_box())]
     assert len(sizes) == pictures.count() == 1 + 2 * len(METHODS) + 1 and set(sizes) == {(32, 32)}
-    page.locator("article h2 a").first.click()
+    follow(page.locator("article h2 a").first)
     sync_api.expect(page.get_by_text("This page needs JavaScript")).to_be_visible()
-    page.get_by_role("link", name="The images side by side").click()
+    follow(page.get_by_role("link", name="The images side by side"))
     sync_api.expect(page.locator("article")).to_have_count(len(HOSTILE))
     page.goto((board_of(exported) / "mean.html").as_uri())
     assert page.locator("main img").first.is_visible(), "mean maps are pictures too"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from facesr_bench.report.site import build
-from tests.browser.conftest import HOSTILE, Visit
+from tests.browser.conftest import HOSTILE, Visit, follow
 from tests.report_fixtures import manifest, scored, write_result
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
@@ -79,7 +79,7 @@ def test_one_face_is_dragged_enlarged_and_seen_with_attention(visit: Visit) -> N
         "all => all.map(one => new DOMMatrix(getComputedStyle(one).transform).a)"
     )
     assert scales == pytest.approx([4 * 32 / box.evaluate("box => box.clientWidth")] * len(scales)), "4 to each of 32"
-    hero.get_by_role("link", name="all methods on this face").click()
+    follow(hero.get_by_role("link", name="all methods on this face"))
     assert "image.html" in page.url
 
 

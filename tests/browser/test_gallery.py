@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from facesr_bench.report.site import build
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, follow
 from tests.report_fixtures import manifest, scored, write_result
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
@@ -35,15 +35,15 @@ def shown(page: Any) -> list[str]:
 
 
 def test_from_a_leaderboard_to_where_its_best_loses_are_two_clicks(losing: Any) -> None:
-    losing.locator("table.leaderboard").get_by_role("link", name="better & best", exact=True).click()
-    losing.get_by_role("link", name="Images where it loses to other").first.click()
+    follow(losing.locator("table.leaderboard").get_by_role("link", name="better & best", exact=True))
+    follow(losing.get_by_role("link", name="Images where it loses to other").first)
     sync_api.expect(losing.locator("article h2 .label").first).to_have_text("d")
     assert shown(losing) == ["d", "b", "a", "c"]
     assert "\N{MINUS SIGN}3.50" in losing.locator("article h2").first.inner_text()
 
 
 def test_a_choice_is_in_the_address_and_comes_back_with_it(losing: Any) -> None:
-    losing.get_by_role("link", name="See all 4 images side by side").click()
+    follow(losing.get_by_role("link", name="See all 4 images side by side"))
     losing.get_by_label("Sort by").select_option(label="PSNR")
     losing.get_by_label("Name contains").fill("b")
     assert shown(losing) == ["b"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from facesr_bench.images import maps
-from tests.browser.conftest import HOSTILE, Visit
+from tests.browser.conftest import HOSTILE, Visit, follow
 from tests.browser.test_viewer import PIXEL, wait
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
@@ -136,13 +136,13 @@ def test_pictures_of_the_gallery_open_their_image(visit: Visit, board: Path) -> 
     page.goto((board / "1.html").as_uri())
     article = page.locator("article").nth(1)
     title = article.locator("h2 .label").inner_text()
-    article.locator("figure img").nth(1).click()
+    follow(article.locator("figure img").nth(1))
     wait(page, "error")
     assert page.locator("h1").inner_text() == title
     page.goto((board / "1.html").as_uri())
     page.get_by_label("Sort by").select_option("PSNR")
     article = page.locator("article").first
     title = article.locator("h2 .label").inner_text()
-    article.locator("figure img").nth(1).click()
+    follow(article.locator("figure img").nth(1))
     wait(page, "error")
     assert page.locator("h1").inner_text() == title, "of sorted images too"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import HOSTILE, Visit
+from tests.browser.conftest import HOSTILE, Visit, follow
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 RANKING = ["perfect", HOSTILE[1], "bicubic", HOSTILE[0], "broken"]
@@ -88,14 +88,14 @@ def test_hostile_names_are_text(visit: Visit) -> None:
     assert page.locator("img:not(article img, .hero img)").count() == 0
     assert set(page.locator("article h3 .label").all_inner_texts()) == set(HOSTILE)
     assert page.locator("script:not([src])").count() == 0
-    page.get_by_role("link", name=HOSTILE[1], exact=True).first.click()
+    follow(page.get_by_role("link", name=HOSTILE[1], exact=True).first)
     assert page.locator("h1").inner_text() == HOSTILE[1]
     assert page.locator(".units").count() == 4, "the mean, and three images"
 
 
 def test_a_row_leads_to_its_provenance(visit: Visit) -> None:
     page = visit.page
-    page.get_by_role("link", name="manifest of perfect").click()
+    follow(page.get_by_role("link", name="manifest of perfect"))
     target = page.locator(":target")
     assert target.locator("h3").inner_text() == "perfect"
     assert "facesr-bench run --methods perfect --protocols toy-x8" in target.inner_text()
@@ -106,8 +106,7 @@ def test_a_row_leads_to_its_provenance(visit: Visit) -> None:
 
 def test_images_load_from_disk(visit: Visit) -> None:
     page = visit.page
-    page.get_by_role("link", name="side by side").click()
-    page.wait_for_load_state()
+    follow(page.get_by_role("link", name="side by side"))
     assert set(page.locator("article h2 .label").all_inner_texts()) == set(HOSTILE)
     for picture in page.locator("img").all():
         picture.scroll_into_view_if_needed()
@@ -119,7 +118,7 @@ def test_images_load_from_disk(visit: Visit) -> None:
     assert shown.bounding_box()["width"] == 32
     page.locator("input[name=zoom][value='2']").check()
     assert shown.bounding_box()["width"] == 64
-    page.get_by_role("link", name="facesr-bench").click()
+    follow(page.get_by_role("link", name="facesr-bench"))
     assert page.locator("table.leaderboard").count() == 1
 
 

@@ -11,7 +11,7 @@ import pytest
 from facesr_bench.images import maps
 from facesr_bench.report.site import build
 from facesr_bench.results.image_record import ImageRecord
-from tests.browser.conftest import HOSTILE, Visit
+from tests.browser.conftest import HOSTILE, Visit, follow
 from tests.report_fixtures import manifest, write_result
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
@@ -28,7 +28,7 @@ PIXEL = """([canvas, x, y]) => {
 def viewer(visit: Visit) -> Any:
     """The page of the second image, reached as a reader does."""
     page = visit.page
-    page.locator("article h3 a").nth(1).click()
+    follow(page.locator("article h3 a").nth(1))
     wait(page, "error")
     return page
 
@@ -51,7 +51,7 @@ def test_it_shows_the_image_that_was_chosen(viewer: Any) -> None:
     viewer.get_by_role("button", name="Next").click()
     sync_api.expect(viewer.locator("#position")).to_have_value("3")
     sync_api.expect(viewer.locator("h1")).not_to_have_text(title)
-    viewer.go_back()
+    viewer.go_back(wait_until="load")
     assert viewer.locator("table.leaderboard").count() == 1, "steps from image to image don't pile up"
 
 

@@ -56,6 +56,11 @@ def test_every_picture_is_in_one_batch_in_order(sides: list[int | None], sizes: 
     assert (found, seen) == (sizes, [str(i) for i in range(len(sides))])
 
 
+def test_a_method_that_starts_for_every_batch_does_not_start_for_the_first_picture_alone() -> None:
+    found = batches(_Reader([16] * 11), [str(i) for i in range(11)], 8, 8, 0, first_alone=False)
+    assert [len(batch) for batch in found] == [8, 3]
+
+
 def test_large_pictures_are_never_read_before_the_one_in_work_is_done() -> None:
     reader = _Reader([LARGE] * 4)
     for number, _ in enumerate(batches(reader, list("0123"), 8, 8, 0), 1):
