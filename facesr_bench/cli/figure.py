@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NAMES = {
     "comparison": "LR, methods and HR side by side with a part enlarged, and each picture's numbers",
     "distribution": "how the values of each image spread, per metric",
-    "tradeoff": "distortion against perception, a point per method, its area by parameters",
+    "tradeoff": "two metrics against each other (PSNR and LPIPS), a point per method, its area by parameters",
     "curve": "cumulative error curves of landmarks, with the area under them",
     "parallel": "all metrics at once, up is better",
     "attention": "where a method with attention looked: its units side by side, over the faces",

@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", choices=tuple(USES))
     parser.add_argument("name", help="lower-case letters, digits, and . _ -")
     parser.add_argument(
-        "--dir", type=Path, default=Path(), metavar="DIR", help="where the folder is made (default: here)"
+        "--out", type=Path, default=Path(), metavar="DIR", help="where the folder is made (default: here)"
     )
     parser.set_defaults(handler=new)
 
@@ -37,9 +37,9 @@ def new(arguments: argparse.Namespace) -> int:
     kind, name = arguments.kind, arguments.name
     if not NAME.fullmatch(name):
         raise FaceSRBenchError(
-            f"name {name!r}: use lower-case letters, digits, and . _ - only, at most 64; --dir says where"
+            f"name {name!r}: use lower-case letters, digits, and . _ - only, at most 64; --out says where"
         )
-    folder = arguments.dir / name
+    folder = arguments.out / name
     known = registry.methods() if kind == "method" else registry.degradations()
     if name in known.names():
         raise FaceSRBenchError(f"a {kind} called {name!r} is there already (see `list {kind}s`); choose another name")

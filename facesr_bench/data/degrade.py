@@ -9,8 +9,8 @@ from typing import Any
 
 from facesr_bench.base.environment import package_version
 from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, describe
-from facesr_bench.base.files import file_name, write_json
-from facesr_bench.base.filled import MANIFEST, begin
+from facesr_bench.base.files import file_name
+from facesr_bench.base.filled import begin, finish
 from facesr_bench.data import folders
 from facesr_bench.data.prepare import prepare
 from facesr_bench.images.files import picture_libraries, pixel_sha256, read_image, write_png
@@ -18,8 +18,7 @@ from facesr_bench.plugins.cards import CropCard, ProtocolCard
 from facesr_bench.plugins.dataset import Item, Picture
 from facesr_bench.plugins.degradation import find_degradation, identity, make_degradation
 
-SAYS = "degradation", "drawn_from", "images"
-"""What the manifest has."""
+COMMAND = "facesr-bench degrade"
 SIDE = 512
 """Side of the faces that blind restoration is about, px; larger pictures are brought to it, smaller ones refused."""
 
@@ -58,7 +57,7 @@ def degrade(source: Path, degradation: str, out: Path, *, each: Each = iter, sid
     protocol = _protocol(f"hq512-{card.name}", card.name, side)
     made = make_degradation(plugin, protocol.scale)
     items = folders.single_items(source)
-    begin(source, out, SAYS, "")
+    begin(source, out, COMMAND, "")
     done = Degraded(protocol.name)
     for item in each(items):
         try:
@@ -82,7 +81,6 @@ def degrade(source: Path, degradation: str, out: Path, *, each: Each = iter, sid
             }
         )
     record = {
-        "schema_version": 1,
         "degradation": {"name": card.name, "version": card.version, **identity(plugin)},
         "drawn_from": protocol.name,
         "side": side,
@@ -91,7 +89,7 @@ def degrade(source: Path, degradation: str, out: Path, *, each: Each = iter, sid
         "images": done.images,
         "failed": done.failed,
     }
-    write_json(out / MANIFEST, record)
+    finish(out, COMMAND, record)
     return done
 
 

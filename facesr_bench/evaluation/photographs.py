@@ -13,8 +13,8 @@ import numpy as np
 
 from facesr_bench.base.environment import package_version
 from facesr_bench.base.errors import PLUGIN_ERRORS, DataError, DetectionError, FaceSRBenchError, describe
-from facesr_bench.base.files import file_name, own, write_json
-from facesr_bench.base.filled import MANIFEST, begin
+from facesr_bench.base.files import file_name, own
+from facesr_bench.base.filled import begin, finish
 from facesr_bench.data.ffhq import SIDE
 from facesr_bench.faces.alignment import Matrix
 from facesr_bench.faces.detection import AUTO, SceneDetector, open_first
@@ -22,8 +22,7 @@ from facesr_bench.faces.photographs import BORDER, Found, corners, cut, find_fac
 from facesr_bench.images.files import SUFFIXES, Image8, picture_libraries, pixel_sha256, read_image, write_png
 from facesr_bench.images.folders import list_images
 
-SAYS = "alignment", "photographs"
-"""What a manifest of faces of photographs has."""
+COMMAND = "facesr-bench align"
 SMALLEST = 5.0
 """Distance between the eyes below which a face is left out, px: GFPGAN's script has the same."""
 
@@ -216,7 +215,7 @@ def align(
     """
     photographs = named(source)
     finder = Finder(open_first(detector), size, smallest)
-    begin(source, out, SAYS, "faces")
+    begin(source, out, COMMAND, "faces")
     done = Aligned(finder.detector.name)
     for photograph_id, path in each_of(photographs, each):
         try:
@@ -234,7 +233,8 @@ def align(
             write_png(own(out, file), face.pixels)
             faces.append({**face.record(), "file": file, "sha256": pixel_sha256(face.pixels)})
         done.photographs.append({**photograph.record(), "faces": faces, "left_out": of.left_out})
-    write_manifest(out, {"alignment": finder.record(), "photographs": done.photographs, "failed": done.failed})
+    record = {"alignment": finder.record(), "photographs": done.photographs, "failed": done.failed}
+    write_manifest(out, COMMAND, record)
     return done
 
 
@@ -245,11 +245,11 @@ def each_of(photographs: dict[str, Path], each: Each) -> Iterable[tuple[str, Pat
         yield ids[path], path
 
 
-def write_manifest(out: Path, record: dict[str, Any]) -> None:
+def write_manifest(out: Path, command: str, record: dict[str, Any]) -> None:
     """Write manifest.json, with what made the pictures.
 
     Raises:
         ResultsError: it can't be written.
     """
     made_by = {"facesr_bench": package_version("facesr-bench"), "made_by": picture_libraries()}
-    write_json(out / MANIFEST, {"schema_version": 1, "complete": True, **made_by, **record})
+    finish(out, command, {**made_by, **record})

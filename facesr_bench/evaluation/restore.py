@@ -17,7 +17,6 @@ from facesr_bench.base.filled import begin
 from facesr_bench.data.ffhq import SIDE
 from facesr_bench.evaluation.inputs import Loaded
 from facesr_bench.evaluation.photographs import (
-    SAYS,
     SMALLEST,
     AlignedFace,
     Each,
@@ -43,6 +42,7 @@ from facesr_bench.plugins.spec import parse_method
 
 ALIGNED, RESTORED, PAIRS = "faces/aligned", "faces/restored", "faces/side-by-side"
 PASTED, PHOTOGRAPH_PAIRS = "photographs/restored", "photographs/side-by-side"
+COMMAND = "facesr-bench restore"
 NAME = "restore"
 """Stands for the protocol's name where random numbers of a method begin."""
 
@@ -293,7 +293,7 @@ def restore(
     assert worker.lr is not None
     under = None if background is None else background_worker(background, enlarged, device)
     finder = Finder(open_first(detector), worker.lr, smallest)
-    begin(source, out, (*SAYS, "restoration"), ALIGNED, RESTORED, PAIRS, PASTED, PHOTOGRAPH_PAIRS)
+    begin(source, out, COMMAND, ALIGNED, RESTORED, PAIRS, PASTED, PHOTOGRAPH_PAIRS)
     job = Job(out, finder, worker, paste_back, enlarged, under)
     done = Restoration(finder.detector.name, worker.words(size))
     for photograph_id, path in each_of(photographs, each):
@@ -307,5 +307,5 @@ def restore(
     record: dict[str, Any] = {"alignment": finder.record(), "restoration": worker.record()}
     if paste_back:
         record["pasted"] = {"enlarged": enlarged, "background": under.record() if under else "bicubic (Pillow)"}
-    write_manifest(out, {**record, "photographs": done.photographs, "failed": done.failed})
+    write_manifest(out, COMMAND, {**record, "photographs": done.photographs, "failed": done.failed})
     return done

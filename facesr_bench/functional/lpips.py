@@ -15,7 +15,7 @@ import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ from facesr_bench.weights import load_strictly, load_tensors, read_state_dict, w
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Net = Literal["alex", "vgg", "squeeze"]
+    from facesr_bench.functional.backbones import Net  # which loads torch
 
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 """ImageNet's mean and deviation for pictures in [-1, 1], as the authors round them."""
@@ -73,8 +73,8 @@ class Lpips:
     ) -> None:
         import torch
 
-        if net not in get_args(Net):
-            raise MetricError(unknown("LPIPS network", net, get_args(Net)))
+        if net not in SMALLEST:
+            raise MetricError(unknown("LPIPS network", net, SMALLEST))
         if not input_range[0] < input_range[1]:
             raise MetricError(f"LPIPS's input range must be low, high, not {input_range}")
         self.net = net

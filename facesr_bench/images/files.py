@@ -27,7 +27,7 @@ from PIL import (  # the plug-ins of the formats that are read: Pillow looks for
 from facesr_bench.base.errors import DataError
 from facesr_bench.base.files import open_regular, replacing
 from facesr_bench.images import room
-from facesr_bench.images.integrity import FORMATS, MAX_PIXELS, PlainPng, plain_png, sniff, why_not_whole
+from facesr_bench.images.integrity import FORMATS, MAX_PIXELS, PlainPng, plain_png, png_header, sniff, why_not_whole
 
 Image8 = NDArray[np.uint8]
 """A picture: HxWx3, uint8, RGB."""
@@ -213,7 +213,10 @@ def _is_deep_colour(picture: Image.Image, data: bytes) -> bool:
     if picture.format == "TIFF":
         bits = picture.tag_v2.get(_BITS_PER_SAMPLE, (1,))  # type: ignore[attr-defined]
         return len(bits) > 1 and max(bits) == 16
-    return picture.format == "PNG" and data[24] == 16 and data[25] != 0
+    if picture.format != "PNG":
+        return False
+    header = png_header(data)
+    return header.depth == 16 and header.colour != 0
 
 
 def _read_deep_colour(data: bytes, label: str) -> Image8:

@@ -18,8 +18,9 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM")
 """The formats that are read, as Pillow calls them (JPEG: with more pictures behind it too, which Pillow calls MPO)."""
@@ -69,18 +70,15 @@ def why_not_plain(data: bytes) -> str | None:
     """
     if sniff(data) != "PNG" or why_not_whole(data) is not None:
         return None
-    depth, colour = data[24], data[25]
-    if (depth, colour) != (8, 2):
-        return f"a PNG of {depth} bits and colour type {colour}; 8-bit RGB is expected"
-    place = len(_PNG)
-    while place < len(data):
-        length, kind = struct.unpack_from(">I4s", data, place)
-        place += 12 + length
+    header = png_header(data)
+    if (header.depth, header.colour) != (8, 2):
+        return f"a PNG of {header.depth} bits and colour type {header.colour}; 8-bit RGB is expected"
+    end = len(_PNG)
+    for kind, content in _chunks(data):
         if kind not in _PLAIN:
             return f"it has a chunk {_printable(kind)}, and pixels alone are expected"
-        if kind == b"IEND":
-            break
-    return f"{len(data) - place} bytes stand behind its end" if place < len(data) else None
+        end += 12 + len(content)
+    return f"{len(data) - end} bytes stand behind its end" if end < len(data) else None
 
 
 @dataclass(frozen=True)
@@ -100,62 +98,88 @@ class PlainPng:
         return _inflates_to([self.pixels], self.height * (1 + 3 * self.width))
 
 
+class PngHeader(NamedTuple):
+    """What a PNG begins with; sizes in px, depth in bits."""
+
+    width: int
+    height: int
+    depth: int
+    colour: int
+    compression: int
+    filters: int
+    interlaced: int
+
+
+def png_header(data: bytes) -> PngHeader:
+    """The header of a PNG, which its first chunk is.
+
+    Raises:
+        struct.error: it ends before.
+    """
+    return PngHeader(*struct.unpack_from(">IIBBBBB", data, len(_PNG) + 8))
+
+
 _STRIP = 2**20
 _RGB8 = (8, 2, 0, 0, 0)
-"""Bit depth, colour type, compression, filters, interlacing."""
+"""What a plain header says behind the size."""
 
 
 def plain_png(data: bytes) -> PlainPng | None:
     """What facesr-bench writes itself, told in one look at its chunks; None for any other file, whole or not."""
     if not data.startswith(_PNG):
         return None
-    place, pixels, size = len(_PNG), [], (0, 0)
+    kinds, pixels = list[bytes](), list[memoryview]()
     try:
-        while True:
-            length, kind = struct.unpack_from(">I4s", data, place)
-            content = place + 8
-            (crc,) = struct.unpack_from(">I", data, content + length)
-            if zlib.crc32(memoryview(data)[place + 4 : content + length]) != crc:
+        for kind, content in _chunks(data):
+            kinds.append(kind)
+            if kind == b"IDAT":
+                pixels.append(content)
+            elif kind not in _PLAIN or (kind == b"IHDR" and len(content) != 13):
                 return None
-            if kind == b"IHDR" and place == len(_PNG) and length == 13:
-                width, height, *form = struct.unpack_from(">IIBBBBB", data, content)
-                if tuple(form) != _RGB8:
-                    return None
-                size = width, height
-            elif kind == b"IDAT":
-                pixels.append(data[content : content + length])
-            elif kind == b"IEND":
-                break
-            else:
-                return None
-            place = content + length + 4
-    except struct.error:
+        width, height, *form = png_header(data)
+    except (_NotWholeError, struct.error):
         return None
-    return PlainPng(*size, b"".join(pixels)) if all(size) and pixels else None
+    if kinds[0] != b"IHDR" or kinds.count(b"IHDR") > 1 or tuple(form) != _RGB8:
+        return None
+    return PlainPng(width, height, b"".join(pixels)) if width and height and pixels else None
 
 
-def _png(data: bytes) -> str | None:
-    place, pixels = len(_PNG), []
-    while place < len(data):
+class _NotWholeError(Exception):
+    """Why a PNG is not whole."""
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """Kind and content of a PNG's chunks, to IEND.
+
+    Raises:
+        _NotWholeError: it ends before, or a checksum is wrong.
+    """
+    view, place, kind = memoryview(data), len(_PNG), b""
+    while kind != b"IEND":
+        if place >= len(data):
+            raise _NotWholeError("it ends early, without IEND")
+        if len(data) < place + 12:
+            raise _NotWholeError("it ends early")
         length, kind = struct.unpack_from(">I4s", data, place)
         end = place + 12 + length
         if end > len(data):
-            return "it ends early"
+            raise _NotWholeError("it ends early")
         (crc,) = struct.unpack_from(">I", data, end - 4)
-        if zlib.crc32(memoryview(data)[place + 4 : end - 4]) != crc:
-            return f"the checksum of its chunk {_printable(kind)} is wrong"
-        if kind == b"IDAT":
-            pixels.append(memoryview(data)[place + 8 : end - 4])
-        if kind == b"IEND":
-            width, height = struct.unpack_from(">II", data, 16)
-            counted = width * height <= MAX_PIXELS  # whoever reads it says that it is too large
-            return (
-                None
-                if not counted or _inflates_to(pixels, _png_size(data))
-                else "its pixels end early, or can't be unpacked"
-            )
+        if zlib.crc32(view[place + 4 : end - 4]) != crc:
+            raise _NotWholeError(f"the checksum of its chunk {_printable(kind)} is wrong")
+        yield kind, view[place + 8 : end - 4]
         place = end
-    return "it ends early, without IEND"
+
+
+def _png(data: bytes) -> str | None:
+    try:
+        pixels = [content for kind, content in _chunks(data) if kind == b"IDAT"]
+    except _NotWholeError as reason:
+        return str(reason)
+    header = png_header(data)
+    if header.width * header.height > MAX_PIXELS:
+        return None  # whoever reads it says that it is too large
+    return None if _inflates_to(pixels, _png_size(header)) else "its pixels end early, or can't be unpacked"
 
 
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -163,9 +187,9 @@ _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4),
 """Adam7, of interlaced PNGs: the first column and row of each pass, and how far it is to the next."""
 
 
-def _png_size(data: bytes) -> int:
+def _png_size(header: PngHeader) -> int:
     """How many bytes its pixels have before they are compressed; 0 where its header makes no sense to us."""
-    width, height, depth, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
+    width, height, depth, colour, _, _, interlaced = header
     bits = depth * _CHANNELS.get(colour, 0)
     if not bits:
         return 0

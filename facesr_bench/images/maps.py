@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
-import zlib
 from functools import cache
 from pathlib import Path
 
@@ -81,26 +79,19 @@ def indexed(index: NDArray[np.uint8], *, blank: bool = False) -> bytes:
 def gray_png(levels: NDArray[np.uint8]) -> bytes:
     """A gray PNG, each row told by how it differs from the one above.
 
-    Of maps a tenth larger than with the filter that Pillow seeks for each row, in a tenth of the time.
+    Of maps as small as by Pillow, which seeks a filter for each row, in half the time. OpenCV before 4.12 can't be told
+    the filter: its files are up to a sixth larger.
 
     Args:
         levels: HxW.
     """
-    height, width = levels.shape
-    rows = np.full((height, 1 + width), _UP, np.uint8)
-    rows[0, 1:] = levels[0]
-    np.subtract(levels[1:], levels[:-1], out=rows[1:, 1:])
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    chunks = {b"IHDR": header, b"IDAT": zlib.compress(rows.data, 4), b"IEND": b""}
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in chunks.items())
+    import cv2
 
-
-_UP = 2
-"""The filter of a PNG's row that is told by the one above."""
-
-
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    how = [cv2.IMWRITE_PNG_COMPRESSION, 4]
+    if hasattr(cv2, "IMWRITE_PNG_FILTER"):
+        how += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
+    _, data = cv2.imencode(".png", levels, how)
+    return bytes(data)
 
 
 @cache

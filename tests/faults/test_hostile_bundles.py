@@ -9,7 +9,6 @@ import json
 import lzma
 import os
 import random
-import struct
 import tarfile
 import time
 import zlib
@@ -28,6 +27,7 @@ from facesr_bench.results.bundle.archive import Archive
 from facesr_bench.results.bundle.make import make
 from facesr_bench.results.store import all_results
 from tests.bundle_tools import Contents, changed, claimed_anew, with_lines
+from tests.png_files import png
 from tests.report_fixtures import manifest, scored, write_result
 
 IDS = ["a", "b/c", "d e", "x" * 200]
@@ -140,13 +140,7 @@ def test_nothing_hides_behind_the_end(honest: Path, tmp_path: Path, behind: byte
 
 def _png(width: int, height: int, depth: int = 8) -> bytes:
     """A small file that claims a large picture."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    packed = zlib.compress(bytes(1 << 20))
-    header = struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+    return png(width, height, zlib.compress(bytes(1 << 20)), depth=depth)
 
 
 def _npy(shape: tuple[int, ...], kind: str = "<f4", data: bytes = b"") -> bytes:

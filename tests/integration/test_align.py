@@ -115,7 +115,7 @@ def test_misuse_is_said(photographs: Path, capsys: pytest.CaptureFixture[str]) -
         ("nowhere", "faces"): "nowhere: no such folder",
         ("mine/important.txt", "faces"): "important.txt: not a picture by its name",
         (str(photographs), str(photographs)): "the pictures to work on are there",
-        (str(photographs), "mine"): "mine: holds files that were not made here",
+        (str(photographs), "mine"): "mine: holds files that `facesr-bench align` did not make",
     }.items():
         assert main(["align", call[0], "--out", call[1], "--detector", "dlib"]) == 2
         assert words in capsys.readouterr().err

@@ -46,8 +46,12 @@ def edit(body: str) -> None:
 
 
 def test_a_baseline_is_accepted_kept_and_broken(bench: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench("check") == 3
+    assert capsys.readouterr().out.count("no such folder of baselines") == 1
     assert bench("check", "--methods", MINE) == 3  # there is none yet
-    assert "no such folder of baselines" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.count("no such folder of baselines") == 1 and said.count("no baseline of it") == 1
+    assert "1 not comparable" in said
     assert bench("check", "--methods", MINE, "--accept") == 0
     path = Path("reports/baselines/folder-x8/mine.jsonl")
     assert len(path.read_text().splitlines()) == 7

@@ -217,7 +217,7 @@ def test_new_method_validates_and_runs(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_new_prints_commands_that_a_shell_takes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["new", "method", "mynet", "--dir", "my nets"]) == 0
+    assert main(["new", "method", "mynet", "--out", "my nets"]) == 0
     command = capsys.readouterr().out.partition("check it:")[2].splitlines()[0]
     assert shlex.split(command) == ["facesr-bench", "validate", "./my nets/mynet"]
     assert main(["validate", "./my nets/mynet"]) == 0

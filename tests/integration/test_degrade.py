@@ -90,10 +90,10 @@ def test_what_can_not_be_degraded_is_counted(
     Path("other").mkdir()
     Path("other/mine.txt").write_text("x")
     assert main(["degrade", "some", "--degradation", "vqfr", "--out", "other"]) == 2
-    assert "holds files that were not made here" in capsys.readouterr().err
+    assert "holds files that `facesr-bench degrade` did not make" in capsys.readouterr().err
     Path("site/icons").mkdir(parents=True)
     Path("site/logo.png").write_bytes(b"mine")
-    for others in ('{"name": "an app", "images": []}', '{"name": "an app", "complete": false}', '{"complete": false}'):
+    for others in ('{"name": "an app", "command": 1}', '{"command": "npm run", "complete": false}', "[]"):
         Path("site/manifest.json").write_text(others)
         assert main(["degrade", "some", "--degradation", "vqfr", "--out", "site"]) == 2
         assert Path("site/logo.png").read_bytes() == b"mine", "another's manifest makes no folder ours"

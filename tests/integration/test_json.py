@@ -101,7 +101,7 @@ def test_a_plugin_that_is_right(plugin: str, capsys: pytest.CaptureFixture[str])
 
 def test_a_plugin_that_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "mine"
-    assert main(["new", "method", "mine", "--dir", str(tmp_path)]) == 0
+    assert main(["new", "method", "mine", "--out", str(tmp_path)]) == 0
     (folder / "method.py").write_text("print('on standard output')\nraise ValueError('oops')\n")
     found = written(capsys, "validate", folder, status=1)
     assert found["passed"] is False

@@ -178,3 +178,35 @@ def test_sparnethd_needs_the_authors_weights_and_says_how_to_get_them(
     monkeypatch.setenv("FACESR_BENCH_CACHE", str(photo.parent.parent / "empty"))
     assert main(["restore", "sparnethd", str(photo), *CALL]) == 2
     assert "facesr-bench weights fetch sparnethd" in capsys.readouterr().err
+
+
+def test_no_command_fills_what_another_has_filled(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor the folder that it takes the pictures from."""
+    write_png(Path("sharp/face.png"), np.full((512, 512, 3), 90, np.uint8))
+    calls = {
+        "align": ["align", "photos", "--detector", "dlib"],
+        "restore": ["restore", "nearest", "photos", "--detector", "dlib"],
+        "degrade": ["degrade", "sharp", "--degradation", "vqfr"],
+    }
+    for command, call in calls.items():
+        assert main([*call, "--out", command]) == 0
+        record = json.loads(Path(command, "manifest.json").read_text(encoding="utf-8"))
+        assert record["command"] == f"facesr-bench {command}" and record["complete"] is True
+    for folder in calls:
+        before = {path: path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+        assert len(before) > 1
+        for command, call in calls.items():
+            capsys.readouterr()
+            if command == folder:
+                assert main([*call, "--out", folder]) == 0
+            else:
+                assert main([*call, "--out", folder]) == 2
+                assert f"{folder}: is filled by `facesr-bench {folder}`" in capsys.readouterr().err
+        assert {path: path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()} == before
+    (face, *_) = Path("restore/faces/restored").iterdir()
+    for source, out in (("align/faces", "align"), ("restore/faces/restored", "restore"), (str(face), "restore")):
+        capsys.readouterr()
+        words = ["align"] if out == "align" else ["restore", "nearest"]
+        assert main([*words, source, "--out", out, "--detector", "dlib"]) == 2
+        assert "the pictures to work on are there" in capsys.readouterr().err
+        assert list(Path(source).glob("*.png")) or Path(source).is_file()

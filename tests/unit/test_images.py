@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ from PIL import ExifTags, Image
 from facesr_bench.base.errors import DataError
 from facesr_bench.images import folders
 from facesr_bench.images.files import Image8, read_image, write_png
+from tests.png_files import chunk, png
 
 
 @pytest.fixture
@@ -30,25 +30,15 @@ def encoded(picture: Image.Image, form: str = "PNG", **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def png_chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
 def deep_png(values: NDArray[np.uint16], orientation: int = 1) -> bytes:
     """A 16-bit PNG, put together by hand: Pillow can't write most of them."""
     height, width, channels = values.shape
     colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + png_chunk(b"IHDR", header)
-        + png_chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
-        + png_chunk(b"IDAT", zlib.compress(rows))
-        + png_chunk(b"IEND", b"")
-    )
+    turned = chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
+    return png(width, height, zlib.compress(rows), depth=16, colour=colour_type, before=turned)
 
 
 # How a camera that was held as EXIF orientation N says stores an upright picture.
@@ -179,10 +169,8 @@ def test_not_a_picture(tmp_path: Path, data: bytes, message: str) -> None:
 
 
 def test_too_large() -> None:
-    header = struct.pack(">IIBBBBB", 20000, 20000, 8, 2, 0, 0, 0)
-    bomb = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", b"") + png_chunk(b"IEND", b"")
     with pytest.raises(DataError, match="bomb: too large"):
-        read_image(bomb, "bomb")
+        read_image(png(20000, 20000, b""), "bomb")
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -263,8 +251,6 @@ def test_pairs(tmp_path: Path, face: Image8) -> None:
 
 def test_a_large_picture_is_refused_by_our_limit_and_no_library_warns(recwarn: pytest.WarningsRecorder) -> None:
     for side in (10_000, 20_000):  # Pillow warns of the first and refuses the second
-        header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-        bomb = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", b"") + png_chunk(b"IEND", b"")
         with pytest.raises(DataError, match=rf"bomb: too large: {side}x{side}, the limit is 89478485 pixels"):
-            read_image(bomb, "bomb")
+            read_image(png(side, side, b""), "bomb")
     assert [str(warning.message) for warning in recwarn] == []

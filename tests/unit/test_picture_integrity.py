@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import struct
 import unicodedata
 import zlib
 from pathlib import Path
@@ -22,6 +21,7 @@ from facesr_bench.images import files
 from facesr_bench.images.files import Image8, read_image
 from facesr_bench.images.folders import list_images, pair_by_stem
 from facesr_bench.images.integrity import plain_png, why_not_whole
+from tests.png_files import png
 
 
 @pytest.fixture
@@ -226,10 +226,6 @@ ADAM7 = (
 """The pass that draws each pixel of a block of 8 x 8, as the PNG specification shows it."""
 
 
-def chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
 def png_of(width: int, height: int, depth: int, colour: int, interlaced: bool, missing: int = 0) -> bytes:
     """A PNG whose checksums are right, of white pixels, less so many bytes of them at the end."""
     bits = depth * {0: 1, 2: 3, 4: 2, 6: 4}[colour]
@@ -239,10 +235,8 @@ def png_of(width: int, height: int, depth: int, colour: int, interlaced: bool, m
             inside = [x for x in range(width) if not interlaced or ADAM7[y % 8][x % 8] == number]
             rows += [len(inside)] if inside else []
     raw = b"".join(b"\0" + b"\xff" * -(-pixels * bits // 8) for pixels in rows)
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
     pixels = zlib.compress(raw[: len(raw) - missing])
-    parts = chunk(b"IHDR", header), chunk(b"IDAT", pixels[:20]), chunk(b"IDAT", pixels[20:]), chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+    return png(width, height, pixels[:20], pixels[20:], depth=depth, colour=colour, interlaced=interlaced)
 
 
 @pytest.mark.parametrize("interlaced", [False, True])
@@ -259,7 +253,5 @@ def test_a_png_of_fewer_pixels_than_it_says_is_refused(
 
 
 def test_a_png_that_says_it_is_huge_is_not_unpacked_to_see() -> None:
-    header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
-    huge = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"no stream") + chunk(b"IEND", b"")
     with pytest.raises(DataError, match="too large"):
-        read_image(huge, name="it")
+        read_image(png(100_000, 100_000, b"no stream"), name="it")

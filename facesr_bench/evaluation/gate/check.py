@@ -33,6 +33,7 @@ class CheckOutcome:
         problems: what failed in the run before; the answers say what that means for them.
         accepted: (path, whether it was changed) of the baselines that were written.
         not_accepted: why a result can't be a baseline.
+        no_baselines: why there is none at all.
     """
 
     policy: Policy
@@ -40,6 +41,7 @@ class CheckOutcome:
     problems: list[str] = field(default_factory=list)
     accepted: list[tuple[Path, bool]] = field(default_factory=list)
     not_accepted: list[str] = field(default_factory=list)
+    no_baselines: str | None = None
 
     @property
     def status(self) -> int:
@@ -60,6 +62,8 @@ def check(request: CheckRequest, progress: Progress | None = None) -> CheckOutco
     if outcome.answers and baselines.is_file(request.baseline):
         return outcome
     results = _run(request, known, outcome, progress) if request.runs else None
+    if outcome.no_baselines and not results:  # else each of these says so
+        outcome.answers.append(Unanswered("", "", (outcome.no_baselines,)))
     pairs = _pairs(request, known, results, outcome)
     for side, result in pairs:
         outcome.answers.append(_answer(side, result, outcome.policy))
@@ -103,7 +107,7 @@ def _known(request: CheckRequest, outcome: CheckOutcome) -> dict[Row, Side]:
         one = baselines.is_file(request.baseline)
         paths = [request.baseline] if one else baselines.baselines_in(request.baseline)
     except ResultsError as error:
-        outcome.answers.append(Unanswered("", "", (str(error),)))
+        outcome.no_baselines = str(error)
         return {}
     found: dict[Row, Side] = {}
     for path in paths:
@@ -215,10 +219,9 @@ def _pairs(
         if result.row in known:
             pairs.append((known[result.row], result))
         else:
-            reason = (
-                f"no baseline of it in {request.baseline}: --accept makes one, "
-                "--baseline FILE compares it with another's"
-            )
+            folder = request.baseline
+            where = f"in {folder}" if folder.is_dir() else f"({folder}: no such folder of baselines)"
+            reason = f"no baseline of it {where}: --accept makes one, --baseline FILE compares it with another's"
             outcome.answers.append(Unanswered(result.label, result.protocol, (reason,)))
     return pairs
 

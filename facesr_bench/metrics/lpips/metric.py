@@ -1,23 +1,26 @@
-"""LPIPS (Zhang et al. 2018) through the `lpips` package; input range and size are the profile's."""
+"""LPIPS (Zhang et al. 2018) with the weights of the `lpips` package; input range and size are the profile's."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from facesr_bench.functional.lpips import Layers, Lpips, Net, write_random_backbone
+from facesr_bench.functional.lpips import Layers, Lpips, write_random_backbone
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
 from facesr_bench.plugins.cards import MetricCard
 from facesr_bench.plugins.convention import Convention, Says
 from facesr_bench.plugins.metric import MetricBase
 from facesr_bench.plugins.sample import Sample
+
+if TYPE_CHECKING:
+    from facesr_bench.functional.backbones import Net
 
 KEPT_BYTES = 2**30
 """HR layers are kept between runs up to this size, per protocol and network. Of one image of 128 px they have 0.6 MB

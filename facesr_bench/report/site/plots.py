@@ -21,7 +21,7 @@ from facesr_bench.results.leaderboard import Group
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-VERSION = 5
+VERSION = 6
 """Raised whenever the plots change."""
 STAMP = "stamp.json"
 _Drawn = tuple[list[dict[str, str]], dict[str, str]]
@@ -109,10 +109,11 @@ def _drawings(section: Section) -> Iterator[_Drawing]:
             values,
             of_images=True,
         )
+    leads = _two_leads(group)
     yield _Drawing(
         "tradeoff",
-        "Distortion against perception",
-        f"{_two_leads(group)} of {labels}; a larger point has more parameters.",
+        " against ".join(leads) if leads else "Distortion against perception",
+        f"Mean {' against mean '.join(leads)} of {labels}; a larger point has more parameters.",
         lambda: plots.tradeoff(group, comparisons=section.comparisons),
         lambda: data.tradeoff_table(group, comparisons=section.comparisons),
     )
@@ -137,14 +138,14 @@ def _drawings(section: Section) -> Iterator[_Drawing]:
     )
 
 
-def _two_leads(group: Group) -> str:
+def _two_leads(group: Group) -> list[str]:
+    """The titles of the two metrics that are drawn against each other; none where that can't be done."""
     from facesr_bench.report.figures.plots import traded
 
     try:
-        titles = [metric.title for metric in traded(group)[:2]]
+        return [metric.title for metric in traded(group)[:2]]
     except ResultsError:
-        return "Mean distortion against mean perception"
-    return f"Mean {titles[0]} against mean {titles[1]}"
+        return []
 
 
 def _with_values(section: Section) -> list[MetricInfo]:

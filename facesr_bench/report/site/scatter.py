@@ -1,4 +1,4 @@
-"""Distortion against perception beside a leaderboard: a drawing that needs no script and names every point."""
+"""Two metrics against each other beside a leaderboard: a drawing that needs no script and names every point."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Scatter:
 
 
 def scatter(group: Group) -> Scatter | None:
-    """The leads of fidelity and perception, of identity where nothing of perception was computed.
+    """The leads of fidelity and perception; of identity, or else another of fidelity, where it has none of perception.
 
     Returns:
         None where fewer than two methods can be drawn.

@@ -17,7 +17,8 @@ import torchvision
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import MetricError, WeightsError
-from facesr_bench.functional.lpips import SMALLEST, Lpips, Net
+from facesr_bench.functional.backbones import Net
+from facesr_bench.functional.lpips import SMALLEST, Lpips
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
 

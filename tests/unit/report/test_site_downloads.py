@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,3 +76,16 @@ def test_a_plot_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     plot.mkdir()
     with pytest.raises(ResultsError, match=f"{plot.name}: can't be written"):
         site.build(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("other", "title"),
+    [(LPIPS, "PSNR against LPIPS"), (LPIPS | {"title": "Identity", "family": "identity"}, "PSNR against Identity")],
+)
+def test_the_plot_of_two_metrics_is_called_by_them(tmp_path: Path, other: dict[str, Any], title: str) -> None:
+    for name in ("bicubic", "nearest"):
+        values = {image: {"psnr": 20.0 + len(name), "other": 0.5} for image in "abc"}
+        write_result(tmp_path, manifest(name, metrics={"psnr": PSNR, "other": other}), scored(values))
+    site.build(tmp_path)
+    page = Page(next(tmp_path.glob("site/boards/*/*/plots.html")))
+    assert title in page.text and "Distortion" not in page.text
