@@ -112,7 +112,5 @@ def _of_one(item: Item) -> NDArray[np.float64]:
     table = item.meta["table"]
     if len(points) != 1:
         said = "no row" if not points else f"{len(points)} rows with different points"
-        raise DataError(
-            f"{table} has {said} for the {NAME} {item.id}; every picture needs one (or move the table away)"
-        )
+        raise DataError(f"{table} has {said} for this {NAME}; every picture needs one (or move the table away)")
     return points[0]

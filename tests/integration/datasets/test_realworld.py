@@ -76,10 +76,10 @@ def test_what_a_table_of_points_lacks_is_said(tmp_path: Path, astronaut: NDArray
     write_faces(tmp_path, astronaut, "a")
     table = tmp_path / "points.csv"
     for lines, expected in (
-        ([f"b,{BOX},{ROW}"], f"{table} has no row for the filename a"),
+        ([f"b,{BOX},{ROW}"], f"{table} has no row for this filename; every picture"),
         (
             [f"a,{BOX},{ROW}", f"a,{BOX},{ROW.replace('203', '204')}"],
-            f"{table} has 2 rows with different points for the filename a",
+            f"{table} has 2 rows with different points for this filename; every",
         ),
         ([f"a,{BOX},{ROW.replace('203.83304', 'nan')}"], f"{table}, line 2: left_eye_x, left_eye_y"),
         ([f"a,{BOX},1,2,3"], f"{table}, line 2: left_eye_x, left_eye_y"),
