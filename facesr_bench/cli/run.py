@@ -17,7 +17,7 @@ from facesr_bench.evaluation.request import RunRequest
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from facesr_bench.evaluation.request import Progress
+    from facesr_bench.evaluation.request import Progress, RunOutcome
 
 EXAMPLES = """examples:
   facesr-bench run --methods sparnet,bicubic
@@ -53,14 +53,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry it out; the exit status."""
-    from rich.markup import escape
 
     from facesr_bench.evaluation import run as runner
-    from facesr_bench.report.site import build, made_of
-    from facesr_bench.report.tables.stages import print_profile
-    from facesr_bench.report.tables.terminal import print_tables
-    from facesr_bench.results.store import read_results
-    from facesr_bench.results.summary import summarise
 
     console, notes = make_console(), make_console(stderr=True, soft_wrap=True)  # paths and commands stay whole
     options = _asked(arguments)
@@ -68,6 +62,22 @@ def run(arguments: argparse.Namespace) -> int:
         return _write_down(options, arguments.write_study)
     with bar(notes) as progress:
         report = runner.run(options, progress)
+    return _told(arguments, options, report, console, notes)
+
+
+def _told(
+    arguments: argparse.Namespace, options: RunRequest, report: RunOutcome, console: Console, notes: Console
+) -> int:
+    """Print what a run has found, and build its pages; the exit status."""
+    # Not before: what draws and prints takes a while to be imported, and the first image is waited for.
+    from rich.markup import escape
+
+    from facesr_bench.report.site import build, made_of
+    from facesr_bench.report.tables.stages import print_profile
+    from facesr_bench.report.tables.terminal import print_tables
+    from facesr_bench.results.store import read_results
+    from facesr_bench.results.summary import summarise
+
     if report.results:
         print_tables(summarise(report.results), console, {key for keys in report.metrics.values() for key in keys})
     if report.computed:

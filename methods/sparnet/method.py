@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ class Method(MethodBase, AttentionMaps):
     """One SPARNet.
 
     Attributes:
-        network: the plain network (float32, evaluation mode), with the names of the authors' state dict.
+        network: in float32; from `load` on in its form for inference, whose state dict is no checkpoint's.
     """
 
     def __init__(self, context: MethodContext) -> None:
@@ -36,10 +37,9 @@ class Method(MethodBase, AttentionMaps):
         if self.weights is None:
             raise WeightsError(f"{self.card.name} needs weights")
         load_strictly(self.network, self.weights, self.card.name)
-        self.network.eval().requires_grad_(False).to(self.device)
-        self._fast = self.network.for_inference()
+        self.network.to(self.device).for_inference()
         if self.precision == "bf16":
-            self._fast = self._fast.bfloat16()
+            self._fast = deepcopy(self.network).bfloat16()
 
     @torch.inference_mode()
     def upscale(self, lr: Tensor) -> Tensor:
@@ -49,10 +49,15 @@ class Method(MethodBase, AttentionMaps):
         return torch.cat([self._forward(chunk) for chunk in chunks])
 
     def _forward(self, lr: Tensor) -> Tensor:
-        x = (lr * 2 - 1).contiguous(memory_format=torch.channels_last)
+        x = _given(lr)
         sr: Tensor = self._fast(x.bfloat16() if self.precision == "bf16" else x)
         return ((sr.float() + 1) / 2).clamp(0, 1).contiguous()
 
     @torch.inference_mode()
     def attention_maps(self, lr: Tensor) -> list[Tensor]:
-        return self.network.forward_with_attention(lr * 2 - 1)[1]
+        return self.network.forward_with_attention(_given(lr))[1]
+
+
+def _given(lr: Tensor) -> Tensor:
+    """What the network takes: [-1, 1], channels last in memory."""
+    return (lr * 2 - 1).contiguous(memory_format=torch.channels_last)
