@@ -40,6 +40,7 @@ def load_measured(method: MethodBase, protocol: ProtocolCard, *, later: bool = F
     on_gpu = device.startswith("cuda")
     before = 0
     if on_gpu:
+        torch.cuda.init()  # type: ignore[no-untyped-call]  # or there is nothing to reset, which torch takes for an error
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
     with method.world:

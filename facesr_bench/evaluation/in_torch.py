@@ -34,7 +34,8 @@ SIZES = 8
 """Sizes of pictures that a method is compiled or recorded for, so many that torch goes along with."""
 _WARM_UP = 3
 """Calls before a graph is recorded: libraries choose and open what they need in the first ones."""
-_COMPILERS = ("g++", "clang++", "c++")
+_COMPILERS = {"CPU": ("C++", "CXX", ("g++", "clang++", "c++")), "GPU": ("C", "CC", ("gcc", "clang"))}
+"""The language, the environment variable that names a compiler, and those that are looked for."""
 
 
 def check(backend: str, device: str) -> None:
@@ -53,26 +54,27 @@ def check(backend: str, device: str) -> None:
         )
     if backend != COMPILED:
         return
-    if on_gpu:
-        if find_spec("triton") is None:
-            raise FaceSRBenchError(f"--backend {COMPILED} needs triton on a GPU: pip install triton")
-        return
-    if _compiler() is None:
+    if on_gpu and find_spec("triton") is None:
+        raise FaceSRBenchError(f"--backend {COMPILED} needs triton on a GPU: pip install triton")
+    language, variable, names = _COMPILERS["GPU" if on_gpu else "CPU"]
+    where = "a GPU, for what triton makes," if on_gpu else "a CPU,"
+    if _compiler(device) is None:
         raise FaceSRBenchError(
-            f"--backend {COMPILED} needs a C++ compiler on a CPU, and there is none here: install g++ (Debian: apt "
-            "install g++), or name one by the environment variable CXX"
+            f"--backend {COMPILED} needs a {language} compiler on {where} and there is none here: install {names[0]} "
+            f"(Debian: apt install {names[0]}), or name one by the environment variable {variable}"
         )
     if not (Path(sysconfig.get_paths()["include"]) / "Python.h").is_file():
         raise FaceSRBenchError(
-            f"--backend {COMPILED} needs Python's C headers on a CPU, and they are not here: install them (Debian: apt "
-            "install python3-dev)"
+            f"--backend {COMPILED} needs Python's C headers on {where} and they are not here: install them (Debian: "
+            "apt install python3-dev)"
         )
 
 
-def _compiler() -> str | None:
-    """Where the C++ compiler is, which torch takes."""
-    named = os.environ.get("CXX")
-    return next((path for name in ((named,) if named else _COMPILERS) if (path := shutil.which(name))), None)
+def _compiler(device: str) -> str | None:
+    """Where the compiler is, which torch or triton takes."""
+    _, variable, names = _COMPILERS["GPU" if device.startswith("cuda") else "CPU"]
+    named = os.environ.get(variable)
+    return next((path for name in ((named,) if named else names) if (path := shutil.which(name))), None)
 
 
 def runtime(backend: str, device: str) -> str:
@@ -86,7 +88,7 @@ def runtime(backend: str, device: str) -> str:
 def _tool(device: str) -> str:
     if device.startswith("cuda"):
         return f"triton {package_version('triton')}"
-    compiler = _compiler()
+    compiler = _compiler(device)
     if compiler is None:
         return "no compiler"
     said = subprocess.run([compiler, "--version"], check=False, capture_output=True, text=True).stdout  # noqa: S603 - the user's own
@@ -205,8 +207,9 @@ def _recorded(method: MethodBase, lr: Tensor) -> Upscale:
             method.upscale(given)
     torch.cuda.current_stream(lr.device).wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    # Other threads may be scoring pictures on the same GPU.
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+    # The stream that torch would take is one of the first GPU, whichever this is. Other threads may be scoring pictures
+    # on the same one.
+    with torch.cuda.device(lr.device), torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
         made = method.upscale(given)
 
     def replay(lr: Tensor) -> Tensor:

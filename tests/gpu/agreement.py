@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import traceback
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 import facesr_bench
-from facesr_bench.base.errors import FaceSRBenchError, MetricError
+from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, MetricError, describe
 from facesr_bench.evaluation import in_torch
 from facesr_bench.evaluation.conformance.metrics import MADE_BY, SCALE, SIDE, _sample, _with_weights
 from facesr_bench.evaluation.metrics import Setup, context_of, instantiate, opened, profile_for
@@ -21,10 +22,14 @@ from facesr_bench.evaluation.scorer import Scorer
 from facesr_bench.images.files import Image8
 from facesr_bench.images.resize import resize
 from facesr_bench.plugins import registry
+from facesr_bench.plugins.cards import MethodCard
 from facesr_bench.plugins.degradation import find_degradation
 from facesr_bench.plugins.method import MethodBase
 from facesr_bench.plugins.metric import SetMetric
+from facesr_bench.plugins.registry import Plugin
 from facesr_bench.plugins.spec import parse_metric
+
+from .journal import Line
 
 LEVELS = {"fp32": 1, "bf16": 24}
 """By how many levels of 8 bits a picture may differ: in fp32 (without TF32) only rounding may fall the other way."""
@@ -34,68 +39,103 @@ RELATIVE = 1e-3
 """How far a metric's value of the same picture may be off, of the value or of 1."""
 
 
-@dataclass(frozen=True)
-class Line:
-    """One method or metric.
-
-    Attributes:
-        well: within the tolerance; None: it could not be tried.
-        said: how far it is off, or why it was not tried.
-    """
-
-    name: str
-    well: bool | None
-    said: str
-
-    def as_data(self) -> dict[str, Any]:
-        return asdict(self)
+class NotTriedError(Exception):
+    """Something is missing that has nothing to do with the device: weights, a compiler, a face in the picture."""
 
 
-def methods(faces: Sequence[Image8], device: str, precisions: Sequence[str] = ("fp32", "bf16")) -> list[Line]:
-    """Every method that is ready here, on native LR of `faces`."""
-    lrs = [resize(face, (face.shape[0] // 8, face.shape[1] // 8)) for face in faces]
-    found = []
+Lines = dict[str, Callable[[], Line]]
+"""What computes each line, by its name."""
+
+
+def tried(compute: Callable[[], Line]) -> Line:
+    """A line, whatever happens: what fails costs that line alone."""
+    try:
+        return compute()
+    except NotTriedError as error:
+        return Line(None, str(error))
+    except PLUGIN_ERRORS as error:
+        said = " ".join(f"failed: {describe(error)}".split())
+        return Line(False, said[:300], {"traceback": traceback.format_exc(), "raised": type(error).__name__})
+
+
+def methods(faces: Sequence[Image8], device: str) -> Lines:
+    """Every built-in method that takes no argument, on LR of `faces`; those with networks in bf16, too."""
+    found: Lines = {}
     for plugin in registry.methods().plugins:
-        if plugin.source != "built in" or plugin.require_card().takes_argument:
+        card = plugin.require_card()
+        if plugin.source != "built in" or card.takes_argument:
             continue
-        if not is_ready(plugin):
-            found.append(Line(plugin.name, None, "its weights are not on this machine"))
-            continue
-        found += [_method(plugin.name, lrs, device, precision) for precision in precisions]
+        found[plugin.name] = partial(_method, plugin, faces, device, "fp32")
+        if card.weights:
+            found[f"{plugin.name} (bf16)"] = partial(_method, plugin, faces, device, "bf16")
     return found
 
 
-def _method(name: str, lrs: Sequence[Image8], device: str, precision: str) -> Line:
-    label = name if precision == "fp32" else f"{name} ({precision})"
-    try:
-        here = facesr_bench.load_method(name)
-        there = facesr_bench.load_method(name, device=device, precision=precision)
-        gaps = gaps_of(here, there, lrs)
-    except FaceSRBenchError as error:
-        return Line(label, None, str(error))
-    return _line(label, gaps, LEVELS[precision], SHARE[precision])
+def _method(plugin: Plugin[MethodCard], faces: Sequence[Image8], device: str, precision: str) -> Line:
+    here, there = _loaded(plugin), _loaded(plugin, device, precision)
+    return _line(gaps_of(here, there, _small(faces, here.scale)), LEVELS[precision], SHARE[precision])
 
 
-def faster(faces: Sequence[Image8], device: str) -> list[Line]:
-    """Every exportable method that is ready here, by torch's own backends on a device, against torch as it is there."""
-    lrs = [resize(face, (face.shape[0] // 8, face.shape[1] // 8)) for face in faces]
-    names = [
-        plugin.name
-        for plugin in registry.methods().plugins
-        if plugin.source == "built in" and plugin.require_card().exportable and is_ready(plugin)
+def _loaded(plugin: Plugin[MethodCard], device: str = "cpu", precision: str = "fp32") -> MethodBase:
+    if not is_ready(plugin):
+        raise NotTriedError("its weights are not on this machine")
+    scales = plugin.require_card().scales
+    scale = SCALE if not scales or SCALE in scales else scales[0]
+    return facesr_bench.load_method(plugin.name, device=device, precision=precision, scale=scale)
+
+
+def _small(faces: Sequence[Image8], scale: int) -> list[Image8]:
+    return [resize(face, (face.shape[0] // scale, face.shape[1] // scale)) for face in faces]
+
+
+def batches(faces: Sequence[Image8], device: str) -> Lines:
+    """Every built-in method with a network: a batch of `faces` on the device, against each picture alone there."""
+    plugins = [each for each in registry.methods().plugins if each.source == "built in" and each.require_card().weights]
+    return {plugin.name: partial(_batch, plugin, faces, device) for plugin in plugins}
+
+
+def _batch(plugin: Plugin[MethodCard], faces: Sequence[Image8], device: str) -> Line:
+    method = _loaded(plugin, device)
+    batch = method.batch([method.given(lr) for lr in _small(faces, method.scale)])
+    together, alone = (
+        torch.cat([method.upscale(part) for part in torch.split(batch, count)]).cpu().numpy()
+        for count in (len(batch), 1)
+    )
+    gaps = np.abs(np.rint(255 * together) - np.rint(255 * alone)).astype(np.int16)
+    line = _line([gaps], LEVELS["fp32"], SHARE["fp32"])
+    said = f"{line.said}; the last bits of {100 * float((together != alone).mean()):.1f} % differ"
+    return Line(line.well, said)
+
+
+def faster(faces: Sequence[Image8], device: str) -> Lines:
+    """Every exportable method, by torch's own backends on a device, against torch as it is there."""
+    plugins = [
+        each for each in registry.methods().plugins if each.source == "built in" and each.require_card().exportable
     ]
-    return [_faster(name, backend, lrs, device) for name in names for backend in in_torch.IN_TORCH]
+    return {
+        f"{plugin.name} ({backend})": partial(_faster, plugin, backend, faces, device)
+        for backend in reversed(in_torch.IN_TORCH)  # compiling takes longest
+        for plugin in plugins
+    }
 
 
-def _faster(name: str, backend: str, lrs: Sequence[Image8], device: str) -> Line:
-    label = f"{name} ({backend})"
+def _faster(plugin: Plugin[MethodCard], backend: str, faces: Sequence[Image8], device: str) -> Line:
+    check_backend(backend, device)
+    plain = _loaded(plugin, device)
+    gaps = gaps_of(plain, in_torch.in_torch(plain, backend), _small(faces, plain.scale))
+    return _line(gaps, LEVELS["fp32"], SHARE["fp32"])
+
+
+def check_backend(backend: str, device: str) -> None:
+    """Leave a line out for a backend that can't be used here.
+
+    Raises:
+        NotTriedError: says why.
+    """
     try:
         in_torch.check(backend, device)
-        plain = facesr_bench.load_method(name, device=device)
-        gaps = gaps_of(plain, in_torch.in_torch(plain, backend), lrs)
     except FaceSRBenchError as error:
-        return Line(label, None, str(error))
-    return _line(label, gaps, LEVELS["fp32"], SHARE["fp32"])
+        raise NotTriedError(str(error)) from error
 
 
 def gaps_of(one: MethodBase, other: MethodBase, lrs: Sequence[Image8]) -> list[NDArray[np.int16]]:
@@ -103,16 +143,15 @@ def gaps_of(one: MethodBase, other: MethodBase, lrs: Sequence[Image8]) -> list[N
     return [np.abs(one.enhance(lr).astype(np.int16) - other.enhance(lr)) for lr in lrs]
 
 
-def _line(label: str, gaps: Sequence[NDArray[np.int16]], levels: int, share_allowed: float) -> Line:
+def _line(gaps: Sequence[NDArray[np.int16]], levels: int, share_allowed: float) -> Line:
     largest, share = max(int(gap.max()) for gap in gaps), float(np.mean([(gap > 0).mean() for gap in gaps]))
     well = largest <= levels and share <= share_allowed
-    return Line(label, well, f"{100 * share:.3f} % of values differ, by {largest} at most")
+    return Line(well, f"{100 * share:.3f} % of values differ, by {largest} at most")
 
 
-def metrics(faces: Sequence[Image8], device: str, names: Sequence[str]) -> list[Line]:
+def metrics(faces: Sequence[Image8], device: str, names: Sequence[str]) -> Lines:
     """Metrics, on the same pictures: bicubic's of `faces`. Where a network is not on this machine, a random one."""
-    with TemporaryDirectory(prefix="facesr-gpu-") as folder:
-        return [_metric(name, faces, device, Path(folder) / str(i)) for i, name in enumerate(names)]
+    return {name: partial(_metric, name, faces, device) for name in names}
 
 
 def metric_names() -> list[str]:
@@ -125,14 +164,15 @@ def metric_names() -> list[str]:
     return found
 
 
-def _metric(name: str, faces: Sequence[Image8], device: str, folder: Path) -> Line:
-    folder.mkdir()
-    try:
-        (here, note), (there, _) = (_values(name, faces, each, folder) for each in ("cpu", device))
-    except FaceSRBenchError as error:
-        return Line(name, None, str(error).splitlines()[0])
-    gap = max(abs(a - b) / max(1.0, abs(a)) for a, b in zip(here, there, strict=True))
-    return Line(name, gap <= RELATIVE, f"off by {gap:.1e} at most{note}")
+def _metric(name: str, faces: Sequence[Image8], device: str) -> Line:
+    with TemporaryDirectory(prefix="facesr-gpu-") as folder:
+        try:
+            here, note = _values(name, faces, "cpu", Path(folder))
+        except FaceSRBenchError as error:  # no network, no face in the picture
+            raise NotTriedError(str(error).splitlines()[0]) from error
+        there, _ = _values(name, faces, device, Path(folder))
+    gap = float(np.max([abs(a - b) / max(1.0, abs(a)) for a, b in zip(here, there, strict=True)]))  # or nan
+    return Line(gap <= RELATIVE, f"off by {gap:.1e} at most{note}")
 
 
 def _values(name: str, faces: Sequence[Image8], device: str, folder: Path) -> tuple[list[float], str]:

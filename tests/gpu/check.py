@@ -1,171 +1,160 @@
-"""The whole check: see check.sh, which starts it."""
+"""The whole check: see check.sh, which starts it.
+
+Another process computes it, line by line (`work.py`). This one watches, writes down and prints each line as it comes.
+Where a line ends that process or holds it up, that line has failed, and the rest goes on in a new one.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
-import torch
-from PIL import Image
+from .journal import Journal, Key, Line
 
-from facesr_bench.base import devices
-from facesr_bench.base.devices import EXACT, set_torch
-from facesr_bench.base.environment import environment
-from facesr_bench.evaluation import ahead as ahead_module
-from facesr_bench.evaluation import in_torch
-from facesr_bench.evaluation import run as runner
-from facesr_bench.evaluation.request import RunRequest
-from facesr_bench.images.files import Image8, read_image
-
-from . import agreement, speed
-
-
-def evaluation(faces: Sequence[Image8], device: str, backend: str = "torch", *, ahead: bool = True) -> dict[str, Any]:
-    """sparnet, and by torch itself bicubic too, with PSNR and SSIM, from pictures on disk to numbers on disk.
-
-    Args:
-        ahead: whether the next batch is brought to the GPU while it works, and through pinned memory.
-
-    Returns:
-        Seconds, also by stage; mean PSNR; a hash of all pictures; problems.
-    """
-    methods = ("sparnet", "bicubic") if backend == "torch" else ("sparnet",)
-    with TemporaryDirectory(prefix="facesr-gpu-") as folder, switched(ahead):
-        place = Path(folder) / "faces"
-        place.mkdir()
-        for i, face in enumerate(faces):
-            Image.fromarray(face).save(place / f"{i:03}.png")
-        request = RunRequest(
-            *(methods, ("folder-x8",), {"folder-x8": place}),
-            out=Path(folder) / "results",
-            device=device,
-            backend=backend,
-            metrics=("psnr", "ssim"),
-            attention=0,
-            profile_time=True,
-        )
-        begun = time.perf_counter()
-        outcome = runner.run(request)
-        seconds = time.perf_counter() - begun
-        assert outcome.profile is not None
-        rows = {result.label: result.rows() for result in outcome.results if result.manifest.error is None}
-        means = {
-            label: sum(row.metrics["psnr"] for row in found.values()) / len(faces) for label, found in rows.items()
-        }
-        pictures = sha256()
-        for result in outcome.results:
-            for image_id in sorted(result.rows()):
-                pictures.update(read_image(result.sr_path(image_id)).tobytes())
-        stages = {name: round(taken, 3) for name, (taken, _) in outcome.profile.stages.items()}
-        return {
-            **{"seconds": seconds, "psnr": means, "pictures": pictures.hexdigest(), "stages": stages},
-            "problems": outcome.problems,
-        }
-
-
-@contextmanager
-def switched(on: bool) -> Iterator[None]:
-    """Inside, the next batch is made ready while the device works, through pinned memory, or not."""
-    before = ahead_module.PREFETCH, devices.PINNED
-    ahead_module.PREFETCH = devices.PINNED = on
-    try:
-        yield
-    finally:
-        ahead_module.PREFETCH, devices.PINNED = before
-
-
-def evaluations(faces: Sequence[Image8], device: str) -> dict[str, dict[str, Any]]:
-    """The same evaluation in each way that there is here; where pictures must be the same, they are held equal."""
-    found = {device: evaluation(faces, device)}
-    found[f"{device}, nothing ahead"] = evaluation(faces, device, ahead=False)
-    if found[device]["pictures"] != found[f"{device}, nothing ahead"]["pictures"]:
-        found[device]["problems"].append("pictures are others without prefetch and pinned memory")
-    for backend in filter(lambda one: speed.works(one, device), in_torch.IN_TORCH):
-        found[f"{device}, {backend}"] = evaluation(faces, device, backend)
-    if device != "cpu":
-        found["cpu"] = evaluation(faces, "cpu")
-    return found
+GRACE = 20
+"""Seconds that a line may go on after the end of the time."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="gpu.json and gpu.txt go there")
+    parser.add_argument("--out", type=Path, required=True, help="gpu.txt, gpu.json and gpu.log go there")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--minutes", type=float, default=7.0, help="what has not begun by then is left out, and said")
+    parser.add_argument("--patience", type=float, help="seconds that one line may take (default: 120, on a CPU 600)")
     parser.add_argument("--faces", type=Path, help="HR faces; without, crops of one that scikit-image ships")
     parser.add_argument("--quick", action="store_true", help="few faces, small batches")
     asked = parser.parse_args()
-    if asked.device.startswith("cuda") and not torch.cuda.is_available():
-        raise SystemExit("check: torch sees no GPU here; --device cpu --quick shows what it would do")
-    asked.out.mkdir(parents=True, exist_ok=True)
-    end = time.monotonic() + 60 * asked.minutes
-    set_torch(EXACT)
-    faces = agreement.crops(6 if asked.quick else 60, asked.faces)
-    batches, seconds = ((1, 2), 0.5) if asked.quick else ((1, 16, 64), 3.0)
-    facts: dict[str, Any] = {"card": speed.card(asked.device), "environment": environment(asked.device)}
-    stages: dict[str, Callable[[], Any]] = {
-        "methods": lambda: [line.as_data() for line in agreement.methods(faces[:4], asked.device)],
-        "speed": lambda: [asdict(rate) for rate in speed.rates(asked.device, batches, seconds)],
-        "evaluation": lambda: evaluations(faces, asked.device),
-        "metrics": lambda: [
-            line.as_data() for line in agreement.metrics(faces[:4], asked.device, agreement.metric_names())
-        ],
-        "backends": lambda: [line.as_data() for line in agreement.faster(faces[:4], asked.device)],
-    }
-    for name, stage in stages.items():
-        begun = time.monotonic()
-        facts[name] = stage() if begun < end else None
-        facts.setdefault("seconds", {})[name] = round(time.monotonic() - begun, 1)
-        # At once: what is there is carried home even if the machine is taken away.
-        (asked.out / "gpu.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        text = "\n".join(table(facts))
-        (asked.out / "gpu.txt").write_text(text + "\n", encoding="utf-8")
-    sys.stdout.write(text + "\n")
-    lines = [line for name in ("methods", "metrics", "backends") for line in facts[name] or []]
-    problems = [problem for each in (facts["evaluation"] or {}).values() for problem in each["problems"]]
-    return 1 if problems or any(line["well"] is False for line in lines) else 0
+    if asked.device.startswith("cuda"):
+        import torch
+
+        if not torch.cuda.is_available():
+            raise SystemExit("check: torch sees no GPU here; --device cpu --quick shows what it would do")
+    end = time.time() + 60 * asked.minutes
+    how = [asked.device, "quick" if asked.quick else "", str(asked.faces or ""), str(end)]
+    patience = asked.patience or (120 if asked.device.startswith("cuda") else 600)
+    return check(asked.out, lambda path: [sys.executable, "-m", "tests.gpu.work", str(path), *how], end, patience)
 
 
-def table(facts: dict[str, Any]) -> list[str]:
-    """All figures, for people."""
-    found = [f"{facts['card']}, torch {torch.__version__}; seconds: {facts['seconds']}"]
-    against = {"methods": "the CPU", "metrics": "the CPU", "backends": "torch as it is, on the device"}
-    for name, other in against.items():
-        found += ["", f"{name} against {other}"]
-        for line in facts.get(name) or []:
-            mark = {True: "ok", False: "WRONG", None: "not tried"}[line["well"]]
-            found.append(f"  {line['name']:28}{mark:10} {line['said']}")
-    heads = "".join(f"{backend:>15}" for backend in in_torch.IN_TORCH)
-    heads = f"sparnet, 128 px        images/s   plain eager   ratio   of a matrix product   of the stated peak{heads}"
-    found += ["", heads]
-    for rate in facts.get("speed") or []:
-        stated = "-" if rate["stated"] is None else f"{100 * rate['stated']:.1f} %"
-        faster = "".join(
-            f"{rate['faster'][one]:15.1f}" if one in rate["faster"] else f"{'-':>15}" for one in in_torch.IN_TORCH
-        )
-        found.append(
-            f"  {rate['precision']}, batch {rate['batch']:<8}{rate['ours']:12.1f}{rate['eager']:14.1f}"
-            f"{rate['ratio']:8.2f}{100 * rate['measured']:19.1f} %{stated:>21}{faster}"
-        )
-    for device, each in (facts.get("evaluation") or {}).items():
-        psnr = ", ".join(f"{label} {value:.4f} dB" for label, value in each["psnr"].items())
-        found += ["", f"evaluation on {device}: {each['seconds']:.1f} s; {psnr}", f"  by stage: {each['stages']}"]
-        found += [f"  failed: {problem}" for problem in each["problems"]]
-    found += [
-        f"{name}: left out, no time"
-        for name in ("methods", "speed", "evaluation", "metrics", "backends")
-        if facts.get(name, 0) is None
-    ]
-    return found
+def check(out: Path, command: Callable[[Path], Sequence[str]], end: float, patience: float) -> int:
+    """Have all lines computed, until the time is over.
+
+    Args:
+        out: what there is is always there: gpu.txt for people, gpu.json, and gpu.log with what the other process says.
+        command: starts the process that computes, into the journal given.
+        end: in seconds of `time.time`; patience: seconds that one line may take.
+
+    Returns:
+        0: all lines are well, were not tried, or left out for want of time; 1: some are not.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    journal = Journal(out / "gpu.jsonl")
+    for path in (journal.path, out / "gpu.log"):
+        path.unlink(missing_ok=True)
+    show = Shown(journal, out)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and so to the end of the other process, below
+    while True:
+        before = len(journal.lines)
+        with (out / "gpu.log").open("ab") as log:
+            child = subprocess.Popen(command(journal.path), stdout=log, stderr=log, start_new_session=True)
+        try:
+            ended = watched(child, journal, end, patience, show.more)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)  # what compiles is a process of its own
+            child.wait()
+        if journal.begun is not None:
+            late = time.time() >= end
+            journal.end(journal.begun[0], Line(None if late else False, f"{'' if late else 'failed: '}{ended}"))
+        show.more()
+        if ended is None or len(journal.lines) == before or time.time() >= end:
+            break
+    show.last(ended)
+    return 1 if any(line.well is False for line in journal.lines.values()) or not journal.lines else 0
+
+
+def watched(
+    child: subprocess.Popen[bytes], journal: Journal, end: float, patience: float, tell: Callable[[], None]
+) -> str | None:
+    """See a process to its end; how that came about, unless it has done all that it could."""
+    while True:
+        rc = child.poll()
+        tell()
+        if rc is not None:
+            return None if rc == 0 else f"the process ended with status {rc} (see gpu.log)"
+        now = time.time()
+        if now > end + GRACE:
+            return "the time was over"
+        if journal.begun is not None and now > journal.begun[1] + patience:
+            return f"it was not done in {patience:.0f} s"
+        time.sleep(0.2)
+
+
+class Shown:
+    """The lines that there are, on the terminal and in files."""
+
+    def __init__(self, journal: Journal, out: Path) -> None:
+        self._journal, self._out = journal, out
+        self._text: list[str] = []
+        self._told: set[Key] = set()
+
+    def more(self) -> None:
+        """Tell what is new."""
+        journal = self._journal
+        if not journal.read():
+            return
+        if not self._text and journal.facts:
+            self._say(f"{journal.facts['card']}, torch {journal.facts['environment']['packages']['torch']}")
+        for key, line in journal.lines.items():
+            if key in self._told:
+                continue
+            if not any(part == key[0] for part, _ in self._told):
+                self._say(f"\n{key[0]}")
+            self._told.add(key)
+            mark = {True: "ok", False: "WRONG", None: "not tried"}[line.well]
+            self._say(f"  {key[1]:38}{mark:10}{journal.seconds[key]:6.1f} s  {line.said}")
+        self._write()
+
+    def last(self, ended: str | None) -> None:
+        """How much there was in all."""
+        journal = self._journal
+        lines = list(journal.lines.values())
+        left = [f"{part}: {name}" for part, name in journal.keys if (part, name) not in journal.lines]
+        counts = [(mark, sum(line.well is mark for line in lines)) for mark in (True, False, None)]
+        words = {True: "ok", False: "WRONG", None: "not tried"}
+        self._say("\n" + ", ".join(f"{count} {words[mark]}" for mark, count in counts) + f", {len(left)} left out")
+        if ended is not None:
+            self._say(f"the last process: {ended}")
+        self._text += [f"left out: {name}" for name in left]
+        if left:
+            sys.stdout.write("left out: " + "; ".join(left) + "\n")
+        self._write()
+
+    def _say(self, text: str) -> None:
+        self._text.append(text)
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def _write(self) -> None:
+        journal = self._journal
+        (self._out / "gpu.txt").write_text("\n".join(self._text) + "\n", encoding="utf-8")
+        facts = {
+            **journal.facts,
+            "lines": [
+                {"part": part, "name": name, "seconds": journal.seconds[part, name], **asdict(line)}
+                for (part, name), line in journal.lines.items()
+            ],
+            "left_out": [key for key in journal.keys if key not in journal.lines],
+        }
+        (self._out / "gpu.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

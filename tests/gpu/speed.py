@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -13,8 +12,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import facesr_bench
-from facesr_bench.base.errors import FaceSRBenchError
 from facesr_bench.evaluation import in_torch
+
+from .agreement import Lines, check_backend
+from .journal import Line
 
 STATED = {  # TFLOP/s without sparsity, of the makers' data sheets: (fp32 without TF32, bf16)
     "H200": (67.0, 989.0),
@@ -26,67 +27,70 @@ STATED = {  # TFLOP/s without sparsity, of the makers' data sheets: (fp32 withou
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
-@dataclass(frozen=True)
-class Rate:
-    """Images per second of one precision and batch.
-
-    Attributes:
-        ours: of the method as a run calls it; eager: of the plain module, nothing folded.
-        faster: of the method by each backend within torch that works there.
-        measured, stated: share of the arithmetic that a large matrix product reaches here, and that the maker states.
-    """
-
-    precision: str
-    batch: int
-    ours: float
-    eager: float
-    ratio: float
-    measured: float
-    stated: float | None
-    faster: dict[str, float]
+def rates(device: str, batches: Sequence[int], seconds: float) -> Lines:
+    """sparnet at 128 px, as a run calls it, beside the plain module, nothing folded, in turns."""
+    return {
+        f"sparnet, {precision}, batch {batch}": partial(_rate, device, precision, batch, seconds)
+        for precision in DTYPES
+        for batch in batches
+    }
 
 
-def rates(device: str, batches: Sequence[int], seconds: float) -> list[Rate]:
-    """sparnet at 128 px, ours and the plain network in turns."""
-    return [_rate(device, precision, batch, seconds) for precision in DTYPES for batch in batches]
-
-
-def _rate(device: str, precision: str, batch: int, seconds: float) -> Rate:
-    method: Any = facesr_bench.load_method("sparnet", device=device, precision=precision)
-    dtype = DTYPES[precision]
-    plain: nn.Module = facesr_bench.load_method("sparnet", device=device).network.to(dtype)  # type: ignore[attr-defined]
-    x = torch.rand(batch, 3, 128, 128, generator=torch.Generator().manual_seed(0)).to(device)
+def _rate(device: str, precision: str, batch: int, seconds: float) -> Line:
+    method, dtype = _sparnet(device, precision), DTYPES[precision]
+    plain: nn.Module = _sparnet(device, "fp32").network.to(dtype)
+    x = _pictures(batch, device)
 
     def eager() -> Tensor:
         with torch.inference_mode():
             out: Tensor = plain((x * 2 - 1).to(dtype))
             return out
 
-    others = {backend: in_torch.in_torch(method, backend) for backend in in_torch.IN_TORCH if works(backend, device)}
-    calls: list[Callable[[], Any]] = [lambda: method.upscale(x), eager]
-    calls += [partial(other.upscale, x) for other in others.values()]
-    ours, theirs, *rest = in_turns(calls, device, seconds)
-    flops = flops_of(eager) * (1 / ours)
+    ours, theirs = in_turns([lambda: method.upscale(x), eager], device, seconds)
+    flops = flops_of(eager) / ours
+    measured = flops / peak(device, dtype, seconds)
+    said = f"{batch / ours:.1f} images/s, plain eager {batch / theirs:.1f} ({theirs / ours:.2f} times as fast); "
+    said += f"{100 * measured:.1f} % of a large matrix product here"
+    figures = {"images/s": batch / ours, "eager": batch / theirs, "of a matrix product": measured}
     stated = next((both for name, both in STATED.items() if name in card(device)), None)
-    return Rate(
-        precision,
-        batch,
-        batch / ours,
-        batch / theirs,
-        theirs / ours,
-        flops / peak(device, dtype, seconds),
-        None if stated is None else flops / (stated[list(DTYPES).index(precision)] * 1e12),
-        {backend: batch / each for backend, each in zip(others, rest, strict=True)},
-    )
+    if stated is not None:
+        figures["of the stated peak"] = flops / (stated[list(DTYPES).index(precision)] * 1e12)
+        said += f", {100 * figures['of the stated peak']:.1f} % of what the maker states"
+    return Line(True, said, figures)
 
 
-def works(backend: str, device: str) -> bool:
-    """Whether that backend can be used here."""
-    try:
-        in_torch.check(backend, device)
-    except FaceSRBenchError:
-        return False
-    return True
+def faster_rates(device: str, batches: Sequence[int], seconds: float) -> Lines:
+    """sparnet by each backend within torch, beside torch as it is, in turns; the first picture apart."""
+    return {
+        f"sparnet, {precision}, {backend}": partial(_faster_rate, device, precision, backend, batches, seconds)
+        for backend in reversed(in_torch.IN_TORCH)  # compiling takes longest
+        for precision in DTYPES
+    }
+
+
+def _faster_rate(device: str, precision: str, backend: str, batches: Sequence[int], seconds: float) -> Line:
+    check_backend(backend, device)
+    method = _sparnet(device, precision)
+    other = in_torch.in_torch(method, backend)
+    begun = time.perf_counter()
+    other.upscale(_pictures(1, device))
+    synchronise(device)
+    figures = {"first": time.perf_counter() - begun}
+    said = [f"first picture after {figures['first']:.1f} s"]
+    for batch in batches:
+        x = _pictures(batch, device)
+        plain, faster = in_turns([partial(method.upscale, x), partial(other.upscale, x)], device, seconds)
+        figures[f"batch {batch}"] = batch / faster
+        said.append(f"batch {batch}: {batch / faster:.1f} images/s ({plain / faster:.2f} times as fast as without)")
+    return Line(True, "; ".join(said), figures)
+
+
+def _sparnet(device: str, precision: str) -> Any:
+    return facesr_bench.load_method("sparnet", device=device, precision=precision)
+
+
+def _pictures(count: int, device: str) -> Tensor:
+    return torch.rand(count, 3, 128, 128, generator=torch.Generator().manual_seed(0)).to(device)
 
 
 def in_turns(calls: Sequence[Callable[[], Any]], device: str, seconds: float) -> list[float]:
@@ -115,6 +119,7 @@ def flops_of(call: Callable[[], Any]) -> int:
     return int(counter.get_total_flops())
 
 
+@cache
 def peak(device: str, dtype: torch.dtype, seconds: float) -> float:
     """Operations per second of a large matrix product: what can be reached here, without TF32."""
     side = 8192 if device.startswith("cuda") else 1024

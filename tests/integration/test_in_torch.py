@@ -121,9 +121,13 @@ def test_what_can_not_work_is_refused_at_once(faces: Path, tmp_path: Path, monke
     ):
         runner.run(asked(faces, tmp_path / "out", "srcnn", backend="cuda-graphs", device="cpu"))
     monkeypatch.setattr("sysconfig.get_paths", lambda: {"include": "/nowhere"})
-    if in_torch._compiler() is not None:
+    if in_torch._compiler("cpu") is not None:
         with pytest.raises(FaceSRBenchError, match=r"needs Python's C headers .*apt install python3-dev"):
             in_torch.check("torch-compile", "cpu")
+    monkeypatch.setattr(in_torch, "find_spec", lambda name: object())
+    monkeypatch.setenv("CC", "/nowhere/gcc")
+    with pytest.raises(FaceSRBenchError, match=r"needs a C compiler on a GPU, for what triton .*install gcc"):
+        in_torch.check("torch-compile", "cuda:1")
     monkeypatch.setattr(in_torch, "find_spec", lambda name: None)
     with pytest.raises(FaceSRBenchError, match="torch-compile needs triton on a GPU: pip install triton"):
         in_torch.check("torch-compile", "cuda")
