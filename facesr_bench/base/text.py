@@ -29,6 +29,11 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in joined)
 
 
+def counted(count: int, noun: str) -> str:
+    """A number and what is counted: `1 face`, `2,000 faces`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def csv_text(text: str) -> str:
     """A cell of text for a csv: on one line, and never a formula where a spreadsheet opens it.
 

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from facesr_bench.base.text import counted
 from facesr_bench.cli import FAILED, OK
-from facesr_bench.cli.streams import make_console
+from facesr_bench.cli.options import number, whole
+from facesr_bench.cli.streams import make_console, showing
+
+if TYPE_CHECKING:
+    from facesr_bench.evaluation.photographs import Aligned
+    from facesr_bench.evaluation.restore import Restoration
 
 EXAMPLES = """examples:
   facesr-bench align photos --out faces
@@ -49,23 +56,22 @@ def add_finding(parser: argparse.ArgumentParser) -> None:
 
 
 def _side(text: str) -> int:
-    side = int(text)
+    side = whole(text)
     if not 16 <= side <= 4096:
         raise argparse.ArgumentTypeError(f"from 16 to 4096 px, not {side}")
     return side
 
 
 def _distance(text: str) -> float:
-    distance = float(text)
+    distance = number(text)
     if not 0 <= distance < 1e6:
-        raise argparse.ArgumentTypeError(f"a number of px, not {text}")
+        raise argparse.ArgumentTypeError(f"from 0 to 1,000,000 px, not {text}")
     return distance
 
 
 def align(arguments: argparse.Namespace) -> int:
     """Carry it out; the exit status."""
     from rich.markup import escape
-    from rich.progress import track
 
     from facesr_bench.evaluation import photographs
 
@@ -76,17 +82,19 @@ def align(arguments: argparse.Namespace) -> int:
         detector=arguments.detector,
         size=arguments.size,
         smallest=arguments.smallest,
-        each=lambda paths: track(paths, "aligning", console=notes, transient=True),
+        each=showing("aligning", notes),
     )
     say_failed(done.failed)
     if done.left_out:
-        notes.print(f"{done.left_out} face(s) left out, too small; manifest.json has them (--smallest)")
-    notes.print(
-        f"{done.count} face(s) of {len(done.photographs)} photograph(s), found by {done.detector}, "
-        f"in {escape(str(arguments.out / 'faces'))}",
-        highlight=False,
-    )
+        notes.print(f"{counted(done.left_out, 'face')} left out, too small; manifest.json has them (--smallest)")
+    notes.print(escape(f"{found_in(done)}; they are in {arguments.out / 'faces'}"), highlight=False)
     return FAILED if done.failed else OK
+
+
+def found_in(done: Aligned | Restoration) -> str:
+    """How many faces of how many photographs, in words."""
+    faces, given = counted(done.count, "face"), counted(done.given, "photograph")
+    return f"{faces} in {len(done.photographs)} of {given}, found by {done.detector}"
 
 
 def say_failed(failed: dict[str, str]) -> None:

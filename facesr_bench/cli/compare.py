@@ -9,6 +9,7 @@ from facesr_bench.base.environment import command_line
 from facesr_bench.base.suggest import expanded
 from facesr_bench.cli import OK
 from facesr_bench.cli.check import Outputs, add_outputs
+from facesr_bench.cli.options import whole
 
 EXAMPLES = """examples:
   facesr-bench compare sparnet@official sparnet
@@ -36,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", metavar="NAME", help="only on this one")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="a gate.toml: metrics and margins of the verdicts")
     parser.add_argument(
-        "--allow-missing", type=int, default=None, metavar="N", help="images that may be on one side alone"
+        "--allow-missing", type=whole, default=None, metavar="N", help="images that may be on one side alone"
     )
     add_outputs(parser)
     parser.set_defaults(handler=compare)

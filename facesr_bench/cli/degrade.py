@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from facesr_bench.base.text import counted
 from facesr_bench.cli import FAILED, MISUSED, OK
-from facesr_bench.cli.streams import make_console
+from facesr_bench.cli.streams import make_console, showing
 
 EXAMPLES = """examples:
   facesr-bench degrade ffhq_test --degradation gfpgan --out lq
@@ -30,7 +31,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def degrade(arguments: argparse.Namespace) -> int:
     """Carry it out; the exit status."""
     from rich.markup import escape
-    from rich.progress import track
 
     from facesr_bench.data import degrade as degrading
 
@@ -39,15 +39,13 @@ def degrade(arguments: argparse.Namespace) -> int:
         arguments.pictures,
         arguments.degradation,
         arguments.out,
-        each=lambda items: track(items, "degrading", console=notes, transient=True),
+        each=showing("degrading", notes),
     )
     for image_id, reason in list(done.failed.items())[:20]:
         notes.print(f"[bold red]failed[/] {escape(image_id)}: {escape(reason)}", highlight=False)
     if len(done.failed) > 20:
         notes.print(f"[bold red]failed[/] ... and {len(done.failed) - 20} more; manifest.json has them all")
-    notes.print(
-        f"{len(done.images)} picture(s) as of {escape(done.name)} in {escape(str(arguments.out))}", highlight=False
-    )
+    notes.print(escape(f"{counted(len(done.images), 'picture')} as of {done.name} in {arguments.out}"), highlight=False)
     if not done.images:
         return MISUSED
     return FAILED if done.failed else OK

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base.options import Option, options_of
 from facesr_bench.cli import FAILED, OK, as_json
 from facesr_bench.cli.as_json import add_json
 from facesr_bench.cli.options import add_option, typed
-from facesr_bench.cli.streams import make_console
+from facesr_bench.cli.streams import make_console, showing
 from facesr_bench.evaluation.request import RunRequest
 
 if TYPE_CHECKING:
@@ -51,7 +50,6 @@ def _option(name: str) -> Option[Any, Any]:
 def doctor(arguments: argparse.Namespace) -> int:
     """Carry it out; the exit status."""
     from rich.markup import escape
-    from rich.progress import track
 
     from facesr_bench.data.protocols import catalogue, expand_protocols, find_protocol
     from facesr_bench.evaluation import doctor as examining
@@ -65,7 +63,7 @@ def doctor(arguments: argparse.Namespace) -> int:
         _, card = find_protocol(name, datasets)
         source = open_source(card, options["data"], datasets)
         console.print(f"[bold]{escape(name)}[/]", highlight=False)
-        each = partial(track, description="looking at pictures", console=notes, transient=True)
+        each = showing("looking at pictures", notes)
         findings = examining.examine(source, each)
         for finding in findings:
             mark = "[bold red]wrong[/]" if finding.problem else "[green]ok[/]   "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base.errors import FaceSRBenchError
 from facesr_bench.cli import FAILED, OK
-from facesr_bench.cli.options import add_option, typed
+from facesr_bench.cli.options import add_option, typed, whole
 from facesr_bench.cli.streams import make_console
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("method", metavar="METHOD", help="as for `run`: name, name@weights, ./folder@FILE")
     parser.add_argument("--onnx", type=Path, required=True, metavar="FILE", help="the file to write")
-    parser.add_argument("--scale", type=int, default=8, metavar="N", help="output side over LR's side (default: 8)")
+    parser.add_argument("--scale", type=whole, default=8, metavar="N", help="output side over LR's side (default: 8)")
     parser.add_argument("--int8", action="store_true", help="also write FILE-int8.onnx, in 8-bit integers")
     parser.add_argument("--faces", type=Path, metavar="DIR", help="HR face pictures that show --int8 its ranges")
     default = options_of(RunRequest)["protocols"].default[0]

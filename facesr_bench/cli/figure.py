@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from facesr_bench.base.errors import FaceSRBenchError, ResultsError
 from facesr_bench.base.files import write_text
-from facesr_bench.cli.options import add_options
+from facesr_bench.cli.options import add_options, number
 from facesr_bench.cli.streams import say
 from facesr_bench.cli.table import Selection, say_unreadable, select, selection
 
@@ -80,7 +80,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="training: log.jsonl, once for each stage in order",
     )
     parser.add_argument(
-        "--largest", type=float, metavar="X", help="curve: the largest error drawn (default: that of the metric)"
+        "--largest", type=number, metavar="X", help="curve: the largest error drawn (default: that of the metric)"
     )
     _add_form(parser)
     parser.set_defaults(handler=figure)

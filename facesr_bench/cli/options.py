@@ -8,6 +8,22 @@ from typing import Any
 from facesr_bench.base.options import Flag, Option, options_of
 
 
+def whole(text: str) -> int:
+    """What was typed, as a whole number: `type` of an argument."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+
+
+def number(text: str) -> float:
+    """What was typed, as a number: `type` of an argument."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+
+
 def add_options(parser: argparse.ArgumentParser, request: type[Any], *, elsewhere: bool = False) -> None:
     """An argument for every option of a request.
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from facesr_bench.base.devices import check_device
 from facesr_bench.cli import FAILED, OK
-from facesr_bench.cli.align import add_finding, say_failed
-from facesr_bench.cli.streams import make_console
+from facesr_bench.cli.align import add_finding, found_in, say_failed
+from facesr_bench.cli.options import whole
+from facesr_bench.cli.streams import make_console, showing
 
 EXAMPLES = """examples:
   facesr-bench restore gfpgan photos --out restored --paste-back
@@ -45,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _times(text: str) -> int:
-    times = int(text)
+    times = whole(text)
     if not 1 <= times <= 16:
         raise argparse.ArgumentTypeError(f"from 1 to 16, not {times}")
     return times
@@ -54,7 +55,6 @@ def _times(text: str) -> int:
 def restore(arguments: argparse.Namespace) -> int:
     """Carry it out; the exit status."""
     from rich.markup import escape
-    from rich.progress import track
 
     from facesr_bench.base.errors import FaceSRBenchError
     from facesr_bench.evaluation import restore as restoring
@@ -75,14 +75,10 @@ def restore(arguments: argparse.Namespace) -> int:
         enlarged=arguments.enlarge,
         background=arguments.background,
         device=arguments.device,
-        each=lambda paths: track(paths, "restoring", console=notes, transient=True),
+        each=showing("restoring", notes),
     )
     say_failed(done.failed)
     if done.words:
         notes.print(escape(done.words), highlight=False)
-    notes.print(
-        f"{done.count} face(s) of {len(done.photographs)} photograph(s), found by {done.detector}, "
-        f"in {escape(str(arguments.out))}",
-        highlight=False,
-    )
+    notes.print(escape(f"{found_in(done)}; they are in {arguments.out}"), highlight=False)
     return FAILED if done.failed else OK

@@ -150,7 +150,7 @@ class _Bar:
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             console=console,
-            transient=not console.is_terminal,
+            disable=not console.is_terminal,  # where rich would leave an empty line
         )
 
     def __enter__(self) -> Progress:

@@ -13,7 +13,7 @@ from facesr_bench.base.text import csv_text
 from facesr_bench.cli import FAILED, MISUSED, OK, as_json
 from facesr_bench.cli.as_json import add_json
 from facesr_bench.cli.options import add_options, given
-from facesr_bench.cli.streams import make_console, say
+from facesr_bench.cli.streams import make_console, say, showing
 from facesr_bench.evaluation.request import FolderRequest
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def score(arguments: argparse.Namespace) -> int:
     """Carry it out; the exit status."""
     from rich.markup import escape
-    from rich.progress import track
 
     from facesr_bench.api import folder_scores
     from facesr_bench.report.tables.terminal import print_totals
@@ -52,7 +51,7 @@ def score(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         check_file_writable(arguments.out)  # refused before any work is done, not after
     console, notes = as_json.console_of(arguments), make_console(stderr=True, soft_wrap=True)
-    found = folder_scores(request, lambda pairs: track(pairs, "scoring", console=notes, transient=True))
+    found = folder_scores(request, showing("scoring", notes))
     truth = request.hr if request.protocol is None else request.protocol
     against = f" against {truth}" if truth is not None else ""
     heading = f"{request.sr}{against} · profile {found.profile} · n = {len(found.rows)}"

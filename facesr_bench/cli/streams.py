@@ -13,17 +13,19 @@ import sys
 import sysconfig
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from facesr_bench.base.errors import FaceSRBenchWarning
 from facesr_bench.base.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from rich.console import Console
     from rich.segment import Segment
+
+_Item = TypeVar("_Item")
 
 _HANDLER = "facesr-bench"
 _STRICT = ("strict", "surrogateescape")
@@ -181,6 +183,19 @@ def abandon(stream: TextIO) -> None:
 def say(text: str) -> None:
     """A line on standard error, safe to print."""
     sys.stderr.write(f"{printable(text)}\n")
+
+
+def showing(what: str, console: Console) -> Callable[[Sequence[_Item]], Iterable[_Item]]:
+    """What shows how far one is with the items of a list, on a terminal; elsewhere nothing is written.
+
+    Args:
+        what: is done to them.
+    """
+    if not console.is_terminal:  # where rich would leave an empty line
+        return iter
+    from rich.progress import track
+
+    return lambda items: track(items, what, console=console, transient=True)
 
 
 def make_console(*, stderr: bool = False, soft_wrap: bool = False) -> Console:

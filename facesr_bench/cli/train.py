@@ -15,6 +15,7 @@ from facesr_bench.base.environment import program
 from facesr_bench.base.errors import TrainingError
 from facesr_bench.cli import FAILED, OK, as_json
 from facesr_bench.cli.as_json import add_json
+from facesr_bench.cli.options import number, whole
 
 EXAMPLES = """examples:
   {prog} sparnet --data ~/faces --out runs/sparnet
@@ -48,17 +49,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="checkpoints and log (default: runs/METHOD)")
     parser.add_argument("--resume", action="store_true", help="go on from --out, with its pictures and settings")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--steps", type=int, metavar="N", help="in all, also when resuming")
-    length.add_argument("--epochs", type=int, metavar="N", help="in all, also when resuming")
-    parser.add_argument("--minutes", type=float, metavar="M", help="of this start, at most")
+    length.add_argument("--steps", type=whole, metavar="N", help="in all, also when resuming")
+    length.add_argument("--epochs", type=whole, metavar="N", help="in all, also when resuming")
+    parser.add_argument("--minutes", type=number, metavar="M", help="of this start, at most")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
-    parser.add_argument("--devices", type=int, default=1, metavar="N", help="share each batch among N (default: 1)")
+    parser.add_argument("--devices", type=whole, default=1, metavar="N", help="share each batch among N (default: 1)")
     parser.add_argument("--precision", choices=PRECISIONS, help=f"of the forward pass (default: {PRECISIONS[0]})")
     parser.add_argument(
         "--set", action="append", default=[], dest="assignments", metavar="KEY=VALUE", help="change a setting"
     )
     parser.add_argument("--init", type=Path, metavar="FILE", help="a checkpoint: the weights to start from")
-    parser.add_argument("--seed", type=int, metavar="N", help="of weights and samples (default: 0)")
+    parser.add_argument("--seed", type=whole, metavar="N", help="of weights and samples (default: 0)")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="decoded pictures, shared by runs (default: --out)")
     parser.add_argument("--list-settings", action="store_true", help="print what --set knows, and end")
     add_json(parser, "with --list-settings: a list of objects")

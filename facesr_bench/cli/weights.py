@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from facesr_bench.cli import FAILED, OK, as_json
 from facesr_bench.cli.as_json import add_json
+from facesr_bench.cli.options import number
 from facesr_bench.cli.streams import make_console, say
 
 if TYPE_CHECKING:
@@ -76,7 +77,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     exporting.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .safetensors file to write")
     exporting.add_argument("--licence", required=True, metavar="TEXT", help="of the weights")
     exporting.add_argument("--data", metavar="TEXT", help="what they were trained on (default: what the file says)")
-    exporting.add_argument("--max-mb", type=float, default=25.0, metavar="MB", help="refuse a larger one (default: 25)")
+    exporting.add_argument(
+        "--max-mb", type=number, default=25.0, metavar="MB", help="refuse a larger one (default: 25)"
+    )
     exporting.set_defaults(handler=export)
 
 

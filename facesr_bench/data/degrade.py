@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from facesr_bench.base.environment import package_version
-from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, describe
+from facesr_bench.base.errors import PLUGIN_ERRORS, DataError, FaceSRBenchError, describe
 from facesr_bench.base.files import file_name
 from facesr_bench.base.filled import begin, finish
 from facesr_bench.data import folders
@@ -50,7 +52,8 @@ def degrade(source: Path, degradation: str, out: Path, *, each: Each = iter, sid
         each: what the pictures are taken from; to show progress.
 
     Raises:
-        FaceSRBenchError: no such degradation, no pictures, or `out` holds something else or can't be written.
+        FaceSRBenchError: no such degradation, no pictures, `out` holds something else or can't be
+            written, or the degradation leaves pictures as they are.
     """
     plugin = find_degradation(degradation)
     card = plugin.require_card()
@@ -69,6 +72,11 @@ def degrade(source: Path, degradation: str, out: Path, *, each: Each = iter, sid
             done.failed[item.id] = describe(error)
             continue
         assert sample.hr is not None
+        if not card.random and np.array_equal(sample.lr, sample.hr):
+            raise DataError(
+                f"{card.name} leaves {item.files[0]} as it is: at scale 1 it degrades nothing; `facesr-bench list "
+                "degradations` has those that do"
+            )
         file = f"{file_name(item.id)}.png"
         write_png(out / file, sample.lr)
         done.images.append(

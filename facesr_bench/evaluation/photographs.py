@@ -173,11 +173,13 @@ class Aligned:
     """What `align` made.
 
     Attributes:
+        given: how many photographs there were.
         photographs: an entry for each that has faces, as in the manifest.
         failed: why a photograph gave none, by its id.
     """
 
     detector: str
+    given: int
     photographs: list[dict[str, Any]] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -216,7 +218,7 @@ def align(
     photographs = named(source)
     finder = Finder(open_first(detector), size, smallest)
     begin(source, out, COMMAND, "faces")
-    done = Aligned(finder.detector.name)
+    done = Aligned(finder.detector.name, len(photographs))
     for photograph_id, path in each_of(photographs, each):
         try:
             photograph = Photograph(photograph_id, path, read_image(path))

@@ -164,12 +164,14 @@ class Restoration:
     """What `restore` made.
 
     Attributes:
+        given: how many photographs there were.
         photographs: an entry for each that has faces, as in the manifest.
         failed: why a photograph or a face has none of what was asked for, by its id.
         words: what is to be known of the sizes; or None.
     """
 
     detector: str
+    given: int
     words: str | None = None
     photographs: list[dict[str, Any]] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
@@ -295,7 +297,7 @@ def restore(
     finder = Finder(open_first(detector), worker.lr, smallest)
     begin(source, out, COMMAND, ALIGNED, RESTORED, PAIRS, PASTED, PHOTOGRAPH_PAIRS)
     job = Job(out, finder, worker, paste_back, enlarged, under)
-    done = Restoration(finder.detector.name, worker.words(size))
+    done = Restoration(finder.detector.name, len(photographs), worker.words(size))
     for photograph_id, path in each_of(photographs, each):
         try:
             photograph = Photograph(photograph_id, path, read_image(path))

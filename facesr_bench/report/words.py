@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from facesr_bench.base.errors import FaceSRBenchError
+from facesr_bench.base.text import counted
 from facesr_bench.plugins.convention import Says
 from facesr_bench.plugins.profile import Profile
 from facesr_bench.plugins.registry import metrics
@@ -36,7 +37,7 @@ def protocol_in_words(manifest: Manifest) -> list[tuple[str, str]]:
     protocol, dataset, data = manifest.protocol, manifest.dataset, manifest.data
     licence = dataset.licence.rstrip(".")
     pairs = [
-        ("Data", f"{dataset.title}, {protocol.split} split, {_count(data.count)}."),
+        ("Data", f"{dataset.title}, {protocol.split} split, {counted(data.count, 'image')}."),
         ("Licence", f"{licence}."),
     ]
     if protocol.crop.get("rule") in _CROPS:
@@ -62,10 +63,6 @@ def _value(value: Any) -> str:
     if isinstance(value, list):
         return f"({' '.join(map(_value, value))})" if value else "none"
     return str(value)
-
-
-def _count(count: int) -> str:
-    return f"{count:,} image{'' if count == 1 else 's'}"
 
 
 def _sizes(protocol: ProtocolRecord) -> str:

@@ -44,7 +44,7 @@ def test_files_are_those_of_the_protocol(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["degrade", str(faces), "--degradation", name, "--out", "lq"]) == 0
-    assert f"2 picture(s) as of hq512-{name} in lq" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"2 pictures as of hq512-{name} in lq\n"
     dataset, protocol = open_dataset(f"hq512-{name}", {"hq512": faces})
     del dataset
     source = open_source(protocol, {"hq512": faces}, registry.datasets())
@@ -98,6 +98,9 @@ def test_what_can_not_be_degraded_is_counted(
         assert main(["degrade", "some", "--degradation", "vqfr", "--out", "site"]) == 2
         assert Path("site/logo.png").read_bytes() == b"mine", "another's manifest makes no folder ours"
     capsys.readouterr()
+    assert main(["degrade", "some", "--degradation", "bicubic-matlab", "--out", "same"]) == 2
+    assert "at scale 1 it degrades nothing; `facesr-bench list degradations`" in capsys.readouterr().err
+    assert not list(Path("same").glob("*.png"))
     for name in ("bfr-full", "BFR512"):
         assert main(["degrade", "some", "--degradation", name, "--out", "lq"]) == 2
         said = capsys.readouterr().err

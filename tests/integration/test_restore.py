@@ -63,7 +63,7 @@ def test_two_faces_are_restored_and_pasted_back(
     """By SPARNet, at its own size: 16 px in, 128 px out; nothing changes beside the faces."""
     assert main(["restore", "sparnet", str(photo), *CALL, "--paste-back"]) == 0
     said = capsys.readouterr().err
-    assert "2 face(s) of 1 photograph(s), found by dlib-hog" in said
+    assert "2 faces in 1 of 1 photograph, found by dlib-hog; they are in out\n" in said
     assert "sparnet is given 16x16 px of each face and makes 128x128" in said
     (record,) = manifest()["photographs"]
     assert record["faces_pasted"] == "2 of 2"
@@ -136,7 +136,7 @@ def test_one_failure_costs_its_photograph_or_face_alone(photo: Path, capsys: pyt
     assert main(["restore", "bicubic", "photos", *CALL, "--scale", "8", "--size", "128"]) == 1
     said = capsys.readouterr().err
     assert "failed wall: dlib-hog found no face in the 120x90 picture" in said and "failed torn: " in said
-    assert "2 face(s) of 1 photograph(s)" in said and manifest()["failed"].keys() == {"wall", "torn"}
+    assert "2 faces in 1 of 3 photographs" in said and manifest()["failed"].keys() == {"wall", "torn"}
     assert read_image(next(Path("out/faces/aligned").iterdir())).shape == (16, 16, 3)
     Path("photos/torn.jpg").unlink()
     Path("photos/wall.png").unlink()
@@ -154,7 +154,7 @@ def test_no_face_at_all_is_said(photo: Path, capsys: pytest.CaptureFixture[str])
     Image.new("RGB", (120, 90), "gray").save(photo)
     assert main(["restore", "bicubic", str(photo), *CALL, "--paste-back"]) == 1
     said = capsys.readouterr().err
-    assert "found no face in the 120x90 picture, upright or turned" in said and "0 face(s)" in said
+    assert "found no face in the 120x90 picture, upright or turned" in said and "0 faces in 0 of 1 photograph, " in said
 
 
 def test_misuse_is_said_before_any_work(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,6 +31,12 @@ def said(words: str, capsys: pytest.CaptureFixture[str]) -> str:
         ("run --executor thread", "did you mean 'threads'?"),
         ("weights fetsh", "facesr-bench weights: error: argument ACTION: 'fetsh' is none of list, fetch"),
         ("compare one", "facesr-bench compare: error: the following arguments are required: NEW"),
+        ("align photos --out o --size 1e3", "argument --size: '1e3' is no whole number"),
+        ("align photos --out o --smallest few", "argument --smallest: 'few' is no number"),
+        ("align photos --out o --smallest nan", "argument --smallest: from 0 to 1,000,000 px, not nan"),
+        ("restore input photos --out o --enlarge x", "argument --enlarge: 'x' is no whole number"),
+        ("train sparnet --steps many", "argument --steps: 'many' is no whole number"),
+        ("figure curve --largest big", "argument --largest: 'big' is no number"),
         ("--bogus", "facesr-bench: error: no option is called '--bogus'"),
     ],
 )
