@@ -26,6 +26,7 @@ from facesr_bench.evaluation import run as runner
 from facesr_bench.images.files import read_image
 from facesr_bench.images.folders import list_images
 from facesr_bench.images.resize import resize
+from tests.plain_networks import plain
 
 COUNT = 110
 REPEATS = 2
@@ -92,11 +93,11 @@ def time_of(forward: Callable[[], object]) -> float:
 
 def test_folded_channels_last_is_faster_than_the_plain_network(benchmark: Any, faces: Path) -> None:
     method: Any = facesr_bench.load_method("sparnet")
-    plain, x = method.network, network_input(next(faces.iterdir()))
+    network, x = plain("sparnet"), network_input(next(faces.iterdir()))
     ratios: list[float] = []
 
     def measure() -> float:
-        ratios.append(time_of(lambda: plain(x * 2 - 1)) / time_of(lambda: method.upscale(x)))
+        ratios.append(time_of(lambda: network(x * 2 - 1)) / time_of(lambda: method.upscale(x)))
         return ratios[-1]
 
     benchmark.pedantic(measure, rounds=REPEATS)
@@ -133,8 +134,7 @@ def test_peak_memory_does_not_grow_with_the_number_of_images(
 
 def test_peak_memory_of_five_networks_is_that_of_one(benchmark: Any, tmp_path: Path, faces: Path) -> None:
     """SPARNet with other weights each time: one network is in memory at a time."""
-    network: Any = facesr_bench.load_method("sparnet")
-    state = {name: tensor.clone() for name, tensor in network.network.state_dict().items()}
+    state = plain("sparnet").state_dict()
     methods = []
     for number in range(5):
         methods.append(f"sparnet@{tmp_path / f'{number}.pth'}")

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import facesr_bench
 from facesr_bench.evaluation import in_torch
+from tests.plain_networks import plain
 
 from .agreement import Lines, check_backend
 from .journal import Line
@@ -38,12 +39,12 @@ def rates(device: str, batches: Sequence[int], seconds: float) -> Lines:
 
 def _rate(device: str, precision: str, batch: int, seconds: float) -> Line:
     method, dtype = _sparnet(device, precision), DTYPES[precision]
-    plain: nn.Module = _sparnet(device, "fp32").network.to(dtype)
+    network: nn.Module = plain("sparnet").to(device, dtype)
     x = _pictures(batch, device)
 
     def eager() -> Tensor:
         with torch.inference_mode():
-            out: Tensor = plain((x * 2 - 1).to(dtype))
+            out: Tensor = network((x * 2 - 1).to(dtype))
             return out
 
     ours, theirs = in_turns([lambda: method.upscale(x), eager], device, seconds)

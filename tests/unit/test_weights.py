@@ -19,6 +19,7 @@ from facesr_bench.base.errors import WeightsError
 from facesr_bench.plugins import registry
 from facesr_bench.plugins.cards import MethodCard
 from facesr_bench.plugins.method import MethodContext
+from tests.plain_networks import plain
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +49,8 @@ def test_all_ways_of_saving_load(light: Any, tmp_path: Path) -> None:
     torch.save({k: v.half() if v.is_floating_point() else v for k, v in state.items()}, files["half.pth"])
     save_file(state, files["s.safetensors"])
     for name, path in files.items():
-        method: Any = load_method("sparnet-light-3d", weights=path)
-        loaded = method.network.state_dict()
+        assert load_method("sparnet-light-3d", weights=path).weights == path
+        loaded = plain("sparnet-light-3d", path).state_dict()
         tolerance = 1e-3 if name == "half.pth" else 0
         for key, tensor in state.items():
             assert loaded[key].dtype == tensor.dtype
@@ -74,7 +75,7 @@ def test_what_trainers_put_around_a_state_dict_is_taken_off(light: Any, tmp_path
     path = tmp_path / "wrapped.pth"
     state = light.state_dict()
     torch.save(wrap(state), path)
-    loaded = load_method("sparnet-light-3d", weights=path).network.state_dict()  # type: ignore[attr-defined]
+    loaded = plain("sparnet-light-3d", path).state_dict()
     assert all(torch.equal(loaded[key], tensor) for key, tensor in state.items())
 
 
