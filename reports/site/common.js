@@ -1,14 +1,6 @@
 "use strict";
 
-// What the gallery and the page of one image share.
-window.facesr = window.facesr || {};
-
-facesr.make = (tag, attributes = {}, ...children) => {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-};
+// What the pages with pictures and numbers share.
 
 // What a template of the page holds, to be filled in.
 facesr.pattern = (name) => document.getElementById(`${name}-pattern`).content.firstElementChild.cloneNode(true);

@@ -119,8 +119,7 @@
   }
 
   function plate({ i, key: sorted }) {
-    const full = typeof data.sizes[0] === "number" ? data.sizes : data.sizes[i];
-    const size = full;
+    const size = typeof data.sizes[0] === "number" ? data.sizes : data.sizes[i];
     const id = data.ids[i];
     const article = pattern("plate");
     const heading = article.querySelector("h2");
@@ -134,7 +133,7 @@
     const unsaved = (part, of) => (of.unsaved[part].includes(i) ? "not saved" : "");
     const [input, ...figures] = article.querySelectorAll("figure");
     fill(input.querySelector("img"), unsaved("lr", data), size, `${data.inputs}/lr/${file(i)}.png`, `${id}, low resolution`);
-    input.querySelector(".quiet").textContent = full.map((side) => side / data.scale).join(" × ");
+    input.querySelector(".quiet").textContent = size.map((side) => side / data.scale).join(" × ");
     data.methods.forEach((method, m) => {
       const [picture, map] = figures[m].querySelectorAll("img");
       fill(picture, method.errors[i] || unsaved("sr", method), size, `${method.sr}/${file(i)}.png`, `${id}, by ${method.label}`);
@@ -150,7 +149,7 @@
     if (data.truth) {
       const truth = figures[data.methods.length];
       fill(truth.querySelector("img"), unsaved("hr", data), size, `${data.inputs}/hr/${file(i)}.png`, `${id}, ground truth`);
-      truth.querySelector(".quiet").textContent = full.join(" × ");
+      truth.querySelector(".quiet").textContent = size.join(" × ");
     }
     return article;
   }
@@ -193,7 +192,7 @@
     const count = Math.max(1, Math.ceil(images.length / data.perPage));
     page = Math.min(page, count - 1);
     main.replaceChildren(...images.slice(page * data.perPage, (page + 1) * data.perPage).map(plate));
-    found.textContent = images.length === 1 ? "1 image" : images.length ? `${images.length} images` : "No image is like that.";
+    found.textContent = images.length === 1 ? "1 image" : images.length ? `${images.length} images` : "No image fits.";
     above.replaceChildren(pager(count));
     below.replaceChildren(pager(count));
   }

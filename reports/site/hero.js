@@ -88,10 +88,14 @@
       cut.value = String(100 * share);
       box.style.setProperty("--cut", `${100 * share}%`);
     }
-    box.addEventListener("pointermove", (event) => {
+    // Where a pointer is: shares of the box.
+    const placeOf = (event) => {
       const area = box.getBoundingClientRect();
-      const x = Math.min(1, Math.max(0, (event.clientX - area.left) / area.width));
-      const y = Math.min(1, Math.max(0, (event.clientY - area.top) / area.height));
+      const shares = [(event.clientX - area.left) / area.width, (event.clientY - area.top) / area.height];
+      return shares.map((share) => Math.min(1, Math.max(0, share)));
+    };
+    box.addEventListener("pointermove", (event) => {
+      const [x, y] = placeOf(event);
       if (event.buttons || event.pointerType === "touch") move(x);
       else {
         box.style.setProperty("--ox", `${100 * x}%`);
@@ -100,18 +104,16 @@
     });
     box.addEventListener("pointerdown", (event) => {
       event.preventDefault();
-      const area = box.getBoundingClientRect();
-      move(Math.min(1, Math.max(0, (event.clientX - area.left) / area.width)));
+      move(placeOf(event)[0]);
     });
     cut.addEventListener("input", () => move(cut.value / 100));
     for (const input of [face, left, right, unit]) input.addEventListener("input", draw);
-    const words = (text, extra = {}) => make("span", extra, text);
     unitWords.className = "of-attention";
     unit.className = "of-attention";
     hero.replaceChildren(
       box,
       cut,
-      make("div", { class: "choices" }, unitWords, unit, words("Face"), face, words("Left"), left, words("Right"), right),
+      make("div", { class: "choices" }, unitWords, unit, make("span", {}, "Face"), face, make("span", {}, "Left"), left, make("span", {}, "Right"), right),
       zooms,
       make("p", { class: "key" }, open),
     );

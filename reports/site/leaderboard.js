@@ -3,7 +3,7 @@
 // Leaderboards: sorting, search and a choice of columns. Without this script they are plain tables, best first.
 (() => {
   const { make } = facesr;
-  const number = (value) => (value === "inf" ? Infinity : value === "-inf" ? -Infinity : Number(value));
+  const number = (value) => Number(facesr.number(value));
 
   // Cells without a value stay at the bottom whichever way the column is sorted.
   function compare(a, b, descending, isText) {
@@ -20,7 +20,7 @@
     const rows = [...body.rows]; // as written: best first, which decides between equal values
     const titles = headers.map(titleOf);
     const isText = headers.map((header) => header.dataset.kind === "text");
-    const nobody = make("tr", {}, make("td", { class: "quiet", colspan: headers.length }, "No method is called so"));
+    const nobody = make("tr", {}, make("td", { class: "quiet", colspan: headers.length }, "No method with these words"));
     const searched = new Map(rows.map((row) => [row, textOf(row, isText)]));
     const state = { words: [], column: null, descending: false, pinned: null };
 
@@ -104,7 +104,7 @@
   // A header's words without its mark and what only screen readers are told.
   function titleOf(header) {
     const title = header.cloneNode(true);
-    for (const extra of title.querySelectorAll(".vh, [aria-hidden], .family")) extra.remove();
+    for (const extra of title.querySelectorAll(".vh, [aria-hidden]")) extra.remove();
     return title.textContent.trim();
   }
 

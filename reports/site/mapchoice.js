@@ -6,7 +6,6 @@
   const choice = document.getElementById("map-kinds");
   if (!data || !choice || data.kinds.length < 2) return;
   const { make, maps, sized } = facesr;
-  const KEY = "facesr-bench-map";
   const [written] = data.kinds; // what the page's pictures are
   const heat = facesr.table(data.colours);
   const main = document.getElementById("main");
@@ -64,21 +63,11 @@
     const radio = make("input", { type: "radio", name: "map", value: each.name });
     radio.addEventListener("change", () => {
       choose(each.name);
-      try {
-        localStorage.setItem(KEY, each.name);
-      } catch {
-        // private windows refuse it; the choice then holds for this page
-      }
+      facesr.keep("map", each.name);
     });
     choice.append(make("label", {}, radio, ` ${each.title}`));
   }
   choice.hidden = false;
   new MutationObserver(refresh).observe(main, { childList: true });
-  let kept = null;
-  try {
-    kept = localStorage.getItem(KEY);
-  } catch {
-    kept = null;
-  }
-  choose(kept);
+  choose(facesr.kept("map"));
 })();

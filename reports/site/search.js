@@ -6,19 +6,14 @@
   const MOST = 12;
   const place = new URL("..", document.currentScript.src);
   const nav = document.querySelector("nav.top");
-  const element = (tag, attributes, ...children) => {
-    const made = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    made.append(...children);
-    return made;
-  };
-  const field = element("input", { type: "search", id: "find", role: "combobox", autocomplete: "off", "aria-label": "Search methods and images", "aria-expanded": "false", "aria-controls": "finds", "aria-autocomplete": "list", placeholder: "Search  /" });
-  const list = element("ul", { id: "finds", role: "listbox", "aria-label": "Found" });
-  const said = element("p", { class: "vh", role: "status" });
-  const more = element("p", { class: "quiet", "aria-hidden": "true" });
-  const box = element("div", { class: "finds" }, list, more);
+  const { make } = facesr;
+  const field = make("input", { type: "search", id: "find", role: "combobox", autocomplete: "off", "aria-label": "Search methods and images", "aria-expanded": "false", "aria-controls": "finds", "aria-autocomplete": "list", placeholder: "Search  /" });
+  const list = make("ul", { id: "finds", role: "listbox", "aria-label": "Found" });
+  const said = make("p", { class: "vh", role: "status" });
+  const more = make("p", { class: "quiet", "aria-hidden": "true" });
+  const box = make("div", { class: "finds" }, list, more);
   box.hidden = true;
-  nav.append(element("div", { class: "find", role: "search" }, field, box, said));
+  nav.append(make("div", { class: "find", role: "search" }, field, box, said));
 
   let entries = null;
   let chosen = -1;
@@ -26,9 +21,9 @@
 
   function load() {
     loading ??= new Promise((resolve) => {
-      const script = element("script", { src: new URL("search-index.js", place).href });
+      const script = make("script", { src: new URL("search-index.js", place).href });
       script.onload = script.onerror = () => {
-        const { methods = [], boards = [] } = (window.facesr && window.facesr.index) || {};
+        const { methods = [], boards = [] } = facesr.index ?? {};
         const several = boards.length > 1;
         entries = [
           ...methods.map(({ label, words, link }) => ({ kind: "method", text: label, also: words, link })),
@@ -78,12 +73,12 @@
     const ordered = [...found.filter(first), ...found.filter((entry) => !first(entry))];
     list.replaceChildren(
       ...ordered.slice(0, MOST).map((entry, index) => {
-        const option = element("li", { id: `find-${index}`, role: "option", "aria-selected": "false" }, element("span", { class: "kind" }, entry.kind), entry.text, element("span", { class: "quiet" }, entry.also && ` ${entry.also}`));
+        const option = make("li", { id: `find-${index}`, role: "option", "aria-selected": "false" }, make("span", { class: "kind" }, entry.kind), entry.text, make("span", { class: "quiet" }, entry.also && ` ${entry.also}`));
         option.addEventListener("click", () => open(entry));
         return option;
       }),
     );
-    const count = ordered.length === 0 ? "nothing is called so" : ordered.length > MOST ? `${MOST} of ${ordered.length}` : `${ordered.length} found`;
+    const count = ordered.length === 0 ? "nothing found" : ordered.length > MOST ? `${MOST} of ${ordered.length}` : `${ordered.length} found`;
     more.textContent = ordered.length && ordered.length <= MOST ? "" : count;
     said.textContent = count;
     list.hidden = !ordered.length;

@@ -1,12 +1,12 @@
 "use strict";
 
-window.facesr = window.facesr || {};
+const FIT_SIDE = 192; // px: as report/site/section.py has it
 
 // What a picture's size is calculated from: width and height in its own pixels, and how much of it fits beside others.
 facesr.sized = (element, [width, height]) => {
   element.style.setProperty("--w", width);
   element.style.setProperty("--h", height);
-  element.style.setProperty("--fit", Math.min(1, 192 / Math.max(width, height)));
+  element.style.setProperty("--fit", Math.min(1, FIT_SIDE / Math.max(width, height)));
   return element;
 };
 for (const picture of document.querySelectorAll(".strip img, .blank")) {
@@ -15,7 +15,7 @@ for (const picture of document.querySelectorAll(".strip img, .blank")) {
 }
 document.documentElement.classList.add("sized");
 
-// A chosen size, screen pixels for each of a picture's, is kept from page to page where the browser allows it.
+// A chosen size, screen pixels for each of a picture's, is kept from page to page.
 for (const name of ["zoom", "pair-zoom"]) {
   const radios = [...document.querySelectorAll(`input[name=${name}]`)];
   const set = (value) => {
@@ -26,12 +26,7 @@ for (const name of ["zoom", "pair-zoom"]) {
     document.dispatchEvent(new Event("zoomed"));
   };
   if (!radios.length) continue;
-  let kept = null;
-  try {
-    kept = localStorage.getItem(`facesr-bench-${name}`);
-  } catch {
-    kept = null;
-  }
+  const kept = facesr.kept(name);
   // Where nothing was chosen, two pictures and a part of the third have room beside the names of the metrics.
   const { side } = radios[0].closest("fieldset").dataset;
   const { value } = radios.find((radio) => radio.checked);
@@ -41,11 +36,7 @@ for (const name of ["zoom", "pair-zoom"]) {
   for (const radio of radios) {
     radio.addEventListener("change", () => {
       set(radio.value);
-      try {
-        localStorage.setItem(`facesr-bench-${name}`, radio.value);
-      } catch {
-        // private windows refuse it; the choice then holds for this page
-      }
+      facesr.keep(name, radio.value);
     });
   }
 }
@@ -59,9 +50,7 @@ for (const range of document.querySelectorAll("input.opacity")) {
 
 // Commands and citations to take along.
 for (const block of document.querySelectorAll(".copy")) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = "Copy";
+  const button = facesr.make("button", { type: "button" }, "Copy");
   const text = block.querySelector("code");
   button.addEventListener("click", () => {
     getSelection().selectAllChildren(text);

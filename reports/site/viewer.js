@@ -8,6 +8,7 @@
   const { make, text, numbers, drawBar, sized } = facesr;
   const $ = (id) => document.getElementById(id);
   const isMean = document.body.classList.contains("mean");
+  const PAIR_SIDE = 384; // px: as report/site/section.py has it
 
   // -- what the page shows: kept in its address ----------------------------------------------------------------------
 
@@ -140,6 +141,7 @@
     const [a, b] = [sides[state.a], sides[state.b]];
     const [one, other] = [a, b].map((side) => (side.m === null ? null : maps[side.m]));
     const { kind } = state;
+    const [unit, digits] = kind === "error" ? [" levels", 1] : ["", 3];
     const canvas = $("versus");
     sized($("versus-figure"), sizeNow());
     const possible = one && other && one.codes[kind] && other.codes[kind] && one.width === other.width && a !== b;
@@ -163,11 +165,8 @@
     facesr.values.set(canvas, (x, y) => {
       const value = difference[y * one.width + x];
       if (Number.isNaN(value)) return `${info.title}: no value`;
-      const better = value ? `${(value > 0 ? a : b).label} better by ${text(Math.abs(value), digits)}${unit}` : "equal";
-      return `${info.title}: ${better}`;
+      return `${info.title}: ${value ? `${(value > 0 ? a : b).label} better by ${text(Math.abs(value), digits)}${unit}` : "equal"}`;
     });
-    const unit = kind === "error" ? " levels" : "";
-    const digits = kind === "error" ? 1 : 3;
     drawBar($("versus-bar"), data.versus, [`${b.label} better`, "equal", `${a.label} better`], `Colours: orange where ${b.label} is better, white where both are equal, purple where ${a.label} is better`);
     const share = (count) => `${Math.round((100 * count) / sizes.length)} %`;
     $("versus-words").textContent = `${info.title}: ${a.label} is better on ${share(better)} of the pixels, ${b.label} on ${share(worse)}. Full colour: ${text(top, digits)}${unit} and more.`;
@@ -203,7 +202,7 @@
     const chosen = document.documentElement.dataset.pairZoom;
     const radios = [...document.getElementsByName("pair-zoom")];
     for (const radio of radios) radio.disabled = radio.value !== "fit" && Number(radio.value) > room;
-    const wanted = chosen === "fit" ? Math.min(1, 384 / Math.max(...size)) : Number(chosen);
+    const wanted = chosen === "fit" ? Math.min(1, PAIR_SIDE / Math.max(...size)) : Number(chosen);
     const times = wanted <= room ? wanted : Math.max(...radios.filter((radio) => !radio.disabled && radio.value !== "fit").map((radio) => Number(radio.value)), Math.min(1, room));
     for (const radio of radios) radio.checked = radio.value === (wanted <= room ? chosen : String(times));
     document.documentElement.style.setProperty("--pair-zoom", times);

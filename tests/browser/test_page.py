@@ -61,7 +61,7 @@ def test_search(visit: Visit) -> None:
     expect_labels(page, [HOSTILE[0]])
     search.fill("nothing of that name")
     expect_labels(page, [])
-    assert page.get_by_text("No method is called so").is_visible()
+    assert page.get_by_text("No method with these words").is_visible()
     search.fill("")
     sync_api.expect(page.locator("table.leaderboard tbody th .label")).to_have_count(5)
 

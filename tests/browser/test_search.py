@@ -53,7 +53,7 @@ def test_arrows_choose_and_escape_closes(visit: Visit) -> None:
     sync_api.expect(options.first).to_be_hidden()
     assert field.get_attribute("aria-expanded") == "false"
     field.fill("there is no such thing")
-    sync_api.expect(page.locator(".find [role=status]")).to_have_text("nothing is called so")
+    sync_api.expect(page.locator(".find [role=status]")).to_have_text("nothing found")
 
 
 def test_axe_finds_nothing_serious_where_something_was_found(browser: Any, index: Path, axe: str) -> None:  # noqa: F811

@@ -280,7 +280,6 @@ def write_data(pages: Pages, view: View) -> None:
                 "ids": section.ids,
                 "files": [file_name(image_id) for image_id in section.ids],
                 "sizes": sizes[0] if len(set(sizes)) == 1 else sizes,
-                "fit": FIT_SIDE,
                 "perPage": PER_PAGE,
                 "inputs": link(inputs, page),
                 "unsaved": {part: _unsaved(section, section.inputs / part) for part in ("lr", "hr")},
@@ -329,7 +328,6 @@ def _metric(info: MetricInfo) -> dict[str, Any]:
     return {
         "name": info.name,
         "title": info.title,
-        "unit": info.unit,
         "higher": info.higher_is_better,
         "digits": info.digits,
     }

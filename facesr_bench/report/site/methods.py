@@ -37,7 +37,6 @@ class Mean:
 
     kind: str
     title: str
-    words: str
     picture: str
     count: int
     top: str
@@ -249,5 +248,5 @@ def _means(view: View, row: RankedResult, page: Path) -> list[Mean]:
             picture, count = means[kind.name]
             top = maps.tops[kind.name]
             text = in_words(kind, top)
-            found.append(Mean(kind.name, kind.title, kind.words, link(picture, page), count, text, points))
+            found.append(Mean(kind.name, kind.title, link(picture, page), count, text, points))
     return found

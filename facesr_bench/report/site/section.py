@@ -64,12 +64,12 @@ class Section:
 
     @cached_property
     def folder(self) -> Path:
-        """Of its pages, below the site's own."""
+        """Where its pages are, inside the site's folder."""
         return self.root / FOLDER / "boards" / file_name(self.group.protocol) / file_name(self.group.profile)
 
     @property
     def manifest(self) -> Manifest:
-        """Of one of its results: what all of them share."""
+        """The manifest of one of its results: protocol, profile and data are those of all."""
         return self.lead.result.manifest
 
     @cached_property
@@ -133,7 +133,7 @@ class Section:
 
     @property
     def profile_words(self) -> list[tuple[str, str]]:
-        """The convention in sentences."""
+        """The profile in sentences."""
         return profile_in_words(self.manifest)
 
     @cached_property
@@ -154,7 +154,7 @@ class Section:
 
     @cached_property
     def ids(self) -> list[str]:
-        """Of the images on its pages."""
+        """The images on its pages, in the order they are shown in."""
         return in_reading_order({image_id for _, rows in self.images for image_id in rows})
 
     @cached_property
@@ -240,16 +240,16 @@ class Section:
 
     @property
     def page_count(self) -> int:
-        """Of its galleries."""
+        """How many pages its gallery has."""
         return -(-len(self.ids) // PER_PAGE)
 
     def page_path(self, number: int) -> Path:
-        """A gallery's address, from the site's folder."""
+        """One page of its gallery, from 1."""
         return self.folder / f"{number}.html"
 
     @property
     def image_path(self) -> Path:
-        """The address of an image's page."""
+        """The page that shows one image, whichever its address names."""
         return self.folder / "image.html"
 
     def placed(self, path: Path) -> Path:

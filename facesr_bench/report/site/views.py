@@ -72,12 +72,12 @@ class View:
 
     @property
     def mean_page(self) -> Path | None:
-        """Its address, from the site's folder."""
+        """The page of the mean maps, where there are any."""
         return self.section.folder / "mean.html" if self.section.page_count and self.maps.means else None
 
     @property
     def plots_page(self) -> Path | None:
-        """Its address, from the site's folder."""
+        """The page of the plots, where there are any."""
         return self.section.folder / "plots.html" if self.plots else None
 
     def plots_of(self, row: RankedResult) -> list[Plot]:

@@ -9,6 +9,8 @@ import pytest
 
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.report import site
+from facesr_bench.report.site.pages import template_folder
+from facesr_bench.report.site.section import FIT_SIDE, PAIR_SIDE
 from facesr_bench.results.image_record import ImageRecord
 from tests.report_fixtures import manifest, scored, write_result
 from tests.site_pages import Page, hostile_results, pages
@@ -92,3 +94,9 @@ def test_mean_landmarks_of_a_torn_file_are_an_error_that_names_it(tmp_path: Path
     site.build(tmp_path)
     page = Page(tmp_path / "site/methods/bicubic.html")
     assert [(c["cx"], c["cy"]) for c in page.all("circle")][:2] == [("25.0", "50.0"), ("75.0", "50.0")]
+
+
+def test_scripts_fit_pictures_as_the_pages_do() -> None:
+    scripts = template_folder()
+    assert f"const FIT_SIDE = {FIT_SIDE};" in (scripts / "site.js").read_text(encoding="utf-8")
+    assert f"const PAIR_SIDE = {PAIR_SIDE};" in (scripts / "viewer.js").read_text(encoding="utf-8")
