@@ -1,4 +1,4 @@
-"""Measures the cost of a method per image when it is loaded: operations, and on a GPU its memory."""
+"""Measures what a method costs per image: operations, and on a GPU its memory."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ class Result:
             )
 
     def metric_map_path(self, key: str, image_id: str) -> Path:
-        """Where the map of one metric's value is: 16-bit gray, see `images.write_map`."""
+        """Where the map of one metric's value is: 16-bit gray, see `images.maps.write_map`."""
         return self.folder / "maps" / file_name(key) / f"{file_name(image_id)}.png"
 
     def features_path(self, extractor: str, image_id: str) -> Path:

@@ -1,6 +1,6 @@
 """The plots of a leaderboard: distributions, trade-offs, all metrics at once; for papers and pages.
 
-Each function returns a matplotlib Figure; `figure_style` says what they share, and writes it.
+Each function returns a matplotlib Figure; `style` says what they share, and writes it.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ def distribution(
     """How the values of each image spread: one panel per metric, one violin or step curve per method.
 
     Violins end at the least and greatest value and hold a dot for each image (up to `MOST_POINTS`); of fewer than
-    `stats.FEW` images there are only the dots. The mean stands in black, with its 95 % bootstrap interval. Infinite
-    values are left out, and counted in the panel's title.
+    `statistics.FEW` images there are only the dots. The mean stands in black, with its 95 % bootstrap interval.
+    Infinite values are left out, and counted in the panel's title.
 
     Args:
-        comparisons: what `stats.compare` has found for the group; None: it is found here.
+        comparisons: what `comparison.compare` has found for the group; None: it is found here.
 
     Raises:
         ResultsError: nothing to draw, an unknown metric, or one that has no values per image.
@@ -178,7 +178,7 @@ def tradeoff(
     Args:
         x: the metric to the right, as in `table --metrics`; None: the lead of fidelity (`lead`).
         y: the one upwards; None: the lead of perception, of identity where nothing of perception was computed.
-        comparisons: what `stats.compare` has found for the group; None: it is found here.
+        comparisons: what `comparison.compare` has found for the group; None: it is found here.
 
     Raises:
         ResultsError: nothing to draw, or no method has a finite mean of both metrics; names the metrics there are.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facesr_bench.base.files import file_name
-from facesr_bench.images.maps import indexed
+from facesr_bench.images.maps import gray_png, indexed
 from facesr_bench.report.attention import folder_of, paths
 from facesr_bench.report.site.pages import Pages, link, short_name
 from facesr_bench.report.site.section import Section
@@ -132,6 +131,4 @@ def _read(path: Path) -> NDArray[np.uint8] | None:
 
 def _encoded(levels: NDArray[np.uint8]) -> str:
     """A map as a grayscale PNG in base64."""
-    stream = io.BytesIO()
-    Image.fromarray(levels).save(stream, format="PNG")
-    return base64.b64encode(stream.getvalue()).decode()
+    return base64.b64encode(gray_png(levels)).decode()
