@@ -51,7 +51,8 @@ def apply(
         protocol: its `crop` and `hr_size` are used.
 
     Returns:
-        The picture (hr_size x hr_size, or as cropped where the protocol has no hr_size), and the landmarks in it.
+        The picture (hr_size x hr_size, or as cropped where the protocol has no hr_size), the landmarks in it, and by
+        how much it was enlarged.
 
     Raises:
         DataError: the picture is too small (nothing is enlarged to be ground truth, beyond what the card allows) or not

@@ -1,6 +1,7 @@
 """Metrics of a whole set (FID, KID): from the features that a run kept per image to one value, in sets.json.
 
-    {"fid[clean]": {"value": 41.2, "standard_error": null, "n": 330, "reference": "HR", "inputs": "...", "version": 1},
+    {"fid[clean]": {"value": 41.2, "standard_error": null, "n": 330, "reference": "HR", "reference_sha256": null,
+                    "extractor": "...", "inputs": "...", "version": 3},
      "kid[clean]": {"reason": "needs weights ..."}}
 
 A value is computed again only if what it is made of has changed: the images, the extractor, the reference, the version.
