@@ -30,7 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add what may be typed behind it."""
     parser.epilog = EXAMPLES
     parser.add_argument("photographs", type=Path, metavar="PHOTOS", help="a folder of photographs, or one of them")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="an empty or new folder")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="a new or empty folder, or one that this command filled"
+    )
     add_finding(parser)
     parser.set_defaults(handler=align)
 

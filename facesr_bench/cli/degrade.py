@@ -24,7 +24,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("pictures", type=Path, metavar="DIR", help="FFHQ-aligned faces, square, 512 px or larger")
     parser.add_argument("--degradation", required=True, metavar="NAME", help="a name (`list degradations`) or a folder")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder for the degraded pictures")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="a new or empty folder, or one that this command filled"
+    )
     parser.set_defaults(handler=degrade)
 
 

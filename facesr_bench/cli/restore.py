@@ -29,7 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("method", help="name, name@weights, spandrel:FILE, onnx:FILE, or a plug-in's folder")
     parser.add_argument("photographs", type=Path, metavar="PHOTOS", help="a folder of photographs, or one of them")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="an empty or new folder")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="a new or empty folder, or one that this command filled"
+    )
     parser.add_argument("--paste-back", action="store_true", help="make the whole photographs too")
     parser.add_argument(
         "--enlarge", type=_times, default=1, metavar="N", help="how many times larger they become (default: 1)"
