@@ -41,7 +41,7 @@ def test_threads_processes_and_ray_give_the_same_bits_of_five_metrics(
                     {"helen": shared / "faces" / "helen_test"},
                     limit=60,
                     metrics=metrics,
-                    attention=2,
+                    attention=0,  # maps are made by all threads of torch
                     out=tmp_path / "-".join(map(str, (threads, *how.values()))),
                     **how,
                 )
