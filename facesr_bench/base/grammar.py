@@ -100,8 +100,13 @@ class _Reader:
 
     def _label(self) -> str | None:
         end = self._find("=@:[")
-        if end == len(self._text) or self._text[end] != "=" or not LABEL.fullmatch(self._text[:end]):
+        if end == len(self._text) or self._text[end] != "=" or is_path(self._text[:end]):
             return None
+        if not LABEL.fullmatch(self._text[:end]):
+            raise self._error(
+                f"{self._text[:end]!r} can't be a label: it is of letters, digits, space, . _ + - ( ), begins with a "
+                "letter or digit, does not end with a space, and has no more than 64 characters"
+            )
         self._at = end + 1
         return self._text[:end]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base.options import Option, options_of
@@ -53,6 +52,7 @@ def doctor(arguments: argparse.Namespace) -> int:
 
     from facesr_bench.data.protocols import catalogue, expand_protocols, find_protocol
     from facesr_bench.evaluation import doctor as examining
+    from facesr_bench.evaluation import run as runner
     from facesr_bench.evaluation.inputs import open_source
 
     console, notes = as_json.console_of(arguments, soft_wrap=True), make_console(stderr=True, soft_wrap=True)
@@ -62,16 +62,16 @@ def doctor(arguments: argparse.Namespace) -> int:
     for name in expand_protocols([arguments.protocol], datasets):
         _, card = find_protocol(name, datasets)
         source = open_source(card, options["data"], datasets)
+        method = "input" if card.scale == 1 else "bicubic"
+        request = RunRequest(methods=(method,), protocols=(_as_asked(arguments.protocol, name),), **options)
+        runner.check(request)
         console.print(f"[bold]{escape(name)}[/]", highlight=False)
-        each = showing("looking at pictures", notes)
-        findings = examining.examine(source, each)
+        findings = examining.examine(source, showing("looking at pictures", notes))
         for finding in findings:
             mark = "[bold red]wrong[/]" if finding.problem else "[green]ok[/]   "
             why = f": {escape(finding.problem)}" if finding.problem else ""
             console.print(f"  {mark}  {escape(finding.what)}{why}", highlight=False)
-        method = "input" if card.scale == 1 else "bicubic"
-        request = RunRequest(methods=(method,), protocols=(arguments.protocol,), **options)
-        computed = _row(replace(request, protocols=(_as_asked(arguments.protocol, name),)), console, notes)
+        computed = _row(request, console, notes)
         right = computed["right"] and not any(finding.problem for finding in findings)
         looked_at = [{"what": each.what, "problem": each.problem or None} for each in findings]
         found.append({"protocol": name, **computed, "right": right, "findings": looked_at})

@@ -32,8 +32,8 @@ EXAMPLES = """examples:
   facesr-bench run study.toml --limit 20
       the same run from a file; what is typed comes before what is written there
 
-A study is a TOML file with the options above, `_` for `-`: methods = ["sparnet", "./mynet"], limit = 20, and
-tables [data] and [fid_reference]. Paths in it are meant from the folder it is in.
+A study is a TOML file with the options above, `_` for `-`: methods = ["sparnet", "./mynet"], limit = 20, and tables
+[data] and [fid_reference]. Paths in it are meant from the folder it is in. --no-report and --write-study are typed.
 
 The same command again computes only what is missing. Exit status: 0 all well, 1 something failed or a
 metric of --metrics has no number (finished work is kept), 2 nothing could be run."""
@@ -82,7 +82,7 @@ def _told(
         print_tables(summarise(report.results), console, {key for keys in report.metrics.values() for key in keys})
     if report.computed:
         notes.print(f"computed {report.computed} image(s); results in {escape(str(options.out))}")
-    elif report.results and not report.problems:
+    elif any(result.images for result in report.results) and not report.problems:
         notes.print("nothing to compute: every result asked for is already there (--resume never computes anew)")
     if report.profile is not None:
         print_profile(report.profile.wall, report.profile.stages, notes)
@@ -112,8 +112,9 @@ def _asked(arguments: argparse.Namespace) -> RunRequest:
         from facesr_bench.evaluation.study import read_study
 
         if not arguments.study.is_file():
+            what = "a folder" if arguments.study.is_dir() else "no such file"
             raise FaceSRBenchError(
-                f"{arguments.study}: no such file; a study is a TOML file that holds a run's options "
+                f"{arguments.study}: {what}; a study is a TOML file that holds a run's options "
                 "(`--write-study FILE` makes one), and methods are named behind --methods"
             )
         found = read_study(arguments.study)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import PLUGIN_ERRORS, FaceSRBenchError, describe
+from facesr_bench.base.text import counted
 from facesr_bench.evaluation.inputs import Source
 from facesr_bench.faces.alignment import FFHQ_512
 from facesr_bench.faces.detection import AUTO, FaceDetector, open_first
@@ -52,6 +53,8 @@ class _Seen:
     same: list[str] = field(default_factory=list)
     hashes: dict[str, list[str]] = field(default_factory=dict)
     unlike: list[str] = field(default_factory=list)
+    sought: int = 0
+    """Pictures in which a face was looked for."""
     places: dict[str, float] = field(default_factory=dict)
     """How far its face lies from where FFHQ's lie, by id; of those whose face was found."""
 
@@ -83,13 +86,13 @@ def examine(source: Source, each: Callable[[Sequence[str]], Iterable[str]] = ite
     problem = f"{len(failed)} of {len(ids)} can't be used; the first, {first}: {why}" if failed else ""
     findings.append(Finding(what, problem))
     twice = [names for names in seen.hashes.values() if len(names) > 1]
-    shown = f"{', '.join(twice[0])} are one picture" if twice else ""
-    findings.append(Finding("no LR picture is there twice", f"{len(twice)} are; {shown}" if twice else ""))
+    problem = f"of {counted(len(twice), 'picture')}, such as {', '.join(twice[0])}" if twice else ""
+    findings.append(Finding("no LR picture is there twice", problem and f"there are several files {problem}"))
     if source.lr_hashes:
-        problem = f"{_some(seen.unlike)} are others: the libraries here give other bits" if seen.unlike else ""
+        problem = f"the libraries here give other bits of {_some(seen.unlike)}" if seen.unlike else ""
         findings.append(Finding("LR pictures have the sha256 that the protocol commits", problem))
     findings += _pairs(seen) if seen.hr else []
-    return [*findings, *([_alignment(seen, detector, len(sought))] if source.protocol.aligned == "ffhq" else [])]
+    return [*findings, *([_alignment(seen, detector)] if source.protocol.aligned == "ffhq" else [])]
 
 
 def _detector() -> FaceDetector | None:
@@ -102,6 +105,7 @@ def _detector() -> FaceDetector | None:
 
 def _place(sample: Sample, seen: _Seen, detector: FaceDetector) -> None:
     image = sample.lr if sample.hr is None else sample.hr
+    seen.sought += 1
     template = (np.asarray(FFHQ_512.points, np.float64) + 0.5) * (image.shape[1] / FFHQ_512.width) - 0.5
     try:
         away = np.linalg.norm(detector.five_points(image) - template, axis=1).mean()
@@ -110,12 +114,18 @@ def _place(sample: Sample, seen: _Seen, detector: FaceDetector) -> None:
     seen.places[sample.id] = float(away / np.linalg.norm(template[1] - template[0]))
 
 
-def _alignment(seen: _Seen, detector: FaceDetector | None, looked_at: int) -> Finding:
+def _alignment(seen: _Seen, detector: FaceDetector | None) -> Finding:
     """Whether the faces lie where FFHQ's lie, as the protocol promises to methods."""
+    if not seen.sought and detector is not None:
+        return Finding("where faces lie was not looked at: no picture that would have been can be used")
     if detector is None:
         return Finding("where faces lie was not looked at: no face detector is here (see `facesr-bench align --help`)")
-    what = f"faces lie as in FFHQ ({detector.name} found {len(seen.places)} in {looked_at} pictures)"
-    middle = float(np.median(list(seen.places.values()))) if seen.places else 0.0
+    what = f"faces lie as in FFHQ ({detector.name} found {len(seen.places)} in {seen.sought} pictures)"
+    if not seen.places and not seen.hr:  # of faces that are lost in their degradation nothing follows
+        return Finding(f"where faces lie is not known: {detector.name} found none in {seen.sought} pictures")
+    if not seen.places:
+        return Finding(what, "there is no face in any of them: are these sharp pictures of one upright face each?")
+    middle = float(np.median(list(seen.places.values())))
     if middle <= ALIKE:
         return Finding(what)
     far = sorted(seen.places, key=lambda image: -seen.places[image])
@@ -128,7 +138,7 @@ def _alignment(seen: _Seen, detector: FaceDetector | None, looked_at: int) -> Fi
 
 def _count(found: int, expected: int | None) -> Finding:
     if expected is None:
-        return Finding(f"{found} pictures (the protocol expects no number)")
+        return Finding(f"{counted(found, 'picture')} (any number will do)")
     problem = f"there are {found}: papers that report the whole set are not comparable" if found != expected else ""
     return Finding(f"{expected} pictures", problem)
 
@@ -167,13 +177,13 @@ def _pairs(seen: _Seen) -> list[Finding]:
         swapped = float(np.median(seen.sharpness)) > 1
         problem = "most LR pictures are sharper than their HR: the two folders are exchanged" if swapped else ""
         findings.append(Finding("HR is the sharp side", problem))
-        problem = f"{_some(seen.same)} are pixel for pixel their HR" if seen.same else ""
+        problem = f"pixel for pixel their HR: {_some(seen.same)}" if seen.same else ""
         findings.append(Finding("LR pictures are degraded", problem))
     return findings
 
 
 def _some(ids: Sequence[str]) -> str:
-    return f"{len(ids)} pictures ({', '.join(ids[:3])}{' ...' if len(ids) > 3 else ''})"
+    return f"{counted(len(ids), 'picture')} ({', '.join(ids[:3])}{' ...' if len(ids) > 3 else ''})"
 
 
 def _thumbnail(image: Image8) -> NDArray[np.float64]:

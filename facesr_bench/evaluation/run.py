@@ -19,6 +19,7 @@ from facesr_bench.base.files import check_writable
 from facesr_bench.base.memo import Memo
 from facesr_bench.base.process_state import baseline
 from facesr_bench.base.stages import measured, stage
+from facesr_bench.base.text import counted
 from facesr_bench.data.protocols import expand_protocols, find_protocol
 from facesr_bench.data.sources import check_names
 from facesr_bench.evaluation import executors, ready, set_metrics
@@ -53,9 +54,8 @@ def run(
         FaceSRBenchError: nothing can be run at all: unknown method, protocol, profile or metric, or the output folder
             can't be written.
     """
-    expanded = ready.expand(options.methods)
-    by_all = frozenset(expanded).difference(options.methods)
-    options = replace(_anchored(options), methods=ready.with_suffix(expanded, options.suffix), suffix=None)
+    by_all = frozenset(ready.expand(options.methods)).difference(options.methods)
+    options = _in_full(options)
     protocols, chosen = _check(options), _executor(options.executor)
     outcome, memo, progress = RunOutcome(options.methods), Memo(), progress or Progress()
     begun = time.perf_counter()
@@ -79,6 +79,17 @@ def run(
     if options.metrics:
         outcome.without_number = _without_number(outcome)
     return outcome
+
+
+def check(options: RunRequest) -> None:
+    """Refuse what can't be run at all, before any work is done. Errors as of `run`."""
+    _check(_in_full(options))
+
+
+def _in_full(options: RunRequest) -> RunRequest:
+    """The same, every method named with its suffix, and paths that mean the same wherever one is."""
+    methods = ready.with_suffix(ready.expand(options.methods), options.suffix)
+    return replace(_anchored(options), methods=methods, suffix=None)
 
 
 def _executor(name: str) -> type[Executor]:
@@ -155,6 +166,10 @@ def _run_protocol(
     Only one of these is held while it is waited for, so that two runs never wait for each other.
     """
     chosen = setting.options.chosen(setting.source.items)
+    if not chosen and setting.options.shard is not None:
+        part, parts = setting.options.shard
+        left = counted(len(setting.source.items), "image")
+        progress.leave_out(f"{setting.card.name}: part {part} of {parts} is empty: there are no more than {left}")
     outcome.metrics[setting.card.name] = asked_columns(setting.options.metrics or setting.card.metrics, setting.metrics)
     planned, before = _Planned(setting, chosen, outcome, progress), len(outcome.results)
     _compute(planned, planned.open_all(setting.options.methods, wait=False), executor)

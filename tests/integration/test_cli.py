@@ -143,6 +143,15 @@ def test_result_that_cannot_be_read_hides_no_failure(
     assert "1 result can't be read and is left out:" in captured.err and "page: " in captured.err
 
 
+def test_a_part_without_an_image_says_so_and_has_not_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--methods", "bicubic", "--shard", "9/20", "--metrics", "psnr", "--no-report"]) == 0
+    error = capsys.readouterr().err
+    assert "demo-x8: part 9 of 20 is empty: there are no more than 7 images" in error
+    assert "nothing to compute" not in error and "computed" not in error
+    assert main(["run", "--methods", "bicubic", "--shard", "7/20", "--metrics", "psnr", "--no-report"]) == 0
+    assert "computed 1 image" in capsys.readouterr().err
+
+
 def test_a_metric_asked_for_by_name_without_any_number_is_exit_1_in_run_as_in_score(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, astronaut: NDArray[np.uint8]
 ) -> None:

@@ -117,8 +117,8 @@ def spoiled(data: Path, how: str) -> None:
         ("size", "1 of 6 can't be used; the first, t1-2: LR is 128x128", 1),
         ("pairs", "2 of 6 LR pictures look like another's HR: t1-2 like t1-3", 1),
         ("sides", "the two folders are exchanged", 1),
-        ("same", "1 pictures (t1-5) are pixel for pixel their HR", 1),
-        ("twice", "1 are; t1-5, t1-6 are one picture", 1),
+        ("same", "LR pictures are degraded: pixel for pixel their HR: 1 picture (t1-5)", 1),
+        ("twice", "no LR picture is there twice: there are several files of 1 picture, such as t1-5, t1-6", 1),
         ("torn", "1 of 6 can't be used; the first, ", 1),
         ("alone", "t1-5.png", 2),
     ],
@@ -142,6 +142,33 @@ def test_faces_that_do_not_lie_as_in_ffhq_are_told(data: Path, capsys: pytest.Ca
     assert doctor(data) == 1
     said = capsys.readouterr().out
     assert "faces lie as in FFHQ" in said and "most are elsewhere, by" in said and "`facesr-bench align`" in said
+
+
+def test_nothing_is_said_of_where_faces_lie_if_there_are_none(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("dlib")
+    noise = np.random.RandomState(0)
+    for path in sorted((data / "HR").iterdir()):
+        wall = noise.randint(0, 255, (160, 160, 3)).astype(np.uint8)
+        write_png(path, wall)
+        write_png(data / "LR" / path.name, read_image(path) // 2)
+    assert doctor(data) == 1
+    said = capsys.readouterr().out
+    assert "wrong  faces lie as in FFHQ" in said and "there is no face in any of them" in said
+    for folder in ("HR", "LR"):
+        for path in (data / folder).iterdir():
+            write_png(path, read_image(path)[:64, :64])
+    assert doctor(data) == 1
+    said = capsys.readouterr().out
+    assert "ok     faces lie" not in said and "where faces lie was not looked at: no picture" in said
+
+
+def test_what_is_typed_wrongly_is_told_before_any_picture_is_looked_at(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["doctor", "./archive:archive-test", "--data", f"archive={data}"]
+    assert main([*call, "--metrics", "psnr,nonsense"]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and "no metric is called 'nonsense'" in said.err
 
 
 def anchors(values: dict[str, float], n: int = 6) -> AnchorFile:
@@ -204,9 +231,7 @@ def test_lr_of_other_bits_are_told_by_the_hashes_that_a_protocol_commits(
     own_demo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["doctor", f"./{own_demo}", "--metrics", "psnr"]) == 1
-    assert "6 pictures (astronaut, t1-2, t1-3 ...) are others: the libraries here give other bits" in (
-        capsys.readouterr().out
-    )
+    assert "the libraries here give other bits of 6 pictures (astronaut, t1-2, t1-3 ...)" in (capsys.readouterr().out)
 
 
 def test_thumbnails_tell_strongly_degraded_faces_apart(shared: Path) -> None:

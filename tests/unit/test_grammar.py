@@ -73,6 +73,12 @@ def test_half_of_a_spec_is_refused(text: str) -> None:
         Spec.parse(text)
 
 
+@pytest.mark.parametrize("text", ["<b>=sparnet", "a^2=images:DIR", "_a=bicubic", "face 😀=bicubic", "a" * 65 + "=x"])
+def test_what_no_label_holds_is_told_as_a_label(text: str) -> None:
+    with pytest.raises(PluginError, match="can't be a label: it is of letters, digits, space"):
+        Spec.parse(text)
+
+
 def test_a_plug_ins_folder_may_be_called_anything(tmp_path: Path) -> None:
     folder = tmp_path / "my@net[1]:x=2"
     folder.mkdir()

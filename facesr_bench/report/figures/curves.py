@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING
 from facesr_bench.base.errors import ResultsError
 from facesr_bench.base.text import csv_text
 from facesr_bench.report.figures.form import give_title
-from facesr_bench.report.figures.style import finished, looks, new_figure, pick, plain, ranked, style, wide
+from facesr_bench.report.figures.style import (
+    finished,
+    legend_below,
+    looks,
+    new_figure,
+    pick,
+    plain,
+    ranked,
+    style,
+    wide,
+)
 from facesr_bench.results.columns import MetricInfo
 from facesr_bench.results.curves import auc, cumulative_curve, failure_rate
 from facesr_bench.results.leaderboard import Group, RankedResult
@@ -20,10 +30,6 @@ from facesr_bench.results.summary import per_image_values
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-LINE_INCHES, LETTER_INCHES = 0.6, 0.06
-"""What the line of a legend's entry takes with the space around it, and a letter of its text, about."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,12 @@ def landmark_errors(group: Group, metric: str | None = None, limit: float | None
     if metric is None:
         drawn = [m for m in group.metrics if m.name in lower and (m.aggregates or m.family == "landmarks")]
         if not drawn:
-            raise ResultsError(f"{_needs(group)}, by default one of landmarks; there is: {_known(lower)}")
+            raise ResultsError(f"{_needs(group)}, by default one of landmarks; {_known(lower)}")
         metric = min(drawn, key=lambda m: not m.aggregates).name
     try:
         info = pick(group, [metric], lower)[0]
     except ResultsError as error:
-        raise ResultsError(f"{_needs(group)}, and {metric!r} is none here; there is: {_known(lower)}") from error
+        raise ResultsError(f"{_needs(group)}, and {metric!r} is none here; {_known(lower)}") from error
     if limit is None:
         limits = [float(a.partition("-")[2]) for a in info.aggregates if a.startswith("auc-")]
         limit = max(limits, default=10.0)
@@ -75,7 +81,7 @@ def _needs(group: Group) -> str:
 
 
 def _known(names: Sequence[str]) -> str:
-    return ", ".join(names) or "none of these results has values of one"
+    return f"there is {', '.join(names)}" if names else "none of these results has values of one"
 
 
 def curve_table(group: Group, metric: str | None = None, *, limit: float | None = None) -> str:
@@ -129,8 +135,7 @@ def curve(group: Group, metric: str | None = None, *, limit: float | None = None
             labels.append(label)
             axis.plot(across, shares, label=label, color=look[name].colour, linestyle=look[name].dashes)
         axis.set(xlim=(0, limit), ylim=(0, 1.01), xlabel=plain(info.header), ylabel="Share of images")
-        abreast = 2 if 2 * (LINE_INCHES + LETTER_INCHES * max(map(len, labels))) <= figure.get_figwidth() else 1
-        figure.legend(loc="outside lower center", ncols=abreast, fontsize="small")
+        legend_below(figure, axis.lines, labels, fontsize="small")
         unit = f" {info.unit}" if info.unit else ""
         failing = f"failure: above {limit:g}{unit}, or no face found"
         size = group.size if len(ids) == group.n else f"{len(ids)} of {group.total}"

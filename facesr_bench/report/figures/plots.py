@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_bench.base.errors import ResultsError
+from facesr_bench.base.text import counted
 from facesr_bench.report.figures.form import NARROW, form, give_title
 from facesr_bench.report.figures.style import (
     WIDTH,
@@ -22,6 +23,7 @@ from facesr_bench.report.figures.style import (
     finished,
     invert_if_lower_is_better,
     legend,
+    legend_below,
     looks,
     new_figure,
     pick,
@@ -94,8 +96,7 @@ def distribution(
                 axes[i].set_ylabel("")
         if kind == "ecdf":
             handles, labels = axes[0].get_legend_handles_labels()
-            abreast = min(len(labels), int(figure.get_figwidth() / 1.3))
-            figure.legend(handles, labels, loc="outside lower center", ncols=abreast)
+            legend_below(figure, handles, [str(label) for label in labels])
         give_title(figure, caption(group))
         return finished(figure)
 
@@ -210,7 +211,9 @@ def tradeoff(
         axis.set_ylabel(_axis_words(up, invert_if_lower_is_better(axis.yaxis, up)))
         axis.margins(0.08)
         legend(figure, fontsize="small", title="Area: parameters", title_fontsize="small")
-        give_title(figure, f"{caption(group)}\nup and to the right is better")
+        left = [plain(row.label) for row in ranked(group) if row.label not in points]
+        words = f"not drawn, for want of a finite mean: {', '.join(left)}" if left else ""
+        give_title(figure, "\n".join([caption(group), "up and to the right is better", *textwrap.wrap(words, 60)]))
         return finished(figure)
 
 
@@ -333,7 +336,7 @@ def parallel_metrics(group: Group, metrics: Sequence[str] = ()) -> list[MetricIn
     if len(rows) < 2 or len(chosen) < 2:
         raise ResultsError(
             f"{group.protocol}: a parallel plot needs at least two methods and two metrics with finite means; "
-            f"there are {len(rows)} method(s) and {len(chosen)} metric(s)"
+            f"there are {counted(len(rows), 'method')} and {counted(len(chosen), 'metric')}"
         )
     return chosen
 

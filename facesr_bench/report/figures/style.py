@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -236,12 +237,48 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> 
     return figure, list(axes.ravel())
 
 
+LINE_INCHES, LETTER_INCHES = 0.6, 0.07
+"""What the line of a legend's entry takes with the space around it, and a letter of its text, about."""
+ROW_INCHES, ROWS = 0.18, 3
+"""Height of a line of a legend, about; how many a figure has room for below its plot, or loses above one beside it."""
+
+
 def legend(figure: Figure, **more: Any) -> None:
-    """A legend beside the plot; below it where the figure is too narrow for that."""
-    if figure.get_figwidth() >= NARROW:
-        figure.legend(loc="outside right center", **more)
-    else:
-        figure.legend(loc="outside lower center", ncols=2, **more)
+    """A legend beside the plot; below it where the figure is too narrow for that. Long names are wrapped."""
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    if figure.get_figwidth() < NARROW:
+        legend_below(figure, handles, [str(label) for label in labels], **more)
+        return
+    letters = max(22, letters_of_entry(figure.get_figwidth() / 3))
+    wrapped = [textwrap.fill(str(each), letters) for each in labels]
+    lines = sum(1 + each.count("\n") for each in wrapped)
+    figure.set_figheight(max(figure.get_figheight(), ROW_INCHES * (lines + ROWS)))
+    figure.legend(handles, wrapped, loc="outside right center", **more)
+
+
+def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str], **more: Any) -> None:
+    """A legend below the plots: as many entries abreast as have room, and two at least.
+
+    Long names are wrapped, and the figure is made higher by what more than a few lines take.
+    """
+    width, longest = figure.get_figwidth(), max(map(len, labels))
+    fitting = [n for n in range(2, len(labels) + 1) if letters_of_entry(width / n) >= longest]
+    abreast = max(fitting, default=min(2, len(labels)))
+    wrapped = [textwrap.fill(each, letters_of_entry(width / abreast)) for each in labels]
+    rows = -(-len(wrapped) // abreast)  # filled column by column
+    columns = [wrapped[start : start + rows] for start in range(0, len(wrapped), rows)]
+    lines = max(sum(1 + each.count("\n") for each in column) for column in columns)
+    figure.set_figheight(figure.get_figheight() + ROW_INCHES * max(0, lines - ROWS))
+    figure.legend(handles, wrapped, loc="outside lower center", ncols=abreast, **more)
+
+
+def letters_of_entry(width: float) -> int:
+    """How many letters an entry of a legend has room for.
+
+    Args:
+        width: of the entry, inches.
+    """
+    return max(8, int((width - LINE_INCHES) / LETTER_INCHES))
 
 
 def finished(figure: Figure) -> Figure:

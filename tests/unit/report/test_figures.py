@@ -170,6 +170,34 @@ def test_tradeoff_names_the_metrics_there_are(tmp_path: Path) -> None:
     assert tradeoff(found, y="ssim").axes[0].get_ylabel() == "SSIM ↑"
 
 
+def test_tradeoff_names_whom_it_leaves_out(tmp_path: Path) -> None:
+    results = []
+    for name, psnr in (("equal", math.inf), ("other", 25.0)):
+        values = {i: {"psnr": psnr, "ssim": 1.0, "lpips": 0.1} for i in IDS}
+        results.append(write_result(tmp_path, manifest(name, metrics=METRICS), scored(values)))
+    (found,) = groups(summarise(results))
+    title = tradeoff(found).get_suptitle()
+    assert title.endswith("up and to the right is better\nnot drawn, for want of a finite mean: equal")
+
+
+LONG = "a name that goes on and on and on, as long as a label may be, "
+
+
+@pytest.mark.parametrize("kind", ["parallel", "tradeoff", "ecdf", "curve"])
+def test_a_dozen_long_names_are_whole_and_leave_room_for_the_plot(tmp_path: Path, kind: str) -> None:
+    for n in range(12):
+        card = manifest(f"{LONG}{n}", metrics=METRICS, total=len(IDS))
+        write_result(tmp_path, card, scored(value_table(20 + n, n)))
+    (found,) = groups(summarise(newest_results(tmp_path)))
+    draw: dict[str, Any] = {"parallel": parallel, "tradeoff": tradeoff, "curve": curve}
+    figure = draw[kind](found) if kind in draw else distribution(found, ["psnr"], kind="ecdf")
+    whole, (legend,) = figure.bbox, figure.legends
+    names = legend.get_window_extent()
+    assert whole.x0 - 2 <= names.x0 and names.x1 <= whole.x1 + 2 and whole.y0 - 2 <= names.y0
+    plot = figure.axes[0].get_window_extent()
+    assert plot.height > 0.8 * figure.dpi and plot.width > 1.2 * figure.dpi
+
+
 def test_tradeoff_without_finite_means(tmp_path: Path) -> None:
     values = {i: {"psnr": math.inf, "ssim": 1.0, "lpips": 0.0} for i in IDS}
     with pytest.raises(ResultsError, match="no method has a finite mean of both PSNR and LPIPS"):
@@ -242,7 +270,7 @@ def test_curve_agrees_with_the_tables_area(tmp_path: Path) -> None:
 
 
 def test_curve_needs_an_error_per_image(group: Group) -> None:
-    with pytest.raises(ResultsError, match=r"lower values better.*there is: lpips, nme@pfld-68"):
+    with pytest.raises(ResultsError, match=r"lower values better.*there is lpips, nme@pfld-68"):
         curve(group, "psnr")
     with pytest.raises(ResultsError, match="limit 0"):
         curve(group, limit=0)
