@@ -40,11 +40,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Scatter:
-    """Two metrics and the methods that have a finite mean of both."""
+    """Two metrics and the methods that have a finite mean of both.
+
+    Attributes:
+        left_out: labels of those that have not.
+    """
 
     across: MetricInfo
     upwards: MetricInfo
     points: list[Point]
+    left_out: list[str]
 
 
 def scatter(group: Group) -> Scatter | None:
@@ -75,7 +80,8 @@ def scatter(group: Group) -> Scatter | None:
         )
         for row in shown
     ]
-    return Scatter(across, upwards, points)
+    drawn = {point.label for point in points}
+    return Scatter(across, upwards, points, [row.label for row in rows if row.label not in drawn])
 
 
 def _words(metric: MetricInfo, row: RankedResult) -> str:

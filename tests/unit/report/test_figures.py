@@ -25,6 +25,7 @@ from facesr_bench.report.figures.heatmap import heatmap, mean_map
 from facesr_bench.report.figures.plots import distribution, parallel, tradeoff
 from facesr_bench.report.figures.style import save, to_bytes
 from facesr_bench.report.maps import ERROR
+from facesr_bench.report.site.scatter import scatter
 from facesr_bench.results.comparison import compare
 from facesr_bench.results.curves import auc, cumulative_curve
 from facesr_bench.results.image_record import ImageRecord
@@ -172,12 +173,14 @@ def test_tradeoff_names_the_metrics_there_are(tmp_path: Path) -> None:
 
 def test_tradeoff_names_whom_it_leaves_out(tmp_path: Path) -> None:
     results = []
-    for name, psnr in (("equal", math.inf), ("other", 25.0)):
+    for name, psnr in (("equal", math.inf), ("other", 25.0), ("third", 26.0)):
         values = {i: {"psnr": psnr, "ssim": 1.0, "lpips": 0.1} for i in IDS}
         results.append(write_result(tmp_path, manifest(name, metrics=METRICS), scored(values)))
     (found,) = groups(summarise(results))
     title = tradeoff(found).get_suptitle()
     assert title.endswith("up and to the right is better\nnot drawn, for want of a finite mean: equal")
+    beside = scatter(found)
+    assert beside is not None and (len(beside.points), beside.left_out) == (2, ["equal"]), "the page says so too"
 
 
 LONG = "a name that goes on and on and on, as long as a label may be, "
