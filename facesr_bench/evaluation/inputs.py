@@ -194,6 +194,7 @@ class Inputs:
         self._references = References(folder / "references")
         self._stored = read_samples(folder)
         self._unreadable: dict[str, str] = {}
+        self._of_others: str | None = None
         self._memory = _Memory(coming)
 
     def know(self, samples: Iterable[SampleRecord], unreadable: Iterable[tuple[str, str]]) -> None:
@@ -235,8 +236,9 @@ class Inputs:
         except PLUGIN_ERRORS as error:  # costs this image
             return Loaded(image_id, error=f"{self._protocol.name} can't read it: {describe(error)}")
         record, damaged = source.record(sample), known is not None
-        if known is not None and known.lr_sha256 not in {None, record.lr_sha256}:
-            return Loaded(image_id, error=_made_otherwise(known, record))
+        why = self._mixed(source, record.made_by) if known is None else _made_otherwise(known, record)
+        if why:
+            return Loaded(image_id, error=why)
         loaded = self._prepared(sample, record)
         for part, image in (("lr", sample.lr), ("hr", sample.hr)):
             path = self._path(part, image_id)
@@ -245,6 +247,33 @@ class Inputs:
                     write_png(path, image)
         self._stored[image_id] = record
         return loaded
+
+    def _mixed(self, source: Source, made_by: str | None) -> str:
+        """Why no LR picture of these libraries may stand beside those that are here; empty where it may.
+
+        Where others have made those, one of them is made again: a set of pictures of two kinds is nobody's.
+        """
+        with self._opening:
+            if self._of_others is None:
+                self._of_others = self._compared(source, made_by)
+            return self._of_others
+
+    def _compared(self, source: Source, made_by: str | None) -> str:
+        for known in list(self._stored.values()):
+            if None in {made_by, known.made_by, known.lr_sha256} or known.made_by == made_by:
+                continue
+            try:
+                with World(seeded=True):
+                    again = source.record(source.read(known.id))
+            except PLUGIN_ERRORS:  # no longer there, or no longer readable: another one tells
+                continue
+            if again.lr_sha256 == known.lr_sha256:
+                return ""
+            return (
+                f"{made_by} makes other LR pictures than those that are here, such as that of {known.id}, which are by "
+                f"{known.made_by}: run with the libraries of then, or into another folder"
+            )
+        return ""
 
     def _prepared(self, sample: Sample, record: SampleRecord | None) -> Loaded:
         return Loaded(sample.id, self._prepare(replace(sample, keep=self._references)), record=record)
@@ -278,6 +307,9 @@ class Inputs:
 
 
 def _made_otherwise(known: SampleRecord, now: SampleRecord) -> str:
+    """Why a sample that is damaged can't be made again; empty where it was."""
+    if known.lr_sha256 in {None, now.lr_sha256}:
+        return ""
     makers = f" ({known.made_by or 'unknown libraries'} then, {now.made_by} now)" if now.made_by else ""
     return (
         f"its LR picture is damaged, and can't be made again with the same bits{makers}: "

@@ -135,6 +135,29 @@ def test_a_damaged_lr_picture_is_made_again_with_the_same_bits_or_not_at_all(
     assert "its LR picture is damaged, and can't be made again with the same bits (Pillow " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_a_set_is_not_continued_by_libraries_that_make_other_pictures(
+    same: bool, ran: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One image is here, made by a library that was; whether today's makes its picture again decides on the others."""
+    del ran
+    asked = [*RUN, "--methods", "input", "--protocols", "demo-blind", "--no-report", "--out", "begun"]
+    assert main([*asked, "--limit", "1"]) == 0
+    (result,) = results("begun")
+    inputs, (first,) = result.inputs_folder, result.rows()
+    picture = read_image(inputs / "lr" / f"{first}.png")
+    if not same:
+        picture = 255 - picture
+        write_png(inputs / "lr" / f"{first}.png", picture)
+    write_samples(inputs, {first: {"lr_sha256": pixel_sha256(picture), "made_by": "Pillow 1.0"}})
+    capsys.readouterr()
+    assert main(asked) == (0 if same else 1)
+    said = capsys.readouterr().err
+    assert (f"such as that of {first}, which are by Pillow 1.0: run with the libraries of then" in said) is not same
+    (result,) = results("begun")
+    assert sum(row.error is None for row in result.rows().values()) == (6 if same else 1)
+
+
 def test_interpolations_say_so_and_no_network_does() -> None:
     cards = {plugin.name: plugin.require_card() for plugin in registry.methods().plugins}
     saying = {name for name, card in cards.items() if card.interpolates}
