@@ -197,6 +197,7 @@ class _Computation:
         size = block or size
         ahead = 2 if overlap else 0
         pending: list[tuple[Loaded, Future[ImageRecord]]] = []
+        first = True
         scale, get = self._setting.card.scale, self._bench.inputs.get
         readers = self._readers if overlap else self._scorers  # the same few threads then do both
         found = batches(lambda one: readers.submit(get, one), list(self._todo), size, scale, ahead, block is None)
@@ -207,6 +208,10 @@ class _Computation:
             started = list(self._submit(batch, following))
             self._finish(pending)  # scored while this batch was upscaled
             pending = started
+            if first and not overlap:  # nothing else is read before the first number is there
+                self._finish(pending)
+                pending = []
+            first = False
         self._finish(pending)
         self._tell_of_damage()
 

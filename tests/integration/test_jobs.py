@@ -204,24 +204,29 @@ def lines_in(folder: Path) -> int:
     return sum(path.read_bytes().count(b"\n") for path in folder.glob("*/*/images.jsonl"))
 
 
-def test_operations_are_counted_behind_the_first_image_and_once(
+def test_the_first_image_waits_for_no_other_and_for_no_count_of_operations(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Counting takes as long as several images do."""
+    """Counting takes as long as several images do, and is done once."""
     heard: list[str] = []
-    count = cost._flops
+    count, get = cost._flops, inputs.Inputs.get
 
     def counted(*arguments: Any) -> int | None:
         heard.append("counted")
         return count(*arguments)
+
+    def read(self: inputs.Inputs, image_id: str) -> inputs.Loaded:
+        heard.append("read")
+        return get(self, image_id)
 
     class Heard(request.Progress):
         def advance(self, method: str) -> None:
             heard.append("image")
 
     monkeypatch.setattr(cost, "_flops", counted)
+    monkeypatch.setattr(inputs.Inputs, "get", read)
     wanted = request.RunRequest(("sparnet-light-3d",), out=tmp_path, limit=3, metrics=("psnr",), attention=0)
     [result] = runner.run(wanted, Heard()).results
-    assert heard[0] == "image" and sorted(heard) == ["counted", "image", "image", "image"]
+    assert heard[:2] == ["read", "image"] and sorted(heard) == ["counted", *["image"] * 3, *["read"] * 3]
     found = result.manifest.method.cost
     assert found is not None and found.flops and found.parameters
