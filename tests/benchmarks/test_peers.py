@@ -13,6 +13,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -118,3 +119,33 @@ def test_one_run_against_a_chain_of_scripts(
     print(f"\n{said}\nseconds, ours and theirs: wall {mine.wall:.1f} {theirs.wall:.1f}, processor {mine.processor:.1f}")
     print(f"{theirs.processor:.1f}; {ratios}, {COUNT} images, {os.cpu_count()} cores, load {os.getloadavg()}")
     assert ratios["processor"] > 1.5
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+def test_one_core_against_all(benchmark: Any, shared: Path, inception_weights: Path, tmp_path: Path) -> None:
+    """The same run on one core and on all that there are, in turns, start included: sooner, with the same bits."""
+    all_cores = os.sched_getaffinity(0)
+    if len(all_cores) < 2:
+        pytest.skip("needs two cores")
+    given = {1: {min(all_cores)}, len(all_cores): all_cores}
+    clocks = {count: Clock() for count in given}
+    numbers: dict[int, list[Any]] = {}
+
+    def measure() -> None:
+        for count, cores in given.items():
+            out = Path(tempfile.mkdtemp(dir=tmp_path))
+            os.sched_setaffinity(0, cores)
+            try:
+                ours(clocks[count], shared, inception_weights, out)
+            finally:
+                os.sched_setaffinity(0, all_cores)
+            numbers[count] = [(row.label, row.means) for row in summarise(newest_results(out))]
+
+    quiet = os.getloadavg()[0] < 0.5 * len(all_cores)
+    benchmark.pedantic(measure, rounds=max(2, ROUNDS))
+    one, every = (clocks[count].wall for count in given)
+    benchmark.extra_info.update(images=COUNT, cores=len(all_cores), ratio=one / every)
+    print(f"\n{COUNT} images: {one:.1f} s on one core, {every:.1f} s on {len(all_cores)}: {one / every:.2f} times")
+    assert numbers[1] == numbers[len(all_cores)]
+    if quiet:
+        assert one > 1.2 * every
