@@ -53,7 +53,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry it out; the exit status."""
-
     from facesr_bench.evaluation import run as runner
 
     console, notes = make_console(), make_console(stderr=True, soft_wrap=True)  # paths and commands stay whole

@@ -54,8 +54,9 @@ def run(
         FaceSRBenchError: nothing can be run at all: unknown method, protocol, profile or metric, or the output folder
             can't be written.
     """
-    by_all = frozenset(ready.expand(options.methods)).difference(options.methods)
-    options = _in_full(options)
+    expanded = ready.expand(options.methods)
+    by_all = frozenset(expanded).difference(options.methods)
+    options = _in_full(options, expanded)
     protocols, chosen = _check(options), _executor(options.executor)
     outcome, memo, progress = RunOutcome(options.methods), Memo(), progress or Progress()
     begun = time.perf_counter()
@@ -83,12 +84,12 @@ def run(
 
 def check(options: RunRequest) -> None:
     """Refuse what can't be run at all, before any work is done. Errors as of `run`."""
-    _check(_in_full(options))
+    _check(_in_full(options, ready.expand(options.methods)))
 
 
-def _in_full(options: RunRequest) -> RunRequest:
+def _in_full(options: RunRequest, expanded: Sequence[str]) -> RunRequest:
     """The same, every method named with its suffix, and paths that mean the same wherever one is."""
-    methods = ready.with_suffix(ready.expand(options.methods), options.suffix)
+    methods = ready.with_suffix(expanded, options.suffix)
     return replace(_anchored(options), methods=methods, suffix=None)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 import re
-import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +17,7 @@ from facesr_bench.base.errors import FaceSRBenchWarning, ResultsError
 from facesr_bench.images.files import read_image, write_png
 from facesr_bench.images.maps import write_map
 from facesr_bench.report.figures import style
-from facesr_bench.report.figures.curves import curve, curve_table
+from facesr_bench.report.figures.curves import curve
 from facesr_bench.report.figures.grid import auto_zoom, comparison
 from facesr_bench.report.figures.heatmap import heatmap, mean_map
 from facesr_bench.report.figures.plots import distribution, parallel, tradeoff
@@ -27,49 +25,15 @@ from facesr_bench.report.figures.style import save, to_bytes
 from facesr_bench.report.maps import ERROR
 from facesr_bench.report.site.scatter import scatter
 from facesr_bench.results.comparison import compare
-from facesr_bench.results.curves import auc, cumulative_curve
 from facesr_bench.results.image_record import ImageRecord
 from facesr_bench.results.leaderboard import Group, groups
 from facesr_bench.results.summary import summarise
-from tests.report_fixtures import DRAWN, LPIPS, NME, PSNR, SSIM, drawing, manifest, scored, write_result
+from tests.figure_fixtures import HOSTILE, IDS, METRICS, single, texts, value_table
+from tests.report_fixtures import DRAWN, LPIPS, PSNR, SSIM, drawing, manifest, scored, write_result
 from tests.stored import newest_results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-HOSTILE = "<b>$\\frac{x$_^%&\"'"
-METRICS = {"psnr": PSNR, "ssim": SSIM, "lpips": LPIPS, "nme@pfld-68:0123abcd": NME}
-IDS = [f"face {i}" for i in range(24)]
-
-
-def value_table(base: float, seed: int) -> dict[str, dict[str, float]]:
-    psnr = base + np.random.default_rng(seed).normal(0, 1, len(IDS))
-    return {
-        i: {"psnr": p, "ssim": p / 50, "lpips": 4 / p, "nme@pfld-68:0123abcd": 150 / p}
-        for i, p in zip(IDS, psnr.tolist(), strict=True)
-    }
-
-
-@pytest.fixture
-def group(tmp_path: Path) -> Group:
-    """Two ranked methods and a hostile third, 24 images with pictures; and one that has too few images."""
-    for name, base, weights in (("good", 26.0, "w"), ("poor", 22.0, None), (HOSTILE, 24.0, None)):
-        card = manifest(name, weights=weights, metrics=METRICS, total=len(IDS))
-        write_result(tmp_path, card, scored(value_table(base, len(name))), pictures=True)
-    few = dict(list(value_table(30, 9).items())[:2])
-    write_result(tmp_path, manifest("few", metrics=METRICS, total=len(IDS)), scored(few))
-    (found,) = groups(summarise(newest_results(tmp_path)))
-    return found
-
-
-def single(tmp_path: Path, *tables: dict[str, dict[str, float]], **card: Any) -> Group:
-    for number, values in enumerate(tables):
-        write_result(tmp_path, manifest(f"m{number}", metrics=METRICS, **card), scored(values), pictures=True)
-    return groups(summarise(newest_results(tmp_path)))[0]
-
-
-def texts(svg: bytes) -> list[str]:
-    return ["".join(e.itertext()) for e in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -205,78 +169,6 @@ def test_tradeoff_without_finite_means(tmp_path: Path) -> None:
     values = {i: {"psnr": math.inf, "ssim": 1.0, "lpips": 0.0} for i in IDS}
     with pytest.raises(ResultsError, match="no method has a finite mean of both PSNR and LPIPS"):
         tradeoff(single(tmp_path, values))
-
-
-def test_curve_is_the_cumulative_curve(group: Group) -> None:
-    figure = curve(group, limit=7.0)
-    line = next(line for line in figure.axes[0].lines if str(line.get_label()).startswith("good@w"))
-    errors = [v["nme@pfld-68:0123abcd"] for v in value_table(26, 4).values()]
-    x, y = cumulative_curve(errors, 7.0)
-    assert np.array_equal(np.asarray(line.get_xdata()), x) and np.array_equal(np.asarray(line.get_ydata()), y)
-    assert f"AUC {100 * auc(errors, 7.0):.2f} %" in str(line.get_label())
-
-
-def test_lost_faces_count_and_missing_values_do_not(tmp_path: Path) -> None:
-    key = "nme@pfld-68:0123abcd"
-    lost, found = scored(value_table(25, 1)), scored(value_table(25, 1))
-    for row in lost[:6]:
-        del row.metrics[key]
-        row.reasons[key], row.undetected = "no face found", [key]
-    for rows in (lost, found):
-        del rows[23].metrics[key]  # nobody has it: no annotation
-        rows[23].reasons[key] = "needs landmarks"
-    for name, rows in (("lost", lost), ("found", found)):
-        write_result(tmp_path, manifest(name, metrics=METRICS, total=len(IDS)), rows)
-    (group,) = groups(summarise(newest_results(tmp_path)))
-    figure = curve(group, limit=50)
-    labels = [str(line.get_label()) for line in figure.axes[0].lines]
-    assert "failures 26.1 %" in next(label for label in labels if label.startswith("lost"))  # 6 of 23
-    assert "failures 0.0 %" in next(label for label in labels if label.startswith("found"))
-    assert "n = 23 of 24" in "".join(texts(to_bytes(figure, "svg")))
-
-
-def test_a_curve_not_chosen_is_the_first_with_areas(tmp_path: Path) -> None:
-    nme = {**LPIPS, "title": "NME", "unit": "%", "aggregates": ["auc-8"]}
-    card = manifest(metrics={"lpips": LPIPS, "nme-own": nme})
-    values = {i: {"lpips": 0.5, "nme-own": 3.0 + n} for n, i in enumerate(IDS)}
-    found = groups(summarise([write_result(tmp_path, card, scored(values))]))[0]
-    assert curve(found).axes[0].get_xlabel() == "NME (%) ↓"
-    assert curve_table(found).splitlines()[1].startswith("toy-x8,sparnet,nme-own,")
-
-
-def test_curve_as_data(group: Group) -> None:
-    """The csv holds the corners that are drawn, at full precision, for every method."""
-    rows = list(csv.DictReader(io.StringIO(curve_table(group, limit=7.0))))
-    drawn = {
-        str(line.get_label()).rpartition(": AUC")[0].replace("\\$", "$"): line
-        for line in curve(group, limit=7.0).axes[0].lines
-    }
-    assert drawn and {row["method"] for row in rows} == set(drawn)
-    for label, line in drawn.items():
-        given = [(float(row["error"]), float(row["share"])) for row in rows if row["method"] == label]
-        assert np.array_equal(np.array(given), np.column_stack([line.get_xdata(), line.get_ydata()]))
-
-
-def test_curve_agrees_with_the_tables_area(tmp_path: Path) -> None:
-    nme = {**NME, "aggregates": ["auc-8", "auc-10"]}
-    rows = scored(value_table(25, 1))
-    rows[0].reasons["nme"], rows[0].undetected = "no face found", ["nme"]
-    for row in rows:
-        value = row.metrics.pop("nme@pfld-68:0123abcd")
-        if row is not rows[0]:
-            row.metrics["nme"] = value
-    card = manifest("m", metrics={"psnr": PSNR, "nme": nme}, total=len(IDS))
-    (group,) = groups(summarise([write_result(tmp_path, card, rows)]))
-    (line,) = curve(group).axes[0].lines
-    assert f"AUC {group.rows[0].means['nme:auc-10']:.2f} %" in str(line.get_label()), "the greatest limit it has"
-    assert 0 < group.rows[0].means["nme:auc-10"] < 100
-
-
-def test_curve_needs_an_error_per_image(group: Group) -> None:
-    with pytest.raises(ResultsError, match=r"lower values better.*there is lpips, nme@pfld-68"):
-        curve(group, "psnr")
-    with pytest.raises(ResultsError, match="limit 0"):
-        curve(group, limit=0)
 
 
 def test_parallel_turns_every_axis_up(group: Group) -> None:
