@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from facesr_bench.base.devices import EXACT, PRECISIONS, exact_numbers, set_torch, torch_device
 from facesr_bench.base.errors import FaceSRBenchError, FaceSRBenchWarning, MetricError, PluginError
 from facesr_bench.base.options import takes_options
+from facesr_bench.base.text import counted
 from facesr_bench.data.protocols import find_protocol
 from facesr_bench.evaluation import finished, folders, set_metrics
 from facesr_bench.evaluation.metrics import Setup, find_metric, find_metrics, opened, profile_for
@@ -155,7 +156,7 @@ def _scores(
 ) -> Scores:
     if problems:
         more = [f"... and {len(problems) - SHOWN} more: see `problems`"] if len(problems) > SHOWN else []
-        said = "\n  ".join([f"{len(problems)} failure(s):", *problems[:SHOWN], *more])
+        said = "\n  ".join([f"{counted(len(problems), 'failure')}:", *problems[:SHOWN], *more])
         warnings.warn(said, FaceSRBenchWarning, stacklevel=4)  # where `run` or `score_folders` was called
     return Scores(frame, images, problems, left_out)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from facesr_bench.base.errors import FaceSRBenchError
+from facesr_bench.base.text import counted
 
 PRECISIONS = ("fp32", "bf16")
 """What networks may compute in; the first unless said otherwise."""
@@ -37,7 +38,9 @@ def torch_device(wanted: str) -> str:
         number = int(wanted.partition(":")[2] or 0)
         if number >= torch.cuda.device_count():
             there = torch.cuda.device_count()
-            raise FaceSRBenchError(f"device {wanted}: torch sees {there} CUDA device(s) here; use --device cpu")
+            raise FaceSRBenchError(
+                f"device {wanted}: torch sees {counted(there, 'CUDA device')} here; use --device cpu"
+            )
     return wanted
 
 

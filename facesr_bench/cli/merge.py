@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from facesr_bench.base.suggest import expanded
+from facesr_bench.base.text import counted
 from facesr_bench.cli import OK
 from facesr_bench.cli.streams import make_console, say
 
@@ -50,7 +51,7 @@ def merge(arguments: argparse.Namespace) -> int:
     merged = merging.merge(arguments.folders, arguments.out, same, newest=arguments.newest)
     lacking = [complete(one) for one in merged]
     print_tables(summarise(read_results(arguments.out).results), make_console())
-    say(f"{len(merged)} result(s) of {len(arguments.folders)} folder(s) in {arguments.out}")
+    say(f"{counted(len(merged), 'result')} of {counted(len(arguments.folders), 'folder')} in {arguments.out}")
     for one, sets in zip(merged, lacking, strict=True):
         manifest = one.result.manifest
         if one.parts and len(one.result.images) < manifest.data.count:

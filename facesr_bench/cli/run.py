@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base.errors import FaceSRBenchError
+from facesr_bench.base.text import counted
 from facesr_bench.cli import FAILED, MISUSED, OK
 from facesr_bench.cli.options import add_options, given
 from facesr_bench.cli.streams import make_console, say
@@ -80,9 +81,12 @@ def _told(
     if report.results:
         print_tables(summarise(report.results), console, {key for keys in report.metrics.values() for key in keys})
     if report.computed:
-        notes.print(f"computed {report.computed} image(s); results in {escape(str(options.out))}")
+        notes.print(f"computed {counted(report.computed, 'image')}; results in {escape(str(options.out))}")
     elif any(result.images for result in report.results) and not report.problems:
         notes.print("nothing to compute: every result asked for is already there (--resume never computes anew)")
+        unkept = [result.label for result in report.results if result.manifest.unkept]
+        if unkept and options.keep == "sr":
+            notes.print(f"without pictures, as --keep none left them: {escape(', '.join(dict.fromkeys(unkept)))}")
     if report.profile is not None:
         print_profile(report.profile.wall, report.profile.stages, notes)
     for text in report.mended[:20]:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base.options import options_of
+from facesr_bench.base.text import counted
 from facesr_bench.cli import FAILED, OK, as_json
 from facesr_bench.cli.as_json import add_json
 from facesr_bench.cli.options import add_option, typed
@@ -87,7 +88,7 @@ def validate(arguments: argparse.Namespace) -> int:
         if check.details:
             console.print(escape(check.details), style="dim", highlight=False)
     failed = sum(check.problem is not None for check in checks)
-    console.print(f"{failed} check(s) failed" if failed else "all checks passed")
+    console.print(f"{counted(failed, 'check')} failed" if failed else "all checks passed")
     if arguments.json:
         head = {"kind": plugin.kind, "name": plugin.name, "folder": str(plugin.folder), "passed": not failed}
         as_json.write({**head, "checks": [asdict(check) for check in checks]})

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from facesr_bench.base.errors import DataError
 from facesr_bench.base.files import read_text
+from facesr_bench.base.text import counted
 from facesr_bench.data.protocols import catalogue
 from facesr_bench.evaluation.folders import Reading
 from facesr_bench.evaluation.inputs import Source, open_source
@@ -47,7 +48,9 @@ def readings_of(protocol: ProtocolCard, data: Mapping[str, Path], sr: Path, suff
         shown = "".join(f"\n  {name}" for name in strangers[:20])
         more = f"\n  ... and {len(strangers) - 20} more" if len(strangers) > 20 else ""
         hint = pictures.hint(ids) if len(pictures.missing(ids)) == len(ids) else ""
-        raise DataError(f"{sr}: {len(strangers)} picture(s) of no image of {protocol.name}{hint}:{shown}{more}")
+        raise DataError(
+            f"{sr}: {counted(len(strangers), 'picture')} of no image of {protocol.name}{hint}:{shown}{more}"
+        )
     return [(image_id, partial(_read, image_id, source, pictures)) for image_id in ids]
 
 

@@ -21,6 +21,7 @@ from facesr_bench.base.errors import (
     PluginError,
     describe,
 )
+from facesr_bench.base.text import counted
 from facesr_bench.evaluation import cost, side_by_side
 from facesr_bench.evaluation.backend import through_door
 from facesr_bench.evaluation.in_torch import in_torch
@@ -268,7 +269,9 @@ def _check_batch(method: MethodBase, sr: Tensor, count: int) -> None:
     if not torch.is_tensor(sr):
         raise MethodError(f"{name} returned a {type(sr).__name__}, not a tensor")
     if sr.ndim != 4 or sr.shape[0] != count or sr.shape[1] != 3:
-        raise MethodError(f"{name} returned shape {tuple(sr.shape)} for {count} image(s); expected BxCxHxW with C = 3")
+        raise MethodError(
+            f"{name} returned shape {tuple(sr.shape)} for {counted(count, 'image')}; expected BxCxHxW with C = 3"
+        )
     if sr.dtype != torch.float32:
         raise MethodError(f"{name} returned {sr.dtype}; expected float32")
 

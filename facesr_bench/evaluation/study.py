@@ -53,6 +53,8 @@ def read_study(path: str | os.PathLike[str]) -> dict[str, Any]:
     for key in found:
         if key not in _OPTIONS:
             raise CardError(f"{file}: {unknown('option of a run', key, _OPTIONS)}")
+        if key in {"methods", "protocols"} and found[key] == []:
+            raise CardError(f"{file}: {key} = [] names none; name at least one, or leave the line out")
     try:
         for key, value in found.items():
             _OPTIONS[key].convert(value)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from facesr_bench.base.errors import DetectionError, FaceSRBenchError, MetricError, WeightsError
 from facesr_bench.base.suggest import unknown
+from facesr_bench.base.text import counted
 from facesr_bench.faces.dlib_models import LANDMARK_FILE, NOT_INSTALLED, model_file
 from facesr_bench.faces.landmarks import Box
 from facesr_bench.faces.network import open_session
@@ -266,7 +267,8 @@ class ScrfdDetector(_Detector):
         # Scores, boxes and points for each of 3 or 5 sizes.
         if len(inputs) != 1 or len(inputs[0].shape) != 4 or len(outputs) not in {9, 15}:
             raise WeightsError(
-                f"{path}: not an SCRFD with five points: {len(inputs)} input(s), {len(outputs)} output(s)"
+                f"{path}: not an SCRFD with five points: {counted(len(inputs), 'input')}, "
+                f"{counted(len(outputs), 'output')}"
             )
         fixed = [size for size in inputs[0].shape[2:] if isinstance(size, int)]
         if any(size != self.sides[0] for size in fixed):

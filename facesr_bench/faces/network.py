@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from facesr_bench.base.errors import CardError, MetricError, WeightsError
 from facesr_bench.base.suggest import unknown
+from facesr_bench.base.text import counted
 from facesr_bench.base.toml import read_toml
 from facesr_bench.plugins.cards import Name, validate
 
@@ -45,7 +46,9 @@ class NetworkSpec(BaseModel):
     def _channels_agree(self) -> NetworkSpec:
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) != self.channels:
-                raise ValueError(f"{name} needs {self.channels} number(s) for colour {self.colour}, not {len(values)}")
+                raise ValueError(
+                    f"{name} needs {counted(self.channels, 'number')} for colour {self.colour}, not {len(values)}"
+                )
         if min(self.std) <= 0:
             raise ValueError("std must be greater than 0")
         return self
@@ -197,7 +200,7 @@ class OnnxNetwork:
                 f"expected [N, {', '.join(map(str, expected))}]"
             )
         if isinstance(shape[0], int) and not self.spec.batch_of_one:
-            raise WeightsError(f"{self.path}: takes {shape[0]} picture(s) at a time; set batch_of_one = true")
+            raise WeightsError(f"{self.path}: takes {counted(shape[0], 'picture')} at a time; set batch_of_one = true")
         names = [output.name for output in self._session.get_outputs()]
         if self.spec.output is None and len(names) != 1:
             raise WeightsError(f"{self.path}: has outputs {', '.join(names)}; name one of them as `output`")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
 from facesr_bench.functional.features import Features, as_float64, check_widths
 
@@ -50,6 +49,8 @@ def _covered(points: Features, by: Features, names: tuple[str, str]) -> float:
     Distances are taken one by one and not through a product of matrices: equal vectors then are at equal distances,
     to the last bit, on which "no farther" depends where a picture is its own ground truth.
     """
+    from scipy.spatial.distance import cdist  # half a second that FID, which comes with this file, need not wait
+
     x, y = as_float64(points, names[0], 1), as_float64(by, names[1], NEIGHBOURS + 1)
     check_widths(x.shape[1], y.shape[1])
     starts = range(0, len(y), BLOCK)
@@ -60,5 +61,7 @@ def _covered(points: Features, by: Features, names: tuple[str, str]) -> float:
 
 def _radii(rows: Float, all_rows: Float) -> Float:
     """The distance of each row to its k-th neighbour; the nearest of all is the row itself, at 0."""
+    from scipy.spatial.distance import cdist
+
     nearest: Float = np.partition(cdist(rows, all_rows), NEIGHBOURS, axis=1)[:, NEIGHBOURS]
     return nearest

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from facesr_bench.base.errors import DataError, FaceSRBenchWarning
+from facesr_bench.base.text import counted
 from facesr_bench.images.files import SUFFIXES
 
 OTHER_PICTURES = frozenset(
@@ -123,7 +124,7 @@ def pair_by_stem(left: Path, right: Path, suffix: str | None = None) -> list[tup
     if alone:
         shown = alone[:_SHOWN] + ([f"  ... and {len(alone) - _SHOWN} more"] if len(alone) > _SHOWN else [])
         shown += _hints(left, right, a, b)
-        raise DataError(f"{len(alone)} picture(s) without a partner of the same name:\n" + "\n".join(shown))
+        raise DataError(f"{counted(len(alone), 'picture')} without a partner of the same name:\n" + "\n".join(shown))
     return [(stem, a[stem], b[stem]) for stem in sorted(a)]
 
 

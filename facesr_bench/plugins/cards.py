@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from facesr_bench.base.errors import CardError, PluginError
 from facesr_bench.base.grammar import Spec
 from facesr_bench.base.suggest import is_path
+from facesr_bench.base.text import counted
 from facesr_bench.base.toml import read_toml
 
 """Version of the card format; a card of another version is refused."""
@@ -423,7 +424,7 @@ def validate(model: type[_Model], data: Any, path: Path, table: str = "") -> _Mo
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        lines = [f"{path}: {error.error_count()} problem(s):"]
+        lines = [f"{path}: {counted(error.error_count(), 'problem')}:"]
         for problem in error.errors():
             place = [table] * bool(table) + [str(part) for part in problem["loc"]]
             field = ".".join(place) or "(the whole card)"

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 from pathlib import Path
 
+from facesr_bench.base.text import counted
 from facesr_bench.results.samples import SAMPLES, SampleRecord, read_samples
 from facesr_bench.results.store import Result
 
@@ -45,7 +46,7 @@ def of_unexpected(samples: Iterable[SampleRecord]) -> str:
     if not found:
         return ""
     return (
-        f"the LR pictures of {len(found)} image(s), such as {found[0].id}, are not those of the protocol, "
+        f"the LR pictures of {counted(len(found), 'image')}, such as {found[0].id}, are not those of the protocol, "
         f"since {_makers(found) or 'the libraries they were made with'} give other bits: its numbers can't be compared "
         "with those of others"
     )

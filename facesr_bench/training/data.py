@@ -19,6 +19,7 @@ from torch import Tensor
 
 from facesr_bench.base.errors import DataError
 from facesr_bench.base.files import replacing
+from facesr_bench.base.text import counted
 from facesr_bench.data import degradation
 from facesr_bench.images.files import SUFFIXES, Image8, read_image
 from facesr_bench.images.folders import say_passed_over
@@ -93,7 +94,9 @@ def read_faces(folder: Path, cache: Path, side: int, held_out: int, say: Callabl
     by_name = {p.relative_to(folder).as_posix(): p for p in paths}
     names = sorted(by_name)
     if len(names) < 2:
-        raise DataError(f"{folder}: {len(names)} picture(s); training needs at least 2 (one to train on, one to watch)")
+        raise DataError(
+            f"{folder}: {counted(len(names), 'picture')}; training needs at least 2 (one to train on, one to watch)"
+        )
     try:
         stats = [by_name[name].stat() for name in names]
     except OSError as error:  # a link that leads nowhere

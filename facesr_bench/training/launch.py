@@ -11,6 +11,7 @@ import torch
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from facesr_bench.base.errors import FaceSRBenchError, TrainingError
+from facesr_bench.base.text import counted
 from facesr_bench.training.log import Say, to_screen
 from facesr_bench.training.parallel import FabricProcesses, OneProcess
 from facesr_bench.training.plan import Job, Plan, make_plan, state_of
@@ -48,7 +49,9 @@ def _launch(plan: Plan) -> Outcome:
             "(or lightning-fabric)"
         ) from error
     if plan.device.startswith("cuda") and torch.cuda.device_count() < plan.job.devices:
-        raise TrainingError(f"--devices {plan.job.devices}: there are {torch.cuda.device_count()} CUDA device(s) here")
+        raise TrainingError(
+            f"--devices {plan.job.devices}: there are {counted(torch.cuda.device_count(), 'CUDA device')} here"
+        )
     accelerator = "cuda" if plan.device.startswith("cuda") else "cpu"
     fabric = Fabric(accelerator=accelerator, devices=plan.job.devices, strategy="ddp_spawn")
     # Ctrl-C reaches every process of the terminal's group: the workers save and end, and this one waits for them.

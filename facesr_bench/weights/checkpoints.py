@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facesr_bench.base.errors import WeightsError
+from facesr_bench.base.text import counted
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -263,7 +264,7 @@ def load_tensors(network: nn.Module, given: Mapping[str, Tensor], path: Path, wh
         if tensor.is_floating_point() and not tensor.sum().isfinite() and not tensor.isfinite().all()
     ]
     if bad:
-        raise WeightsError(f"{path}: NaN or infinity in {len(bad)} tensor(s), the first: {bad[0]}")
+        raise WeightsError(f"{path}: NaN or infinity in {counted(len(bad), 'tensor')}, the first: {bad[0]}")
     network.load_state_dict(given)
 
 

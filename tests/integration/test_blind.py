@@ -99,7 +99,7 @@ def test_other_bits_are_a_problem_that_names_the_library(own_demo: Path, capsys:
     write_json(hashes, lr)
     assert main([*RUN, "--methods", "input", "--protocols", "./mine:mine-blind", "--no-report"]) == 1
     said = capsys.readouterr()
-    assert "6 image(s), such as astronaut, are not those of the protocol, since Pillow " in said.err
+    assert "6 images, such as astronaut, are not those of the protocol, since Pillow " in said.err
     assert "its numbers can't be compared with those of others" in said.out + said.err
     hashes.write_text("{}")
     assert main([*RUN, "--methods", "input", "--protocols", "./mine:mine-blind", "--no-report", "--out", "b"]) == 0

@@ -20,7 +20,14 @@ from facesr_bench.results.summary import summarise
 from .test_jobs import asked, files, rows
 
 
-def test_without_pictures_the_numbers_are_the_same_and_what_needs_pictures_refuses(faces: Path, tmp_path: Path) -> None:
+def command(faces: Path) -> list[str]:
+    """`run` of one method on a folder of faces."""
+    return ["run", "--methods", "bicubic", "--protocols", "folder-x8", "--data", f"folder-x8={faces}"]
+
+
+def test_without_pictures_the_numbers_are_the_same_and_what_needs_pictures_refuses(
+    faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     kept = runner.run(asked(faces, tmp_path / "kept", "bicubic", metrics=("psnr", "ssim"))).results[0]
     out = tmp_path / "out"
     outcome = runner.run(asked(faces, out, "bicubic", metrics=("psnr",), keep="none", limit=3))
@@ -32,6 +39,10 @@ def test_without_pictures_the_numbers_are_the_same_and_what_needs_pictures_refus
         i: row.metrics["psnr"] for i, row in kept.rows().items()
     }
     assert {Path(name).name for name in files(result)} == {"face3.png", "face4.png"}
+
+    assert main([*command(faces), "--metrics", "psnr", "--out", str(out), "--no-report"]) == 0
+    said = capsys.readouterr().err
+    assert "nothing to compute" in said and "without pictures, as --keep none left them: bicubic" in said
 
     later = runner.run(asked(faces, out, "bicubic", metrics=("psnr", "ssim")))
     assert later.computed == 0
@@ -48,9 +59,8 @@ def test_without_pictures_the_numbers_are_the_same_and_what_needs_pictures_refus
 
 
 def test_a_run_says_where_its_time_went(faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["run", "--methods", "bicubic", "--protocols", "folder-x8", "--data", f"folder-x8={faces}"]
-    command += ["--metrics", "psnr,ssim", "--out", str(tmp_path / "out"), "--no-report", "--profile-time"]
-    assert main(command) == 0
+    options = ["--metrics", "psnr,ssim", "--out", str(tmp_path / "out"), "--no-report", "--profile-time"]
+    assert main([*command(faces), *options]) == 0
     said = capsys.readouterr().err
     for name in ("decode", "degrade", "forward", "quantise and PNG of SR", "psnr", "ssim, ground truth", "lines"):
         assert f"\n{name}" in said

@@ -41,7 +41,7 @@ def test_lr_is_made_by_it_and_anew_when_it_is_edited(dataset: Path, capsys: pyte
     code = dataset / "nth" / "degradation.py"
     code.write_text(code.read_text().replace("hr[::step, ::step]", "hr[1::step, ::step]"))
     assert main(command) == 0
-    assert "computed 2 image(s)" in capsys.readouterr().err
+    assert "computed 2 images" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -240,7 +240,7 @@ def test_pairs(tmp_path: Path, face: Image8) -> None:
     with pytest.raises(DataError) as caught:
         folders.pair_by_stem(tmp_path / "HR", tmp_path / "LR")
     message = str(caught.value)
-    assert message.startswith("2 picture(s) without a partner")
+    assert message.startswith("2 pictures without a partner")
     assert f"{tmp_path / 'HR' / 'only-hr.png'}: none in {tmp_path / 'LR'}" in message
     assert f"{tmp_path / 'LR' / 'only-lr.png'}: none in {tmp_path / 'HR'}" in message
     (tmp_path / "HR" / "only-hr.png").unlink()

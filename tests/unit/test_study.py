@@ -116,6 +116,7 @@ def test_home_and_absolute_paths_stay(place: Path) -> None:
         ('methods = ["sparnet"]\nlimit = 0', "limit 0: it must be at least 1"),
         ('methods = ["sparnet"]\ndata = "x"', "data 'x': it must be paths by name"),
         ('methods = ["sparnet"]\n[data]\nhelen = 3', "it must be paths by name"),
+        ("methods = []", "methods = [] names none; name at least one"),
         ("methods = [", "not valid TOML"),
     ],
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from facesr_bench.base.errors import FaceSRBenchError
+from facesr_bench.base.text import counted
 from facesr_bench.evaluation import run as runner
 from facesr_bench.evaluation.gate.looks import side_of_result
 from facesr_bench.evaluation.gate.request import CheckRequest
@@ -112,7 +113,7 @@ def ways(plain: RunRequest) -> Iterator[Way]:
     yield Way(f"batch size {batch}", {"batch_size": batch})
     threads = 2 if torch.get_num_threads() == 1 else 1
     workers = plain.workers + 1
-    yield Way(f"{threads} thread(s) of torch, {workers} workers", {"workers": workers}, threads)
+    yield Way(f"{counted(threads, 'thread')} of torch, {workers} workers", {"workers": workers}, threads)
     yield Way("other processes", {"executor": "processes"})
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from facesr_bench.base.text import counted
 from facesr_bench.evaluation.inputs import Loaded
 from facesr_bench.evaluation.isolation.messages import Message, MessageError
 from facesr_bench.evaluation.predict import Output
@@ -92,4 +93,4 @@ def _checked(kind: type[_Kind], message: Message, wanted: str) -> _Kind:
     try:
         return kind.model_validate(message.fields)
     except ValidationError as error:
-        raise MessageError(f"{error.error_count()} wrong field(s)") from error
+        raise MessageError(f"{counted(error.error_count(), 'wrong field')}") from error

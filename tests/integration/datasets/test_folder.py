@@ -60,7 +60,7 @@ def test_unpaired_files_are_listed(tmp_path: Path, faces: list[Image8]) -> None:
     write_pairs(tmp_path, faces)
     (tmp_path / "LR" / "face1.png").unlink()
     message = problem("folder-pairs-x8", tmp_path)
-    assert "1 picture(s) without a partner" in message
+    assert "1 picture without a partner" in message
     assert str(tmp_path / "HR" / "face1.png") in message
 
 

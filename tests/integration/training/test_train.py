@@ -42,7 +42,7 @@ def test_a_training_from_start_to_use(tiny: MakeTiny, data: Path, capsys: pytest
     for path in sorted(data.iterdir())[:3]:
         Image.open(path).resize((32, 32)).save(folder / path.name)
     assert main(["run", "--methods", specs, "--protocols", "folder-x8", "--data", "folder=faces", "--no-report"]) == 0
-    assert "computed 9 image(s)" in capsys.readouterr().err
+    assert "computed 9 images" in capsys.readouterr().err
 
 
 def test_the_real_network_trains_and_its_checkpoint_runs(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,7 +50,7 @@ def test_the_real_network_trains_and_its_checkpoint_runs(data: Path, capsys: pyt
     assert main(["train", "sparnet-light-3d", "--data", str(data), "--out", "run", *options]) == 0
     methods = "sparnet-light-3d@run/best.safetensors"
     assert main(["run", "--methods", methods, "--limit", "1", "--no-report"]) == 0
-    assert "computed 1 image(s)" in capsys.readouterr().err
+    assert "computed 1 image;" in capsys.readouterr().err
     export = ["weights", "export", "run/best.safetensors", "--out", "light.safetensors", "--licence", "CC0"]
     assert main(export) == 0
     assert main(["run", "--methods", "sparnet-light-3d@light.safetensors", "--limit", "1", "--no-report"]) == 0
@@ -107,7 +107,7 @@ def test_list_settings(capsys: pytest.CaptureFixture[str]) -> None:
         (["--set", "batch_size=23"], "more than the 22 faces"),
         (["--minutes", "1", "--set", "schedule=cosine"], "give --steps or --epochs beside --minutes"),
         (["--device", "gpu"], "device 'gpu': it must be auto, cpu, cuda, or cuda:N"),
-        (["--device", "cuda:99"], "CUDA device(s) here"),
+        (["--device", "cuda:99"], "CUDA devices here"),
         (["--devices", "3"], "can't be shared by 3 devices"),
         (["--device", "meta"], "device 'meta': it must be auto, cpu, cuda, or cuda:N"),
         (["--seed", "-1"], "--seed -1"),
