@@ -1,6 +1,6 @@
 """Processes against one process, and where the time of a run goes, each measured in one go.
 
-python -m pytest tests/benchmarks/test_executors.py -s
+python -m pytest -m "full or not full" tests/benchmarks/test_executors.py -s
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory, astronaut: NDArray[np.uint8]
     return folder
 
 
+@pytest.mark.full
 def test_processes_against_one_process_of_one_thread(benchmark: Any, faces: Path, tmp_path: Path) -> None:
     """Start-up included, the two in turns; on a machine with something else to do the ratio says little."""
     seconds: dict[str, list[float]] = {"threads": [], "processes": []}
@@ -61,6 +62,7 @@ def test_processes_against_one_process_of_one_thread(benchmark: Any, faces: Path
         assert ratio > 1.1
 
 
+@pytest.mark.full
 def test_processes_against_the_default(benchmark: Any, faces: Path, tmp_path: Path) -> None:
     """Two processes of one thread against one process with as many threads of torch as cores; start-up included."""
     ways = {"default": (), "processes": ("--executor", "processes")}
@@ -111,6 +113,7 @@ def seconds_of_sparnet(images: int, **environment: str) -> float:
     return float(done.stdout)
 
 
+@pytest.mark.full
 def test_other_jobs_cost_no_more_than_their_share(benchmark: Any) -> None:
     """A network beside two busy jobs on two cores: threads that wait asleep, as the command line has them wait, and one
     thread, as workers have, against threads that spin. A fair share with as many busy jobs as cores is half of a core
@@ -157,6 +160,7 @@ def seconds_of_training(faces: Path, out: Path, steps: int, **environment: str) 
     return float(statistics.mean(2 / rate for rate in rates))
 
 
+@pytest.mark.full
 def test_other_jobs_cost_training_no_more_than_their_share(
     benchmark: Any, tmp_path: Path, astronaut: NDArray[np.uint8]
 ) -> None:

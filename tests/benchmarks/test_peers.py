@@ -1,6 +1,6 @@
 """One run against the scripts that papers are made with, on the same pictures, networks and metrics, in one go.
 
-COUNT=60 python -m pytest tests/benchmarks/test_peers.py -s
+COUNT=60 python -m pytest -m full tests/benchmarks/test_peers.py -s
 
 Real faces and networks from beside the checkout (Helen, SqueezeNet, MobileFaceNet); Inception has random weights.
 """
@@ -30,6 +30,8 @@ from tests.benchmarks.peers import METHODS, SCORES
 from tests.stored import newest_results
 
 PEERS = Path(peers.__file__)
+pytestmark = pytest.mark.full
+
 COUNT = int(os.environ.get("COUNT", "12"))
 ROUNDS = int(os.environ.get("ROUNDS", "1"))
 
