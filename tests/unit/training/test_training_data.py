@@ -73,7 +73,7 @@ def test_what_can_not_be_trained_on(pictures: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         faces_of(tmp_path / "nowhere", tmp_path)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"0 picture\(s\)"):
+    with pytest.raises(DataError, match=r"0 pictures; training needs at least 2"):
         faces_of(tmp_path / "empty", tmp_path)
     (pictures / "face05.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"face05\.png: the file is empty"):
