@@ -29,9 +29,9 @@ from tests.benchmarks import peers
 from tests.benchmarks.peers import METHODS, SCORES
 from tests.stored import newest_results
 
-PEERS = Path(peers.__file__)
 pytestmark = pytest.mark.full
 
+PEERS = Path(peers.__file__)
 COUNT = int(os.environ.get("COUNT", "12"))
 ROUNDS = int(os.environ.get("ROUNDS", "1"))
 

@@ -11,15 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 import facesr_bench
+from facesr_bench.base.text import counted
 from facesr_bench.cli import main
 from facesr_bench.images.files import read_image
 
 from .conftest import HEAD, MakeMethod
 
+CUDA_HERE = f"torch sees {counted(torch.cuda.device_count(), 'CUDA device')} here"
 NEAREST = "return functional.interpolate(lr, scale_factor=self.scale, mode='nearest')"
 
 
@@ -67,7 +70,7 @@ def test_images_of_the_demo_are_what_the_card_says(capsys: pytest.CaptureFixture
         (["run", "--methods", "bicubic", "--limit", "0"], "at least 1"),
         (["run", "--methods", "bicubic", "--batch-size", "-1"], "at least 1"),
         (["run", "--methods", "bicubic", "--device", "gpu"], "auto, cpu, cuda"),
-        (["run", "--methods", "bicubic", "--device", "cuda:99"], "CUDA devices here"),
+        (["run", "--methods", "bicubic", "--device", "cuda:99"], CUDA_HERE),
         (["run", "--methods", ","], "at least one method"),
         (["run", "--methods", "./nowhere"], "no card.toml"),
         (["table", "--results", "nowhere"], "no such results folder"),

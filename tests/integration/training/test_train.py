@@ -11,6 +11,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from facesr_bench.base.text import counted
 from facesr_bench.cli import main
 from facesr_bench.training.checkpoints import read_log
 from tests.training_runs import MakeTiny, tensors
@@ -107,7 +108,7 @@ def test_list_settings(capsys: pytest.CaptureFixture[str]) -> None:
         (["--set", "batch_size=23"], "more than the 22 faces"),
         (["--minutes", "1", "--set", "schedule=cosine"], "give --steps or --epochs beside --minutes"),
         (["--device", "gpu"], "device 'gpu': it must be auto, cpu, cuda, or cuda:N"),
-        (["--device", "cuda:99"], "CUDA devices here"),
+        (["--device", "cuda:99"], f"{counted(torch.cuda.device_count(), 'CUDA device')} here"),
         (["--devices", "3"], "can't be shared by 3 devices"),
         (["--device", "meta"], "device 'meta': it must be auto, cpu, cuda, or cuda:N"),
         (["--seed", "-1"], "--seed -1"),
